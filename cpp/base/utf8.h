@@ -1,0 +1,29 @@
+// UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
+//
+// Pure; a validator belongs to one stream of bytes and to whoever owns that.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace httpuv::base {
+
+bool is_utf8(std::string_view bytes);
+
+// Checks bytes that come in pieces cut anywhere. Fails at the first byte that no valid text could
+// have there, also in the middle of a character, and stays failed until reset().
+class Utf8Validator {
+ public:
+  // False once the bytes fed so far cannot be the start of valid text.
+  bool feed(std::string_view bytes);
+
+  // Whether the text may end here: valid so far, and not in the middle of a character.
+  [[nodiscard]] bool complete() const { return state_ == 0; }
+
+  void reset() { state_ = 0; }
+
+ private:
+  std::uint8_t state_ = 0;
+};
+
+}  // namespace httpuv::base

@@ -1,0 +1,87 @@
+// The head of an answer: what the application says, and how it is written.
+//
+// Plain data and pure functions, no thread affinity: a head is built on the application's thread
+// and written on the loop thread. What cannot stand in a head is refused where it is added, so that
+// nothing unsafe can reach the wire.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace httpuv::http {
+
+enum class HeaderError : std::uint8_t {
+  kNone,
+  kBadName,   // not a token
+  kBadValue,  // has a control character, CR or LF for instance
+  kFraming,   // Transfer-Encoding, or a Content-Length that is not one number: framing is the
+              // server's
+};
+
+class ResponseHead {
+ public:
+  int status = 200;    // 100 to 999
+  std::string reason;  // empty: the standard phrase
+
+  // Connection: "close" ends the connection after this answer; never written from here.
+  bool close = false;
+  // Content-Length is not among fields(): who writes the head knows the length, or asks here.
+  std::optional<std::uint64_t> content_length;
+
+  bool has_content_encoding = false;
+  bool has_content_type = false;
+  bool has_date = false;
+  bool has_server = false;
+  bool has_vary = false;
+
+  // Appends a field; white space around the value is dropped. Connection and Content-Length are
+  // noted above instead, Keep-Alive is dropped, the others are noted besides. On an error the head
+  // is as it was.
+  HeaderError add(std::string_view name, std::string_view value);
+
+  // For fields known to be good: "Name: value\r\n" once or more, none of those that are noted.
+  void add_serialized(std::string_view lines) { fields_.append(lines); }
+
+  // "Name: value\r\n" for each field that is written as it is.
+  [[nodiscard]] const std::string& fields() const { return fields_; }
+
+ private:
+  std::string fields_;
+};
+
+// How the end of the body is told (RFC 9112 section 6).
+enum class Framing : std::uint8_t {
+  kNoBody,      // nothing is said: 1xx, 204, 304
+  kLength,      // Content-Length
+  kChunked,     // Transfer-Encoding; for HTTP/1.1 clients only
+  kUntilClose,  // the end of the connection
+};
+
+// Appends the whole head, with the empty line. `date` is of kHttpDateSize and written unless the
+// application gave one; "" writes none. `length` counts with kLength only. `keep_alive` false says
+// "Connection: close"; true is said to HTTP/1.0 clients only (RFC 9112 section 9.3); 101 says
+// "Connection: Upgrade". A status out of range is written as 500, a reason that is not a field
+// value as the standard phrase.
+void write_response_head(std::string& out, const ResponseHead& head, Framing framing,
+                         std::uint64_t length, bool keep_alive, int request_minor_version,
+                         std::string_view date);
+
+// The registered phrase (RFC 9110 section 15 and the IANA registry); "" for a code without one.
+std::string_view reason_phrase(int status);
+
+// Whether an answer with this status never has a body: 1xx, 204, 304 (RFC 9110 section 6.4.1).
+constexpr bool body_forbidden(int status) {
+  return (status >= 100 && status < 200) || status == 204 || status == 304;
+}
+
+// A small answer of the server's own: text/plain; charset=utf-8.
+struct PlainResponse {
+  ResponseHead head;
+  std::string body;
+};
+// `text` empty: the reason phrase.
+PlainResponse plain_response(int status, std::string_view text = {});
+
+}  // namespace httpuv::http
