@@ -1,0 +1,38 @@
+// The thread a loop runs on.
+//
+// What: a POSIX thread with every signal blocked, so that Python's handlers run on Python's threads and SIGPIPE, which
+//   write(2) and sendfile(2) raise on the writing thread, can never end the process: the call then answers EPIPE.
+//   libuv's pool threads are started from this one and inherit the mask.
+// Thread: start() and join() on the owner's thread; is_current() anywhere.
+// Ownership: must be joined before it is destroyed, except in a forked child, where it is leaked or forgotten.
+// Failure: start() answers a negative libuv error number (UV_EAGAIN: no more threads).
+#pragma once
+
+#include <pthread.h>
+
+#include <functional>
+
+namespace httpuv::net {
+
+class LoopThread {
+ public:
+  LoopThread() = default;
+  ~LoopThread();
+  LoopThread(const LoopThread&) = delete;
+  LoopThread& operator=(const LoopThread&) = delete;
+
+  int start(std::function<void()> body);
+  void join();    // idempotent; not from the thread itself
+  void forget();  // in a forked child: the thread does not exist here
+  bool started() const { return started_; }
+  bool is_current() const;
+
+ private:
+  static void* main(void* self);
+
+  std::function<void()> body_;
+  pthread_t thread_{};
+  bool started_ = false;
+};
+
+}  // namespace httpuv::net

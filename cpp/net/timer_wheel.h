@@ -1,0 +1,100 @@
+// Deadlines by the thousand on one timer.
+//
+// What: a hashed timer wheel of 50 ms ticks. A Deadline is a member of whatever it watches; setting, moving and clearing
+//   it is O(1), never allocates, and in the common cases (cleared, or moved to a later time, as every request does) is
+//   one field write: the entry stays linked where it was and is sorted anew when its old tick comes.
+// Thread: the loop thread alone.
+// Ownership: the wheel owns nothing; a Deadline unlinks itself when destroyed. The wheel outlives its deadlines' use.
+// Failure: none. A deadline fires once, never early, and late by one tick plus whatever the loop is busy with.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace httpuv::net {
+
+class Deadline;
+class TimerWheel;
+
+class DeadlineOwner {
+ public:
+  // The deadline is no longer armed. May set it again, and may destroy it or any other deadline.
+  virtual void on_deadline(Deadline& deadline) = 0;
+
+ protected:
+  ~DeadlineOwner() = default;
+};
+
+// Wakes the wheel. The loop implements it with one uv_timer; tests with a fake clock.
+class WheelAlarm {
+ public:
+  // Call TimerWheel::advance() at `at_ms` or later; replaces the time asked for before.
+  virtual void set_alarm(std::int64_t at_ms) = 0;
+
+ protected:
+  ~WheelAlarm() = default;
+};
+
+// Position in a circular list; used for entries and list heads alike.
+struct WheelLink {
+  WheelLink* prev = nullptr;
+  WheelLink* next = nullptr;
+};
+
+class Deadline : private WheelLink {
+ public:
+  explicit Deadline(DeadlineOwner* owner) : owner_(owner) {}
+  ~Deadline();
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+  // Fires at `at_ms` (Loop::now_ms() time) or up to a tick later. Replaces an earlier setting.
+  void set(TimerWheel& wheel, std::int64_t at_ms);
+  void clear() { at_ = kNever; }
+  bool armed() const { return at_ != kNever; }
+  // When it fires; meaningful while armed.
+  std::int64_t at() const { return at_; }
+
+ private:
+  friend class TimerWheel;
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+  DeadlineOwner* owner_;
+  std::int64_t at_ = kNever;     // the truth
+  std::int64_t tick_ = kNever;   // the tick it is linked at; kNever: not linked. Never later than at_.
+};
+
+class TimerWheel {
+ public:
+  static constexpr std::int64_t kTickMs = 50;
+
+  TimerWheel(WheelAlarm* alarm, std::int64_t now_ms);
+  TimerWheel(const TimerWheel&) = delete;
+  TimerWheel& operator=(const TimerWheel&) = delete;
+
+  // Fires what is due at `now_ms` and asks the alarm for the next tick that has entries, if any.
+  void advance(std::int64_t now_ms);
+
+  // True while any entry is linked (a cleared one counts until its tick has passed).
+  bool active() const { return linked_ > 0; }
+
+ private:
+  friend class Deadline;
+  static constexpr std::size_t kSlots = 1024;  // 51.2 s a revolution; entries further off are looked at once a revolution
+
+  void link(Deadline& deadline, std::int64_t tick);
+  void unlink(Deadline& deadline);
+  void arm_alarm();
+
+  WheelAlarm* alarm_;
+  std::int64_t tick_;                          // the last tick that was handled
+  std::int64_t alarm_tick_;                    // what the alarm is set to; max: not set
+  std::size_t linked_ = 0;
+  bool advancing_ = false;
+  std::array<std::uint64_t, kSlots / 64> used_{};  // a set bit: the slot may have entries
+  std::array<WheelLink, kSlots> slots_;
+};
+
+}  // namespace httpuv::net
