@@ -1,0 +1,58 @@
+// One file as it was when it was opened: its bytes or its descriptor, its validators, and the
+// header fields of its answers, ready to be copied.
+//
+// Immutable. Made on a pool thread, handed to the loop thread, shared and dropped there.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "files/descriptor.h"
+#include "files/stamp.h"
+
+namespace httpuv::files {
+
+// Content codings in the order of our preference.
+enum class Coding : std::uint8_t { kBrotli, kZstd, kGzip };
+inline constexpr std::size_t kCodings = 3;
+std::string_view coding_name(Coding coding);       // "br", "zstd", "gzip"
+std::string_view coding_extension(Coding coding);  // ".br", ".zst", ".gz"
+
+struct FileEntry {
+  Descriptor fd;        // only when the bytes are not in memory
+  std::string content;  // the bytes, when in_memory
+  bool in_memory = false;
+  std::uint64_t size = 0;
+  Stamp stamp;
+
+  std::string etag;                 // strong, with its quotes
+  std::int64_t last_modified = -1;  // seconds since 1970, never after it was opened; -1 for none
+  std::string content_type;
+  std::string boundary;  // of a multipart answer: not guessable, so not in the file
+
+  // Serialised "Name: value\r\n" lines.
+  std::string fields;         // of a 200: begins with the Content-Type line
+  std::size_t type_line = 0;  // the length of that line: the rest is what a multipart 206 has
+  std::string fields_304;     // what RFC 9110 section 15.4.5 asks for
+
+  // Encoded forms of the same file (they have none of their own).
+  std::array<std::unique_ptr<const FileEntry>, kCodings> variants;
+
+  [[nodiscard]] bool negotiated() const {
+    return variants[0] != nullptr || variants[1] != nullptr || variants[2] != nullptr;
+  }
+
+  // Whether the open file is still what it was: sending it piece by piece may go on. A cheap stat
+  // of an open file; always true of bytes in memory.
+  [[nodiscard]] bool unchanged() const;
+
+  // What holding it costs, variants included.
+  [[nodiscard]] std::size_t memory() const;
+  [[nodiscard]] std::size_t descriptors() const;
+};
+
+}  // namespace httpuv::files

@@ -1,0 +1,103 @@
+// Finds the file behind a request without ever blocking the loop thread: what is cached is checked
+// with one stat a turn, everything else happens on the pool.
+//
+// Loop thread only; owned by the server. Requests are classified and resolved while the loop reads;
+// end_turn() then checks each distinct path once, however many requests asked for it, after the
+// last of them was read: a file that was replaced before a request was sent is never served from
+// before. Every resolve() is answered by exactly one Sink::on_resolved(), in end_turn() or when the
+// pool is done. The executor, the sink and the service must live until idle().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "files/resolution.h"
+#include "files/route_table.h"
+
+namespace httpuv::files {
+
+// Names a request to its owner; the service only hands it back.
+struct Token {
+  std::uint64_t connection = 0;
+  std::uint32_t exchange = 0;
+};
+
+// Runs `job` on a pool thread, then `done` on the loop thread, always and once.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual void submit(std::function<void()> job, std::function<void()> done) = 0;
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // May call resolve() again, but neither end_turn() nor set_routes().
+  virtual void on_resolved(const Token& token, const Resolution& resolution) = 0;
+};
+
+struct CacheLimits {
+  std::size_t entries = 20'000;
+  std::size_t absent = 4'096;                 // paths known to lead nowhere
+  std::size_t bytes = 64 * 1024 * 1024;       // of content and bookkeeping
+  std::size_t descriptors = 1'024;            // at most a quarter of the process's limit
+  std::uint64_t small_file = 64 * 1024;       // kept in memory whole, up to here
+  std::uint64_t gzip_file = 4 * 1024 * 1024;  // compressed on the fly, up to here
+  std::int64_t in_core_ms = 1'000;  // checked so short a time ago: a stat surely needs no disk
+  bool use_openat2 = true;          // false: the portable way (for tests)
+};
+
+struct ServiceCounters {
+  std::uint64_t hits = 0;         // requests answered from the cache
+  std::uint64_t absent_hits = 0;  // requests for what is known not to exist
+  std::uint64_t checks = 0;       // stats on the loop thread
+  std::uint64_t pool_checks = 0;  // entries checked on the pool
+  std::uint64_t opens = 0;        // resolved on the pool
+  std::uint64_t evictions = 0;
+  std::size_t entries = 0;
+  std::size_t absent = 0;
+  std::size_t bytes = 0;
+  std::size_t descriptors = 0;
+};
+
+class OpenFileCache;
+
+class FileService {
+ public:
+  FileService(Executor& executor, Sink& sink, const CacheLimits& limits = {});
+  ~FileService();
+  FileService(const FileService&) = delete;
+  FileService& operator=(const FileService&) = delete;
+
+  // Holds for what is classified from now on; nothing is cached any more.
+  void set_routes(std::shared_ptr<const RouteTable> routes);
+  [[nodiscard]] const RouteTable& routes() const;
+
+  // The match is valid until the next call of classify() or resolve().
+  Match classify(std::string_view raw_path);
+
+  // `match` is of kind kRoute and the last that classify() returned, with its path still there.
+  void resolve(const Token& token, const Match& match);
+
+  // The same for a path that was classified a while ago: where it is no longer static the answer is
+  // kFallthrough.
+  void resolve(const Token& token, std::string_view raw_path);
+
+  // At the end of each turn of the loop; costs nothing when nothing was resolved.
+  void end_turn();
+
+  // Nothing is under way on the pool, and nobody waits.
+  [[nodiscard]] bool idle() const;
+  [[nodiscard]] ServiceCounters counters() const;
+
+ private:
+  std::unique_ptr<OpenFileCache> cache_;
+  std::shared_ptr<const RouteTable> routes_;
+  std::string scratch_;
+};
+
+}  // namespace httpuv::files
