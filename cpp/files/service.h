@@ -78,7 +78,7 @@ class FileService {
   [[nodiscard]] const RouteTable& routes() const;
 
   // The match is valid until the next call of classify() or resolve().
-  Match classify(std::string_view raw_path);
+  [[nodiscard]] Match classify(std::string_view raw_path) const;
 
   // `match` is of kind kRoute and the last that classify() returned, with its path still there.
   void resolve(const Token& token, const Match& match);
@@ -97,7 +97,7 @@ class FileService {
  private:
   std::unique_ptr<OpenFileCache> cache_;
   std::shared_ptr<const RouteTable> routes_;
-  std::string scratch_;
+  mutable std::string scratch_;
 };
 
 }  // namespace httpuv::files
