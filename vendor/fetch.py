@@ -97,12 +97,9 @@ def download(pin: Pin, folder: Path) -> Path:
     """Let pip put the archive of `pin` into `folder`, and return its path once its hash is right."""
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{pin.project}=={pin.release} --hash=sha256:{pin.sha256}\n", "ascii")
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        # An enclosing pip run leaves its own state and the user's constraints (without hashes) behind.
-        if key not in ("PIP_BUILD_TRACKER", "PIP_CONSTRAINT", "PIP_REQUIREMENT", "PIP_REQ_TRACKER")
-    }
+    # An enclosing build leaves its own state behind, and the user's constraints come without hashes.
+    foreign = re.compile(r"_PYPROJECT_HOOKS_|PEP517_|PIP_(BUILD_TRACKER|REQ_TRACKER|CONSTRAINT|REQUIREMENT)$")
+    environment = {key: value for key, value in os.environ.items() if not foreign.match(key)}
     path = [str(VENDOR / "stub_backend"), *filter(None, [environment.get("PYTHONPATH")])]
     environment["PYTHONPATH"] = os.pathsep.join(path)
     environment["PIP_USE_PEP517"] = "1"

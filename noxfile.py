@@ -1,0 +1,76 @@
+"""The Python tests on every supported interpreter this machine has.
+
+nox            every Python from 3.10 to 3.13 that is found (in PATH or in pyenv's root)
+nox -s other   one that is not the default python3: what `make test` runs besides it
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import nox
+
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+REPORT = (
+    "import os, sys, sysconfig;"
+    "has_headers = os.path.exists(os.path.join(sysconfig.get_path('include'), 'Python.h'));"
+    "print('%d.%d' % sys.version_info[:2] if has_headers else 'no headers')"
+)
+
+
+def version_of(python: str) -> str | None:
+    """"3.11" if `python` runs and can build extensions, else None (a pyenv shim may do neither)."""
+    try:
+        result = subprocess.run([python, "-c", REPORT], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def interpreters() -> dict[str, Path]:
+    """Where each supported version lives: {"3.11": folder of its python3.11}."""
+    root = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    folders = [*sorted(root.glob("versions/*/bin"), reverse=True)]
+    folders += [Path(folder) for folder in os.get_exec_path() if ".venv" not in folder]
+    found: dict[str, Path] = {}
+    for version in SUPPORTED:
+        for folder in folders:
+            python = folder / f"python{version}"
+            if python.exists() and version_of(str(python)) == version:
+                found[version] = folder
+                break
+    return found
+
+
+FOUND = interpreters()
+DEFAULT = version_of("python3")
+OTHERS = [version for version in FOUND if version != DEFAULT]
+
+os.environ["PATH"] = os.pathsep.join([*map(str, FOUND.values()), os.environ["PATH"]])
+nox.options.sessions = ["tests"]
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+
+def run_tests(session: nox.Session) -> None:
+    groups = nox.project.load_toml("pyproject.toml")
+    session.install(*nox.project.dependency_groups(groups, "build", "test"))
+    build_dir = f"-Cbuild-dir=build/nox-{session.python}"
+    session.install("--no-build-isolation", "--no-deps", "--force-reinstall", build_dir, ".")
+    session.run("pytest", *(session.posargs or ["tests/python"]))
+
+
+@nox.session(python=list(FOUND))
+def tests(session: nox.Session) -> None:
+    """Build, install and test."""
+    run_tests(session)
+
+
+@nox.session(python=OTHERS[0] if OTHERS else False)
+def other(session: nox.Session) -> None:
+    """The same on one interpreter that is not the default one."""
+    if not OTHERS:
+        session.skip(f"no Python of {', '.join(SUPPORTED)} was found besides the default one")
+    run_tests(session)

@@ -1,0 +1,6 @@
+#!/bin/bash
+# Formats and types: changes nothing.
+set -eu
+find cpp tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp' | sort | xargs clang-format --dry-run -Werror
+ruff check
+mypy
