@@ -1,0 +1,92 @@
+// The requests of one connection that wait for their answers, in the order they arrived (RFC 9112
+// section 9.3.2): answers may be made in any order and leave in that one.
+//
+// Sans-I/O, no thread of its own; owned by the connection. `Parked` is whatever its owner keeps of
+// an answer that was made before its turn. A ring that holds no heap memory while it is empty for
+// long: `release()` gives it back. Never fails.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace httpuv::http {
+
+template <class Parked>
+struct Exchange {
+  std::uint32_t sequence = 0;
+  std::uint8_t minor_version = 1;
+  bool is_head = false;
+  bool keep_alive = true;        // what the request asked for
+  bool continue_pending = false; // a 100 (Continue) is owed before its body comes
+  bool body_complete = false;    // the request was read to its end
+  bool streaming = false;        // its head has left, its body is still being made
+  bool answered = false;         // nothing more will be made for it
+  bool with_application = false; // the application was asked and has not answered
+  std::uint64_t body_bytes = 0;  // what it was handed
+  std::unique_ptr<Parked> parked;
+};
+
+template <class Parked>
+class ExchangeQueue {
+ public:
+  using Entry = Exchange<Parked>;
+
+  // Opens the next exchange; sequence numbers count up from 0 and wrap.
+  Entry& open() {
+    if (head_ > 0 && entries_.size() == entries_.capacity()) compact();
+    entries_.emplace_back();
+    entries_.back().sequence = next_++;
+    return entries_.back();
+  }
+
+  [[nodiscard]] bool empty() const { return head_ == entries_.size(); }
+  [[nodiscard]] std::size_t size() const { return entries_.size() - head_; }
+  [[nodiscard]] Entry& front() { return entries_[head_]; }
+  [[nodiscard]] Entry& back() { return entries_.back(); }
+
+  // The open exchange with that number, or null when it was closed already.
+  [[nodiscard]] Entry* find(std::uint32_t sequence) {
+    if (empty()) return nullptr;
+    const std::uint32_t distance = sequence - front().sequence;
+    return distance < size() ? &entries_[head_ + distance] : nullptr;
+  }
+  [[nodiscard]] bool is_front(const Entry& entry) const { return &entry == &entries_[head_]; }
+
+  void close_front() {
+    entries_[head_].parked.reset();
+    if (++head_ == entries_.size()) {
+      entries_.clear();
+      head_ = 0;
+    }
+  }
+
+  // Calls f(Entry&) for each open exchange, oldest first; f may not open or close any.
+  template <class F>
+  void each(F&& f) {
+    for (std::size_t i = head_; i < entries_.size(); ++i) f(entries_[i]);
+  }
+
+  void clear() {
+    entries_.clear();
+    head_ = 0;
+  }
+
+  // Gives the memory back; for a connection that goes idle.
+  void release() {
+    if (empty()) std::vector<Entry>().swap(entries_);
+  }
+
+ private:
+  void compact() {
+    entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
+
+  std::vector<Entry> entries_;
+  std::size_t head_ = 0;
+  std::uint32_t next_ = 0;
+};
+
+}  // namespace httpuv::http

@@ -1,0 +1,128 @@
+#include "server/body_collector.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace httpuv::server {
+
+namespace {
+
+constexpr std::size_t kMaxWaiting = 1024 * 1024;  // bytes that may wait for the disk
+
+// A file that has no name, in $TMPDIR or /tmp; -1 and errno when there is no place for one.
+int open_unnamed() {
+  const char* directory = ::getenv("TMPDIR");
+  std::string path = directory != nullptr && *directory != '\0' ? directory : "/tmp";
+#ifdef O_TMPFILE
+  const int unnamed = ::open(path.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (unnamed >= 0) return unnamed;
+#endif
+  path += "/httpuv-XXXXXX";
+  const int fd = ::mkostemp(path.data(), O_CLOEXEC);
+  if (fd >= 0) ::unlink(path.c_str());
+  return fd;
+}
+
+// Writes all of it at the offset; 0 or errno.
+int write_all(int fd, std::string_view bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return 0;
+}
+
+}  // namespace
+
+struct BodyCollector::Spool {
+  net::Loop& loop;
+  std::size_t memory_bytes;
+  std::function<void()> progress;  // emptied when the collector goes away
+
+  std::string waiting;  // in memory for good, or not yet given to a job
+  std::uint64_t length = 0;
+  bool spooling = false;
+  bool ended = false;
+  int error = 0;
+
+  // Owned by the job while `busy`.
+  bool busy = false;
+  OwnedFd file;
+  std::string writing;
+  std::uint64_t written = 0;
+  int result = 0;
+};
+
+BodyCollector::BodyCollector(net::Loop& loop, std::size_t memory_bytes,
+                             std::function<void()> progress)
+    : spool_(new Spool{loop, memory_bytes, std::move(progress), {}, 0, false, false, 0, false, {},
+                       {}, 0, 0}) {}
+
+BodyCollector::~BodyCollector() { spool_->progress = nullptr; }
+
+void BodyCollector::append(std::string_view bytes) {
+  Spool& s = *spool_;
+  s.length += bytes.size();
+  s.waiting.append(bytes);
+  if (s.length > s.memory_bytes) s.spooling = true;
+  if (s.spooling) write_some(spool_);
+}
+
+void BodyCollector::end() { spool_->ended = true; }
+
+bool BodyCollector::full() const {
+  return spool_->spooling && spool_->waiting.size() >= kMaxWaiting;
+}
+
+bool BodyCollector::finished() const {
+  const Spool& s = *spool_;
+  return s.ended && (!s.spooling || (!s.busy && s.waiting.empty()));
+}
+
+int BodyCollector::error() const { return spool_->error; }
+
+RequestBody BodyCollector::take() {
+  Spool& s = *spool_;
+  RequestBody body;
+  body.length = s.length;
+  if (s.spooling) {
+    body.file = std::move(s.file);
+  } else {
+    body.bytes = std::move(s.waiting);
+  }
+  return body;
+}
+
+void BodyCollector::write_some(const std::shared_ptr<Spool>& spool) {
+  Spool& s = *spool;
+  if (s.busy || s.error != 0 || s.waiting.empty()) return;
+  s.busy = true;
+  s.writing.clear();
+  s.writing.swap(s.waiting);
+  // The job works on a plain pointer: only `done`, on the loop thread, shares the ownership.
+  s.loop.work(
+      [job = &s] {
+        if (job->file.get() < 0) job->file = OwnedFd(open_unnamed());
+        job->result =
+            job->file.get() < 0 ? errno : write_all(job->file.get(), job->writing, job->written);
+        job->written += job->writing.size();
+      },
+      [spool] {
+        spool->busy = false;
+        spool->error = spool->result;
+        if (!spool->progress) return;  // the request is not wanted any more
+        write_some(spool);
+        spool->progress();
+      });
+}
+
+}  // namespace httpuv::server

@@ -1,0 +1,45 @@
+// Gathers one request body: in memory up to a limit, past it in an unlinked temporary file that
+// libuv's pool writes, so that neither memory nor the loop pays for a large or slow upload.
+//
+// Loop thread only; owned by the HTTP session. A pool job may outlive it: the job keeps what it
+// needs. Fails once, with an errno, and stays failed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/loop.h"
+#include "server/message.h"
+
+namespace httpuv::server {
+
+class BodyCollector {
+ public:
+  // `progress` is called on the loop thread after each pool job: full(), finished() or error()
+  // may have changed.
+  BodyCollector(net::Loop& loop, std::size_t memory_bytes, std::function<void()> progress);
+  ~BodyCollector();
+  BodyCollector(const BodyCollector&) = delete;
+  BodyCollector& operator=(const BodyCollector&) = delete;
+
+  void append(std::string_view bytes);
+  void end();
+
+  // Too much waits for the disk: read no more from the socket until progress.
+  [[nodiscard]] bool full() const;
+  // Everything that came before end() is where it belongs.
+  [[nodiscard]] bool finished() const;
+  [[nodiscard]] int error() const;
+  [[nodiscard]] RequestBody take();
+
+ private:
+  struct Spool;
+  static void write_some(const std::shared_ptr<Spool>& spool);
+
+  std::shared_ptr<Spool> spool_;  // shared with the job under way, on this thread only
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,75 @@
+#include "server/connection.h"
+
+#include <utility>
+
+namespace httpuv::server {
+
+Connection::Connection(Context& context, ConnectionId id)
+    : context_(context), id_(id), deadline_(this), http_(context, *this) {}
+
+int Connection::open(net::Accepted&& accepted) {
+  if (const int error = stream_.open(std::move(accepted), this); error != 0) return error;
+  http_.start();
+  return 0;
+}
+
+void Connection::write(std::string&& bytes) {
+  if (closing_) return;
+  if (const int error = stream_.write_owned({}, std::move(bytes)); error != 0) on_error(error);
+}
+
+void Connection::send_file(net::FileRef file, std::uint64_t offset, std::uint64_t length) {
+  if (closing_) return;
+  if (const int error = stream_.send_file({}, std::move(file), offset, length); error != 0) {
+    on_error(error);
+  }
+}
+
+void Connection::write(std::string_view bytes) {
+  if (closing_) return;
+  if (const int error = stream_.write(bytes); error != 0) on_error(error);
+}
+
+bool Connection::start_closing() {
+  if (closing_) return false;
+  closing_ = true;
+  deadline_.clear();
+  context_.outbox.forget(*this);
+  http_.on_gone();
+  return true;
+}
+
+void Connection::close() {
+  if (start_closing()) stream_.close();
+}
+
+void Connection::reset() {
+  if (start_closing()) stream_.reset();
+}
+
+void Connection::on_data(std::string_view bytes) {
+  if (!closing_) http_.on_data(bytes);
+}
+
+void Connection::on_eof() {
+  if (!closing_) http_.on_eof();
+}
+
+void Connection::on_error(int) { close(); }
+
+void Connection::on_drained() {
+  if (!closing_) http_.on_drained();
+}
+
+void Connection::on_closed() {
+  context_.counters.connections.subtract(1);
+  Context& context = context_;
+  context.connections.take(id_);  // destroys this
+  context.on_connection_closed();
+}
+
+void Connection::on_deadline(net::Deadline&) {
+  if (!closing_) http_.on_deadline();
+}
+
+}  // namespace httpuv::server

@@ -1,0 +1,59 @@
+// One accepted connection: the stream, its deadline, and the protocol that is spoken on it.
+//
+// Lives on the loop thread, owned by the server's slot map, erased only when libuv has closed the
+// handle. Everyone else knows its ConnectionId. A stream error ends it; nothing is thrown.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "net/stream.h"
+#include "net/timer_wheel.h"
+#include "server/context.h"
+#include "server/http_session.h"
+
+namespace httpuv::server {
+
+class Connection final : public net::StreamHandler, public net::DeadlineOwner {
+ public:
+  Connection(Context& context, ConnectionId id);
+
+  // Takes what was accepted and starts to read; 0 or a libuv error.
+  int open(net::Accepted&& accepted);
+
+  [[nodiscard]] ConnectionId id() const { return id_; }
+  [[nodiscard]] net::Stream& stream() { return stream_; }
+  [[nodiscard]] HttpSession& http() { return http_; }
+  [[nodiscard]] bool closing() const { return closing_; }
+
+  void set_deadline(std::int64_t at_ms) { deadline_.set(context_.loop.timers(), at_ms); }
+
+  // Writes, or keeps what the socket does not take; an error closes the connection.
+  void write(std::string_view bytes);
+  void write(std::string&& bytes);
+  void send_file(net::FileRef file, std::uint64_t offset, std::uint64_t length);
+
+  // Ends it at once; what has not been written is lost.
+  void close();
+  // Ends it at once and tells the peer so (RST): the answer was cut.
+  void reset();
+
+  void on_data(std::string_view bytes) override;
+  void on_eof() override;
+  void on_error(int error) override;
+  void on_drained() override;
+  void on_closed() override;
+  void on_deadline(net::Deadline& deadline) override;
+
+ private:
+  bool start_closing();
+
+  Context& context_;
+  const ConnectionId id_;
+  bool closing_ = false;
+  net::Stream stream_;
+  net::Deadline deadline_;
+  HttpSession http_;
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,46 @@
+// What all connections of one server share. Loop thread only; owned by the server's loop; never
+// handed out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "net/loop.h"
+#include "server/counters.h"
+#include "server/date_clock.h"
+#include "server/limits.h"
+#include "server/message.h"
+#include "server/outbox.h"
+#include "server/server.h"
+#include "server/slot_map.h"
+
+namespace httpuv::server {
+
+class Connection;
+class StaticFiles;
+
+struct Context {
+  net::Loop& loop;
+  const Limits& limits;
+  const Abilities& abilities;
+  const std::vector<std::string>& allowed_hosts;
+  Counters& counters;
+
+  StaticFiles* files = nullptr;
+  Outbox outbox{};
+  DateClock clock{};
+  std::vector<Event> events{};  // made in this turn, delivered at its end
+  SlotMap<Connection> connections{};
+  bool draining = false;
+  std::function<void()> on_connection_closed{};
+
+  // Whether the application may be handed one more request with a body of that size.
+  [[nodiscard]] bool admits(std::uint64_t body_bytes) const {
+    return counters.in_flight.get() < limits.queue_requests &&
+           counters.in_flight_bytes.get() + body_bytes <= limits.queue_bytes;
+  }
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,35 @@
+// What a server has done and is doing. Written by the loop thread alone, read by any thread: each
+// number is right by itself, two of them need not be of the same instant.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace httpuv::server {
+
+// A count with one writer: an increment is a plain add, not a locked one.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void subtract(std::uint64_t n) { add(~n + 1); }
+  [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct Counters {
+  Counter accepted;       // connections, ever
+  Counter connections;    // open now
+  Counter requests;       // heads read, ever
+  Counter static_files;   // answered from the routes, ever
+  Counter in_flight;      // handed to the application and not answered
+  Counter in_flight_bytes;
+  Counter overloaded;     // answered 503 because the application lags, ever
+  Counter refused;        // broken or over a limit, ever
+  Counter timed_out;      // connections a deadline ended, ever
+};
+
+}  // namespace httpuv::server

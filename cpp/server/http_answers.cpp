@@ -1,0 +1,161 @@
+// The answering half of HttpSession: how an answer is framed, when it may leave, what follows it.
+#include <utility>
+
+#include "server/connection.h"
+#include "server/http_session.h"
+#include "server/parked.h"
+#include "server/static_files.h"
+
+namespace httpuv::server {
+
+namespace {
+
+// Up to here a body is copied behind its head and both leave in one write.
+constexpr std::size_t kCopyBody = 64 * 1024;
+
+std::uint64_t body_length(const ResponseBody& body) {
+  if (const auto* bytes = std::get_if<std::string>(&body)) return bytes->size();
+  if (const auto* file = std::get_if<FileBody>(&body)) return file->length;
+  return 0;
+}
+
+}  // namespace
+
+void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body) {
+  Exchange* exchange = exchanges_.find(sequence);
+  if (exchange == nullptr || !exchange->with_application) return;
+  release(*exchange, false);
+  if (awaiting_verdict_ && sequence == current_) {
+    // Refused on its head alone: the rest is not wanted, the client is asked to close.
+    awaiting_verdict_ = false;
+    discard_body_ = true;
+    exchange->keep_alive = false;
+  }
+  answer(*exchange, std::move(head), std::move(body));
+}
+
+void HttpSession::answer_plain(Exchange& exchange, int status) {
+  http::PlainResponse plain = http::plain_response(status);
+  answer(exchange, std::move(plain.head), std::move(plain.body));
+}
+
+void HttpSession::answer_early(Exchange& exchange, int status) {
+  discard_body_ = true;
+  answer_plain(exchange, status);
+}
+
+// A refusal of the file library, whose few fields are already written out.
+void HttpSession::answer_static_early(Exchange& exchange, files::Answer&& answer) {
+  http::ResponseHead head;
+  head.status = answer.status;
+  head.add_serialized(answer.fields);
+  head.add_serialized(answer.own_fields);
+  discard_body_ = true;
+  this->answer(exchange, std::move(head),
+               answer.body == files::BodyKind::kMemory ? std::string(answer.memory)
+                                                       : std::move(answer.text));
+}
+
+void HttpSession::answer(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body) {
+  exchange.answered = true;
+  if (exchanges_.is_front(exchange)) {
+    const bool keep = write_answer(exchange, head, std::move(body));
+    close_exchange(keep);
+    next_answers();
+  } else {
+    if (exchange.parked == nullptr) exchange.parked = std::make_unique<Parked>();
+    exchange.parked->head = std::move(head);
+    exchange.parked->body = std::move(body);
+  }
+}
+
+void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& resolution) {
+  Exchange* exchange = exchanges_.find(sequence);
+  if (exchange == nullptr || exchange->answered || exchange->parked == nullptr) return;
+  if (resolution.kind == files::ResolutionKind::kFallthrough) {
+    const std::unique_ptr<Parked> parked = std::move(exchange->parked);
+    if (!context_.abilities.call) return answer_plain(*exchange, 404);
+    return to_application(*exchange, std::move(parked->request), std::move(parked->request_body),
+                          false);
+  }
+  context_.counters.static_files.add();
+  exchange->answered = true;
+  if (exchanges_.is_front(*exchange)) {
+    const bool keep = write_static(*exchange, resolution);
+    close_exchange(keep);
+    next_answers();
+  } else {
+    exchange->parked->resolution = resolution;
+  }
+}
+
+// Whether the connection can carry another request behind this answer.
+bool HttpSession::keeps_alive(const Exchange& exchange, bool close_wanted) const {
+  if (!exchange.keep_alive || close_wanted || context_.draining) return false;
+  const bool being_read = reading_request_ && exchange.sequence == current_;
+  // The rest of a body that nobody wants is discarded if it is short and sure to come.
+  return !being_read || (!body_is_long_ && !exchange.continue_pending);
+}
+
+bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& head,
+                               ResponseBody&& body) {
+  const bool keep = keeps_alive(exchange, head.close);
+  const bool bodiless = http::body_forbidden(head.status);
+  // An answer to HEAD, and a 304, may say how long the body would be (RFC 9110 section 8.6).
+  const bool described = (exchange.is_head || head.status == 304) && head.content_length;
+  const std::uint64_t length = described ? *head.content_length : body_length(body);
+  const http::Framing framing =
+      bodiless && !(head.status == 304 && described) ? http::Framing::kNoBody : http::Framing::kLength;
+
+  std::string& out = context_.outbox.open(connection_);
+  http::write_response_head(out, head, framing, length, keep, exchange.minor_version,
+                            context_.clock.text());
+  if (exchange.is_head || bodiless) return keep;
+  if (auto* bytes = std::get_if<std::string>(&body)) {
+    if (bytes->size() <= kCopyBody) {
+      out.append(*bytes);
+    } else {
+      context_.outbox.flush(connection_);
+      if (!connection_.closing()) connection_.write(std::move(*bytes));
+    }
+  } else if (auto* file = std::get_if<FileBody>(&body)) {
+    context_.outbox.flush(connection_);
+    connection_.send_file(net::FileRef::adopt(file->file.release()), 0, file->length);
+  }
+  return keep;
+}
+
+bool HttpSession::write_static(Exchange& exchange, const files::Resolution& resolution) {
+  const bool keep = keeps_alive(exchange, false);
+  context_.files->write(connection_, exchange.parked->request, resolution,
+                        {keep, exchange.is_head, exchange.minor_version});
+  return keep;
+}
+
+void HttpSession::close_exchange(bool keep_alive) {
+  exchanges_.close_front();
+  if (!keep_alive) {
+    // Nothing more is due from a client that asked for the close and has sent its request whole.
+    const bool input_done = !reading_request_ && !refused_ && held_.empty() && parser_.idle();
+    finish(!input_done || context_.draining);
+  }
+}
+
+void HttpSession::next_answers() {
+  while (state_ == State::kOpen && !exchanges_.empty() && exchanges_.front().answered) {
+    Exchange& exchange = exchanges_.front();
+    Parked& parked = *exchange.parked;
+    const bool keep = parked.resolution ? write_static(exchange, *parked.resolution)
+                                        : write_answer(exchange, *parked.head, std::move(parked.body));
+    close_exchange(keep);
+  }
+  if (state_ != State::kOpen || in_read_) return;
+  send_continue_if_due();
+  if (exchanges_.empty() && (eof_ || context_.draining) && !reading_request_ && held_.empty()) {
+    return finish(false);
+  }
+  update_deadline();
+  resume_reading();
+}
+
+}  // namespace httpuv::server

@@ -1,0 +1,445 @@
+// Reading, deciding, ending; the answering half is in http_answers.cpp.
+#include "server/http_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ascii.h"
+#include "server/connection.h"
+#include "server/parked.h"
+#include "server/static_files.h"
+
+namespace httpuv::server {
+
+namespace {
+
+// Answers that wait in user memory for a slow peer; past it no further request is read.
+constexpr std::size_t kMaxQueued = 256 * 1024;
+
+// What is left of a request that was answered early is read and dropped when it is at most this
+// much; past it, ending the connection is cheaper for both sides.
+constexpr std::uint64_t kMaxDiscard = 256 * 1024;
+
+// A lingering connection that keeps sending is cut after this many milliseconds.
+constexpr std::int64_t kMaxLinger = 30'000;
+
+// The name in a Host value, without the port: "a:80" -> "a", "[::1]:80" -> "[::1]".
+std::string_view host_name(std::string_view host) {
+  if (!host.empty() && host.front() == '[') return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
+// The first value of a field, by its lower-case name; "" without one.
+std::string_view value_of(const http::RequestHead& head, std::string_view name) {
+  for (const http::HeaderField& field : head.fields) {
+    if (head.view(field.name) == name) return head.view(field.value);
+  }
+  return {};
+}
+
+bool host_allowed(const std::vector<std::string>& allowed, const http::RequestHead& head) {
+  if (allowed.empty()) return true;
+  const std::string_view authority = head.view(head.authority);
+  const std::string_view name =
+      host_name(authority.empty() ? head.get(http::Field::kHost) : authority);
+  return std::any_of(allowed.begin(), allowed.end(),
+                     [&](const std::string& each) { return base::iequals(each, name); });
+}
+
+}  // namespace
+
+HttpSession::HttpSession(Context& context, Connection& connection)
+    : context_(context), connection_(connection), parser_(&context.limits.request) {}
+
+HttpSession::~HttpSession() = default;
+
+void HttpSession::start() {
+  due_ = context_.loop.now_ms() + context_.limits.header_timeout;
+  connection_.set_deadline(due_);
+  connection_.stream().start_reading();
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+void HttpSession::on_data(std::string_view bytes) {
+  if (state_ == State::kLingering) {
+    due_ = std::min(context_.loop.now_ms() + context_.limits.linger_timeout, linger_until_);
+    connection_.set_deadline(due_);
+    return;
+  }
+  if (state_ == State::kFinishing || refused_) return;
+  if (held_.empty()) {
+    read(bytes);
+  } else {
+    held_.append(bytes);
+    resume_reading();
+  }
+}
+
+bool HttpSession::may_read() const {
+  if (state_ != State::kOpen || refused_ || awaiting_verdict_) return false;
+  if (reading_request_) return body_ == nullptr || !body_->full();
+  if (body_ != nullptr) return false;  // the last request's body is still on its way to the disk
+  return exchanges_.size() < context_.limits.max_pipelined &&
+         connection_.stream().queued() < kMaxQueued;
+}
+
+void HttpSession::read(std::string_view input) {
+  in_read_ = true;
+  bool hungry = false;
+  while (!hungry && may_read()) {
+    switch (parser_.next(input)) {
+      case http::ParseEvent::kNeedMore:
+        hungry = true;
+        break;
+      case http::ParseEvent::kHead:
+        on_head();
+        break;
+      case http::ParseEvent::kBody:
+        on_body(parser_.body());
+        break;
+      case http::ParseEvent::kEnd:
+        on_request_end();
+        break;
+      case http::ParseEvent::kError:
+        refuse(parser_.error_status());
+        break;
+    }
+  }
+  in_read_ = false;
+  if (state_ == State::kOpen && !refused_) {
+    held_.assign(input);
+    if (!held_.empty()) connection_.stream().stop_reading();
+    update_deadline();
+  }
+}
+
+void HttpSession::resume_reading() {
+  if (in_read_ || !may_read() || connection_.closing()) return;
+  if (!held_.empty()) {
+    const std::string input = std::exchange(held_, {});
+    read(input);
+  }
+  if (state_ != State::kOpen || refused_ || !held_.empty()) return;
+  if (eof_) {
+    if (exchanges_.empty()) finish(false);
+  } else {
+    connection_.stream().start_reading();
+  }
+}
+
+HttpSession::Exchange* HttpSession::current() { return exchanges_.find(current_); }
+
+void HttpSession::on_head() {
+  head_ = parser_.take_head();
+  head_started_ = 0;
+  reading_request_ = true;
+  discard_body_ = false;
+  announced_ = false;
+  context_.counters.requests.add();
+
+  Exchange& exchange = exchanges_.open();
+  current_ = exchange.sequence;
+  exchange.minor_version = head_.minor_version;
+  exchange.is_head = head_.is_head;
+  exchange.keep_alive = head_.keep_alive;
+  exchange.continue_pending = head_.expects_continue && head_.has_body();
+  body_is_long_ =
+      head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
+  if (head_.has_body()) {
+    body_ = std::make_unique<BodyCollector>(context_.loop, context_.limits.body_memory_bytes,
+                                            [this] { on_body_progress(); });
+  }
+  route(exchange);
+}
+
+void HttpSession::on_body(std::string_view bytes) {
+  if (discard_body_ || body_ == nullptr) return;
+  body_->append(bytes);
+}
+
+void HttpSession::on_body_progress() {
+  if (body_->error() != 0) {
+    // The disk is full or broken: nothing the client could mend.
+    body_.reset();
+    discard_body_ = true;
+    refuse(500);
+  } else if (!reading_request_ && body_->finished()) {
+    request_complete();
+  }
+  resume_reading();
+}
+
+void HttpSession::on_request_end() {
+  reading_request_ = false;
+  if (discard_body_) {
+    body_.reset();
+    return;
+  }
+  if (body_ != nullptr) {
+    body_->end();
+    if (!body_->finished()) return;  // on_body_progress() goes on
+  }
+  request_complete();
+}
+
+void HttpSession::request_complete() {
+  Exchange* exchange = current();
+  if (exchange == nullptr || exchange->answered) {
+    body_.reset();
+    return;
+  }
+  exchange->continue_pending = false;
+  if (exchange->parked != nullptr) {  // static, with a body that the application may still want
+    if (body_ != nullptr) exchange->parked->request_body = std::exchange(body_, nullptr)->take();
+    const http::RequestHead& head = exchange->parked->request;
+    context_.files->resolve({connection_.id(), exchange->sequence}, head.view(head.path));
+    return;
+  }
+  RequestBody body;
+  if (body_ != nullptr) body = std::exchange(body_, nullptr)->take();
+  to_application(*exchange, std::move(head_), std::move(body), false);
+}
+
+void HttpSession::refuse(int status) {
+  refused_ = true;
+  held_.clear();
+  context_.counters.refused.add();
+  // The request being read gets the answer; without one (its head is what was broken) a new
+  // exchange does, so that requests before it are answered first.
+  Exchange* exchange = reading_request_ || body_ != nullptr ? current() : &exchanges_.open();
+  reading_request_ = false;
+  body_.reset();
+  if (exchange != nullptr && !exchange->answered) {
+    release(*exchange, true);
+    exchange->keep_alive = false;
+    answer_plain(*exchange, status);
+  } else if (exchanges_.empty()) {
+    finish(true);
+  } else {
+    exchanges_.back().keep_alive = false;
+  }
+}
+
+// --- deciding -----------------------------------------------------------------------------------
+
+void HttpSession::route(Exchange& exchange) {
+  if (!host_allowed(context_.allowed_hosts, head_)) return answer_early(exchange, 403);
+  if (head_.is_connect) return answer_early(exchange, 501);  // this is no proxy
+
+  const files::Match match = context_.files->classify(head_.view(head_.path));
+  if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
+  if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
+  if (context_.abilities.on_headers) {
+    awaiting_verdict_ = true;
+    return to_application(exchange, std::move(head_), RequestBody{}, true);
+  }
+  if (!context_.abilities.call) return answer_early(exchange, 404);
+  send_continue_if_due();
+}
+
+// False: the route leaves this request to the application.
+bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
+  const files::Options& options = match.route->options;
+  if (options.validation &&
+      !files::validation_passes(options, value_of(head_, options.validation->header))) {
+    answer_static_early(exchange, files::forbidden(*match.route));
+    return true;
+  }
+  if (!head_.is_get && !head_.is_head) {
+    if (options.fallthrough) return false;
+    answer_static_early(exchange, files::method_not_allowed(*match.route));
+    return true;
+  }
+  exchange.parked = std::make_unique<Parked>();
+  if (options.fallthrough && body_ != nullptr) {
+    // The application may get it after all: it is resolved when its body is complete.
+    exchange.parked->request = std::move(head_);
+    send_continue_if_due();
+  } else {
+    discard_body_ = true;
+    context_.files->resolve({connection_.id(), exchange.sequence}, match);
+    exchange.parked->request = std::move(head_);
+  }
+  return true;
+}
+
+void HttpSession::resume_request(std::uint32_t sequence) {
+  Exchange* exchange = exchanges_.find(sequence);
+  if (exchange == nullptr || !awaiting_verdict_ || sequence != current_) return;
+  awaiting_verdict_ = false;
+  announced_ = true;
+  release(*exchange, false);
+  if (!context_.abilities.call) {
+    answer_early(*exchange, 404);
+  } else {
+    send_continue_if_due();
+  }
+  resume_reading();
+}
+
+void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, RequestBody&& body,
+                                 bool headers_only) {
+  if (!context_.admits(body.length)) {
+    context_.counters.overloaded.add();
+    awaiting_verdict_ = false;
+    discard_body_ = true;
+    if (announced_) context_.events.emplace_back(AbandonedEvent{{connection_.id(), exchange.sequence}});
+    http::PlainResponse refusal = http::plain_response(503);
+    refusal.head.add("Retry-After", "1");
+    return answer(exchange, std::move(refusal.head), std::move(refusal.body));
+  }
+  exchange.with_application = true;
+  exchange.body_bytes = body.length;
+  context_.counters.in_flight.add();
+  context_.counters.in_flight_bytes.add(body.length);
+  const net::Peer& peer = connection_.stream().peer();
+  RequestEvent event;
+  event.id = {connection_.id(), exchange.sequence};
+  event.head = std::move(head);
+  event.body = std::move(body);
+  event.remote_address = peer.address;
+  event.remote_port = peer.port;
+  event.headers_only = headers_only;
+  event.resumed = announced_;
+  context_.events.emplace_back(std::move(event));
+}
+
+// The application is done with the exchange, or (`abandon`) will never be heard about it.
+void HttpSession::release(Exchange& exchange, bool abandon) {
+  if (!exchange.with_application) return;
+  exchange.with_application = false;
+  context_.counters.in_flight.subtract(1);
+  context_.counters.in_flight_bytes.subtract(exchange.body_bytes);
+  if (abandon) {
+    context_.events.emplace_back(AbandonedEvent{{connection_.id(), exchange.sequence}});
+  }
+}
+
+// RFC 9110 section 10.1.1: the client waits for a 100 before it sends the body. It must not
+// overtake answers to earlier requests.
+void HttpSession::send_continue_if_due() {
+  if (exchanges_.empty() || !reading_request_ || awaiting_verdict_ || discard_body_) return;
+  Exchange& exchange = exchanges_.front();
+  if (exchange.sequence != current_ || !exchange.continue_pending) return;
+  exchange.continue_pending = false;
+  context_.outbox.open(connection_).append("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+// --- ending -------------------------------------------------------------------------------------
+
+void HttpSession::finish(bool linger) {
+  if (state_ != State::kOpen) return;
+  exchanges_.each([this](Exchange& exchange) { release(exchange, true); });
+  exchanges_.clear();
+  body_.reset();
+  held_.clear();
+  state_ = linger && !eof_ ? State::kLingering : State::kFinishing;
+  const std::int64_t now = context_.loop.now_ms();
+  linger_until_ = now + kMaxLinger;
+  written_before_ = connection_.stream().bytes_written();
+  due_ = now + (connection_.stream().busy() ? context_.limits.write_timeout
+                                            : context_.limits.linger_timeout);
+  connection_.set_deadline(due_);
+  end_if_written();
+}
+
+void HttpSession::end_if_written() {
+  context_.outbox.flush(connection_);
+  if (connection_.closing() || connection_.stream().busy()) return;
+  if (state_ == State::kFinishing || eof_) {
+    connection_.close();
+  } else {
+    connection_.stream().shutdown();
+    connection_.stream().start_reading();
+    due_ = context_.loop.now_ms() + context_.limits.linger_timeout;
+    connection_.set_deadline(due_);
+  }
+}
+
+void HttpSession::drain() {
+  if (state_ == State::kOpen && exchanges_.empty() && !reading_request_) finish(false);
+}
+
+void HttpSession::on_eof() {
+  eof_ = true;
+  if (state_ == State::kLingering) {
+    connection_.close();
+  } else if (state_ == State::kOpen && held_.empty()) {
+    // A request that has begun will never be complete; those before it are still answered.
+    if (reading_request_) {
+      reading_request_ = false;
+      awaiting_verdict_ = false;
+      body_.reset();
+      refused_ = true;
+      if (Exchange* exchange = current(); exchange != nullptr && !exchange->answered) {
+        release(*exchange, true);
+        exchange->keep_alive = false;
+        answer_plain(*exchange, 400);
+        return;
+      }
+    }
+    if (exchanges_.empty()) finish(false);
+  }
+}
+
+void HttpSession::on_drained() {
+  if (state_ != State::kOpen) return end_if_written();
+  update_deadline();
+  resume_reading();
+}
+
+void HttpSession::on_gone() {
+  exchanges_.each([this](Exchange& exchange) { release(exchange, true); });
+  exchanges_.clear();
+  body_.reset();
+  refused_ = true;
+}
+
+// --- deadlines ----------------------------------------------------------------------------------
+
+void HttpSession::update_deadline() {
+  const std::int64_t now = context_.loop.now_ms();
+  const Limits& limits = context_.limits;
+  if (connection_.stream().busy()) {
+    written_before_ = connection_.stream().bytes_written();
+    due_ = now + limits.write_timeout;
+  } else if (reading_request_ && may_read()) {
+    due_ = now + limits.body_timeout;
+  } else if (!reading_request_ && !parser_.idle()) {
+    if (head_started_ == 0) head_started_ = now;
+    due_ = head_started_ + limits.header_timeout;
+  } else {
+    due_ = now + limits.idle_timeout;
+  }
+  connection_.set_deadline(due_);
+}
+
+void HttpSession::on_deadline() {
+  const std::int64_t now = context_.loop.now_ms();
+  if (now < due_) return connection_.set_deadline(due_);
+  net::Stream& stream = connection_.stream();
+  if (stream.busy()) {
+    if (stream.bytes_written() == written_before_) {
+      context_.counters.timed_out.add();
+      return connection_.reset();
+    }
+    written_before_ = stream.bytes_written();
+    due_ = now + context_.limits.write_timeout;
+    return connection_.set_deadline(due_);
+  }
+  if (state_ != State::kOpen) return connection_.close();
+  const bool body_due = reading_request_ && may_read();
+  const bool head_due = !reading_request_ && !parser_.idle() && !refused_;
+  if (body_due || head_due) {
+    context_.counters.timed_out.add();
+    refuse(408);
+  } else if (exchanges_.empty() && body_ == nullptr && !reading_request_) {
+    connection_.close();
+  } else {
+    due_ = now + context_.limits.idle_timeout;  // the application's turn: no hurry
+    connection_.set_deadline(due_);
+  }
+}
+
+}  // namespace httpuv::server

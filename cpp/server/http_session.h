@@ -1,0 +1,126 @@
+// HTTP/1.1 on one connection: feeds the parser, decides who answers each request, keeps the order
+// of the answers, and knows when the connection may idle, must wait or has to end.
+//
+//   reading ---> answering ---> reading ...            keep-alive
+//      |             |
+//      |             +--> finishing: no more requests; closes once everything is written
+//      +--> lingering: an answer said "close" while the peer may still be sending: FIN, then read
+//           and discard until the peer is done, so that no RST destroys the answer (RFC 9112 9.6)
+//
+// Loop thread only; a member of its Connection. A broken request is answered with its status code
+// and ends the connection; a broken stream just ends it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "files/respond.h"
+#include "http/exchange.h"
+#include "http/request_parser.h"
+#include "server/body_collector.h"
+#include "server/context.h"
+#include "server/message.h"
+
+namespace httpuv::server {
+
+class Connection;
+
+class HttpSession {
+ public:
+  HttpSession(Context& context, Connection& connection);
+  ~HttpSession();
+
+  void start();  // the connection was accepted
+  void on_data(std::string_view bytes);
+  void on_eof();
+  void on_drained();
+  void on_deadline();
+  void on_gone();  // the connection ends: nobody is to answer what is open
+
+  // The application's commands.
+  void respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body);
+  void resume_request(std::uint32_t sequence);
+
+  // The routes' outcome.
+  void resolved(std::uint32_t sequence, const files::Resolution& resolution);
+
+  // The server is stopping: an idle connection closes now, another after its answers.
+  void drain();
+
+ private:
+  enum class State : std::uint8_t { kOpen, kFinishing, kLingering };
+
+  // An answer or a request that waits for its turn.
+  struct Parked;
+  using Queue = http::ExchangeQueue<Parked>;
+  using Exchange = http::Exchange<Parked>;
+
+  // Reading.
+  void read(std::string_view input);
+  [[nodiscard]] bool may_read() const;
+  void resume_reading();
+  void on_head();
+  void on_body(std::string_view bytes);
+  void on_body_progress();
+  void on_request_end();
+  void request_complete();
+  void refuse(int status);
+  [[nodiscard]] Exchange* current();
+
+  // Deciding.
+  void route(Exchange& exchange);
+  bool route_static(Exchange& exchange, const files::Match& match);
+  void to_application(Exchange& exchange, http::RequestHead&& head, RequestBody&& body,
+                      bool headers_only);
+  void release(Exchange& exchange, bool abandon);
+  void send_continue_if_due();
+
+  // Answering.
+  void answer(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body);
+  void answer_plain(Exchange& exchange, int status);
+  void answer_early(Exchange& exchange, int status);  // its body, if any, is not wanted
+  void answer_static_early(Exchange& exchange, files::Answer&& answer);
+  // Both say whether the connection is kept.
+  bool write_answer(Exchange& exchange, const http::ResponseHead& head, ResponseBody&& body);
+  bool write_static(Exchange& exchange, const files::Resolution& resolution);
+  [[nodiscard]] bool keeps_alive(const Exchange& exchange, bool close_wanted) const;
+  void close_exchange(bool keep_alive);
+  void next_answers();
+
+  // Ending.
+  void finish(bool linger);
+  void end_if_written();
+
+  // Deadlines.
+  void update_deadline();
+
+  Context& context_;
+  Connection& connection_;
+  http::RequestParser parser_;
+  Queue exchanges_;
+
+  // The request being read, from its head to its end.
+  http::RequestHead head_;
+  std::unique_ptr<BodyCollector> body_;
+  std::uint32_t current_ = 0;
+  bool reading_request_ = false;
+  bool discard_body_ = false;      // it was answered, or is static: its body is not wanted
+  bool awaiting_verdict_ = false;  // the application has its head and has not said Continue
+  bool announced_ = false;         // the application had its head and said Continue
+  bool body_is_long_ = false;      // too long to read only to drop it
+
+  State state_ = State::kOpen;
+  bool refused_ = false;   // the input is broken: not a byte more is parsed
+  bool eof_ = false;       // the peer sent FIN: it may still read answers
+  bool in_read_ = false;   // guards against re-entering read()
+  std::string held_;       // input that waits until it may be parsed
+
+  std::int64_t due_ = 0;           // when the present wait is too long
+  std::int64_t head_started_ = 0;  // first byte of a head that is not complete; 0: none
+  std::int64_t linger_until_ = 0;
+  std::uint64_t written_before_ = 0;
+};
+
+}  // namespace httpuv::server

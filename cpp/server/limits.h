@@ -1,0 +1,32 @@
+// Every limit and deadline of a server, with the answer that crossing it gets. Plain data, copied
+// into the server when it starts and never changed after.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "http/limits.h"
+
+namespace httpuv::server {
+
+struct Limits {
+  http::RequestLimits request;  // head bytes and header count (431), body bytes (413)
+
+  std::size_t body_memory_bytes = 64 * 1024;  // a body past this is spooled to a file
+
+  // Milliseconds.
+  std::int64_t header_timeout = 20'000;  // from a request's first byte to its head's end (408)
+  std::int64_t body_timeout = 30'000;    // without a byte of a body that is due (408)
+  std::int64_t idle_timeout = 75'000;    // without a request on a kept connection (closed)
+  std::int64_t write_timeout = 60'000;   // without the peer taking a byte of an answer (closed)
+  std::int64_t linger_timeout = 5'000;   // without a byte while a refused request drains (closed)
+
+  std::size_t max_connections = 10'000;  // further ones wait in the kernel's backlog
+  std::size_t max_pipelined = 64;        // requests of one connection under way at once
+
+  // What Python has been handed and has not answered; past either, 503 with Retry-After.
+  std::size_t queue_requests = 10'000;
+  std::size_t queue_bytes = 256 * 1024 * 1024;
+};
+
+}  // namespace httpuv::server

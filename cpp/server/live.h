@@ -1,0 +1,54 @@
+// What a running server consists of on its loop thread: takes commands, accepts connections, and at
+// the end of every turn answers from the routes, writes what was gathered and hands the events on.
+//
+// Made by the thread that starts the server, before the loop runs; everything else on the loop
+// thread. Owns the listeners and, through Context, the connections.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/mailbox.h"
+#include "net/listener.h"
+#include "net/ticker.h"
+#include "server/connection.h"
+#include "server/context.h"
+#include "server/server.h"
+#include "server/static_files.h"
+
+namespace httpuv::server {
+
+class Server::Live final : private net::DeadlineOwner {
+ public:
+  Live(net::Loop& loop, const Settings& settings, Counters& counters,
+       base::Mailbox<Command>& mailbox, EventSink& sink);
+
+  // 0 or a libuv error; then close() and run() give back what was opened before.
+  int open(std::vector<net::ListenSocket>&& sockets);
+  void set_routes(std::shared_ptr<const files::RouteTable> routes);
+  void run();
+  void close();  // the end, at once
+
+ private:
+  void accept(net::Accepted&& accepted);
+  void take_mail();
+  void end_turn();
+  void carry_out(Command&& command);
+  void stop(std::int64_t grace_ms);
+  void close_connections();
+  void end_if_empty();
+  void on_connection_closed();
+  void on_deadline(net::Deadline& deadline) override;
+
+  base::Mailbox<Command>& mailbox_;
+  EventSink& sink_;
+  Context context_;
+  StaticFiles files_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::unique_ptr<net::Ticker> mail_ticker_;
+  std::vector<Command> mail_;
+  net::Deadline grace_{this};
+  bool ended_ = false;
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,48 @@
+// Gathers the bytes that consecutive answers write to one connection, so that sixteen pipelined
+// answers leave in one system call and an idle connection owns no buffer. Loop thread only, one
+// for each server. A write error goes to the connection, which closes itself.
+#pragma once
+
+#include <string>
+
+namespace httpuv::server {
+
+class Connection;
+
+class Outbox {
+ public:
+  // The buffer to append to for `connection`; what another one had gathered is written first.
+  std::string& open(Connection& connection) {
+    if (owner_ != &connection || buffer_.size() >= kFull) {
+      flush();
+      owner_ = &connection;
+    }
+    return buffer_;
+  }
+
+  // Writes what was gathered. Called at the end of every turn and batch, and by a connection
+  // before it touches its stream in any other way.
+  void flush() {
+    if (owner_ != nullptr) write_out();
+  }
+  void flush(const Connection& connection) {
+    if (owner_ == &connection) write_out();
+  }
+
+  // The connection closes: its bytes are not wanted any more.
+  void forget(const Connection& connection) {
+    if (owner_ == &connection) {
+      owner_ = nullptr;
+      buffer_.clear();
+    }
+  }
+
+ private:
+  static constexpr std::size_t kFull = 64 * 1024;
+  void write_out();
+
+  Connection* owner_ = nullptr;
+  std::string buffer_;
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,106 @@
+#include "server/server.h"
+
+#include <utility>
+
+#include "net/bind.h"
+#include "net/loop.h"
+#include "net/loop_thread.h"
+#include "server/live.h"
+
+namespace httpuv::server {
+
+Server::Server(Settings settings, std::unique_ptr<EventSink> sink)
+    : settings_(std::move(settings)),
+      sink_(std::move(sink)),
+      thread_(std::make_unique<net::LoopThread>()) {}
+
+Server::~Server() { stop(0); }
+
+int Server::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed) {
+  std::vector<net::ListenSocket> sockets;
+  if (const int error = net::bind_tcp(host, port, &sockets, failed); error != 0) return error;
+  *bound = {sockets.front().host(), sockets.front().port()};
+  return start(std::move(sockets));
+}
+
+int Server::listen_pipe(const std::string& path, std::optional<unsigned> mask) {
+  std::vector<net::ListenSocket> sockets(1);
+  if (const int error = net::bind_unix(path, mask, &sockets.front()); error != 0) return error;
+  return start(std::move(sockets));
+}
+
+int Server::start(std::vector<net::ListenSocket>&& sockets) {
+  int error = 0;
+  loop_ = net::Loop::create(&error);
+  if (loop_ == nullptr) return error;
+  live_ = std::make_unique<Live>(*loop_, settings_, counters_, mailbox_, *sink_);
+  if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));
+  error = live_->open(std::move(sockets));
+  if (error == 0) error = thread_->start([live = live_.get()] { live->run(); });
+  if (error != 0) {
+    live_->close();
+    live_->run();
+    live_.reset();
+    loop_.reset();
+    return error;
+  }
+  running_.store(true, std::memory_order_release);
+  return 0;
+}
+
+bool Server::post(Command&& command, bool ring_now) {
+  if (!running()) return false;
+  switch (mailbox_.post(std::move(command))) {
+    case base::Post::kClosed:
+      return false;
+    case base::Post::kFirst:
+    case base::Post::kQueued:  // who was first may not have rung yet
+      if (ring_now) ring();
+      return true;
+  }
+  return false;
+}
+
+void Server::ring() {
+  if (running()) loop_->wake();
+}
+
+void Server::set_routes(std::shared_ptr<const files::RouteTable> routes) {
+  if (!running()) {
+    first_routes_ = std::move(routes);
+    return;
+  }
+  SetRoutes command;
+  command.routes = std::move(routes);
+  std::future<void> done = command.done.get_future();
+  if (post(std::move(command))) done.wait();
+}
+
+void Server::stop(std::int64_t grace_ms) {
+  const std::lock_guard lock(stopping_);
+  if (live_ == nullptr) return;
+  post(Stop{grace_ms});
+  running_.store(false, std::memory_order_release);
+  thread_->join();
+  live_.reset();
+}
+
+void Server::before_fork() {
+  if (running()) loop_->before_fork();
+}
+
+void Server::after_fork_in_parent() {
+  if (running()) loop_->after_fork_in_parent();
+}
+
+void Server::forget() {
+  if (!running()) return;
+  running_.store(false, std::memory_order_release);
+  loop_->forget_in_child();
+  thread_->forget();
+  // The thread may have been in the middle of anything: nothing of it can be destroyed here.
+  static_cast<void>(live_.release());
+  static_cast<void>(loop_.release());
+}
+
+}  // namespace httpuv::server

@@ -1,0 +1,96 @@
+// One server: a loop thread, its listeners, routes and connections. The only class here that other
+// threads touch; everything behind it belongs to the loop thread.
+//
+// The caller's thread binds (so an error is an ordinary return value) and starts the thread; any
+// thread may post commands or stop. stop() returns when nothing of the server is left but its
+// counters. After fork() the child calls forget(): the thread did not come along.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mailbox.h"
+#include "server/counters.h"
+#include "server/limits.h"
+#include "server/message.h"
+
+namespace httpuv::net {
+class ListenSocket;
+class Loop;
+class LoopThread;
+}  // namespace httpuv::net
+
+namespace httpuv::server {
+
+// What the application of a server can do.
+struct Abilities {
+  bool call = true;         // without it every dynamic request is 404
+  bool on_headers = false;  // with it every dynamic request is announced when its head has come
+};
+
+struct Settings {
+  Limits limits;
+  Abilities abilities;
+  std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
+};
+
+struct Bound {
+  std::string host;
+  int port = 0;
+};
+
+class Server {
+ public:
+  Server(Settings settings, std::unique_ptr<EventSink> sink);
+  ~Server();  // stops at once
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Binds, listens, starts the thread. 0 or a libuv error; then nothing is left behind and another
+  // attempt may be made. To be called once when it succeeds. `failed` names the address that did not.
+  int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed);
+  int listen_pipe(const std::string& path, std::optional<unsigned> mask);
+
+  // Any thread. False when the server is stopping or has not started: the command is dropped.
+  // `ring` false: the loop is not woken; the caller rings soon.
+  bool post(Command&& command, bool ring = true);
+  void ring();
+
+  // Returns when the next request sees the new routes.
+  void set_routes(std::shared_ptr<const files::RouteTable> routes);
+
+  // Stops accepting, lets exchanges under way finish for so long, closes everything, joins.
+  // Any thread but the loop's; a second call waits for the first.
+  void stop(std::int64_t grace_ms);
+  [[nodiscard]] bool running() const { return running_.load(std::memory_order_acquire); }
+
+  // Around fork(): see net::Loop.
+  void before_fork();
+  void after_fork_in_parent();
+  void forget();
+
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+
+ private:
+  class Live;
+
+  int start(std::vector<net::ListenSocket>&& sockets);
+
+  const Settings settings_;
+  const std::unique_ptr<EventSink> sink_;
+  Counters counters_;
+  base::Mailbox<Command> mailbox_;
+  std::shared_ptr<const files::RouteTable> first_routes_;  // until the thread starts
+  std::unique_ptr<net::Loop> loop_;  // stays until the end: any thread may ring late
+  std::unique_ptr<Live> live_;       // what belongs to the loop thread while that runs
+  std::unique_ptr<net::LoopThread> thread_;
+  std::atomic<bool> running_{false};
+  std::mutex stopping_;
+};
+
+}  // namespace httpuv::server

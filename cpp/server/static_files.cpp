@@ -1,0 +1,125 @@
+#include "server/static_files.h"
+
+#include <utility>
+
+#include "http/response.h"
+#include "server/connection.h"
+
+namespace httpuv::server {
+
+namespace {
+
+files::Token token_of(const ExchangeId& id) {
+  return {static_cast<std::uint64_t>(id.connection.generation) << 32 | id.connection.slot,
+          id.sequence};
+}
+
+// The request as the file library reads it. Repeated fields are rare: `joined` keeps them.
+struct RequestQuery {
+  files::Query query;
+  std::vector<std::string> joined;
+
+  RequestQuery(const http::RequestHead& head, std::int64_t now) {
+    joined.reserve(7);
+    query.head = head.is_head;
+    query.has_query = head.has_query;
+    query.query = head.view(head.query);
+    query.now = now;
+    for (const http::HeaderField& field : head.fields) {
+      if (std::string_view* const value = slot(field.id)) {
+        *value = value->empty() ? head.view(field.value) : joined.emplace_back(head.joined(field.id));
+      }
+    }
+  }
+
+  std::string_view* slot(http::Field id) {
+    switch (id) {
+      case http::Field::kRange:
+        return &query.range;
+      case http::Field::kIfRange:
+        return &query.if_range;
+      case http::Field::kIfMatch:
+        return &query.if_match;
+      case http::Field::kIfNoneMatch:
+        return &query.if_none_match;
+      case http::Field::kIfModifiedSince:
+        return &query.if_modified_since;
+      case http::Field::kIfUnmodifiedSince:
+        return &query.if_unmodified_since;
+      case http::Field::kAcceptEncoding:
+        query.has_accept_encoding = true;
+        return &query.accept_encoding;
+      default:
+        return nullptr;
+    }
+  }
+};
+
+}  // namespace
+
+StaticFiles::StaticFiles(Context& context) : context_(context), service_(*this, *this) {}
+
+void StaticFiles::set_routes(std::shared_ptr<const files::RouteTable> routes) {
+  service_.set_routes(std::move(routes));
+}
+
+void StaticFiles::resolve(const ExchangeId& id, const files::Match& match) {
+  service_.resolve(token_of(id), match);
+}
+
+void StaticFiles::resolve(const ExchangeId& id, std::string_view raw_path) {
+  service_.resolve(token_of(id), raw_path);
+}
+
+void StaticFiles::submit(std::function<void()> job, std::function<void()> done) {
+  context_.loop.work(std::move(job), std::move(done));
+}
+
+void StaticFiles::on_resolved(const files::Token& token, const files::Resolution& resolution) {
+  const ConnectionId id{static_cast<std::uint32_t>(token.connection),
+                        static_cast<std::uint32_t>(token.connection >> 32)};
+  if (Connection* connection = context_.connections.find(id)) {
+    connection->http().resolved(token.exchange, resolution);
+  }
+}
+
+void StaticFiles::write(Connection& connection, const http::RequestHead& request,
+                        const files::Resolution& resolution, const AnswerMode& mode) {
+  const RequestQuery query(request, context_.clock.seconds());
+  const files::Answer answer = files::respond(resolution, query.query);
+  http::ResponseHead head;
+  head.status = answer.status;
+  head.add_serialized(answer.fields);
+  head.add_serialized(answer.own_fields);
+  std::string& out = context_.outbox.open(connection);
+  http::write_response_head(
+      out, head, answer.send_content_length ? http::Framing::kLength : http::Framing::kNoBody,
+      answer.content_length, mode.keep_alive, mode.minor_version, context_.clock.text());
+  if (mode.head_only) return;
+
+  const auto file = [&] { return net::FileRef(answer.source->fd.get(), answer.keep); };
+  switch (answer.body) {
+    case files::BodyKind::kNone:
+      break;
+    case files::BodyKind::kMemory:
+      out.append(answer.memory);
+      break;
+    case files::BodyKind::kText:
+      out.append(answer.text);
+      break;
+    case files::BodyKind::kFile:
+      context_.outbox.flush(connection);
+      connection.send_file(file(), answer.offset, answer.length);
+      break;
+    case files::BodyKind::kMultipart:
+      for (const files::Part& part : answer.parts) {
+        context_.outbox.open(connection).append(part.preamble);
+        context_.outbox.flush(connection);
+        connection.send_file(file(), part.offset, part.length);
+      }
+      context_.outbox.open(connection).append(answer.text);
+      break;
+  }
+}
+
+}  // namespace httpuv::server

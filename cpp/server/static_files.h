@@ -1,0 +1,54 @@
+// Glues the file library to the loop: its blocking work goes to libuv's pool, what it resolved goes
+// back to the session that asked, and its answers become bytes on a connection. Loop thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "files/respond.h"
+#include "files/service.h"
+#include "http/request.h"
+#include "server/context.h"
+
+namespace httpuv::server {
+
+class Connection;
+
+// How an answer is written, as the exchange it belongs to has it.
+struct AnswerMode {
+  bool keep_alive = true;
+  bool head_only = false;  // HEAD
+  int minor_version = 1;
+};
+
+class StaticFiles final : private files::Executor, private files::Sink {
+ public:
+  explicit StaticFiles(Context& context);
+
+  void set_routes(std::shared_ptr<const files::RouteTable> routes);
+
+  [[nodiscard]] files::Match classify(std::string_view raw_path) const {
+    return service_.classify(raw_path);
+  }
+
+  // The session's resolved() is called at the end of this turn, or of a later one. `match` is what
+  // classify() returned last.
+  void resolve(const ExchangeId& id, const files::Match& match);
+  // The same for a path that was classified a while ago.
+  void resolve(const ExchangeId& id, std::string_view raw_path);
+  void end_turn() { service_.end_turn(); }
+
+  // Writes the whole answer.
+  void write(Connection& connection, const http::RequestHead& request,
+             const files::Resolution& resolution, const AnswerMode& mode);
+
+ private:
+  void submit(std::function<void()> job, std::function<void()> done) override;
+  void on_resolved(const files::Token& token, const files::Resolution& resolution) override;
+
+  Context& context_;
+  files::FileService service_;
+};
+
+}  // namespace httpuv::server
