@@ -1,0 +1,26 @@
+// A file descriptor that is readable after ring() until clear(): what a thread waits on, whether
+// in poll(2), in an asyncio loop or in a GUI's. An eventfd on Linux, a pipe elsewhere.
+// Any thread; never blocks. The constructor throws std::system_error when descriptors run out.
+#pragma once
+
+namespace httpuv::python {
+
+class Doorbell {
+ public:
+  Doorbell();
+  ~Doorbell();
+  Doorbell(const Doorbell&) = delete;
+  Doorbell& operator=(const Doorbell&) = delete;
+
+  void ring() noexcept;
+  void clear() noexcept;
+  // Waits at most so long (milliseconds, -1: for ever). False on a time-out or a signal.
+  bool wait(int timeout_ms) noexcept;
+  [[nodiscard]] int fd() const { return read_fd_; }
+
+ private:
+  int read_fd_ = -1;
+  int write_fd_ = -1;  // the same one where it is an eventfd
+};
+
+}  // namespace httpuv::python

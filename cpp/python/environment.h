@@ -1,0 +1,51 @@
+// Builds the Rook environment of a request: the dict that `call` gets.
+//
+// With the GIL held. One for each application: it keeps the constant entries, and the strings that
+// request after request has in common, so that most of a dict costs no new object. Python's own
+// errors (MemoryError) are thrown as error_already_set.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "server/message.h"
+
+namespace httpuv::python {
+
+class Environment {
+ public:
+  // `constants`: entries that every environment starts with.
+  explicit Environment(const pybind11::dict& constants);
+
+  void set_constant(const char* key, pybind11::object value);
+
+  // The dict for a request; takes the body out of the event.
+  pybind11::dict build(server::RequestEvent& event);
+
+  // Puts the body of a request whose head was announced earlier into its environment.
+  static void set_body(pybind11::dict& environment, server::RequestBody&& body);
+
+ private:
+  struct LastValue {
+    std::string bytes;
+    pybind11::object text;
+  };
+
+  pybind11::object value_text(http::Field field, std::string_view value);
+  pybind11::object address_text(const std::string& address);
+  void add_fields(PyObject* environment, const http::RequestHead& head);
+
+  pybind11::dict template_;
+  std::array<LastValue, static_cast<std::size_t>(http::Field::kCount)> last_values_;
+  LastValue last_address_;
+  LastValue last_path_;
+};
+
+// Registers the class of `rook.input`: called with bytes, or with a descriptor and a length, and
+// with nothing where there is no body.
+void register_input(pybind11::object input_class);
+
+}  // namespace httpuv::python

@@ -1,0 +1,69 @@
+// The module httpuv._core: what the Python layer may see of the core.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "base/base64.h"
+#include "python/environment.h"
+#include "python/queue.h"
+#include "python/response.h"
+#include "python/server_object.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+namespace {
+
+std::string encode_base64(const py::buffer& data) {
+  Py_buffer view;
+  if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_SIMPLE) != 0) throw py::error_already_set();
+  std::string encoded = base::base64_encode(
+      {static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len)});
+  PyBuffer_Release(&view);
+  return encoded;
+}
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The C++ core of httpuv: loop thread, HTTP, static files, and the queue to Python.";
+  m.attr("__version__") = HTTPUV_VERSION;
+
+  py::class_<Queue, std::shared_ptr<Queue>>(m, "Queue")
+      .def(py::init<>())
+      .def("run", &Queue::run, py::arg("timeout"), py::arg("max_events") = 0)
+      .def("wake", &Queue::wake)
+      .def("post", &Queue::post, py::arg("func"))
+      .def("fileno", &Queue::fileno)
+      .def("pending", &Queue::pending);
+
+  py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"),
+                                  py::arg("length"));
+
+  py::class_<ServerObject>(m, "Server")
+      .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
+                       py::object on_error, py::object convert, const py::dict& environ,
+                       const py::dict& limits, const std::vector<std::string>& allowed_hosts) {
+             return std::make_unique<ServerObject>(
+                 std::move(queue),
+                 Callbacks{std::move(call), std::move(on_headers), std::move(on_error),
+                           std::move(convert)},
+                 environ, limits, allowed_hosts);
+           }),
+           py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
+           py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
+           py::arg("allowed_hosts") = std::vector<std::string>())
+      .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
+      .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
+      .def("set_routes", &ServerObject::set_routes, py::arg("routes"),
+           py::arg("mime") = py::dict())
+      .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)
+      .def("before_fork", &ServerObject::before_fork)
+      .def("after_fork_in_parent", &ServerObject::after_fork_in_parent)
+      .def("forget", &ServerObject::forget)
+      .def("stats", &ServerObject::stats)
+      .def_property_readonly("running", &ServerObject::running);
+
+  m.def("register_input", &register_input, py::arg("cls"));
+  m.def("encode_base64", &encode_base64, py::arg("data"));
+}
+
+}  // namespace
+}  // namespace httpuv::python

@@ -1,0 +1,161 @@
+#include "python/response.h"
+
+#include <string>
+#include <string_view>
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+struct Keys {
+  PyObject* status = PyUnicode_InternFromString("status");
+  PyObject* headers = PyUnicode_InternFromString("headers");
+  PyObject* body = PyUnicode_InternFromString("body");
+};
+
+const Keys& keys() {
+  static const Keys* const kKeys = new Keys;
+  return *kKeys;
+}
+
+[[noreturn]] void fail(PyObject* type, const std::string& what) {
+  PyErr_SetString(type, what.c_str());
+  throw py::error_already_set();
+}
+
+// The item or null, without an exception for a missing one.
+PyObject* item(PyObject* dict, PyObject* key) {
+  PyObject* const found = PyDict_GetItemWithError(dict, key);
+  if (found == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return found;
+}
+
+std::string_view utf8(PyObject* text) {
+  Py_ssize_t size = 0;
+  const char* const data = PyUnicode_AsUTF8AndSize(text, &size);
+  if (data == nullptr) throw py::error_already_set();
+  return {data, static_cast<std::size_t>(size)};
+}
+
+void set_status(http::ResponseHead& head, long status) {
+  // 1xx are the server's own business: 100 is sent for the application, 101 is another interface.
+  if (status < 200 || status > 999) {
+    fail(PyExc_ValueError, "status must be from 200 to 999, not " + std::to_string(status));
+  }
+  head.status = static_cast<int>(status);
+}
+
+void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
+  // Latin-1, as the fields of a request are read.
+  std::string encoded;
+  std::string_view bytes;
+  if (PyUnicode_IS_ASCII(value)) {
+    bytes = utf8(value);
+  } else {
+    const py::bytes latin1 = py::reinterpret_steal<py::bytes>(PyUnicode_AsLatin1String(value));
+    if (!latin1) throw py::error_already_set();
+    encoded = static_cast<std::string>(latin1);
+    bytes = encoded;
+  }
+  switch (head.add(utf8(name), bytes)) {
+    case http::HeaderError::kNone:
+      return;
+    case http::HeaderError::kBadName:
+      fail(PyExc_ValueError, "not a header name: " + static_cast<std::string>(py::repr(name)));
+    case http::HeaderError::kBadValue:
+      fail(PyExc_ValueError, "header " + static_cast<std::string>(py::str(name)) +
+                            " has a control character in its value: " +
+                            static_cast<std::string>(py::repr(value)));
+    case http::HeaderError::kFraming:
+      fail(PyExc_ValueError, "header " + static_cast<std::string>(py::str(name)) +
+                            " would contradict the framing, which is the server's: " +
+                            static_cast<std::string>(py::repr(value)));
+  }
+}
+
+void set_bytes(Response& response, PyObject* body) {
+  char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (PyBytes_AsStringAndSize(body, &data, &size) != 0) throw py::error_already_set();
+  response.body = std::string(data, static_cast<std::size_t>(size));
+}
+
+// The shape nearly every answer has. False when it is another; then `response` is to be dropped.
+bool convert_plain(PyObject* result, Response& response) {
+  if (!PyDict_CheckExact(result)) return false;
+  PyObject* const status = item(result, keys().status);
+  if (status == nullptr || !PyLong_CheckExact(status)) return false;
+  PyObject* const headers = item(result, keys().headers);
+  PyObject* const body = item(result, keys().body);
+
+  if (headers != nullptr && headers != Py_None) {
+    if (!PyDict_CheckExact(headers)) return false;
+    PyObject* name = nullptr;
+    PyObject* value = nullptr;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(headers, &position, &name, &value) != 0) {
+      if (!PyUnicode_CheckExact(name) || !PyUnicode_CheckExact(value)) return false;
+      add_header(response.head, name, value);
+    }
+  }
+  if (body == nullptr || body == Py_None) {
+  } else if (PyUnicode_CheckExact(body)) {
+    response.body = std::string(utf8(body));
+  } else if (PyBytes_CheckExact(body)) {
+    set_bytes(response, body);
+  } else {
+    return false;
+  }
+  const long code = PyLong_AsLong(status);
+  if (code == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  set_status(response.head, code);
+  return true;
+}
+
+// What convert() returns: (status, [(name, value), ...], bytes | None | File).
+Response from_normal(const py::object& normal) {
+  Response response;
+  long status = 0;
+  PyObject* headers = nullptr;
+  PyObject* body = nullptr;
+  if (PyArg_ParseTuple(normal.ptr(), "lOO", &status, &headers, &body) == 0) {
+    throw py::error_already_set();
+  }
+  set_status(response.head, status);
+  for (const py::handle pair : py::reinterpret_borrow<py::object>(headers)) {
+    PyObject* name = nullptr;
+    PyObject* value = nullptr;
+    if (PyArg_ParseTuple(pair.ptr(), "UU", &name, &value) == 0) throw py::error_already_set();
+    add_header(response.head, name, value);
+  }
+  if (body == Py_None) return response;
+  if (py::isinstance<File>(body)) {
+    response.body = py::handle(body).cast<File&>().take();
+  } else {
+    set_bytes(response, body);
+  }
+  return response;
+}
+
+}  // namespace
+
+server::FileBody File::take() {
+  server::FileBody body;
+  if (fd_.get() < 0) fail(PyExc_ValueError, "this File was sent already");
+  body.file = std::move(fd_);
+  body.length = length_;
+  return body;
+}
+
+Response to_response(py::handle result, py::handle convert) {
+  Response response;
+  if (convert_plain(result.ptr(), response)) return response;
+  const py::object normal =
+      py::reinterpret_steal<py::object>(PyObject_CallOneArg(convert.ptr(), result.ptr()));
+  if (!normal) throw py::error_already_set();
+  return from_normal(normal);
+}
+
+}  // namespace httpuv::python

@@ -1,0 +1,33 @@
+// Turns what `call` returned into an answer for the core.
+//
+// With the GIL held. The plain shape - a dict with an int status, a dict of headers and a str,
+// bytes or no body - is converted here; anything else first goes through the package's own
+// convert(), which knows all shapes. What is wrong with it is raised as TypeError or ValueError.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "http/response.h"
+#include "server/message.h"
+
+namespace httpuv::python {
+
+struct Response {
+  http::ResponseHead head;
+  server::ResponseBody body;
+};
+
+Response to_response(pybind11::handle result, pybind11::handle convert);
+
+// A file that an answer sends; adopts the descriptor.
+class File {
+ public:
+  File(int fd, std::uint64_t length) : fd_(fd), length_(length) {}
+  server::FileBody take();
+
+ private:
+  server::OwnedFd fd_;
+  std::uint64_t length_;
+};
+
+}  // namespace httpuv::python

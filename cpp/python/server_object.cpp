@@ -1,0 +1,132 @@
+#include "python/server_object.h"
+
+#include <pybind11/stl.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "python/routes.h"
+#include "server/errors.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+[[noreturn]] void throw_os_error(int error, const std::string& what) {
+  PyErr_SetObject(PyExc_OSError,
+                  py::make_tuple(error, py::str(std::strerror(error)), what).ptr());
+  throw py::error_already_set();
+}
+
+// libuv's numbers are negated errnos, or those of the name resolver below them.
+[[noreturn]] void throw_listen_error(int error, const std::string& what) {
+  if (server::is_resolver_error(error)) {
+    const py::object gaierror = py::module_::import("socket").attr("gaierror");
+    PyErr_SetObject(gaierror.ptr(),
+                    py::make_tuple(server::resolver_error(error), what + ": " + server::error_text(error)).ptr());
+    throw py::error_already_set();
+  }
+  throw_os_error(-error, what);
+}
+
+// One limit, in its own unit; the names are those of httpuv.Limits.
+template <class T>
+void read(const py::dict& limits, const char* name, T& into) {
+  if (limits.contains(name)) into = limits[name].cast<T>();
+}
+
+void read_seconds(const py::dict& limits, const char* name, std::int64_t& into_ms) {
+  if (limits.contains(name)) into_ms = static_cast<std::int64_t>(limits[name].cast<double>() * 1000);
+}
+
+server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
+                             const std::vector<std::string>& allowed_hosts) {
+  server::Settings settings;
+  settings.abilities.call = !callbacks.call.is_none();
+  settings.abilities.on_headers = !callbacks.on_headers.is_none();
+  settings.allowed_hosts = allowed_hosts;
+  server::Limits& l = settings.limits;
+  read(limits, "max_head_bytes", l.request.max_head_bytes);
+  read(limits, "max_header_count", l.request.max_header_count);
+  read(limits, "max_body_bytes", l.request.max_body_bytes);
+  read(limits, "body_memory_bytes", l.body_memory_bytes);
+  read_seconds(limits, "header_timeout", l.header_timeout);
+  read_seconds(limits, "body_timeout", l.body_timeout);
+  read_seconds(limits, "idle_timeout", l.idle_timeout);
+  read_seconds(limits, "write_timeout", l.write_timeout);
+  read_seconds(limits, "linger_timeout", l.linger_timeout);
+  read(limits, "max_connections", l.max_connections);
+  read(limits, "max_pipelined", l.max_pipelined);
+  read(limits, "queue_requests", l.queue_requests);
+  read(limits, "queue_bytes", l.queue_bytes);
+  return settings;
+}
+
+}  // namespace
+
+ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
+                           const py::dict& environment, const py::dict& limits,
+                           const std::vector<std::string>& allowed_hosts)
+    : application_(std::make_shared<Application>(callbacks, environment)),
+      server_(settings_of(callbacks, limits, allowed_hosts),
+              std::make_unique<Sink>(std::move(queue), application_)) {
+  application_->set_server(&server_);
+}
+
+ServerObject::~ServerObject() {
+  application_->set_server(nullptr);
+  const py::gil_scoped_release release;
+  server_.stop(0);
+}
+
+std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, int port) {
+  server::Bound bound;
+  std::string failed;
+  int error = 0;
+  {
+    const py::gil_scoped_release release;
+    error = server_.listen_tcp(host, port, &bound, &failed);
+  }
+  if (error != 0) throw_listen_error(error, failed.empty() ? host + ":" + std::to_string(port) : failed);
+  return {bound.host, bound.port};
+}
+
+void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> mask) {
+  int error = 0;
+  {
+    const py::gil_scoped_release release;
+    error = server_.listen_pipe(name, mask);
+  }
+  if (error != 0) throw_listen_error(error, name);
+}
+
+void ServerObject::set_routes(const py::list& routes, const py::dict& mime) {
+  auto table = make_route_table(routes, mime);
+  const py::gil_scoped_release release;
+  server_.set_routes(std::move(table));
+}
+
+void ServerObject::stop(double timeout) {
+  const py::gil_scoped_release release;
+  server_.stop(static_cast<std::int64_t>(timeout * 1000));
+}
+
+py::dict ServerObject::stats() const {
+  const server::Counters& c = server_.counters();
+  py::dict result;
+  result["accepted"] = c.accepted.get();
+  result["connections"] = c.connections.get();
+  result["requests"] = c.requests.get();
+  result["static_files"] = c.static_files.get();
+  result["in_flight"] = c.in_flight.get();
+  result["in_flight_bytes"] = c.in_flight_bytes.get();
+  result["overloaded"] = c.overloaded.get();
+  result["refused"] = c.refused.get();
+  result["timed_out"] = c.timed_out.get();
+  return result;
+}
+
+}  // namespace httpuv::python

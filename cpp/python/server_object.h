@@ -1,0 +1,40 @@
+// The server as Python sees it: arguments in, errors out as exceptions, everything that may wait
+// with the GIL released. With the GIL held; pybind11 keeps it alive.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <string>
+#include <tuple>
+
+#include "python/application.h"
+#include "python/queue.h"
+#include "server/server.h"
+
+namespace httpuv::python {
+
+class ServerObject {
+ public:
+  ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
+               const pybind11::dict& environment, const pybind11::dict& limits,
+               const std::vector<std::string>& allowed_hosts);
+  ~ServerObject();
+
+  std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
+  void listen_pipe(const std::string& name, std::optional<unsigned> mask);
+  void set_routes(const pybind11::list& routes, const pybind11::dict& mime);
+  void stop(double timeout);
+  [[nodiscard]] pybind11::dict stats() const;
+  [[nodiscard]] bool running() const { return server_.running(); }
+
+  void before_fork() { server_.before_fork(); }
+  void after_fork_in_parent() { server_.after_fork_in_parent(); }
+  void forget() { server_.forget(); }
+
+ private:
+  std::shared_ptr<Application> application_;
+  server::Server server_;
+};
+
+}  // namespace httpuv::python
