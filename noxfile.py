@@ -21,7 +21,7 @@ REPORT = (
 
 
 def version_of(python: str) -> str | None:
-    """"3.11" if `python` runs and can build extensions, else None (a pyenv shim may do neither)."""
+    """Such as "3.11" if `python` runs and has headers, else something else (pyenv has shims)."""
     try:
         result = subprocess.run([python, "-c", REPORT], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,15 +1,13 @@
 """The build backend: scikit-build-core, after vendor/*/source/ was filled.
 
-CMake could fill them as well, but that is too late here: the list of licence files is put together before
-CMake runs, and a source distribution runs no CMake at all.
+CMake could fill them as well, but that is too late here: the list of licence files is put together
+before CMake runs, and a source distribution runs no CMake at all.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import fetch
 from scikit_build_core import build as backend
@@ -30,20 +28,22 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
-Settings = Mapping[str, Any] | None
+Settings = dict[str, list[str] | str] | None
+VARIABLES = ("CMAKE_ARGS", "SKBUILD_CMAKE_ARGS", "SKBUILD_CMAKE_DEFINE")
 
 
 def fill(config_settings: Settings) -> None:
     """Fill the sources of every library that the settings do not take from the system."""
     settings = [f"{key}={value}" for key, value in (config_settings or {}).items()]
-    settings += [os.environ.get(key, "") for key in ("CMAKE_ARGS", "SKBUILD_CMAKE_ARGS", "SKBUILD_CMAKE_DEFINE")]
+    settings += [os.environ.get(key, "") for key in VARIABLES]
     for name in ("libuv", "llhttp", "zlib-ng"):
         option = "HTTPUV_SYSTEM_" + name.removesuffix("-ng").upper()
         if not re.search(rf"{option}(:BOOL)?=(ON|1|TRUE|YES)\b", " ".join(settings), re.IGNORECASE):
             try:
                 fetch.fill(fetch.Pin.read(name))
             except fetch.FetchError as error:
-                raise SystemExit(f"{error}\n(-Ccmake.define.{option}=ON uses the system's instead.)") from None
+                hint = f"(-Ccmake.define.{option}=ON uses the system's library instead.)"
+                raise SystemExit(f"{error}\n{hint}") from None
 
 
 def build_wheel(
@@ -65,11 +65,15 @@ def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     return backend.build_sdist(sdist_directory, config_settings)
 
 
-def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
+def prepare_metadata_for_build_wheel(
+    metadata_directory: str, config_settings: Settings = None
+) -> str:
     fill(config_settings)
     return backend.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
 
 
-def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: Settings = None) -> str:
+def prepare_metadata_for_build_editable(
+    metadata_directory: str, config_settings: Settings = None
+) -> str:
     fill(config_settings)
     return backend.prepare_metadata_for_build_editable(metadata_directory, config_settings)

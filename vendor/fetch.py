@@ -3,10 +3,11 @@
 
     python vendor/fetch.py [libuv] [llhttp] [zlib-ng]        (all of them when none is named)
 
-Each vendor/<name>/pin names a source distribution of the Python package index, its SHA-256 and the folder in
-it that holds the library. pip downloads it, so every index, mirror, proxy and certificate the user set up for
-pip holds here too. The hash is checked twice (by pip, and here), nothing of the archive is executed, and the
-folder appears in one rename: a build that runs at the same time sees all of it or nothing.
+Each vendor/<name>/pin names a source distribution of the Python package index, its SHA-256 and the
+folder in it that holds the library. pip downloads it, so every index, mirror, proxy and certificate
+the user set up for pip holds here too. The hash is checked twice (by pip, and here), nothing of the
+archive is executed, and the folder appears in one rename: a build that runs at the same time sees
+all of it or nothing.
 
 A source/ without a `.pin` file was put there by hand and is used as it is.
 """
@@ -29,6 +30,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 VENDOR = Path(__file__).resolve().parent
+# An enclosing build leaves its own state behind, and the user's constraints come without hashes.
+FOREIGN = re.compile(
+    r"_PYPROJECT_HOOKS_|PEP517_|PIP_(BUILD_TRACKER|REQ_TRACKER|CONSTRAINT|REQUIREMENT)$"
+)
 
 
 class FetchError(Exception):
@@ -73,7 +78,7 @@ class Pin:
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """One download at a time in this tree; where files cannot be locked the final rename still decides."""
+    """One download at a time in this tree; without file locks the final rename still decides."""
     try:
         import fcntl
     except ImportError:
@@ -94,12 +99,10 @@ def wrong_hash(pin: Pin, got: str) -> FetchError:
 
 
 def download(pin: Pin, folder: Path) -> Path:
-    """Let pip put the archive of `pin` into `folder`, and return its path once its hash is right."""
+    """Let pip put the archive into `folder`, and return its path once its hash is right."""
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{pin.project}=={pin.release} --hash=sha256:{pin.sha256}\n", "ascii")
-    # An enclosing build leaves its own state behind, and the user's constraints come without hashes.
-    foreign = re.compile(r"_PYPROJECT_HOOKS_|PEP517_|PIP_(BUILD_TRACKER|REQ_TRACKER|CONSTRAINT|REQUIREMENT)$")
-    environment = {key: value for key, value in os.environ.items() if not foreign.match(key)}
+    environment = {key: value for key, value in os.environ.items() if not FOREIGN.match(key)}
     path = [str(VENDOR / "stub_backend"), *filter(None, [environment.get("PYTHONPATH")])]
     environment["PYTHONPATH"] = os.pathsep.join(path)
     environment["PIP_USE_PEP517"] = "1"

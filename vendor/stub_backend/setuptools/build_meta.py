@@ -1,9 +1,9 @@
 """A build backend that builds nothing.
 
-`pip download` asks a source distribution for its metadata before it keeps the archive, and the usual
-answer is to run the project's whole build set-up (for uvloop: Cython, two minutes). Every source
-distribution already carries that answer in PKG-INFO. vendor/fetch.py puts this module in front of the real
-setuptools for that one pip process, so nothing of the archive is ever executed.
+`pip download` asks a source distribution for its metadata before it keeps the archive, and the
+usual answer is to run the project's whole build set-up (for uvloop: Cython, two minutes). Every
+source distribution already carries that answer in PKG-INFO. vendor/fetch.py puts this module in
+front of the real setuptools for that one pip process, so nothing of the archive is ever executed.
 """
 
 import email.parser

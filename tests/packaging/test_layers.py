@@ -1,0 +1,60 @@
+"""Includes in cpp/ follow the arrows: base <- {http, websocket, files, net} <- server <- python."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CPP = Path(__file__).parents[2] / "cpp"
+
+MAY_INCLUDE = {
+    "base": {"base"},
+    "http": {"base", "http"},
+    "websocket": {"base", "websocket"},
+    "files": {"base", "files"},
+    "net": {"base", "net"},
+    "server": {"base", "http", "websocket", "files", "net", "server"},
+    "python": {"base", "http", "websocket", "files", "server", "python"},
+}
+# Third-party headers, and the folders that may name them.
+THIRD_PARTY = {
+    r"uv(/.*)?\.h": {"net", "server"},
+    r"llhttp\.h": {"http"},
+    r"zlib(-ng)?\.h|zconf.*\.h": {"http", "websocket", "files"},
+    r"pybind11/.*|Python\.h": {"python"},
+}
+
+
+def includes(folder: str) -> list[tuple[str, str]]:
+    """(file, what it includes: with quotes or angle brackets) for every include in the folder."""
+    pattern = re.compile(r'^\s*#\s*include\s*(["<][^">]+[">])', re.MULTILINE)
+    return [
+        (path.relative_to(CPP).as_posix(), name)
+        for path in sorted((CPP / folder).rglob("*.[ch]*"))
+        for name in pattern.findall(path.read_text("utf-8"))
+    ]
+
+
+def test_every_folder_has_its_rule() -> None:
+    assert {path.name for path in CPP.iterdir() if path.is_dir()} == set(MAY_INCLUDE)
+
+
+@pytest.mark.parametrize("folder", MAY_INCLUDE)
+def test_own_includes_follow_the_arrows(folder: str) -> None:
+    found = [(file, name[1:-1]) for file, name in includes(folder) if name[0] == '"']
+    assert found, f"cpp/{folder} includes nothing: is the test looking at the right place?"
+    unrooted = [(file, name) for file, name in found if "/" not in name]
+    assert not unrooted, "includes are written from cpp/ on"
+    wrong = [(file, name) for file, name in found if name.split("/")[0] not in MAY_INCLUDE[folder]]
+    assert not wrong
+
+
+@pytest.mark.parametrize("folder", MAY_INCLUDE)
+def test_third_party_headers_stay_in_their_folder(folder: str) -> None:
+    wrong = [
+        (file, name)
+        for file, name in includes(folder)
+        for pattern, folders in THIRD_PARTY.items()
+        if re.fullmatch(pattern, name[1:-1]) and folder not in folders
+    ]
+    assert not wrong
