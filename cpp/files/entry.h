@@ -32,7 +32,6 @@ struct FileEntry {
   std::string etag;                 // strong, with its quotes
   std::int64_t last_modified = -1;  // seconds since 1970, never after it was opened; -1 for none
   std::string content_type;
-  std::string boundary;  // of a multipart answer: not guessable, so not in the file
 
   // Serialised "Name: value\r\n" lines.
   std::string fields;         // of a 200: begins with the Content-Type line

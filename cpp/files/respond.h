@@ -21,8 +21,7 @@ struct Query {
   std::string_view query;  // behind the "?", as sent: a redirect keeps it
   std::string_view range, if_range, if_match, if_none_match, if_modified_since, if_unmodified_since;
   std::string_view accept_encoding;
-  bool has_accept_encoding = false;  // present, though maybe empty
-  std::int64_t now = 0;              // seconds since 1970
+  std::int64_t now = 0;  // seconds since 1970
 };
 
 // One part of a multipart body: these bytes, then that piece of the file.
