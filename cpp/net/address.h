@@ -1,7 +1,8 @@
 // Socket addresses: names to numbers, numbers to text.
 //
-// What: plain values and the resolver. Thread: any; resolve() may block on DNS, so it never runs on the loop thread.
-// Ownership: values. Failure: resolve() reports a negative libuv error number (UV_EAI_NONAME and its kin).
+// What: plain values and the resolver. Thread: any; resolve() may block on DNS, so it never runs on
+// the loop thread. Ownership: values. Failure: resolve() reports a negative libuv error number
+// (UV_EAI_NONAME and its kin).
 #pragma once
 
 #include <netinet/in.h>
@@ -27,8 +28,8 @@ struct SocketAddress {
   std::string host() const;
 };
 
-// Every address of `host` for a TCP listener: an IPv4 or IPv6 literal, "::/0" (the same as "::"), or a name.
-// Empty with *error set if there is none.
+// Every address of `host` for a TCP listener: an IPv4 or IPv6 literal, "::/0" (the same as "::"),
+// or a name. Empty with *error set if there is none.
 std::vector<SocketAddress> resolve(const std::string& host, int port, int* error);
 
 // Who is at the other end, as small as it gets: a connection carries one all its life.
@@ -38,8 +39,9 @@ struct PeerAddress {
   std::uint16_t port = 0;
   std::uint16_t family = AF_UNSPEC;  // AF_INET, AF_INET6 or AF_UNIX
 
-  static PeerAddress from(const sockaddr* address, socklen_t length);  // v4-mapped IPv6 becomes IPv4
-  std::string host() const;                                            // "" for a Unix socket
+  static PeerAddress from(const sockaddr* address,
+                          socklen_t length);  // v4-mapped IPv6 becomes IPv4
+  std::string host() const;                   // "" for a Unix socket
 };
 
 struct Peer {

@@ -1,9 +1,10 @@
 // Listening sockets, before any loop knows them.
 //
-// What: socket, bind and listen, so that a start-up error is an error number on the thread that asked.
-// Thread: any; resolve() may block, so not the loop thread. bind_unix() sets the process's umask around bind(2).
-// Ownership: a ListenSocket owns its descriptor (and its socket file) until a Listener takes it.
-// Failure: negative libuv error numbers. After a failure nothing is left behind: no descriptor, no socket file.
+// What: socket, bind and listen, so that a start-up error is an error number on the thread that
+// asked. Thread: any; resolve() may block, so not the loop thread. bind_unix() sets the process's
+// umask around bind(2). Ownership: a ListenSocket owns its descriptor (and its socket file) until a
+// Listener takes it. Failure: negative libuv error numbers. After a failure nothing is left behind:
+// no descriptor, no socket file.
 #pragma once
 
 #include <sys/stat.h>
@@ -25,7 +26,7 @@ class ListenSocket {
   ~ListenSocket();  // closes, and removes its own socket file
 
   int fd() const { return fd_; }
-  bool is_unix() const { return !path_.empty() || unix_; }
+  bool is_unix() const { return unix_; }
   // What the kernel says: "127.0.0.1" and the real port; "" and 0 for a Unix socket.
   const std::string& host() const { return host_; }
   int port() const { return port_; }
@@ -37,7 +38,12 @@ class ListenSocket {
   void stop_sharing();  // shutdown(2): a forked child's copy must not go on listening
 
  private:
-  friend struct ListenSocketMaker;
+  friend int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
+                      std::string* failed);
+  friend int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out);
+  friend int adopt_listener(int fd, ListenSocket* out);
+  void read_name();
+
   int fd_ = -1;
   bool unix_ = false;
   int port_ = 0;
@@ -47,16 +53,19 @@ class ListenSocket {
   std::string path_;
 };
 
-// Binds every address `host` stands for, all to the same port; port 0 picks a free one. SO_REUSEADDR is on; "::" also takes
-// IPv4. Of a name's several addresses those of a family this machine lacks are skipped. On failure *failed (if not null)
-// names the address.
-int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out, std::string* failed = nullptr);
+// Binds every address `host` stands for, all to the same port; port 0 picks a free one.
+// SO_REUSEADDR is on; "::" also takes IPv4. Of a name's several addresses those of a family this
+// machine lacks are skipped. On failure *failed (if not null) names the address.
+int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
+             std::string* failed = nullptr);
 
-// Binds a Unix socket with `mask` as the umask (none: the process's). A socket file nobody listens on is replaced;
-// UV_EADDRINUSE if someone does or if it is any other kind of file; UV_ENAMETOOLONG past the system's limit (about 107 bytes).
+// Binds a Unix socket with `mask` as the umask (none: the process's). A socket file nobody listens
+// on is replaced; UV_EADDRINUSE if someone does or if it is any other kind of file; UV_ENAMETOOLONG
+// past the system's limit (about 107 bytes).
 int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out);
 
-// Takes a socket that already listens (systemd, a parent process). Its file, if any, is not removed.
+// Takes a socket that already listens (systemd, a parent process). Its file, if any, is not
+// removed.
 int adopt_listener(int fd, ListenSocket* out);
 
 }  // namespace httpuv::net

@@ -1,10 +1,12 @@
 // Which descriptors a loop owns, for the sake of fork().
 //
-// What: a bitmap of descriptor numbers, readable in a forked child while the loop thread, which does not exist there, may
+// What: a bitmap of descriptor numbers, readable in a forked child while the loop thread, which
+// does not exist there, may
 //   have been anywhere. The child closes what is marked with close(2) and nothing else.
-// Thread: add/remove on the loop thread, hold()/release() on the thread that forks, close_all() in the child only.
-// Ownership: one per Loop; descriptors are marked between their creation and their closing.
-// Failure: add() answers false where the number is beyond what the set can hold (2^21) or memory is out.
+// Thread: add/remove on the loop thread, hold()/release() on the thread that forks, close_all() in
+// the child only. Ownership: one per Loop; descriptors are marked between their creation and their
+// closing. Failure: add() answers false where the number is beyond what the set can hold (2^21) or
+// memory is out.
 #pragma once
 
 #include <array>
@@ -26,8 +28,9 @@ class DescriptorSet {
   void remove(int fd) noexcept;
   bool contains(int fd) const noexcept;
 
-  // While a thread forks it holds the set, so that no descriptor is between accept(2) and its mark, or between losing
-  // its mark and close(2), when the child's copy is made. The loop takes the same lock around exactly those two.
+  // While a thread forks it holds the set, so that no descriptor is between accept(2) and its mark,
+  // or between losing its mark and close(2), when the child's copy is made. The loop takes the same
+  // lock around exactly those two.
   void hold() { gate_.lock(); }
   void release() { gate_.unlock(); }
   std::mutex& gate() { return gate_; }

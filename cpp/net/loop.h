@@ -1,10 +1,13 @@
 // One libuv loop and what everything on it shares.
 //
-// What: owns a uv_loop_t, its wake-up handle, the timer wheel, the read buffer and the set of its descriptors. Not a
+// What: owns a uv_loop_t, its wake-up handle, the timer wheel, the read buffer and the set of its
+// descriptors. Not a
 //   singleton: any number may exist.
-// Thread: created anywhere, then belongs to the thread that calls run() ("the loop thread"); only what says "any thread"
+// Thread: created anywhere, then belongs to the thread that calls run() ("the loop thread"); only
+// what says "any thread"
 //   may be called elsewhere.
-// Ownership: whoever created it destroys it, after run() returned (or without run() if nothing was ever put on it).
+// Ownership: whoever created it destroys it, after run() returned (or without run() if nothing was
+// ever put on it).
 //   In a forked child it is never destroyed: call forget_in_child() and leak it.
 // Failure: create() reports a libuv error number; after that nothing here fails.
 #pragma once
@@ -20,50 +23,57 @@
 #include <span>
 
 #include "net/descriptor_set.h"
+#include "net/list_link.h"
 #include "net/timer_wheel.h"
 
 namespace httpuv::net {
 
-// Something to be continued on the next turn of the loop, after all others had theirs. Intrusive, never allocates.
-class TurnTask {
+// Something to be continued on the next turn of the loop, after all others had theirs. Intrusive,
+// never allocates.
+class TurnTask : private ListLink {
  public:
-  TurnTask() = default;
-  TurnTask(const TurnTask&) = delete;
-  TurnTask& operator=(const TurnTask&) = delete;
   virtual void run_turn() = 0;
+  bool waiting() const { return !empty(); }
+  void withdraw() { remove(); }
 
  protected:
-  ~TurnTask();  // withdraws itself
+  TurnTask() = default;
+  ~TurnTask() { withdraw(); }
 
  private:
   friend class Loop;
-  WheelLink link_;
 };
 
 class Loop final : private WheelAlarm {
  public:
   static constexpr std::size_t kReadBufferSize = 64 * 1024;
 
-  // nullptr and *error (a negative libuv error number) if the system is out of descriptors or memory.
+  // nullptr and *error (a negative libuv error number) if the system is out of descriptors or
+  // memory.
   static std::unique_ptr<Loop> create(int* error);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs until finish() was called and the last stream, listener and job is gone. Returns with the libuv loop closed.
+  // Runs until finish() was called and the last stream, listener and job is gone. Returns with the
+  // libuv loop closed.
   void run();
 
-  // Lets run() return once everything else on the loop is closed. It closes nothing itself. Idempotent.
+  // Lets run() return once everything else on the loop is closed. It closes nothing itself.
+  // Idempotent.
   void finish();
 
-  // Any thread, at any time before the destructor: has on_wake called soon. Calls in between are merged.
+  // Any thread, at any time before the destructor: has on_wake called soon. Calls in between are
+  // merged.
   void wake() noexcept;
 
-  std::function<void()> on_wake;      // after wake(); what it is good for is the owner's business (drain a mailbox)
-  std::function<void()> on_turn_end;  // before the loop polls again, after every callback of the turn: flush batches here
+  std::function<void()>
+      on_wake;  // after wake(); what it is good for is the owner's business (drain a mailbox)
+  std::function<void()> on_turn_end;  // before the loop polls again, after every callback of the
+                                      // turn: flush batches here
 
-  // Runs `job` on a pool thread, then `done` here. `done` always runs, also during shutdown: run() waits for it.
-  // Both are destroyed on the loop thread.
+  // Runs `job` on a pool thread, then `done` here. `done` always runs, also during shutdown: run()
+  // waits for it. Both are destroyed on the loop thread.
   void work(std::function<void()> job, std::function<void()> done);
 
   // Monotonic milliseconds, read once a turn.
@@ -73,12 +83,14 @@ class Loop final : private WheelAlarm {
   void run_next_turn(TurnTask& task);
 
   // --- fork. Any thread. ---
-  // Before fork(): no descriptor may come or go until after_fork_in_parent() or forget_in_child(). From now on
-  // connections are shut down before they are closed, since a child may hold a copy for a while.
+  // Before fork(): no descriptor may come or go until after_fork_in_parent() or forget_in_child().
+  // From now on connections are shut down before they are closed, since a child may hold a copy for
+  // a while.
   void before_fork();
   void after_fork_in_parent();
-  // In the child: closes the inherited descriptors (listeners, connections, epoll, eventfd) with close(2) only.
-  // The loop and everything on it must be leaked then: nothing of it may be called, destroyed or joined.
+  // In the child: closes the inherited descriptors (listeners, connections, epoll, eventfd) with
+  // close(2) only. The loop and everything on it must be leaked then: nothing of it may be called,
+  // destroyed or joined.
   void forget_in_child() noexcept;
 
   // --- for Stream and Listener ---
@@ -88,6 +100,9 @@ class Loop final : private WheelAlarm {
   DescriptorSet& descriptors() { return descriptors_; }
   // Closes a descriptor that never made it into a handle.
   void close_descriptor(int fd);
+  // Whether sendfile(2) is used where the system has it (default: yes).
+  bool use_sendfile() const { return use_sendfile_; }
+  void set_use_sendfile(bool use) { use_sendfile_ = use; }
   // True once the process forked: a copy of each descriptor may live elsewhere.
   bool forked() const { return forked_.load(std::memory_order_relaxed); }
   // Every handle or job keeps run() going between these two.
@@ -100,17 +115,20 @@ class Loop final : private WheelAlarm {
   void end_if_idle();
   void set_alarm(std::int64_t at_ms) override;
   void run_turn_tasks();
+  void advance_timers();
 
   uv_loop_t uv_;
   uv_async_t async_;
   uv_prepare_t prepare_;  // turn end
   uv_idle_t idle_;        // active while turn tasks wait, so that polling does not block
   uv_timer_t timer_;      // the wheel's alarm
-  bool finishing_ = false;
-  bool ended_ = false;    // the four handles above are closing or closed
   bool initialised_ = false;
+  bool use_sendfile_ = true;
+  bool finishing_ = false;
+  bool ended_ = false;  // the four handles above are closing
+  bool done_ = false;   // the libuv loop is closed
   std::size_t open_ = 0;
-  WheelLink turn_tasks_;
+  ListLink turn_tasks_;
   std::mutex wake_mutex_;
   bool wakeable_ = false;  // guarded by wake_mutex_: async_ may be touched
   std::atomic<bool> forked_{false};

@@ -1,10 +1,12 @@
 // The thread a loop runs on.
 //
-// What: a POSIX thread with every signal blocked, so that Python's handlers run on Python's threads and SIGPIPE, which
-//   write(2) and sendfile(2) raise on the writing thread, can never end the process: the call then answers EPIPE.
-//   libuv's pool threads are started from this one and inherit the mask.
+// What: a POSIX thread with every signal blocked that another thread or process could send, so that
+//   Python's handlers run on Python's threads and SIGPIPE, which write(2) and sendfile(2) raise on
+//   the writing thread, can never end the process: the call then just answers EPIPE. libuv's pool
+//   threads are started from this one and inherit the mask. (The signals of a fault, as SIGSEGV,
+//   stay open: blocked, they would end the process without Python's faulthandler having its say.)
 // Thread: start() and join() on the owner's thread; is_current() anywhere.
-// Ownership: must be joined before it is destroyed, except in a forked child, where it is leaked or forgotten.
+// Ownership: joined before it is destroyed; in a forked child, where it does not exist, forgotten.
 // Failure: start() answers a negative libuv error number (UV_EAGAIN: no more threads).
 #pragma once
 
@@ -28,7 +30,7 @@ class LoopThread {
   bool is_current() const;
 
  private:
-  static void* main(void* self);
+  static void* enter(void* self);
 
   std::function<void()> body_;
   pthread_t thread_{};

@@ -1,14 +1,18 @@
 // One accepted connection, TCP or Unix.
 //
-// What: reads into the loop's shared buffer, writes at once what the socket takes, keeps the rest in order: bytes, shared
+// What: reads into the loop's shared buffer, writes at once what the socket takes, keeps the rest
+// in order: bytes, shared
 //   bytes and file ranges. An idle stream owns no memory besides itself.
 // Thread: the loop thread alone.
-// Ownership: a member of, or owned by, its handler; must stay until on_closed(), in which it may be destroyed. A stream
-//   that was never opened, or whose open() failed, may be destroyed at any time.
-// Failure: what fails inside a call is returned by that call (a negative libuv error number) and not reported again; what
-//   fails later comes as on_error(). After either the stream stays failed: nothing is read or written any more, further
-//   writes return the same error, and the handler is expected to close() or reset() it.
-// Callbacks: no function here calls the handler before it returns. Inside any callback every function may be called,
+// Ownership: a member of, or owned by, its handler; must stay until on_closed(), in which it may be
+//   destroyed. A stream that was never opened may be destroyed at any time.
+// Failure: what fails inside a call is returned by that call (a negative libuv error number) and
+// not reported again; what
+//   fails later comes as on_error(). After either the stream stays failed: nothing is read or
+//   written any more, further writes return the same error, and the handler is expected to close()
+//   or reset() it.
+// Callbacks: no function here calls the handler before it returns. Inside any callback every
+// function may be called,
 //   close() included; after close() the only callback is on_closed().
 #pragma once
 
@@ -33,7 +37,8 @@ class StreamHandler {
  public:
   // Points into the loop's read buffer: gone when the call returns.
   virtual void on_data(std::string_view data) = 0;
-  // The peer sent FIN; reading has stopped. Writing still works (RFC 9112 section 9.6: half-closed clients are answered).
+  // The peer sent FIN; reading has stopped. Writing still works (RFC 9112 section 9.6: half-closed
+  // clients are answered).
   virtual void on_eof() = 0;
   // Reading or writing failed. UV_EOF: a file being sent turned out shorter than promised.
   virtual void on_error(int error) = 0;
@@ -48,7 +53,8 @@ class StreamHandler {
 
 class Stream {
  public:
-  // What one stream may hand to sendfile(2) in one turn of the loop: a fast reader is fair to the others.
+  // What one stream may hand to sendfile(2) in one turn of the loop: a fast reader is fair to the
+  // others.
   static constexpr std::size_t kFileSlice = 512 * 1024;
 
   Stream();
@@ -56,7 +62,8 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Takes the connection; not reading yet. On error (out of memory) it is closed, and this stream stays unopened.
+  // Takes the connection; not reading yet. On error (out of memory) the stream is closing already:
+  // on_closed() follows.
   int open(Accepted&& accepted, StreamHandler* handler);
   void set_handler(StreamHandler* handler) { handler_ = handler; }
 
@@ -66,12 +73,16 @@ class Stream {
 
   // Sends a, then b. What the socket does not take at once is copied.
   int write(std::string_view a, std::string_view b = {});
-  // Sends head, then body. Of what does not fit, the head is copied and the body moved: `body` is emptied only then.
+  // Sends head, then body. Of what does not fit, the head is copied and the body moved: `body` is
+  // emptied only then.
   int write_owned(std::string_view head, std::string&& body);
-  // Sends head, then body, which `owner` keeps valid. Of what does not fit, the head is copied and the owner shared.
-  int write_shared(std::string_view head, std::string_view body, const std::shared_ptr<const void>& owner);
-  // Sends head, then `length` bytes of the file from `offset`, without ever waiting for the disk on this thread.
-  // If the file ends early the stream fails with UV_EOF: the connection is cut, never padded.
+  // Sends head, then body, which `owner` keeps valid. Of what does not fit, the head is copied and
+  // the owner shared.
+  int write_shared(std::string_view head, std::string_view body,
+                   const std::shared_ptr<const void>& owner);
+  // Sends head, then `length` bytes of the file from `offset`, without ever waiting for the disk on
+  // this thread. If the file ends early the stream fails with UV_EOF: the connection is cut, never
+  // padded.
   int send_file(std::string_view head, FileRef file, std::uint64_t offset, std::uint64_t length);
 
   // Bytes taken from the caller but not yet by the kernel; file ranges do not count.
@@ -110,16 +121,19 @@ class Stream {
   static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer);
   static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
   static void on_uv_closed(uv_handle_t* handle);
-  static Stream& self(void* handle_data) { return *static_cast<Stream*>(handle_data); }
 
   // Sends from the front of a and b until the socket is full; 0 or an error.
   int send_now(std::string_view& a, std::string_view& b);
-  int writable_error() const;
+  // The same with what a file slice follows.
+  int send_head(std::string_view& head);
+  // What a write must return at once; 0 if it may go on.
+  int refusal() const;
   Outbox& outbox();
+  int start_outbox(std::size_t budget = kFileSlice);
   int fail(int error);
-  void drained();
-  void send_fin();
-  void before_close();
+  void outbox_failed(int error);
+  void outbox_drained();
+  bool begin_close();
 
   Handle handle_;
   StreamHandler* handler_ = nullptr;
@@ -130,6 +144,7 @@ class Stream {
   int error_ = 0;
   State state_ = State::kUnopened;
   bool reading_ = false;
+  bool eof_ = false;       // seen
   bool shutdown_ = false;  // asked for
 };
 

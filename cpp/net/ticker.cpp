@@ -33,11 +33,13 @@ Ticker::~Ticker() {
 void Ticker::start(int interval_ms) {
   const auto interval = static_cast<std::uint64_t>(interval_ms);
   uv_timer_start(
-      &handle_->timer,
-      [](uv_timer_t* timer) { static_cast<Handle*>(timer->data)->on_tick(); }, interval, interval);
+      &handle_->timer, [](uv_timer_t* timer) { static_cast<Handle*>(timer->data)->on_tick(); },
+      interval, interval);
 }
 
-void Ticker::stop() { uv_timer_stop(&handle_->timer); }
+void Ticker::stop() {
+  uv_timer_stop(&handle_->timer);
+}
 
 bool Ticker::active() const {
   return uv_is_active(reinterpret_cast<const uv_handle_t*>(&handle_->timer)) != 0;

@@ -1,17 +1,22 @@
 // Deadlines by the thousand on one timer.
 //
-// What: a hashed timer wheel of 50 ms ticks. A Deadline is a member of whatever it watches; setting, moving and clearing
-//   it is O(1), never allocates, and in the common cases (cleared, or moved to a later time, as every request does) is
-//   one field write: the entry stays linked where it was and is sorted anew when its old tick comes.
+// What: a hashed timer wheel of 50 ms ticks. A Deadline is a member of whatever it watches;
+// setting,
+//   moving and clearing it is O(1), never allocates, and in the common cases (cleared, or moved to
+//   a later time, as every request does) is one field write: the entry stays linked where it was
+//   and is sorted anew when its old tick comes.
 // Thread: the loop thread alone.
-// Ownership: the wheel owns nothing; a Deadline unlinks itself when destroyed. The wheel outlives its deadlines' use.
-// Failure: none. A deadline fires once, never early, and late by one tick plus whatever the loop is busy with.
+// Ownership: the wheel owns nothing; a Deadline unlinks itself when destroyed, before the wheel is.
+// Failure: none. A deadline fires once, never early, and late by up to one tick plus whatever the
+//   loop is busy with.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+
+#include "net/list_link.h"
 
 namespace httpuv::net {
 
@@ -37,18 +42,10 @@ class WheelAlarm {
   ~WheelAlarm() = default;
 };
 
-// Position in a circular list; used for entries and list heads alike.
-struct WheelLink {
-  WheelLink* prev = nullptr;
-  WheelLink* next = nullptr;
-};
-
-class Deadline : private WheelLink {
+class Deadline : private ListLink {
  public:
   explicit Deadline(DeadlineOwner* owner) : owner_(owner) {}
   ~Deadline();
-  Deadline(const Deadline&) = delete;
-  Deadline& operator=(const Deadline&) = delete;
 
   // Fires at `at_ms` (Loop::now_ms() time) or up to a tick later. Replaces an earlier setting.
   void set(TimerWheel& wheel, std::int64_t at_ms);
@@ -62,39 +59,42 @@ class Deadline : private WheelLink {
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
   DeadlineOwner* owner_;
-  std::int64_t at_ = kNever;     // the truth
-  std::int64_t tick_ = kNever;   // the tick it is linked at; kNever: not linked. Never later than at_.
+  TimerWheel* wheel_ = nullptr;
+  std::int64_t at_ = kNever;   // the truth
+  std::int64_t due_ = kNever;  // when its slot is looked at; kNever: not linked
 };
 
 class TimerWheel {
  public:
   static constexpr std::int64_t kTickMs = 50;
 
-  TimerWheel(WheelAlarm* alarm, std::int64_t now_ms);
+  explicit TimerWheel(WheelAlarm* alarm) : alarm_(alarm) {}
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
   // Fires what is due at `now_ms` and asks the alarm for the next tick that has entries, if any.
   void advance(std::int64_t now_ms);
 
-  // True while any entry is linked (a cleared one counts until its tick has passed).
-  bool active() const { return linked_ > 0; }
+  // How many entries are linked; a cleared one counts until its tick has passed.
+  std::size_t linked() const { return linked_; }
 
  private:
   friend class Deadline;
-  static constexpr std::size_t kSlots = 1024;  // 51.2 s a revolution; entries further off are looked at once a revolution
+  // 51.2 s a revolution; entries further off are looked at once a revolution.
+  static constexpr std::int64_t kSlots = 1024;
 
-  void link(Deadline& deadline, std::int64_t tick);
+  void link(Deadline& deadline);
   void unlink(Deadline& deadline);
-  void arm_alarm();
+  void collect(std::int64_t tick, ListLink& into);
+  void ask_alarm();
 
   WheelAlarm* alarm_;
-  std::int64_t tick_;                          // the last tick that was handled
-  std::int64_t alarm_tick_;                    // what the alarm is set to; max: not set
+  std::int64_t tick_ = 0;                                               // the last one handled
+  std::int64_t alarm_tick_ = std::numeric_limits<std::int64_t>::max();  // max: none asked for
   std::size_t linked_ = 0;
   bool advancing_ = false;
   std::array<std::uint64_t, kSlots / 64> used_{};  // a set bit: the slot may have entries
-  std::array<WheelLink, kSlots> slots_;
+  std::array<ListLink, kSlots> slots_;
 };
 
 }  // namespace httpuv::net
