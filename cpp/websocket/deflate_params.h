@@ -1,4 +1,5 @@
-// What both sides agreed on about permessage-deflate (RFC 7692 section 7.1), and what the server is willing to agree on.
+// What both sides agreed on about permessage-deflate (RFC 7692 section 7.1), and what the server is
+// willing to agree on.
 //
 // Plain data, any thread.
 #pragma once
@@ -14,14 +15,16 @@ struct DeflateParams {
   std::uint8_t client_window_bits = 15;     // nor does the client
 };
 
-// The server's wishes. The defaults keep nothing between messages, so that a connection with compression
-// costs no more memory than one without: contexts are borrowed from the loop's DeflatePool for the length of a
-// message. (zlib-ng's compressor takes 128 KiB for its hash table alone, whatever the window; see deflater.h.)
+// The server's wishes. The defaults keep nothing between messages, so that a connection with
+// compression costs no more memory than one without: contexts are borrowed from the loop's
+// DeflatePool for the length of a message. (zlib-ng's compressor takes 128 KiB for its hash table
+// alone, whatever the window; see deflater.h.)
 struct DeflateOptions {
-  bool server_context_takeover = false;     // keep our compressor's window from message to message
-  bool client_context_takeover = false;     // let the client keep its own
-  std::uint8_t server_max_window_bits = 12; // 8..15; less if the client asks for less
-  std::uint8_t client_max_window_bits = 15; // 9..15; said only to a client that offers client_max_window_bits
+  bool server_context_takeover = false;      // keep our compressor's window from message to message
+  bool client_context_takeover = false;      // let the client keep its own
+  std::uint8_t server_max_window_bits = 12;  // 8..15; less if the client asks for less
+  std::uint8_t client_max_window_bits =
+      15;  // 9..15; said only to a client that offers client_max_window_bits
 };
 
 }  // namespace httpuv::websocket

@@ -1,7 +1,7 @@
 // The compression contexts the sessions of one loop share.
 //
-// One per loop thread (and one per worker thread that compresses large messages), owned by whoever owns the
-// loop, outlives its sessions. Not thread-safe. Everything is made on first use.
+// One per loop thread (and one per worker thread that compresses large messages), owned by whoever
+// owns the loop, outlives its sessions. Not thread-safe. Everything is made on first use.
 #pragma once
 
 #include <array>
@@ -30,12 +30,13 @@ class DeflatePool {
   std::string& scratch();
   // One block of inflated bytes at a time goes through here.
   static constexpr std::size_t kBlock = 16 * 1024;
-  char* block() { return block_.get(); }
+  char* block();
 
   const DeflateTuning& tuning() const { return tuning_; }
 
  private:
   static constexpr std::size_t kSpareInflaters = 4;
+  static constexpr std::size_t kMaxScratch = 256 * 1024;
 
   DeflateTuning tuning_;
   std::array<std::unique_ptr<Deflater>, 8> deflaters_;  // by window bits - 8

@@ -1,7 +1,9 @@
-// One compressor: payload in, the payload of a permessage-deflate frame out (RFC 7692 section 7.2.1).
+// One compressor: payload in, the payload of a permessage-deflate frame out (RFC 7692
+// section 7.2.1).
 //
-// Owned by one loop's DeflatePool (shared by every session without context takeover) or by one session. Not
-// thread-safe. Failure (out of memory) is sticky: compress() returns false and nothing was appended.
+// Owned by one loop's DeflatePool (shared by every session without context takeover) or by one
+// session. Not thread-safe. Failure (out of memory) is sticky: compress() returns false and nothing
+// was appended.
 //
 // Memory, measured by test_deflater: see DeflateTuning.
 #pragma once
@@ -21,8 +23,8 @@ struct DeflateTuning {
 
 class Deflater {
  public:
-  // window_bits 8..15. A 256-byte window, which zlib cannot do for raw DEFLATE, is honoured by never referring
-  // back more than one byte (run-length matches only).
+  // window_bits 8..15. A 256-byte window, which zlib cannot do for raw DEFLATE, is honoured by
+  // never referring back more than one byte (run-length matches only).
   Deflater(int window_bits, const DeflateTuning& tuning);
   ~Deflater();
   Deflater(const Deflater&) = delete;

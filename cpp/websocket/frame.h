@@ -1,12 +1,13 @@
 // One frame's header, read and written (RFC 6455 section 5.2).
 //
-// The reader is a server's: it wants masked frames and minimal lengths, and hands on what concerns whole
-// messages (opcodes in order, RSV1, size limits) to MessageReader. No thread affinity, no heap. A failed
-// reader stays failed.
+// The reader is a server's: it wants masked frames and minimal lengths, and hands on what concerns
+// whole messages (opcodes in order, RSV1, size limits) to MessageReader. No thread affinity, no
+// heap. A failed reader stays failed.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "websocket/fault.h"
@@ -23,7 +24,9 @@ enum class Opcode : std::uint8_t {
   kPong = 0xA,
 };
 
-inline constexpr bool is_control(Opcode opcode) { return (static_cast<std::uint8_t>(opcode) & 0x8) != 0; }
+inline constexpr bool is_control(Opcode opcode) {
+  return (static_cast<std::uint8_t>(opcode) & 0x8) != 0;
+}
 
 struct FrameHeader {
   std::uint64_t length = 0;
@@ -48,6 +51,9 @@ class FrameHeaderReader {
  private:
   static constexpr std::size_t kMaxHeader = 14;  // 2 + 8 length bytes + 4 key bytes
 
+  // Gathers bytes until `want` of them are there.
+  bool fill(std::string_view& input, std::size_t want);
+
   unsigned char bytes_[kMaxHeader];  // a header that came in pieces
   std::uint8_t have_ = 0;
   Fault fault_ = Fault::kNone;
@@ -57,6 +63,10 @@ class FrameHeaderReader {
 inline constexpr std::size_t kMaxServerHeader = 10;
 
 // Writes the header into `out` and returns its size: 2, 4 or 10.
-std::size_t write_frame_header(char (&out)[kMaxServerHeader], Opcode opcode, bool fin, bool rsv1, std::uint64_t length);
+std::size_t write_frame_header(char (&out)[kMaxServerHeader], Opcode opcode, bool fin, bool rsv1,
+                               std::uint64_t length);
+
+// Appends a whole unfragmented frame.
+void append_frame(std::string& out, Opcode opcode, bool rsv1, std::string_view payload);
 
 }  // namespace httpuv::websocket

@@ -1,8 +1,8 @@
 // One decompressor: the payloads of a message's compressed frames in, the message out, bounded
 // (RFC 7692 section 7.2.2).
 //
-// Owned by a DeflatePool and lent to one session at a time, or owned by one session. Not thread-safe. A failed one stays
-// failed until reset().
+// Owned by a DeflatePool and lent to one session at a time, or owned by one session. Not
+// thread-safe. A failed one stays failed until reset().
 #pragma once
 
 #include <cstddef>
@@ -23,10 +23,12 @@ class Inflater {
 
   enum class Status : std::uint8_t { kMore /* call again */, kDone /* input used up */, kError };
 
-  // Puts at most `room` bytes at `to`; consumes from the front of `input`. `produced` says how many were put.
+  // Puts at most `room` bytes at `to`; consumes from the front of `input`. `produced` says how many
+  // were put.
   Status inflate(std::string_view& input, char* to, std::size_t room, std::size_t& produced);
 
-  // The tail the compressor cut off, 00 00 FF FF; call (until not kMore) after the message's last byte.
+  // The tail the compressor cut off, 00 00 FF FF; call (until not kMore) after the message's last
+  // byte.
   Status finish(char* to, std::size_t room, std::size_t& produced);
 
   Fault fault() const;

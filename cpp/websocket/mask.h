@@ -1,7 +1,7 @@
 // Masking of client payloads (RFC 6455 section 5.3), a word at a time.
 //
-// Pure functions, any thread. The key is the four bytes of the wire in memory order, so neither the host's
-// byte order nor the payload's alignment matters.
+// Pure functions, any thread. The key is the four bytes of the wire in memory order, so neither the
+// host's byte order nor the payload's alignment matters.
 #pragma once
 
 #include <cstddef>

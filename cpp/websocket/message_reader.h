@@ -1,12 +1,22 @@
-// From frames to messages (RFC 6455 sections 5.4 to 5.6, RFC 7692 section 6.2): fragments are put together, control
-// frames come out between them, compressed messages are inflated, text is checked as it comes.
+// From frames to messages (RFC 6455 sections 5.4 to 5.6, RFC 7692 section 6.2): fragments are put
+// together, control frames come out between them, compressed messages are inflated, text is checked
+// as it comes.
 //
-// The receiving half of a Session; same thread, same owner. Nothing is allocated because a length was
-// announced, only for bytes that came. A failed reader stays failed.
+// The receiving half of a Session; same thread, same owner. Memory is taken for bytes that came,
+// never because a length was announced. A failed reader stays failed, and holds nothing.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/utf8.h"
+#include "websocket/deflate_params.h"
+#include "websocket/deflate_pool.h"
+#include "websocket/fault.h"
+#include "websocket/frame.h"
 
 namespace httpuv::websocket {
 
@@ -14,7 +24,66 @@ enum class Event : std::uint8_t { kNeedMore, kMessage, kPing, kPong, kClose, kEr
 
 struct SessionOptions {
   std::uint64_t max_message_bytes = std::uint64_t{16} << 20;  // after inflation; more is 1009
-  std::size_t compress_threshold = 1024;                      // shorter messages go out uncompressed
+  std::size_t compress_threshold = 1024;  // shorter messages go out uncompressed
+};
+
+class MessageReader {
+ public:
+  // Both outlive the reader. `pool` null: compression was not negotiated.
+  MessageReader(const SessionOptions* options, const DeflateParams& deflate, DeflatePool* pool);
+
+  // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now. After
+  // kClose and kError nothing more is read.
+  Event next(std::string_view& input);
+
+  bool is_text() const { return text_; }  // after kMessage
+  std::string take_message();             // after kMessage; once
+  std::string_view control_payload() const {
+    return control_;
+  }                                       // after kPing, kPong; after kClose for good
+  Fault fault() const { return fault_; }  // after kError
+
+  // From now on only kClose and kError come out; messages, pings and pongs are skipped without
+  // being stored.
+  void start_discarding();
+
+  std::size_t buffered() const { return message_.size(); }
+  const DeflateParams& deflate_params() const { return deflate_; }
+  DeflatePool* pool() const { return pool_; }
+  const SessionOptions& options() const { return *options_; }
+
+ private:
+  Fault begin_frame();
+  Fault take_plain(std::string_view masked);
+  Fault take_compressed(std::string_view masked);
+  Fault append_inflated(const char* data, std::size_t size);
+  Fault finish_inflating();
+  void make_room(std::size_t arriving);
+  Fault end_message();
+  Event end_control();
+  Event fail(Fault fault);
+  void release();
+  void release_inflater();
+
+  const SessionOptions* options_;
+  DeflatePool* pool_;
+  std::unique_ptr<Inflater> inflater_;  // between messages only with context takeover
+  std::string message_;
+  std::string control_;
+  std::uint64_t remaining_ = 0;   // of the current frame's payload
+  std::uint64_t compressed_ = 0;  // bytes of the current message before inflation
+  FrameHeader frame_;
+  FrameHeaderReader header_reader_;
+  DeflateParams deflate_;
+  base::Utf8Validator utf8_;
+  Fault fault_ = Fault::kNone;
+  bool in_frame_ = false;
+  bool in_message_ = false;     // a first fragment came, the last did not
+  bool text_ = false;           // of the current, or the last, message
+  bool inflating_ = false;      // the current message is compressed
+  bool message_ready_ = false;  // kMessage was the last event
+  bool discarding_ = false;
+  bool finished_ = false;  // kClose or kError came out
 };
 
 }  // namespace httpuv::websocket

@@ -1,7 +1,8 @@
-// One message for many sessions: framed once, compressed once per window size in use, sent as the same bytes to all.
+// One message for many sessions: framed once, compressed once per window size in use, sent as the
+// same bytes to all.
 //
-// Built on any thread; then used by one thread at a time (the loop's). Plain owned data. Cannot fail: where
-// compression fails or does not pay, the uncompressed frame is what every session gets.
+// Built on any thread; then used by one thread at a time (the loop's). Plain owned data. Cannot
+// fail: where compression fails or does not pay, the uncompressed frame is what every session gets.
 #pragma once
 
 #include <array>
@@ -23,8 +24,9 @@ class PreparedMessage {
 
   // The frame as every session may send it.
   std::string_view plain() const { return plain_; }
-  // The frame for sessions whose window is `window_bits` (8..15), made on first use. It refers to nothing outside
-  // itself. The plain frame if compression would not make it smaller. Stays valid as long as this object.
+  // The frame for sessions whose window is `window_bits` (8..15), made on first use. It refers to
+  // nothing outside itself. The plain frame if compression would not make it smaller. Stays valid
+  // as long as this object.
   std::string_view compressed(int window_bits, DeflatePool& pool);
   // True if compressed() would return at once; so that a worker thread can have done the work.
   bool has_compressed(int window_bits) const;

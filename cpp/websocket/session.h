@@ -1,16 +1,18 @@
-// One WebSocket connection after its handshake, without I/O: bytes in, events out; messages in, frames out
-// (RFC 6455 sections 5 to 8, RFC 7692). The server's side.
+// One WebSocket connection after its handshake, without I/O: bytes in, events out; messages in,
+// frames out (RFC 6455 sections 5 to 8, RFC 7692). The server's side.
 //
-// Lives on one thread at a time (the loop's); owned by the connection. It has no clock and no socket: deadlines
-// (close handshake, pong) belong to the caller. An idle session holds no heap memory unless context takeover was
-// negotiated and used.
+// Lives on one thread at a time (the loop's); owned by the connection. It has no clock and no
+// socket: deadlines (close handshake, pong) belong to the caller. An idle session is less than 200
+// bytes and holds no heap memory, unless context takeover was negotiated and used.
 //
 // The life of a session:
 //
 //   open      messages, pings and pongs come as events; append_*() works.
-//   closing   we sent Close (append_close) and wait for the peer's: what it still sends is checked and dropped,
+//   closing   we sent Close (append_close) and wait for the peer's: what it still sends is checked
+//   and dropped,
 //             append_*() does nothing and says so.
-//   closed    Close has come (and, by append_reply, gone), or the peer broke the protocol: input is ignored. The
+//   closed    Close has come (and, by append_reply, gone), or the peer broke the protocol: input is
+//   ignored. The
 //             caller flushes what it has to send and closes the connection.
 //
 // Usage: feed what was read, until kNeedMore:
@@ -20,8 +22,9 @@
 //     case Event::kMessage:  deliver(session.is_text(), session.take_message()); break;
 //     case Event::kPing:     session.append_reply(out); break;
 //     case Event::kPong:     alive(); break;
-//     case Event::kClose:    session.append_reply(out); deliver_close(...); break;   // then kNeedMore
-//     case Event::kError:    session.append_reply(out); deliver_close(...); break;   // then kNeedMore
+//     case Event::kClose:    session.append_reply(out); deliver_close(...); break;   // then
+//     kNeedMore case Event::kError:    session.append_reply(out); deliver_close(...); break;   //
+//     then kNeedMore
 //   }
 #pragma once
 
@@ -46,58 +49,80 @@ class Session {
   // `options` (and `pool`) outlive the session and may be shared by any number of them.
   explicit Session(const SessionOptions* options);
   Session(const SessionOptions* options, const DeflateParams& deflate, DeflatePool* pool);
-  ~Session();
-  Session(Session&&) noexcept;
-  Session& operator=(Session&&) noexcept;
 
-  // --- in ---------------------------------------------------------------------------------------------------
-  // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now. A caller that stops calling
-  // has back-pressure and keeps the unread rest itself.
+  // --- in
+  // ---------------------------------------------------------------------------------------------------
+  // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now. A
+  // caller that stops calling has back-pressure and keeps the unread rest itself.
   Event next(std::string_view& input);
 
-  bool is_text() const;                // after kMessage
-  std::string take_message();          // after kMessage; once
-  std::string_view payload() const;    // after kPing and kPong, until the next call of next()
+  bool is_text() const { return reader_.is_text(); }             // after kMessage
+  std::string take_message() { return reader_.take_message(); }  // after kMessage; once
+  std::string_view payload() const {
+    return reader_.control_payload();
+  }  // after kPing, kPong, until next()
 
-  // Appends what the last event obliges us to send: the pong after kPing, Close after kClose (unless we sent one) and
-  // after kError. Nothing otherwise, so it may be called after any event. False if nothing was appended.
+  // Appends what the last event obliges us to send: the pong after kPing, Close after kClose
+  // (unless we sent one) and after kError. Nothing otherwise, so it may be called after any event.
+  // False if nothing was appended.
   bool append_reply(std::string& out);
 
-  // --- out: each appends one whole frame; false (nothing appended) if the session is not open ----------------
-  // `compress`: if negotiated and at least options->compress_threshold bytes long.
+  // --- out: each appends one whole frame; false (nothing appended) if the session is not open
+  // ---------------- `compress`: if negotiated and at least options->compress_threshold bytes long.
   bool append_message(std::string& out, bool text, std::string_view payload, bool compress = true);
-  bool append_ping(std::string& out, std::string_view payload = {});  // payload: at most 125 bytes, else false
-  bool append_pong(std::string& out, std::string_view payload);       // unsolicited (section 5.5.3)
+  bool append_ping(std::string& out,
+                   std::string_view payload = {});  // payload: at most 125 bytes, else false
+  bool append_pong(std::string& out, std::string_view payload);  // unsolicited (section 5.5.3)
   // Starts the close handshake. False also if !is_valid_close(code, reason).
-  bool append_close(std::string& out, std::uint16_t code = kCloseNormal, std::string_view reason = {});
+  bool append_close(std::string& out, std::uint16_t code = kCloseNormal,
+                    std::string_view reason = {});
 
-  // A message's frame header alone, for a caller that sends a large uncompressed payload without copying it behind;
-  // returns its size, 0 if the session is not open. The payload must follow.
+  // A message's frame header alone, for a caller that sends a large uncompressed payload without
+  // copying it behind; returns its size, 0 if the session is not open. The payload must follow.
   std::size_t message_header(char (&out)[kMaxServerHeader], bool text, std::uint64_t size) const;
   // Would append_message(compress = true) compress a message of that size?
-  bool would_compress(std::size_t size) const;
-  // The window that a message compressed elsewhere (PreparedMessage::compressed) must keep to; 0: deflate is off.
+  bool would_compress(std::size_t size) const { return is_open() && compresses(size); }
+  // The window that a message compressed elsewhere (PreparedMessage::compressed) must keep to; 0:
+  // deflate is off.
   int deflate_window_bits() const;
 
-  // Fan-out: the bytes to send for that message, in the form this session may use; they stay valid as long as `message`.
-  // Empty if the session is not open. They must be sent, in order with everything else appended.
+  // Fan-out: the bytes to send for that message, in the form this session may use; they stay valid
+  // as long as `message`. Empty if the session is not open. They must be sent, in order with
+  // everything else appended.
   std::string_view prepared_frame(PreparedMessage& message, bool compress = true);
 
-  // --- state ------------------------------------------------------------------------------------------------
+  // --- state
+  // ------------------------------------------------------------------------------------------------
   State state() const;
   bool is_open() const { return state() == State::kOpen; }
-  bool close_sent() const;
-  bool close_received() const;
-  bool was_clean() const;               // Close went both ways, and no fault
-  std::uint16_t close_code() const;     // the peer's code; 1005: its Close was empty; 1006: none came
-  std::string_view close_reason() const; // the peer's reason, UTF-8
-  Fault fault() const;                  // after kError: why; close_code_of() and fault_text() say the rest
-  std::uint16_t sent_close_code() const; // what our own Close said; 1005: it was empty; 0: none sent
+  bool close_sent() const { return sent_close_code_ != 0; }
+  bool close_received() const { return close_received_; }
+  bool was_clean() const;  // Close went both ways, and no fault
+  std::uint16_t close_code() const {
+    return close_code_;
+  }  // the peer's code; 1005: its Close was empty; 1006: none came
+  std::string_view close_reason() const;  // the peer's reason, UTF-8
+  Fault fault() const {
+    return reader_.fault();
+  }  // after kError: why; close_code_of() and fault_text() say the rest
+  std::uint16_t sent_close_code() const {
+    return sent_close_code_;
+  }  // what our own Close said; 1005: it was empty; 0: none sent
   // Bytes of an unfinished message held at the moment (for the caller's accounting of memory).
-  std::size_t buffered() const;
+  std::size_t buffered() const { return reader_.buffered(); }
 
  private:
-  // see session.h's final form
+  bool compresses(std::size_t size) const;
+  bool append_compressed(std::string& out, Opcode opcode, std::string_view payload);
+  void append_close_frame(std::string& out, std::uint16_t code, std::string_view reason);
+
+  MessageReader reader_;
+  std::unique_ptr<Deflater> deflater_;  // with context takeover only
+  std::uint16_t close_code_ = kCloseAbnormal;
+  std::uint16_t sent_close_code_ = 0;
+  Event reply_to_ = Event::kNeedMore;  // what append_reply() has to answer
+  bool deflater_stale_ = false;        // the peer's window holds bytes our compressor has not seen
+  bool close_received_ = false;
 };
 
 }  // namespace httpuv::websocket
