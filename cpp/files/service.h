@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "files/cache_limits.h"
 #include "files/resolution.h"
 #include "files/route_table.h"
 
@@ -38,17 +39,6 @@ class Sink {
   virtual ~Sink() = default;
   // May call resolve() again, but neither end_turn() nor set_routes().
   virtual void on_resolved(const Token& token, const Resolution& resolution) = 0;
-};
-
-struct CacheLimits {
-  std::size_t entries = 20'000;
-  std::size_t absent = 4'096;                 // paths known to lead nowhere
-  std::size_t bytes = 64 * 1024 * 1024;       // of content and bookkeeping
-  std::size_t descriptors = 1'024;            // at most a quarter of the process's limit
-  std::uint64_t small_file = 64 * 1024;       // kept in memory whole, up to here
-  std::uint64_t gzip_file = 4 * 1024 * 1024;  // compressed on the fly, up to here
-  std::int64_t in_core_ms = 1'000;  // checked so short a time ago: a stat surely needs no disk
-  bool use_openat2 = true;          // false: the portable way (for tests)
 };
 
 struct ServiceCounters {

@@ -1,0 +1,29 @@
+// Serialises the header fields of an entry's answers, once, when the file is opened.
+//
+// Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "files/entry.h"
+#include "files/options.h"
+
+namespace httpuv::files {
+
+// Those of a file. `coding`: "" or the content coding of its bytes; `negotiated`: which form of the
+// file is sent depends on Accept-Encoding.
+void write_file_fields(FileEntry& entry, const Options& options, std::string_view coding,
+                       bool negotiated);
+
+// Those of a page that stands for no file: a listing, or the text of a 404.
+void write_page_fields(FileEntry& entry, const Options& options);
+
+// Options::headers as far as they hold for an answer that does not carry the file: without those
+// that describe the file (Content-*) or say how long to keep it (Cache-Control, Expires).
+std::string error_fields(const Options& options);
+
+// The value of that name among Options::headers, or null.
+const std::string* find_header(const Options& options, std::string_view name);
+
+}  // namespace httpuv::files

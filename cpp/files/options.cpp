@@ -1,0 +1,36 @@
+#include "files/options.h"
+
+#include <array>
+
+#include "base/ascii.h"
+
+namespace httpuv::files {
+
+std::string header_error(std::string_view name, std::string_view value) {
+  // What the answer itself decides: its framing, its validators, its ranges, its date.
+  constexpr std::array<std::string_view, 12> kOurs = {
+      "accept-ranges", "connection",    "content-length", "content-range",
+      "date",          "etag",          "keep-alive",     "last-modified",
+      "te",            "trailer",       "upgrade",        "transfer-encoding",
+  };
+  if (!base::is_token(name)) return "is not a header name";
+  for (const std::string_view ours : kOurs) {
+    if (base::iequals(name, ours)) return "is a header that the server sets itself";
+  }
+  if (!base::is_field_value(value)) return "has a value with a control character";
+  return "";
+}
+
+bool validation_passes(const Options& options, std::string_view header_value) {
+  if (!options.validation) return true;
+  const std::string& secret = options.validation->value;
+  // Always as many steps as the client's value is long, whatever it has in common with the secret.
+  unsigned difference = header_value.size() == secret.size() ? 0 : 1;
+  for (std::size_t i = 0; i < header_value.size(); ++i) {
+    const char other = secret.empty() ? '\0' : secret[i % secret.size()];
+    difference |= static_cast<unsigned char>(header_value[i] ^ other);
+  }
+  return difference == 0;
+}
+
+}  // namespace httpuv::files
