@@ -1,7 +1,9 @@
 // A connection between accept(2) and its Stream.
 //
-// What: a descriptor with its peer. Thread: the loop thread. Ownership: closes the descriptor
-// unless a Stream took it. Failure: none.
+// What: a descriptor with its peer.
+// Thread: the loop thread.
+// Ownership: closes the descriptor unless a Stream took it.
+// Failure: none.
 #pragma once
 
 #include <utility>

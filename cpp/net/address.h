@@ -1,8 +1,9 @@
 // Socket addresses: names to numbers, numbers to text.
 //
-// What: plain values and the resolver. Thread: any; resolve() may block on DNS, so it never runs on
-// the loop thread. Ownership: values. Failure: resolve() reports a negative libuv error number
-// (UV_EAI_NONAME and its kin).
+// What: plain values and the resolver.
+// Thread: any; resolve() may block on DNS, so it never runs on the loop thread.
+// Ownership: values.
+// Failure: resolve() reports a negative libuv error number (UV_EAI_NONAME and its kin).
 #pragma once
 
 #include <netinet/in.h>

@@ -1,10 +1,12 @@
 // Listening sockets, before any loop knows them.
 //
 // What: socket, bind and listen, so that a start-up error is an error number on the thread that
-// asked. Thread: any; resolve() may block, so not the loop thread. bind_unix() sets the process's
-// umask around bind(2). Ownership: a ListenSocket owns its descriptor (and its socket file) until a
-// Listener takes it. Failure: negative libuv error numbers. After a failure nothing is left behind:
-// no descriptor, no socket file.
+//   asked.
+// Thread: any; resolve() may block, so not the loop thread. bind_unix() sets the process's umask
+//   around bind(2).
+// Ownership: a ListenSocket owns its descriptor (and its socket file) until a Listener takes it.
+// Failure: negative libuv error numbers. After a failure nothing is left behind: no descriptor,
+//   no socket file.
 #pragma once
 
 #include <sys/stat.h>

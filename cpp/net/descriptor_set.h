@@ -1,12 +1,13 @@
 // Which descriptors a loop owns, for the sake of fork().
 //
 // What: a bitmap of descriptor numbers, readable in a forked child while the loop thread, which
-// does not exist there, may
-//   have been anywhere. The child closes what is marked with close(2) and nothing else.
-// Thread: add/remove on the loop thread, hold()/release() on the thread that forks, close_all() in
-// the child only. Ownership: one per Loop; descriptors are marked between their creation and their
-// closing. Failure: add() answers false where the number is beyond what the set can hold (2^21) or
-// memory is out.
+//   does not exist there, may have been anywhere. The child closes what is marked with close(2)
+//   and nothing else.
+// Thread: add/remove on the loop thread, hold()/release() on the thread that forks, close_all()
+//   in the child only.
+// Ownership: one per Loop; descriptors are marked between their creation and their closing.
+// Failure: add() answers false where the number is beyond what the set can hold (2^21) or memory
+//   is out.
 #pragma once
 
 #include <array>

@@ -1,8 +1,10 @@
 // An open regular file that several responses may be sending.
 //
-// What: a descriptor and whatever keeps it open. Every read names its offset, so sharing is free of
-// races. Thread: made anywhere, used on the loop thread. Ownership: shared; the last one to go
-// closes (or lets the owner close). Failure: none.
+// What: a descriptor and whatever keeps it open. Every read names its offset, so sharing is free
+//   of races.
+// Thread: made anywhere, used on the loop thread.
+// Ownership: shared; the last one to go closes (or lets the owner close).
+// Failure: none.
 #pragma once
 
 #include <memory>

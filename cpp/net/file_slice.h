@@ -1,10 +1,10 @@
 // Pieces of a file, on their way to a socket.
 //
 // What: the system calls behind Stream::send_file(). is_resident(), read_resident() and
-// send_slice()
-//   are for the loop thread, and do not wait for the disk if used in this order; warm() and
-//   read_blocking() do, and are for pool threads.
-// Ownership: none. Failure: negative libuv error numbers; UV_EAGAIN where a call would have waited.
+//   send_slice() are for the loop thread, and do not wait for the disk if used in this order;
+//   warm() and read_blocking() do, and are for pool threads.
+// Ownership: none.
+// Failure: negative libuv error numbers; UV_EAGAIN where a call would have waited.
 #pragma once
 
 #include <sys/types.h>

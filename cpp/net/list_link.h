@@ -1,7 +1,9 @@
 // A link of an intrusive circular list; a list's head is one too.
 //
-// What: O(1) insert and remove without allocation. Thread: whatever the list's. Ownership: none; an
-// element takes itself out before it is destroyed. Failure: none.
+// What: O(1) insert and remove without allocation.
+// Thread: whatever the list's.
+// Ownership: none; an element takes itself out before it is destroyed.
+// Failure: none.
 #pragma once
 
 namespace httpuv::net {

@@ -1,13 +1,13 @@
 // Accepts connections on one listening socket.
 //
-// What: watches the socket, accepts in bursts that grow while connections keep waiting, and hands
-// each on. Thread: the loop thread alone. Ownership: owns the socket. Destroying it (also inside
-// on_connection) closes the socket at once, removes its own socket
-//   file, and lets the loop's run() return once libuv let go of it.
+// What: watches the socket, accepts in bursts that grow while connections keep waiting, and
+//   hands each on.
+// Thread: the loop thread alone.
+// Ownership: owns the socket. Destroying it (also inside on_connection) closes the socket at
+//   once, removes its own socket file, and lets the loop's run() return once libuv let go of it.
 // Failure: open() answers a negative libuv error number. Out of descriptors (EMFILE, ENFILE) a
-// connection is taken with the
-//   one kept in reserve and closed, so that clients learn it at once and the loop never spins;
-//   on_overload says so, at most once a second.
+//   connection is taken with the one kept in reserve and closed, so that clients learn it at once
+//   and the loop never spins; on_overload says so, at most once a second.
 #pragma once
 
 #include <functional>

@@ -1,14 +1,12 @@
 // One libuv loop and what everything on it shares.
 //
-// What: owns a uv_loop_t, its wake-up handle, the timer wheel, the read buffer and the set of its
-// descriptors. Not a
-//   singleton: any number may exist.
-// Thread: created anywhere, then belongs to the thread that calls run() ("the loop thread"); only
-// what says "any thread"
-//   may be called elsewhere.
-// Ownership: whoever created it destroys it, after run() returned (or without run() if nothing was
-// ever put on it).
-//   In a forked child it is never destroyed: call forget_in_child() and leak it.
+// What: owns a uv_loop_t, its wake-up handle, the timer wheel, the read buffer and the set of
+//   its descriptors. Not a singleton: any number may exist.
+// Thread: created anywhere, then belongs to the thread that calls run() ("the loop thread");
+//   only what says "any thread" may be called elsewhere.
+// Ownership: whoever created it destroys it, after run() returned (or without run() if nothing
+//   was ever put on it). In a forked child it is never destroyed: call forget_in_child() and leak
+//   it.
 // Failure: create() reports a libuv error number; after that nothing here fails.
 #pragma once
 
@@ -67,10 +65,10 @@ class Loop final : private WheelAlarm {
   // merged.
   void wake() noexcept;
 
-  std::function<void()>
-      on_wake;  // after wake(); what it is good for is the owner's business (drain a mailbox)
-  std::function<void()> on_turn_end;  // before the loop polls again, after every callback of the
-                                      // turn: flush batches here
+  // After wake(); what for is the owner's business (to drain a mailbox).
+  std::function<void()> on_wake;
+  // After every callback of a turn, before the loop polls again: flush batches here.
+  std::function<void()> on_turn_end;
 
   // Runs `job` on a pool thread, then `done` here. `done` always runs, also during shutdown: run()
   // waits for it. Both are destroyed on the loop thread.

@@ -1,12 +1,12 @@
 // What a stream could not send at once.
 //
-// What: bytes (copied, moved or shared) and file ranges, in order; sends them as the socket takes
-//   them. Exactly one libuv write is under way at a time, and its completion is the only sign of
-//   writability there is: where sendfile(2) fills the socket, the next few kilobytes of the file
-//   are given to libuv for that sake.
+// What: bytes (copied, moved or shared) and file ranges, in order; sends them as the socket
+//   takes them. Exactly one libuv write is under way at a time, and its completion is the only
+//   sign of writability there is: where sendfile(2) fills the socket, the next few kilobytes of
+//   the file are given to libuv for that sake.
 // Thread: the loop thread. Reading a file that is not in the page cache happens on the pool.
-// Ownership: by its stream, from the moment something is queued until all is sent or the stream is
-//   gone; libuv refers to it while a write is under way, which ends before the stream's handle
+// Ownership: by its stream, from the moment something is queued until all is sent or the stream
+//   is gone; libuv refers to it while a write is under way, which ends before the stream's handle
 //   does.
 // Failure: start() returns an error number; what fails later goes to Stream::outbox_failed().
 #pragma once

@@ -1,19 +1,17 @@
 // One accepted connection, TCP or Unix.
 //
-// What: reads into the loop's shared buffer, writes at once what the socket takes, keeps the rest
-// in order: bytes, shared
-//   bytes and file ranges. An idle stream owns no memory besides itself.
+// What: reads into the loop's shared buffer, writes at once what the socket takes, keeps the
+//   rest in order: bytes, shared bytes and file ranges. An idle stream owns no memory besides
+//   itself.
 // Thread: the loop thread alone.
-// Ownership: a member of, or owned by, its handler; must stay until on_closed(), in which it may be
-//   destroyed. A stream that was never opened may be destroyed at any time.
+// Ownership: a member of, or owned by, its handler; must stay until on_closed(), in which it may
+//   be destroyed. A stream that was never opened may be destroyed at any time.
 // Failure: what fails inside a call is returned by that call (a negative libuv error number) and
-// not reported again; what
-//   fails later comes as on_error(). After either the stream stays failed: nothing is read or
-//   written any more, further writes return the same error, and the handler is expected to close()
-//   or reset() it.
+//   not reported again; what fails later comes as on_error(). After either the stream stays
+//   failed: nothing is read or written any more, further writes return the same error, and the
+//   handler is expected to close() or reset() it.
 // Callbacks: no function here calls the handler before it returns. Inside any callback every
-// function may be called,
-//   close() included; after close() the only callback is on_closed().
+//   function may be called, close() included; after close() the only callback is on_closed().
 #pragma once
 
 #include <uv.h>
@@ -67,6 +65,7 @@ class Stream {
   int open(Accepted&& accepted, StreamHandler* handler);
   void set_handler(StreamHandler* handler) { handler_ = handler; }
 
+  // Both cost a system call each time: to hold back one request, keep its bytes instead.
   void start_reading();
   void stop_reading();
   bool reading() const { return reading_; }

@@ -1,14 +1,14 @@
 // Deadlines by the thousand on one timer.
 //
 // What: a hashed timer wheel of 50 ms ticks. A Deadline is a member of whatever it watches;
-// setting,
-//   moving and clearing it is O(1), never allocates, and in the common cases (cleared, or moved to
-//   a later time, as every request does) is one field write: the entry stays linked where it was
-//   and is sorted anew when its old tick comes.
+//   setting, moving and clearing it is O(1), never allocates, and in the common cases (cleared, or
+//   moved to a later time, as every request does) is one field write: the entry stays linked where
+//   it was and is sorted anew when its old tick comes.
 // Thread: the loop thread alone.
-// Ownership: the wheel owns nothing; a Deadline unlinks itself when destroyed, before the wheel is.
-// Failure: none. A deadline fires once, never early, and late by up to one tick plus whatever the
-//   loop is busy with.
+// Ownership: the wheel owns nothing; a Deadline unlinks itself when destroyed, before the wheel
+//   is.
+// Failure: none. A deadline fires once, never early, and late by up to one tick plus whatever
+//   the loop is busy with.
 #pragma once
 
 #include <array>
