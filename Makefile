@@ -60,7 +60,7 @@ lint: .make/dev
 	@$(STAGE) lint tests/tools/lint.sh
 
 test-cpp: .make/dev
-	@cmake --preset dev >/dev/null && cmake --build --preset dev
+	@cmake --preset dev >/dev/null && cmake --build --preset dev -- --quiet
 	@$(STAGE) test-cpp ctest --preset dev
 
 test-python: .make/dev .make/installed
@@ -69,12 +69,12 @@ test-python: .make/dev .make/installed
 sanitize: asan tsan
 
 asan: .make/dev
-	@cmake --preset asan-ubsan >/dev/null && cmake --build --preset asan-ubsan
+	@cmake --preset asan-ubsan >/dev/null && cmake --build --preset asan-ubsan -- --quiet
 	@$(STAGE) asan ctest --preset asan-ubsan
 	@$(STAGE) asan-python tests/tools/sanitize_python.sh
 
 tsan: .make/dev
-	@cmake --preset tsan >/dev/null && cmake --build --preset tsan
+	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -- --quiet
 	@$(STAGE) tsan ctest --preset tsan
 
 fuzz: .make/dev
@@ -92,7 +92,7 @@ test-all-pythons: .make/dev
 # ---- the rest ------------------------------------------------------------------------------------------------
 
 tidy: .make/dev
-	@cmake --preset tsan >/dev/null && cmake --build --preset tsan
+	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -- --quiet
 	run-clang-tidy -quiet -p build/tsan '/cpp/(base|http|websocket|files|net|server)/'
 
 format: .make/dev

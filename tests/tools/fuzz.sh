@@ -5,7 +5,7 @@ set -eu
 seconds=$1
 build=build/fuzz
 cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz
+cmake --build --preset fuzz -- --quiet
 export UBSAN_OPTIONS=print_stacktrace=1
 for target in $build/tests/fuzz/fuzz_*; do
   [ -f "$target" ] && [ -x "$target" ] || continue

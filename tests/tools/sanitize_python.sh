@@ -6,7 +6,7 @@ set -eu
 build=build/asan-ubsan
 cmake --preset asan-ubsan -DHTTPUV_BUILD_PYTHON=ON -DPython_EXECUTABLE="$PWD/.venv/bin/python" \
   -Dpybind11_DIR="$(python -m pybind11 --cmakedir)" >/dev/null
-cmake --build --preset asan-ubsan
+cmake --build --preset asan-ubsan -- --quiet
 rm -rf $build/package
 mkdir $build/package
 cp -r python/httpuv $build/package/httpuv
