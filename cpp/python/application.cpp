@@ -5,10 +5,33 @@
 
 #include "http/response.h"
 #include "python/response.h"
+#include "python/socket.h"
 
 namespace py = pybind11;
 
 namespace httpuv::python {
+
+namespace {
+
+// The loop is told of consumed messages in steps of this many bytes; it stops reading for a socket
+// whose application lags by several times as much.
+constexpr std::size_t kConsumedStep = 128 * 1024;
+
+// What the core counts for a message beyond its bytes.
+constexpr std::size_t kMessageCost = 64;
+
+std::uint64_t key_of(const server::ConnectionId& id) {
+  return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
+}
+
+py::object text(const std::string& utf8) {
+  PyObject* const object =
+      PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr);
+  if (object == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+}  // namespace
 
 Application::Application(Callbacks callbacks, const py::dict& constants)
     : callbacks_(std::move(callbacks)), environment_(constants) {}
@@ -17,20 +40,22 @@ void Application::ring() {
   if (server_ != nullptr) server_->ring();
 }
 
-void Application::send(server::Command&& command) {
-  // False: the server has stopped and its connections are gone.
-  if (server_ != nullptr) server_->post(std::move(command), false);
+bool Application::send(server::Command&& command) {
+  // From a callback the queue rings when the batch is through; from elsewhere nobody else would.
+  const bool ring = handling_ != std::this_thread::get_id();
+  return server_ != nullptr && server_->post(std::move(command), ring);
 }
 
-void Application::handle(server::Event&& event, const std::shared_ptr<Application>& self,
-                         Queue& queue) {
-  queue.answered(self);
-  if (auto* request = std::get_if<server::RequestEvent>(&event)) {
-    on_request(std::move(*request));
-  } else {
-    on_abandoned(std::get<server::AbandonedEvent>(event));
-  }
+void Application::handle(server::Event&& event) {
+  struct Restore {
+    std::thread::id& handling;
+    std::thread::id outer;
+    ~Restore() { handling = outer; }
+  } const restore{handling_, std::exchange(handling_, std::this_thread::get_id())};
+  std::visit([this](auto&& each) { on_event(std::move(each)); }, std::move(event));
 }
+
+// --- HTTP ---------------------------------------------------------------------------------------
 
 py::dict Application::environment_of(server::RequestEvent& event) {
   if (!event.resumed) return environment_.build(event);
@@ -43,7 +68,7 @@ py::dict Application::environment_of(server::RequestEvent& event) {
   return environment;
 }
 
-void Application::on_request(server::RequestEvent&& event) {
+void Application::on_event(server::RequestEvent&& event) {
   // A stopped server has nobody to answer.
   if (server_ == nullptr || !server_->running()) return;
   py::dict environment = environment_of(event);
@@ -55,7 +80,7 @@ void Application::on_request(server::RequestEvent&& event) {
   }
 }
 
-void Application::on_abandoned(const server::AbandonedEvent& event) {
+void Application::on_event(server::AbandonedEvent&& event) {
   std::erase_if(announced_, [&](const Announced& each) { return each.id == event.id; });
 }
 
@@ -82,6 +107,77 @@ bool Application::ask(const server::ExchangeId& id, py::handle callback, const c
     callbacks_.on_error(where, environment, error.value());
   }
   return true;
+}
+
+// --- WebSocket ----------------------------------------------------------------------------------
+
+Application::Listener* Application::find(const server::ConnectionId& id) {
+  const auto found = listeners_.find(key_of(id));
+  return found != listeners_.end() ? &found->second : nullptr;
+}
+
+// A callback failed: its socket is of no use any more (RFC 6455 section 7.4.1, 1011).
+void Application::fail(const server::ConnectionId& id, const char* where,
+                       py::error_already_set& error) {
+  send(server::WsClose{id, 1011, "internal error"});
+  if (!error.matches(PyExc_Exception)) throw;
+  callbacks_.on_error(where, py::none(), error.value());
+}
+
+template <class... Arguments>
+void Application::notify(const server::ConnectionId& id, const char* method,
+                         Arguments&&... arguments) {
+  const Listener* const found = find(id);
+  if (found == nullptr) return;
+  const py::object listener = found->listener;  // the callback may make the entry go away
+  try {
+    listener.attr(method)(std::forward<Arguments>(arguments)...);
+  } catch (py::error_already_set& error) {
+    fail(id, method, error);
+  }
+}
+
+void Application::on_event(server::WsOpenEvent&& event) {
+  const server::ConnectionId id = event.request.id.connection;
+  try {
+    const py::dict environment = environment_of(event.request);
+    const py::object listener = callbacks_.on_ws_open(
+        std::make_shared<Socket>(shared_from_this(), id), environment, text(event.protocol));
+    if (listener.is_none()) return;  // it has failed and was closed
+    listeners_.emplace(key_of(id), Listener{listener, listener.attr("_message")});
+  } catch (py::error_already_set& error) {
+    fail(id, "onWSOpen", error);
+  }
+}
+
+void Application::on_event(server::WsMessageEvent&& event) {
+  Listener* const found = find(event.id);
+  if (found == nullptr) return;
+  found->consumed += event.data.size() + kMessageCost;
+  if (found->consumed >= kConsumedStep) {
+    send(server::WsConsumed{event.id, std::exchange(found->consumed, 0)});
+  }
+  const py::object callback = found->message;
+  try {
+    const py::object data = event.text ? text(event.data) : py::bytes(event.data);
+    PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
+    const py::object result = py::reinterpret_steal<py::object>(
+        PyObject_Vectorcall(callback.ptr(), arguments, 2, nullptr));
+    if (!result) throw py::error_already_set();
+  } catch (py::error_already_set& error) {
+    fail(event.id, "onMessage", error);
+  }
+}
+
+void Application::on_event(server::WsPongEvent&& event) {
+  notify(event.id, "_pong", py::bytes(event.payload));
+}
+void Application::on_event(server::WsDrainEvent&& event) { notify(event.id, "_drained"); }
+void Application::on_event(server::WsDroppedEvent&& event) { notify(event.id, "_dropped"); }
+
+void Application::on_event(server::WsCloseEvent&& event) {
+  notify(event.id, "_closed", event.code, text(event.reason), event.clean);
+  listeners_.erase(key_of(event.id));
 }
 
 }  // namespace httpuv::python

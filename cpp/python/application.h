@@ -3,13 +3,15 @@
 //
 // With the GIL held, but for Sink. Shared by the Python object of the server, its sink and the
 // batches in the queue. An exception of a callback goes to on_error and is answered with a plain
-// 500 that tells nothing; one that is not an Exception is thrown on.
+// 500 that tells nothing, or closes the socket with 1011; one that is not an Exception is thrown on.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -23,38 +25,68 @@ namespace httpuv::python {
 struct Callbacks {
   pybind11::object call;        // (environment) -> result; None: 404
   pybind11::object on_headers;  // (environment) -> None or result; None: not announced
+  pybind11::object on_ws_open;  // (Socket, environment, protocol) -> listener; None: no WebSocket
   pybind11::object on_error;    // (where, environment or None, exception) -> None
   pybind11::object convert;     // (result) -> (status, headers, body)
 };
 
-class Application {
+class Application : public std::enable_shared_from_this<Application> {
  public:
   Application(Callbacks callbacks, const pybind11::dict& constants);
 
   // The server that answers go to; null once it is gone.
   void set_server(server::Server* server) { server_ = server; }
   Environment& environment() { return environment_; }
+
+  // Runs the callback of one event. Its answers are posted without ringing; the queue rings.
+  void handle(server::Event&& event);
   void ring();
 
-  void handle(server::Event&& event, const std::shared_ptr<Application>& self, Queue& queue);
+  // Batches of events that were delivered and are not handled to the end. Any thread.
+  void batch_delivered() { batches_.fetch_add(1, std::memory_order_relaxed); }
+  void batch_handled() { batches_.fetch_sub(1, std::memory_order_relaxed); }
+  [[nodiscard]] bool idle() const { return batches_.load(std::memory_order_relaxed) == 0; }
+
+  // A command from outside a callback, or inside one. False: the server has stopped.
+  bool send(server::Command&& command);
 
  private:
   struct Announced {
     server::ExchangeId id;
     pybind11::dict environment;
   };
+  // The Python end of a WebSocket: `listener` has the methods _message(binary, data),
+  // _closed(code, reason, clean), _pong(payload), _drained() and _dropped().
+  struct Listener {
+    pybind11::object listener;
+    pybind11::object message;  // its bound _message
+    std::size_t consumed = 0;  // bytes the loop has not been told of
+  };
 
-  void on_request(server::RequestEvent&& event);
-  void on_abandoned(const server::AbandonedEvent& event);
+  void on_event(server::RequestEvent&& event);
+  void on_event(server::AbandonedEvent&& event);
+  void on_event(server::WsOpenEvent&& event);
+  void on_event(server::WsMessageEvent&& event);
+  void on_event(server::WsPongEvent&& event);
+  void on_event(server::WsDrainEvent&& event);
+  void on_event(server::WsDroppedEvent&& event);
+  void on_event(server::WsCloseEvent&& event);
+
   pybind11::dict environment_of(server::RequestEvent& event);
   bool ask(const server::ExchangeId& id, pybind11::handle callback, const char* where,
            const pybind11::dict& environment, bool may_decline);
-  void send(server::Command&& command);
+  Listener* find(const server::ConnectionId& id);
+  template <class... Arguments>
+  void notify(const server::ConnectionId& id, const char* method, Arguments&&... arguments);
+  void fail(const server::ConnectionId& id, const char* where, pybind11::error_already_set& error);
 
   Callbacks callbacks_;
   Environment environment_;
   server::Server* server_ = nullptr;
+  std::atomic<int> batches_{0};
+  std::thread::id handling_;  // the thread in a callback: the queue rings for it afterwards
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
+  std::unordered_map<std::uint64_t, Listener> listeners_;
 };
 
 // The loop thread's end of it: batches go to the queue.
@@ -62,7 +94,11 @@ class Sink final : public server::EventSink {
  public:
   Sink(std::shared_ptr<Queue> queue, std::shared_ptr<Application> application)
       : queue_(std::move(queue)), application_(std::move(application)) {}
-  void deliver(std::vector<server::Event>& events) override { queue_->push(application_, events); }
+  void deliver(std::vector<server::Event>& events) override {
+    application_->batch_delivered();
+    queue_->push(application_, events);
+  }
+  [[nodiscard]] bool idle() const override { return application_->idle(); }
 
  private:
   std::shared_ptr<Queue> queue_;

@@ -7,6 +7,7 @@
 #include "python/queue.h"
 #include "python/response.h"
 #include "python/server_object.h"
+#include "python/socket.h"
 
 namespace py = pybind11;
 
@@ -37,23 +38,32 @@ PYBIND11_MODULE(_core, m) {
   py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"),
                                   py::arg("length"));
 
+  py::class_<Socket, std::shared_ptr<Socket>>(m, "Socket")
+      .def("send", &Socket::send, py::arg("message"), py::arg("compress") = true)
+      .def("ping", &Socket::ping, py::arg("payload"))
+      .def("close", &Socket::close, py::arg("code"), py::arg("reason"))
+      .def("subscribe", &Socket::subscribe, py::arg("topic"), py::arg("wanted") = true)
+      .def("buffered", &Socket::buffered);
+
   py::class_<ServerObject>(m, "Server")
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
-                       py::object on_error, py::object convert, const py::dict& environ,
-                       const py::dict& limits, const std::vector<std::string>& allowed_hosts) {
+                       py::object on_ws_open, py::object on_error, py::object convert,
+                       const py::dict& environ, const py::dict& limits, const py::dict& settings) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
-                 Callbacks{std::move(call), std::move(on_headers), std::move(on_error),
-                           std::move(convert)},
-                 environ, limits, allowed_hosts);
+                 Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
+                           std::move(on_error), std::move(convert)},
+                 environ, limits, settings);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
-           py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
-           py::arg("allowed_hosts") = std::vector<std::string>())
+           py::arg("on_ws_open"), py::arg("on_error"), py::arg("convert"), py::arg("environ"),
+           py::arg("limits"), py::arg("settings"))
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"),
            py::arg("mime") = py::dict())
+      .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
+           py::arg("compress") = true)
       .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)
       .def("before_fork", &ServerObject::before_fork)
       .def("after_fork_in_parent", &ServerObject::after_fork_in_parent)

@@ -139,9 +139,17 @@ void Queue::run_next() {
   }
   const std::shared_ptr<Application> application = delivery.application;
   server::Event event = std::move(delivery.events[delivery.next]);
-  if (++delivery.next == delivery.events.size()) front_.pop_front();
+  const bool last = ++delivery.next == delivery.events.size();
+  if (last) front_.pop_front();
   // `delivery` is not touched again: the callback may run the queue.
-  application->handle(std::move(event), application, *this);
+  answered(application);
+  struct Finally {
+    Application* application;
+    ~Finally() {
+      if (application != nullptr) application->batch_handled();
+    }
+  } const finally{last ? application.get() : nullptr};
+  application->handle(std::move(event));
 }
 
 void Queue::answered(const std::shared_ptr<Application>& application) {

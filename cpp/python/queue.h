@@ -38,9 +38,6 @@ class Queue {
   int fileno();
   [[nodiscard]] std::size_t pending();
 
-  // An application has posted an answer without ringing: its loop is rung before long.
-  void answered(const std::shared_ptr<Application>& application);
-
  private:
   // A batch of one application's events, or one posted function.
   struct Delivery {
@@ -54,6 +51,7 @@ class Queue {
   bool take();
   bool wait(std::optional<double> timeout);
   void run_next();
+  void answered(const std::shared_ptr<Application>& application);
   void ring_servers();
   void rearm();
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "python/routes.h"
+#include "python/socket.h"
 #include "server/errors.h"
 
 namespace py = pybind11;
@@ -42,12 +43,27 @@ void read_seconds(const py::dict& limits, const char* name, std::int64_t& into_m
   if (limits.contains(name)) into_ms = static_cast<std::int64_t>(limits[name].cast<double>() * 1000);
 }
 
+server::Overflow overflow_of(const std::string& name) {
+  if (name == "close") return server::Overflow::kClose;
+  if (name == "drop") return server::Overflow::kDrop;
+  if (name == "callback") return server::Overflow::kTell;
+  throw py::value_error("ws_overflow must be 'close', 'drop' or 'callback', not '" + name + "'");
+}
+
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
-                             const std::vector<std::string>& allowed_hosts) {
+                             const py::dict& given) {
   server::Settings settings;
   settings.abilities.call = !callbacks.call.is_none();
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
-  settings.allowed_hosts = allowed_hosts;
+  settings.abilities.websocket = !callbacks.on_ws_open.is_none();
+  read(given, "allowed_hosts", settings.allowed_hosts);
+  read(given, "allowed_origins", settings.websocket.allowed_origins);
+  read(given, "ws_protocols", settings.websocket.protocols);
+  read(given, "ws_deflate", settings.websocket.deflate);
+  read(given, "ws_deflate_loopback", settings.websocket.deflate_loopback);
+  if (given.contains("ws_overflow")) {
+    settings.websocket.overflow = overflow_of(given["ws_overflow"].cast<std::string>());
+  }
   server::Limits& l = settings.limits;
   read(limits, "max_head_bytes", l.request.max_head_bytes);
   read(limits, "max_header_count", l.request.max_header_count);
@@ -62,6 +78,11 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   read(limits, "max_pipelined", l.max_pipelined);
   read(limits, "queue_requests", l.queue_requests);
   read(limits, "queue_bytes", l.queue_bytes);
+  read(limits, "ws_max_message", l.ws_max_message);
+  read(limits, "ws_max_queue", l.ws_max_queue);
+  read_seconds(limits, "ws_ping_interval", l.ws_ping_interval);
+  read_seconds(limits, "ws_pong_timeout", l.ws_pong_timeout);
+  read_seconds(limits, "ws_close_timeout", l.ws_close_timeout);
   return settings;
 }
 
@@ -69,9 +90,9 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
-                           const std::vector<std::string>& allowed_hosts)
+                           const py::dict& settings)
     : application_(std::make_shared<Application>(callbacks, environment)),
-      server_(settings_of(callbacks, limits, allowed_hosts),
+      server_(settings_of(callbacks, limits, settings),
               std::make_unique<Sink>(std::move(queue), application_)) {
   application_->set_server(&server_);
 }
@@ -107,6 +128,11 @@ void ServerObject::set_routes(const py::list& routes, const py::dict& mime) {
   auto table = make_route_table(routes, mime);
   const py::gil_scoped_release release;
   server_.set_routes(std::move(table));
+}
+
+void ServerObject::publish(const std::string& topic, py::handle message, bool compress) {
+  Payload payload = to_payload(message);
+  server_.post(server::WsPublish{topic, payload.text, compress, std::move(payload.data)});
 }
 
 void ServerObject::stop(double timeout) {

@@ -18,12 +18,13 @@ class ServerObject {
  public:
   ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                const pybind11::dict& environment, const pybind11::dict& limits,
-               const std::vector<std::string>& allowed_hosts);
+               const pybind11::dict& settings);
   ~ServerObject();
 
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
   void listen_pipe(const std::string& name, std::optional<unsigned> mask);
   void set_routes(const pybind11::list& routes, const pybind11::dict& mime);
+  void publish(const std::string& topic, pybind11::handle message, bool compress);
   void stop(double timeout);
   [[nodiscard]] pybind11::dict stats() const;
   [[nodiscard]] bool running() const { return server_.running(); }

@@ -13,9 +13,20 @@ int Connection::open(net::Accepted&& accepted) {
   return 0;
 }
 
-void Connection::write(std::string&& bytes) {
+void Connection::upgrade(websocket::Session&& session, std::string_view rest) {
+  websocket_ = std::make_unique<WebSocketSession>(context_, *this, std::move(session));
+  websocket_->start();
+  if (!rest.empty()) websocket_->on_data(rest);
+}
+
+void Connection::write(std::string_view head, std::string&& body) {
   if (closing_) return;
-  if (const int error = stream_.write_owned({}, std::move(bytes)); error != 0) on_error(error);
+  if (const int error = stream_.write_owned(head, std::move(body)); error != 0) on_error(error);
+}
+
+void Connection::write_shared(std::string_view bytes, const std::shared_ptr<const void>& owner) {
+  if (closing_) return;
+  if (const int error = stream_.write_shared({}, bytes, owner); error != 0) on_error(error);
 }
 
 void Connection::send_file(net::FileRef file, std::uint64_t offset, std::uint64_t length) {
@@ -35,8 +46,18 @@ bool Connection::start_closing() {
   closing_ = true;
   deadline_.clear();
   context_.outbox.forget(*this);
-  http_.on_gone();
+  if (websocket_ != nullptr) {
+    websocket_->on_gone();
+  } else {
+    http_.on_gone();
+  }
   return true;
+}
+
+void Connection::drain() {
+  if (closing_) return;
+  if (websocket_ != nullptr) return websocket_->drain();
+  http_.drain();
 }
 
 void Connection::close() {
@@ -48,17 +69,23 @@ void Connection::reset() {
 }
 
 void Connection::on_data(std::string_view bytes) {
-  if (!closing_) http_.on_data(bytes);
+  if (closing_) return;
+  if (websocket_ != nullptr) return websocket_->on_data(bytes);
+  http_.on_data(bytes);
 }
 
 void Connection::on_eof() {
-  if (!closing_) http_.on_eof();
+  if (closing_) return;
+  if (websocket_ != nullptr) return websocket_->on_eof();
+  http_.on_eof();
 }
 
 void Connection::on_error(int) { close(); }
 
 void Connection::on_drained() {
-  if (!closing_) http_.on_drained();
+  if (closing_) return;
+  if (websocket_ != nullptr) return websocket_->on_drained();
+  http_.on_drained();
 }
 
 void Connection::on_closed() {
@@ -69,7 +96,9 @@ void Connection::on_closed() {
 }
 
 void Connection::on_deadline(net::Deadline&) {
-  if (!closing_) http_.on_deadline();
+  if (closing_) return;
+  if (websocket_ != nullptr) return websocket_->on_deadline();
+  http_.on_deadline();
 }
 
 }  // namespace httpuv::server

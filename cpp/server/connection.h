@@ -11,6 +11,7 @@
 #include "net/timer_wheel.h"
 #include "server/context.h"
 #include "server/http_session.h"
+#include "server/websocket_session.h"
 
 namespace httpuv::server {
 
@@ -28,11 +29,19 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
 
   void set_deadline(std::int64_t at_ms) { deadline_.set(context_.loop.timers(), at_ms); }
 
+  [[nodiscard]] WebSocketSession* websocket() { return websocket_.get(); }  // after upgrade()
+
+  // From now on WebSocket is spoken here. `rest` came behind the request.
+  void upgrade(websocket::Session&& session, std::string_view rest);
+
   // Writes, or keeps what the socket does not take; an error closes the connection.
   void write(std::string_view bytes);
-  void write(std::string&& bytes);
+  void write(std::string_view head, std::string&& body);
+  void write_shared(std::string_view bytes, const std::shared_ptr<const void>& owner);
   void send_file(net::FileRef file, std::uint64_t offset, std::uint64_t length);
 
+  // The server is stopping: ends it as soon as what is under way is done.
+  void drain();
   // Ends it at once; what has not been written is lost.
   void close();
   // Ends it at once and tells the peer so (RST): the answer was cut.
@@ -54,6 +63,7 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   net::Stream stream_;
   net::Deadline deadline_;
   HttpSession http_;
+  std::unique_ptr<WebSocketSession> websocket_;
 };
 
 }  // namespace httpuv::server

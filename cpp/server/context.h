@@ -15,6 +15,9 @@
 #include "server/outbox.h"
 #include "server/server.h"
 #include "server/slot_map.h"
+#include "server/topics.h"
+#include "websocket/deflate_pool.h"
+#include "websocket/session.h"
 
 namespace httpuv::server {
 
@@ -23,14 +26,16 @@ class StaticFiles;
 
 struct Context {
   net::Loop& loop;
-  const Limits& limits;
-  const Abilities& abilities;
-  const std::vector<std::string>& allowed_hosts;
+  const Settings& settings;
+  const Limits& limits;  // the settings'
   Counters& counters;
 
   StaticFiles* files = nullptr;
   Outbox outbox{};
   DateClock clock{};
+  Topics topics{};
+  websocket::DeflatePool deflate_pool{};
+  websocket::SessionOptions ws_options{};
   std::vector<Event> events{};  // made in this turn, delivered at its end
   SlotMap<Connection> connections{};
   bool draining = false;

@@ -74,7 +74,7 @@ void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& reso
   if (exchange == nullptr || exchange->answered || exchange->parked == nullptr) return;
   if (resolution.kind == files::ResolutionKind::kFallthrough) {
     const std::unique_ptr<Parked> parked = std::move(exchange->parked);
-    if (!context_.abilities.call) return answer_plain(*exchange, 404);
+    if (!context_.settings.abilities.call) return answer_plain(*exchange, 404);
     return to_application(*exchange, std::move(parked->request), std::move(parked->request_body),
                           false);
   }
@@ -116,7 +116,7 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
       out.append(*bytes);
     } else {
       context_.outbox.flush(connection_);
-      if (!connection_.closing()) connection_.write(std::move(*bytes));
+      if (!connection_.closing()) connection_.write({}, std::move(*bytes));
     }
   } else if (auto* file = std::get_if<FileBody>(&body)) {
     context_.outbox.flush(connection_);
@@ -149,7 +149,11 @@ void HttpSession::next_answers() {
                                         : write_answer(exchange, *parked.head, std::move(parked.body));
     close_exchange(keep);
   }
-  if (state_ != State::kOpen || in_read_) return;
+  if (state_ != State::kOpen) return;
+  if (upgrade_ == Upgrade::kWaiting && exchanges_.is_front(exchanges_.back())) {
+    return upgrade_to_websocket(exchanges_.back());
+  }
+  if (in_read_) return;
   send_continue_if_due();
   if (exchanges_.empty() && (eof_ || context_.draining) && !reading_request_ && held_.empty()) {
     return finish(false);

@@ -67,7 +67,7 @@ void HttpSession::on_data(std::string_view bytes) {
     connection_.set_deadline(due_);
     return;
   }
-  if (state_ == State::kFinishing || refused_) return;
+  if (state_ != State::kOpen || refused_) return;
   if (held_.empty()) {
     read(bytes);
   } else {
@@ -78,6 +78,7 @@ void HttpSession::on_data(std::string_view bytes) {
 
 bool HttpSession::may_read() const {
   if (state_ != State::kOpen || refused_ || awaiting_verdict_) return false;
+  if (upgrade_ == Upgrade::kWaiting) return false;
   if (reading_request_) return body_ == nullptr || !body_->full();
   if (body_ != nullptr) return false;  // the last request's body is still on its way to the disk
   return exchanges_.size() < context_.limits.max_pipelined &&
@@ -107,7 +108,10 @@ void HttpSession::read(std::string_view input) {
     }
   }
   in_read_ = false;
-  if (state_ == State::kOpen && !refused_) {
+  if (state_ == State::kUpgraded) {
+    connection_.upgrade(std::move(*upgraded_), input);
+    upgraded_.reset();
+  } else if (state_ == State::kOpen && !refused_) {
     held_.assign(input);
     if (!held_.empty()) connection_.stream().stop_reading();
     update_deadline();
@@ -136,6 +140,7 @@ void HttpSession::on_head() {
   reading_request_ = true;
   discard_body_ = false;
   announced_ = false;
+  upgrade_ = Upgrade::kNone;
   context_.counters.requests.add();
 
   Exchange& exchange = exchanges_.open();
@@ -190,6 +195,7 @@ void HttpSession::request_complete() {
     return;
   }
   exchange->continue_pending = false;
+  if (upgrade_ == Upgrade::kWanted) return upgrade_to_websocket(*exchange);
   if (exchange->parked != nullptr) {  // static, with a body that the application may still want
     if (body_ != nullptr) exchange->parked->request_body = std::exchange(body_, nullptr)->take();
     const http::RequestHead& head = exchange->parked->request;
@@ -224,17 +230,25 @@ void HttpSession::refuse(int status) {
 // --- deciding -----------------------------------------------------------------------------------
 
 void HttpSession::route(Exchange& exchange) {
-  if (!host_allowed(context_.allowed_hosts, head_)) return answer_early(exchange, 403);
+  if (!host_allowed(context_.settings.allowed_hosts, head_)) return answer_early(exchange, 403);
   if (head_.is_connect) return answer_early(exchange, 501);  // this is no proxy
 
+  if (wants_websocket()) {
+    upgrade_ = Upgrade::kWanted;
+    if (context_.settings.abilities.on_headers) {
+      awaiting_verdict_ = true;
+      to_application(exchange, http::RequestHead(head_), RequestBody{}, true);
+    }
+    return;
+  }
   const files::Match match = context_.files->classify(head_.view(head_.path));
   if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
   if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
-  if (context_.abilities.on_headers) {
+  if (context_.settings.abilities.on_headers) {
     awaiting_verdict_ = true;
     return to_application(exchange, std::move(head_), RequestBody{}, true);
   }
-  if (!context_.abilities.call) return answer_early(exchange, 404);
+  if (!context_.settings.abilities.call) return answer_early(exchange, 404);
   send_continue_if_due();
 }
 
@@ -270,7 +284,7 @@ void HttpSession::resume_request(std::uint32_t sequence) {
   awaiting_verdict_ = false;
   announced_ = true;
   release(*exchange, false);
-  if (!context_.abilities.call) {
+  if (!context_.settings.abilities.call && upgrade_ == Upgrade::kNone) {
     answer_early(*exchange, 404);
   } else {
     send_continue_if_due();

@@ -22,6 +22,7 @@
 #include "server/body_collector.h"
 #include "server/context.h"
 #include "server/message.h"
+#include "websocket/session.h"
 
 namespace httpuv::server {
 
@@ -50,7 +51,11 @@ class HttpSession {
   void drain();
 
  private:
-  enum class State : std::uint8_t { kOpen, kFinishing, kLingering };
+  enum class State : std::uint8_t { kOpen, kFinishing, kLingering, kUpgraded };
+
+  // Whether the request being read asks for a WebSocket: then it is the last that is read. kWaiting:
+  // it is complete, but answers to earlier ones must leave first.
+  enum class Upgrade : std::uint8_t { kNone, kWanted, kWaiting };
 
   // An answer or a request that waits for its turn.
   struct Parked;
@@ -76,6 +81,8 @@ class HttpSession {
                       bool headers_only);
   void release(Exchange& exchange, bool abandon);
   void send_continue_if_due();
+  [[nodiscard]] bool wants_websocket() const;
+  void upgrade_to_websocket(Exchange& exchange);
 
   // Answering.
   void answer(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body);
@@ -112,9 +119,11 @@ class HttpSession {
   bool body_is_long_ = false;      // too long to read only to drop it
 
   State state_ = State::kOpen;
+  Upgrade upgrade_ = Upgrade::kNone;
   bool refused_ = false;   // the input is broken: not a byte more is parsed
   bool eof_ = false;       // the peer sent FIN: it may still read answers
   bool in_read_ = false;   // guards against re-entering read()
+  std::unique_ptr<websocket::Session> upgraded_;  // until read() hands the rest of its input over
   std::string held_;       // input that waits until it may be parsed
 
   std::int64_t due_ = 0;           // when the present wait is too long

@@ -6,7 +6,7 @@ namespace httpuv::server {
 
 namespace {
 
-// While the application owes answers the loop looks for them by itself this often: answers are
+// While the application handles events the loop looks for commands by itself this often: they are
 // posted without waking the loop each time, and a callback that takes long must not hold up those
 // that were made before it.
 constexpr int kMailCheckMs = 2;
@@ -17,12 +17,13 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
                    base::Mailbox<Command>& mailbox, EventSink& sink)
     : mailbox_(mailbox),
       sink_(sink),
-      context_{loop, settings.limits, settings.abilities, settings.allowed_hosts, counters},
+      context_{loop, settings, settings.limits, counters},
       files_(context_),
       mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { take_mail(); })) {
   context_.files = &files_;
   context_.on_connection_closed = [this] { on_connection_closed(); };
   context_.clock.tick();
+  context_.ws_options.max_message_bytes = settings.limits.ws_max_message;
   loop.on_wake = [this] { take_mail(); };
   loop.on_turn_end = [this] { end_turn(); };
 }
@@ -76,7 +77,7 @@ void Server::Live::on_connection_closed() {
 
 void Server::Live::take_mail() {
   if (!mailbox_.drain(mail_)) {
-    if (context_.counters.in_flight.get() == 0) mail_ticker_->stop();
+    if (sink_.idle() && mail_ticker_ != nullptr) mail_ticker_->stop();
     return;
   }
   context_.clock.tick();
@@ -101,31 +102,70 @@ void Server::Live::end_turn() {
   if (!mail_ticker_->active()) mail_ticker_->start(kMailCheckMs);
 }
 
-void Server::Live::carry_out(Command&& command) {
-  if (auto* respond = std::get_if<Respond>(&command)) {
-    if (Connection* connection = context_.connections.find(respond->id.connection)) {
-      connection->http().respond(respond->id.sequence, std::move(respond->head),
-                                 std::move(respond->body));
-    }
-  } else if (const auto* go_on = std::get_if<Continue>(&command)) {
-    if (Connection* connection = context_.connections.find(go_on->id.connection)) {
-      connection->http().resume_request(go_on->id.sequence);
-    }
-  } else if (auto* routes = std::get_if<SetRoutes>(&command)) {
-    set_routes(std::move(routes->routes));
-    routes->done.set_value();
-  } else {
-    stop(std::get<Stop>(command).grace_ms);
+// What each command does. A connection that has gone makes its commands do nothing.
+struct Server::Live::Carrier {
+  Live& live;
+
+  HttpSession* http(const ExchangeId& id) const {
+    Connection* const connection = live.context_.connections.find(id.connection);
+    return connection != nullptr && connection->websocket() == nullptr ? &connection->http()
+                                                                       : nullptr;
   }
+  WebSocketSession* websocket(const ConnectionId& id) const {
+    Connection* const connection = live.context_.connections.find(id);
+    return connection != nullptr ? connection->websocket() : nullptr;
+  }
+
+  void operator()(Respond&& c) const {
+    if (auto* session = http(c.id)) {
+      session->respond(c.id.sequence, std::move(c.head), std::move(c.body));
+    }
+  }
+  void operator()(Continue&& c) const {
+    if (auto* session = http(c.id)) session->resume_request(c.id.sequence);
+  }
+  void operator()(WsSend&& c) const {
+    if (auto* session = websocket(c.id)) session->send(c.text, c.compress, std::move(c.data));
+  }
+  void operator()(WsConsumed&& c) const {
+    if (auto* session = websocket(c.id)) session->consumed(c.bytes);
+  }
+  void operator()(WsPing&& c) const {
+    if (auto* session = websocket(c.id)) session->ping(c.payload);
+  }
+  void operator()(WsClose&& c) const {
+    if (auto* session = websocket(c.id)) session->close(c.code, c.reason);
+  }
+  void operator()(WsSubscribe&& c) const {
+    if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
+  }
+  void operator()(WsPublish&& c) const {
+    WebSocketSession::publish(live.context_, std::move(c));
+  }
+  void operator()(WsQueued&& c) const {
+    const auto* const session = websocket(c.id);
+    c.answer.set_value(session != nullptr ? session->queued() : 0);
+  }
+  void operator()(SetRoutes&& c) const {
+    live.set_routes(std::move(c.routes));
+    c.done.set_value();
+  }
+  void operator()(Stop&& c) const { live.stop(c.grace_ms); }
+};
+
+void Server::Live::carry_out(Command&& command) { std::visit(Carrier{*this}, std::move(command)); }
+
+// What is still waiting when the server has ended: nothing is done, but nobody waits in vain.
+void Server::Live::answer_late(Command& command) {
+  if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
+  if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
 }
 
 void Server::Live::stop(std::int64_t grace_ms) {
   listeners_.clear();
   context_.draining = true;
   if (grace_ms > 0) {
-    context_.connections.each([](Connection& connection) {
-      if (!connection.closing()) connection.http().drain();
-    });
+    context_.connections.each([](Connection& connection) { connection.drain(); });
     grace_.set(context_.loop.timers(), context_.loop.now_ms() + grace_ms);
   } else {
     close_connections();
@@ -150,9 +190,7 @@ void Server::Live::end_if_empty() {
   mail_ticker_.reset();
   std::vector<Command> rest;
   mailbox_.close(rest);
-  for (Command& command : rest) {
-    if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
-  }
+  for (Command& command : rest) answer_late(command);
   context_.loop.finish();
 }
 

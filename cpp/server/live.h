@@ -30,10 +30,13 @@ class Server::Live final : private net::DeadlineOwner {
   void close();  // the end, at once
 
  private:
+  struct Carrier;
+
   void accept(net::Accepted&& accepted);
   void take_mail();
   void end_turn();
   void carry_out(Command&& command);
+  static void answer_late(Command& command);
   void stop(std::int64_t grace_ms);
   void close_connections();
   void end_if_empty();

@@ -84,7 +84,44 @@ struct AbandonedEvent {
   ExchangeId id;
 };
 
-using Event = std::variant<RequestEvent, AbandonedEvent>;
+// A WebSocket is open. `request` is the one that asked for it; its id's connection is the socket's
+// name from now on.
+struct WsOpenEvent {
+  RequestEvent request;
+  std::string protocol;  // the subprotocol agreed on, or ""
+};
+
+struct WsMessageEvent {
+  ConnectionId id;
+  bool text = false;
+  std::string data;  // UTF-8 when text
+};
+
+struct WsPongEvent {
+  ConnectionId id;
+  std::string payload;
+};
+
+// Everything that was sent has gone to the kernel, after it had not for a while.
+struct WsDrainEvent {
+  ConnectionId id;
+};
+
+// A message was not sent because the peer does not read: its queue is full.
+struct WsDroppedEvent {
+  ConnectionId id;
+};
+
+// The last event of a socket. 1005: the peer's Close had no code; 1006: there was none.
+struct WsCloseEvent {
+  ConnectionId id;
+  std::uint16_t code = 1006;
+  std::string reason;
+  bool clean = false;
+};
+
+using Event = std::variant<RequestEvent, AbandonedEvent, WsOpenEvent, WsMessageEvent, WsPongEvent,
+                           WsDrainEvent, WsDroppedEvent, WsCloseEvent>;
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.
@@ -92,6 +129,8 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void deliver(std::vector<Event>& events) = 0;
+  // Whether all that was delivered has been handled.
+  [[nodiscard]] virtual bool idle() const = 0;
 };
 
 // --- commands: application -> loop thread -------------------------------------------------------
@@ -112,11 +151,56 @@ struct SetRoutes {
   std::promise<void> done;
 };
 
+struct WsSend {
+  ConnectionId id;
+  bool text = false;
+  bool compress = true;
+  std::string data;
+};
+
+struct WsPing {
+  ConnectionId id;
+  std::string payload;
+};
+
+struct WsClose {
+  ConnectionId id;
+  std::uint16_t code = 1000;
+  std::string reason;
+};
+
+// The application is done with so many bytes of messages: more may be read for it.
+struct WsConsumed {
+  ConnectionId id;
+  std::size_t bytes = 0;
+};
+
+struct WsSubscribe {
+  ConnectionId id;
+  std::string topic;
+  bool wanted = true;  // false: unsubscribe
+};
+
+// One message to every subscriber of a topic.
+struct WsPublish {
+  std::string topic;
+  bool text = false;
+  bool compress = true;
+  std::string data;
+};
+
+// How many bytes of a socket wait in user memory.
+struct WsQueued {
+  ConnectionId id;
+  std::promise<std::size_t> answer;
+};
+
 // Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.
 struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command = std::variant<Respond, Continue, SetRoutes, Stop>;
+using Command = std::variant<Respond, Continue, WsSend, WsConsumed, WsPing, WsClose, WsSubscribe,
+                             WsPublish, WsQueued, SetRoutes, Stop>;
 
 }  // namespace httpuv::server

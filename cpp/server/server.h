@@ -31,12 +31,29 @@ namespace httpuv::server {
 struct Abilities {
   bool call = true;         // without it every dynamic request is 404
   bool on_headers = false;  // with it every dynamic request is announced when its head has come
+  bool websocket = false;   // without it a request for one is a request like any other
+};
+
+// What is done with a message for a peer whose queue is full.
+enum class Overflow : std::uint8_t {
+  kClose,  // close with 1013 (Try Again Later)
+  kDrop,   // drop the message
+  kTell,   // drop it and tell the application
+};
+
+struct WebSocketSettings {
+  std::vector<std::string> protocols;        // subprotocols, as the client's list prefers them
+  std::vector<std::string> allowed_origins;  // empty: any
+  Overflow overflow = Overflow::kClose;
+  bool deflate = true;
+  bool deflate_loopback = false;  // also for peers on this machine, where bytes cost nothing
 };
 
 struct Settings {
   Limits limits;
   Abilities abilities;
   std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
+  WebSocketSettings websocket;
 };
 
 struct Bound {

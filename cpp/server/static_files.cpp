@@ -47,7 +47,6 @@ struct RequestQuery {
       case http::Field::kIfUnmodifiedSince:
         return &query.if_unmodified_since;
       case http::Field::kAcceptEncoding:
-        query.has_accept_encoding = true;
         return &query.accept_encoding;
       default:
         return nullptr;

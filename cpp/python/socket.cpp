@@ -1,0 +1,54 @@
+#include "python/socket.h"
+
+#include <utility>
+
+#include "python/application.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+Payload to_payload(py::handle message) {
+  Payload payload;
+  if (PyUnicode_Check(message.ptr())) {
+    Py_ssize_t size = 0;
+    const char* const data = PyUnicode_AsUTF8AndSize(message.ptr(), &size);
+    if (data == nullptr) throw py::error_already_set();
+    payload.text = true;
+    payload.data.assign(data, static_cast<std::size_t>(size));
+    return payload;
+  }
+  Py_buffer view;
+  if (PyObject_GetBuffer(message.ptr(), &view, PyBUF_SIMPLE) != 0) throw py::error_already_set();
+  payload.data.assign(static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len));
+  PyBuffer_Release(&view);
+  return payload;
+}
+
+void Socket::send(py::handle message, bool compress) {
+  Payload payload = to_payload(message);
+  application_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
+}
+
+void Socket::ping(py::handle payload) {
+  application_->send(server::WsPing{id_, to_payload(payload).data});
+}
+
+void Socket::close(std::uint16_t code, const std::string& reason) {
+  application_->send(server::WsClose{id_, code, reason});
+}
+
+void Socket::subscribe(const std::string& topic, bool wanted) {
+  application_->send(server::WsSubscribe{id_, topic, wanted});
+}
+
+std::size_t Socket::buffered() const {
+  server::WsQueued query;
+  query.id = id_;
+  std::future<std::size_t> answer = query.answer.get_future();
+  if (!application_->send(std::move(query))) return 0;
+  const py::gil_scoped_release release;
+  return answer.get();
+}
+
+}  // namespace httpuv::python

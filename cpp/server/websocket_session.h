@@ -1,0 +1,84 @@
+// WebSocket on one connection, after the handshake: frames in and events out, messages in and
+// frames out, pings, the closing handshake, and a bound on everything that waits.
+//
+//   open --> closing (our Close is sent) --> closed (both were, or the peer broke the protocol)
+//     \________________________________________^      FIN, then wait for the peer's, then close
+//
+// Loop thread only; owned by its Connection. The application hears of the end exactly once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/context.h"
+#include "server/message.h"
+#include "server/topics.h"
+#include "websocket/session.h"
+
+namespace httpuv::server {
+
+class Connection;
+
+class WebSocketSession {
+ public:
+  WebSocketSession(Context& context, Connection& connection, websocket::Session&& session);
+  ~WebSocketSession();
+
+  void start();
+  void on_data(std::string_view bytes);
+  void on_eof();
+  void on_drained();
+  void on_deadline();
+  void on_gone();
+
+  // The application's commands.
+  void send(bool text, bool compress, std::string&& data);
+  void ping(std::string_view payload);
+  void close(std::uint16_t code, std::string_view reason);
+  void consumed(std::size_t bytes);
+  void subscribe(const std::string& topic, bool wanted);
+  [[nodiscard]] std::size_t queued() const;
+
+  static void publish(Context& context, WsPublish&& message);
+
+  // The server is stopping.
+  void drain();
+
+ private:
+  // A message on its way out, for one socket or many. Not ready while a pool thread compresses it.
+  struct Outgoing;
+  using SharedOutgoing = std::shared_ptr<Outgoing>;
+
+  void read(std::string_view input);
+  void message_received();
+  void end(std::uint16_t code, std::string_view reason, bool clean);
+  void finish();
+  void fin_if_written();
+  void enqueue(const SharedOutgoing& message);
+  void flush_ready();
+  void write(const SharedOutgoing& message);
+  bool make_room(std::size_t bytes);
+  static void prepare(Context& context, const SharedOutgoing& message, int window_bits,
+                      std::vector<ConnectionId> waiting);
+  void set_deadline(std::int64_t at_ms);
+
+  Context& context_;
+  Connection& connection_;
+  websocket::Session session_;
+  Subscriptions subscriptions_;
+  std::unique_ptr<std::deque<SharedOutgoing>> waiting_;  // behind one that is not ready
+  std::size_t waiting_bytes_ = 0;
+  std::string held_;        // input the application is not ready for
+  std::size_t unread_ = 0;  // bytes of messages it was handed and has not said it consumed
+  std::int64_t last_heard_ = 0;
+  std::int64_t ping_sent_ = 0;
+  std::uint64_t written_before_ = 0;
+  bool ended_ = false;      // the application was told
+  bool finishing_ = false;  // no more frames, either way
+  bool pinging_ = false;    // a ping waits for a sign of life
+};
+
+}  // namespace httpuv::server
