@@ -33,7 +33,8 @@ PYBIND11_MODULE(_core, m) {
       .def("wake", &Queue::wake)
       .def("post", &Queue::post, py::arg("func"))
       .def("fileno", &Queue::fileno)
-      .def("pending", &Queue::pending);
+      .def("pending", &Queue::pending)
+      .def("forget", &Queue::forget);
 
   py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"),
                                   py::arg("length"));
@@ -47,21 +48,24 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<ServerObject>(m, "Server")
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
-                       py::object on_ws_open, py::object on_error, py::object convert,
-                       const py::dict& environ, const py::dict& limits, const py::dict& settings) {
+                       py::object on_error, py::object convert, const py::dict& environ,
+                       const py::dict& limits, py::object on_ws_open,
+                       const std::vector<std::string>& allowed_hosts, const py::dict& websocket) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
                            std::move(on_error), std::move(convert)},
-                 environ, limits, settings);
+                 environ, limits, allowed_hosts, websocket);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
-           py::arg("on_ws_open"), py::arg("on_error"), py::arg("convert"), py::arg("environ"),
-           py::arg("limits"), py::arg("settings"))
+           py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
+           py::arg("on_ws_open") = py::none(),
+           py::arg("allowed_hosts") = std::vector<std::string>(),
+           py::arg("websocket") = py::dict())
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"),
-           py::arg("mime") = py::dict())
+           py::arg("mime") = py::none())
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
            py::arg("compress") = true)
       .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)

@@ -53,7 +53,7 @@ void Queue::wake() {
   bool ring = false;
   {
     const std::lock_guard lock(mutex_);
-    woken_ = true;
+    woken_.store(true);
     ring = std::exchange(armed_, false);
   }
   if (ring) doorbell_.ring();
@@ -63,7 +63,7 @@ int Queue::fileno() {
   const std::lock_guard lock(mutex_);
   if (!watched_) {
     watched_ = true;
-    if (back_.empty() && front_.empty() && !woken_) {
+    if (back_.empty() && front_.empty() && !woken_.load()) {
       armed_ = true;
     } else {
       doorbell_.ring();
@@ -102,7 +102,7 @@ bool Queue::wait(std::optional<double> timeout) {
   while (true) {
     {
       const std::lock_guard lock(mutex_);
-      if (std::exchange(woken_, false)) return false;
+      if (woken_.exchange(false)) return false;
       if (!back_.empty()) return true;
       armed_ = true;
     }
@@ -183,9 +183,23 @@ int Queue::run(std::optional<double> timeout, int max_events) {
   while (ran < budget && !front_.empty()) {
     ++ran;
     run_next();
+    if (woken_.load(std::memory_order_relaxed)) {
+      woken_.store(false);
+      break;
+    }
     if (!unrung_.empty() && ++answers_unrung_ >= kAnswersPerRing) ring_servers();
   }
   return ran;
+}
+
+void Queue::forget() {
+  front_.clear();
+  // The lock may be held, and the container half changed, by a thread that does not exist here:
+  // both start anew, and what they had is leaked.
+  new (&mutex_) std::mutex;
+  new (&back_) std::deque<Delivery>;
+  armed_ = false;
+  woken_.store(true);
 }
 
 void Queue::rearm() {

@@ -10,6 +10,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -29,7 +30,7 @@ class Queue {
   ~Queue();
 
   void push(const std::shared_ptr<Application>& application, std::vector<server::Event>& events);
-  void wake();
+  void wake();  // a run() under way returns after its callback, or else the next that would wait
 
   // Runs what waits now, at most max_events callbacks (0: all); if there is nothing, waits for it.
   // timeout in seconds, none: for ever. Returns how many callbacks ran.
@@ -37,6 +38,10 @@ class Queue {
   void post(pybind11::object function);
   int fileno();
   [[nodiscard]] std::size_t pending();
+
+  // In a forked child, where a producer may have been in the middle of anything: drops what waits,
+  // and has a run() under way return.
+  void forget();
 
  private:
   // A batch of one application's events, or one posted function.
@@ -58,7 +63,7 @@ class Queue {
   std::mutex mutex_;
   std::deque<Delivery> back_;  // by mutex_
   bool armed_ = false;         // by mutex_: the next push rings
-  bool woken_ = false;         // by mutex_
+  std::atomic<bool> woken_{false};
   bool watched_ = false;       // by mutex_: somebody has the descriptor, so it must tell the truth
 
   std::deque<Delivery> front_;            // by the GIL

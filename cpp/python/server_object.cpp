@@ -47,22 +47,23 @@ server::Overflow overflow_of(const std::string& name) {
   if (name == "close") return server::Overflow::kClose;
   if (name == "drop") return server::Overflow::kDrop;
   if (name == "callback") return server::Overflow::kTell;
-  throw py::value_error("ws_overflow must be 'close', 'drop' or 'callback', not '" + name + "'");
+  throw py::value_error("overflow must be 'close', 'drop' or 'callback', not '" + name + "'");
 }
 
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
-                             const py::dict& given) {
+                             const std::vector<std::string>& allowed_hosts,
+                             const py::dict& websocket) {
   server::Settings settings;
   settings.abilities.call = !callbacks.call.is_none();
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
-  read(given, "allowed_hosts", settings.allowed_hosts);
-  read(given, "allowed_origins", settings.websocket.allowed_origins);
-  read(given, "ws_protocols", settings.websocket.protocols);
-  read(given, "ws_deflate", settings.websocket.deflate);
-  read(given, "ws_deflate_loopback", settings.websocket.deflate_loopback);
-  if (given.contains("ws_overflow")) {
-    settings.websocket.overflow = overflow_of(given["ws_overflow"].cast<std::string>());
+  settings.allowed_hosts = allowed_hosts;
+  read(websocket, "allowed_origins", settings.websocket.allowed_origins);
+  read(websocket, "protocols", settings.websocket.protocols);
+  read(websocket, "deflate", settings.websocket.deflate);
+  read(websocket, "deflate_loopback", settings.websocket.deflate_loopback);
+  if (websocket.contains("overflow")) {
+    settings.websocket.overflow = overflow_of(websocket["overflow"].cast<std::string>());
   }
   server::Limits& l = settings.limits;
   read(limits, "max_head_bytes", l.request.max_head_bytes);
@@ -90,9 +91,9 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
-                           const py::dict& settings)
+                           const std::vector<std::string>& allowed_hosts, const py::dict& websocket)
     : application_(std::make_shared<Application>(callbacks, environment)),
-      server_(settings_of(callbacks, limits, settings),
+      server_(settings_of(callbacks, limits, allowed_hosts, websocket),
               std::make_unique<Sink>(std::move(queue), application_)) {
   application_->set_server(&server_);
 }
@@ -124,8 +125,8 @@ void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> 
   if (error != 0) throw_listen_error(error, name);
 }
 
-void ServerObject::set_routes(const py::list& routes, const py::dict& mime) {
-  auto table = make_route_table(routes, mime);
+void ServerObject::set_routes(const py::list& routes, const std::optional<py::dict>& mime) {
+  auto table = make_route_table(routes, mime.value_or(py::dict()));
   const py::gil_scoped_release release;
   server_.set_routes(std::move(table));
 }

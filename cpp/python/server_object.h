@@ -5,8 +5,10 @@
 #include <pybind11/pybind11.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "python/application.h"
 #include "python/queue.h"
@@ -18,12 +20,12 @@ class ServerObject {
  public:
   ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                const pybind11::dict& environment, const pybind11::dict& limits,
-               const pybind11::dict& settings);
+               const std::vector<std::string>& allowed_hosts, const pybind11::dict& websocket);
   ~ServerObject();
 
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
   void listen_pipe(const std::string& name, std::optional<unsigned> mask);
-  void set_routes(const pybind11::list& routes, const pybind11::dict& mime);
+  void set_routes(const pybind11::list& routes, const std::optional<pybind11::dict>& mime);
   void publish(const std::string& topic, pybind11::handle message, bool compress);
   void stop(double timeout);
   [[nodiscard]] pybind11::dict stats() const;
