@@ -13,6 +13,8 @@ missing=()
 has() { command -v "$1" >/dev/null; }
 compiles() { echo "$2" | "$1" -x c++ -std=c++20 "${@:3}" - -o /dev/null 2>/dev/null; }
 
+clang_runtime() { [ -z "$1" ] || echo "libclang-rt-$1-dev"; } # the sanitizers and libFuzzer
+
 look() {
   missing=()
   compiles "${CXX:-c++}" '#include <span>
@@ -29,10 +31,9 @@ look() {
       missing+=(doctest-dev)
     has curl || missing+=(curl)
     if ! has clang++; then
-      missing+=(clang)
-    else
-      compiles clang++ 'int main() {}' -fsanitize=thread ||
-        missing+=("libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev")
+      missing+=(clang $(clang_runtime "$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-//p')"))
+    elif ! compiles clang++ 'int main() {}' -fsanitize=thread; then
+      missing+=($(clang_runtime "$(clang -dumpversion | cut -d. -f1)"))
     fi
   fi
 }
