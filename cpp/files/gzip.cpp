@@ -21,9 +21,15 @@ using Stream = zng_stream;
 int open_stream(Stream& s) {
   return zng_deflateInit2(&s, kLevel, Z_DEFLATED, kWindow, kMemory, Z_DEFAULT_STRATEGY);
 }
-std::size_t bound(Stream& s, std::size_t size) { return zng_deflateBound(&s, size); }
-int finish(Stream& s) { return zng_deflate(&s, Z_FINISH); }
-void close_stream(Stream& s) { zng_deflateEnd(&s); }
+std::size_t bound(Stream& s, std::size_t size) {
+  return zng_deflateBound(&s, size);
+}
+int finish(Stream& s) {
+  return zng_deflate(&s, Z_FINISH);
+}
+void close_stream(Stream& s) {
+  zng_deflateEnd(&s);
+}
 const std::uint8_t* input(const char* bytes) {
   return reinterpret_cast<const std::uint8_t*>(bytes);
 }
@@ -32,9 +38,15 @@ using Stream = z_stream;
 int open_stream(Stream& s) {
   return deflateInit2(&s, kLevel, Z_DEFLATED, kWindow, kMemory, Z_DEFAULT_STRATEGY);
 }
-std::size_t bound(Stream& s, std::size_t size) { return deflateBound(&s, size); }
-int finish(Stream& s) { return deflate(&s, Z_FINISH); }
-void close_stream(Stream& s) { deflateEnd(&s); }
+std::size_t bound(Stream& s, std::size_t size) {
+  return deflateBound(&s, size);
+}
+int finish(Stream& s) {
+  return deflate(&s, Z_FINISH);
+}
+void close_stream(Stream& s) {
+  deflateEnd(&s);
+}
 Bytef* input(const char* bytes) {
   return reinterpret_cast<Bytef*>(const_cast<char*>(bytes));
 }

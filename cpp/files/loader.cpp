@@ -18,7 +18,8 @@ constexpr int kTries = 8;
 
 std::string hex(std::uint64_t number) {
   char text[17];
-  const int size = std::snprintf(text, sizeof(text), "%llx", static_cast<unsigned long long>(number));
+  const int size =
+      std::snprintf(text, sizeof(text), "%llx", static_cast<unsigned long long>(number));
   return std::string(text, static_cast<std::size_t>(size));
 }
 

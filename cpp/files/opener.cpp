@@ -98,7 +98,9 @@ int open_how_at(int root, const char* path, std::uint64_t resolve) {
 constexpr std::uint64_t kBeneath = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
 constexpr std::uint64_t kAnywhere = RESOLVE_NO_MAGICLINKS;
 #else
-int open_how_at(int, const char*, std::uint64_t) { return fail(ENOSYS); }
+int open_how_at(int, const char*, std::uint64_t) {
+  return fail(ENOSYS);
+}
 constexpr std::uint64_t kBeneath = 0;
 constexpr std::uint64_t kAnywhere = 0;
 #endif

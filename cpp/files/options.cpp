@@ -9,9 +9,10 @@ namespace httpuv::files {
 std::string header_error(std::string_view name, std::string_view value) {
   // What the answer itself decides: its framing, its validators, its ranges, its date.
   constexpr std::array<std::string_view, 12> kOurs = {
-      "accept-ranges", "connection",    "content-length", "content-range",
-      "date",          "etag",          "keep-alive",     "last-modified",
-      "te",            "trailer",       "upgrade",        "transfer-encoding",
+      "accept-ranges", "connection",    "content-length",
+      "content-range", "date",          "etag",
+      "keep-alive",    "last-modified", "te",
+      "trailer",       "upgrade",       "transfer-encoding",
   };
   if (!base::is_token(name)) return "is not a header name";
   for (const std::string_view ours : kOurs) {

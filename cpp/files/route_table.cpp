@@ -145,9 +145,8 @@ RouteTable::RouteTable(std::vector<Route> routes, std::shared_ptr<const MimeTabl
     std::string& page = route.options.not_found;
     page.erase(0, std::min(page.find_first_not_of('/'), page.size()));
   }
-  std::stable_sort(routes_.begin(), routes_.end(), [](const Route& a, const Route& b) {
-    return a.url.size() > b.url.size();
-  });
+  std::stable_sort(routes_.begin(), routes_.end(),
+                   [](const Route& a, const Route& b) { return a.url.size() > b.url.size(); });
 }
 
 const Route* RouteTable::find(std::string_view path) const {

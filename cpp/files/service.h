@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "files/cache_limits.h"
 #include "files/resolution.h"
@@ -27,7 +28,8 @@ struct Token {
   std::uint32_t exchange = 0;
 };
 
-// Runs `job` on a pool thread, then `done` on the loop thread, always and once.
+// Runs `job` on a pool thread, then `done` on the loop thread, always and once, never inside
+// submit().
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -85,8 +87,12 @@ class FileService {
   [[nodiscard]] ServiceCounters counters() const;
 
  private:
+  void answer_unrouted();
+
   std::unique_ptr<OpenFileCache> cache_;
+  Sink& sink_;
   std::shared_ptr<const RouteTable> routes_;
+  std::vector<Token> unrouted_;
   mutable std::string scratch_;
 };
 

@@ -1,0 +1,60 @@
+// The flow behind FileService: gathers the requests of a turn by path, checks what is known once
+// for all of them, has the pool find what is not, and hands out the result.
+//
+// Loop thread only; owned by the FileService. A request is only ever answered by a check, or a
+// search, that began after it was read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "files/absences.h"
+#include "files/node.h"
+#include "files/node_store.h"
+#include "files/resolver.h"
+#include "files/service.h"
+#include "files/watch.h"
+
+namespace httpuv::files {
+
+class OpenFileCache {
+ public:
+  OpenFileCache(Executor& executor, Sink& sink, const CacheLimits& limits);
+
+  void resolve(const Token& token, const Match& match,
+               const std::shared_ptr<const RouteTable>& table);
+  void end_turn();
+  void clear();
+
+  // Nobody waits for end_turn().
+  [[nodiscard]] bool turn_done() const { return turn_.empty(); }
+  [[nodiscard]] bool idle() const { return jobs_ == 0 && turn_.empty(); }
+  [[nodiscard]] ServiceCounters counters() const;
+
+ private:
+  void begin_round();
+  void process(Node& node);
+  bool answer_from_cache(Node& node);
+  bool answer_from_absences(Node& node);
+  void start_job(Node& node);
+  void finish_job(Node& node);
+  void accept(Node& node, Finding&& finding);
+  void deliver(std::vector<Token>& tokens, const Resolution& resolution);
+  void settle(Node& node);
+  void schedule(Node& node);
+
+  Executor& executor_;
+  Sink& sink_;
+  Resolver resolver_;
+  WatchSet watches_;  // outlives the nodes and absences
+  NodeStore store_;
+  Absences absences_;
+  std::vector<Node*> turn_;    // with somebody waiting
+  std::vector<Node*> round_;   // those of turn_ that are being processed
+  std::vector<Token> tokens_;  // being answered
+  std::size_t jobs_ = 0;
+  ServiceCounters counters_;
+};
+
+}  // namespace httpuv::files

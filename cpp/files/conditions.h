@@ -1,0 +1,31 @@
+// The preconditions of a request for a file (RFC 9110 section 13), in the order of its section
+// 13.2.2.
+//
+// Pure; any thread. A date that cannot be read is as good as none; a tag that cannot be read
+// matches nothing.
+#pragma once
+
+#include <string_view>
+
+#include "files/entry.h"
+#include "files/respond.h"
+
+namespace httpuv::files {
+
+enum class Verdict {
+  kGo,
+  kNotModified,         // 304
+  kPreconditionFailed,  // 412
+};
+
+Verdict check_conditions(const FileEntry& entry, const Query& query);
+
+// Whether If-Range, if it is there, lets the Range field count (section 13.1.5): a strong match
+// only.
+bool range_applies(const FileEntry& entry, const Query& query);
+
+// Whether a list of entity tags, or "*", contains `etag`, which is strong. `weak`: compare as
+// If-None- Match does (section 8.8.3.2), so that W/"x" matches "x".
+bool etag_listed(std::string_view list, std::string_view etag, bool weak);
+
+}  // namespace httpuv::files

@@ -1,0 +1,73 @@
+// One path of a route in the cache: what it was found to be, and who waits to hear it.
+//
+// Loop thread only; owned by the NodeStore.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "files/resolution.h"
+#include "files/resolver.h"
+#include "files/service.h"
+#include "files/text_hash.h"
+#include "files/watch.h"
+
+namespace httpuv::files {
+
+// How the path was asked for.
+enum class Aim : std::uint8_t { kFile, kDirectory /* slash at its end */, kHidden };
+
+struct NodeKey {
+  const Route* route = nullptr;
+  std::string_view rest;
+  Aim aim = Aim::kFile;
+  bool operator==(const NodeKey&) const = default;
+};
+
+struct NodeKeyHash {
+  std::size_t operator()(const NodeKey& key) const {
+    const auto route = reinterpret_cast<std::uintptr_t>(key.route);
+    return static_cast<std::size_t>(
+        hash_text(key.rest, hash_seed() + route + static_cast<std::uintptr_t>(key.aim)));
+  }
+};
+
+// What a pool thread does for a node. The pool thread has it to itself until it is done.
+struct Job {
+  Lookup lookup;
+  std::vector<Witness> recheck;  // if all of them hold, nothing needs to be found
+  bool held = false;
+  Finding finding;
+};
+
+struct Node {
+  const Route* route = nullptr;
+  std::string rest;
+  Aim aim = Aim::kFile;
+
+  bool ready = false;  // `resolution` may be given out as long as `watches` hold
+  Resolution resolution;
+  Watches watches;
+
+  std::vector<Token> waiting;  // read since the last check
+  std::vector<Token> riding;   // answered when the job is done
+  std::unique_ptr<Job> job;    // null when nothing is under way
+  bool scheduled = false;      // in the list of the turn
+  bool orphan = false;         // of a route table that was replaced: goes when nobody waits
+
+  // By last use; see NodeStore.
+  Node* newer = nullptr;
+  Node* older = nullptr;
+  bool counted = false;
+  std::size_t bytes = 0;
+  std::size_t descriptors = 0;
+
+  [[nodiscard]] NodeKey key() const { return {route, rest, aim}; }
+  [[nodiscard]] bool idle() const { return waiting.empty() && job == nullptr && !scheduled; }
+};
+
+}  // namespace httpuv::files

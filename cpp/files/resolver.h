@@ -1,0 +1,62 @@
+// Finds out, on a pool thread, what lies behind one static path, and what must stay as it is for
+// the finding to hold.
+//
+// Every call blocks; several threads may call one Resolver at once. Failures of the system are a
+// kind of finding (kForbidden, kError).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "files/cache_limits.h"
+#include "files/entry.h"
+#include "files/opener.h"
+#include "files/resolution.h"
+#include "files/route_table.h"
+#include "files/stamp.h"
+
+namespace httpuv::files {
+
+// A path that led to exactly this.
+struct Witness {
+  std::string path;
+  Stamp stamp;
+  bool directory = false;
+  bool local = false;  // a stat of it needs no network
+};
+
+struct Lookup {
+  const Route* route = nullptr;  // both outlive the call
+  const MimeTable* mime = nullptr;
+  std::string rest;
+  bool directory = false;
+  bool hidden = false;  // not to be looked for
+};
+
+struct Finding {
+  ResolutionKind kind = ResolutionKind::kNotFound;
+  int error = 0;
+  std::unique_ptr<FileEntry> entry;
+  std::string location;
+
+  // Whether the finding may be kept: true as long as every witness is what it was.
+  bool settled = true;
+  std::vector<Witness> witnesses;
+  // The leading part of `rest` that does not exist: nothing below it does.
+  std::optional<std::string> absent;
+};
+
+class Resolver {
+ public:
+  explicit Resolver(const CacheLimits& limits);
+
+  Finding resolve(const Lookup& lookup);
+
+ private:
+  CacheLimits limits_;
+  OpenerState opener_state_;
+};
+
+}  // namespace httpuv::files
