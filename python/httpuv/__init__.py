@@ -1,0 +1,67 @@
+"""HTTP and WebSocket server: C++ owns the network, Python answers.
+
+>>> import httpuv
+>>> httpuv.runServer("127.0.0.1", 8080, lambda req: {"status": 200, "body": "Hello world!"})
+"""
+
+from ._core import __version__
+from .base64 import rawToBase64
+from .dispatch.queue import interrupt, later, runNow, service
+from .limits import Limits
+from .log import logLevel
+from .ports import NoFreePortError, ipFamily, randomPort
+from .server import (
+    PipeServer,
+    WebServer,
+    listServers,
+    runServer,
+    startDaemonizedServer,
+    startPipeServer,
+    startServer,
+    stopAllServers,
+    stopDaemonizedServer,
+    stopServer,
+)
+from .static import (
+    StaticPath,
+    StaticPathOptions,
+    excludeStaticPath,
+    staticPath,
+    staticPathOptions,
+)
+from .static_server import runStaticServer
+from .uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
+
+__all__ = [
+    "Limits",
+    "NoFreePortError",
+    "PipeServer",
+    "StaticPath",
+    "StaticPathOptions",
+    "WebServer",
+    "__version__",
+    "decodeURI",
+    "decodeURIComponent",
+    "encodeURI",
+    "encodeURIComponent",
+    "excludeStaticPath",
+    "interrupt",
+    "ipFamily",
+    "later",
+    "listServers",
+    "logLevel",
+    "randomPort",
+    "rawToBase64",
+    "runNow",
+    "runServer",
+    "runStaticServer",
+    "service",
+    "startDaemonizedServer",
+    "startPipeServer",
+    "startServer",
+    "staticPath",
+    "staticPathOptions",
+    "stopAllServers",
+    "stopDaemonizedServer",
+    "stopServer",
+]

@@ -1,0 +1,7 @@
+"""``python -m httpuv``; see :mod:`httpuv.cli`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

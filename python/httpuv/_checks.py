@@ -1,0 +1,44 @@
+"""Checks of arguments that several modules share. Each names the argument and what came."""
+
+from __future__ import annotations
+
+import operator
+
+
+def check_int(name: str, value: object, low: int, high: int | None) -> int:
+    """``value`` as an int within ``low..high`` (both included; ``None``: no upper bound).
+
+    A float without a fraction counts (R's numbers are floats); a bool does not.
+
+    Raises:
+        TypeError: It is no whole number.
+        ValueError: It is out of range.
+    """
+    if isinstance(value, float) and value.is_integer():
+        number = int(value)
+    elif isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    else:
+        try:
+            number = operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+    if number < low or (high is not None and number > high):
+        bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} must be {bounds}, not {number}")
+    return number
+
+
+def check_seconds(name: str, value: object) -> float:
+    """``value`` as a number of seconds above 0 and at most 1e9 (32 years).
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+    number = float(value)
+    if not 0 < number <= 1e9:
+        raise ValueError(f"{name} must be above 0 and at most 1e9 seconds, not {value!r}")
+    return number

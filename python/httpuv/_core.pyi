@@ -1,0 +1,82 @@
+"""The C++ extension. Everything here may be called from any thread that holds the GIL."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__version__: str
+
+# URL path (decoded, "/" in front and none behind), local path (absolute, as the system spells it),
+# excluded?, options by name, all resolved: see httpuv.static.
+Route = tuple[str, bytes, bool, dict[str, object]]
+
+class Queue:
+    """Events on their way from I/O threads to the Python thread that runs the callbacks."""
+
+    def __init__(self) -> None: ...
+    def run(self, timeout: float | None, max_events: int = 0) -> int:
+        """Run the callbacks that wait: at most `max_events` (0: one batch, all that wait now).
+
+        If none waits, wait for one with the GIL released: up to `timeout` seconds, None for ever, 0
+        not at all; wake() and signals end the wait. Returns how many callbacks ran. An Exception of
+        a callback goes to its server's on_error; anything else, a signal handler's too, is raised
+        here, and the rest of the batch stays queued. Only one thread may run at a time; callbacks
+        may run the queue again.
+        """
+    def wake(self) -> None:
+        """Have the run() under way return once its callback has, or at once if it waits.
+
+        If none is under way, the next one that would wait returns instead.
+        """
+    def post(self, func: Callable[[], object]) -> None:
+        """Have run() call a function, in order with the events."""
+    def fileno(self) -> int:
+        """A descriptor that is readable while run(0) has something to do."""
+    def pending(self) -> int:
+        """How many callbacks wait."""
+    def forget(self) -> None:
+        """In a forked child: drop what waits, and have a run() under way return."""
+
+class Server:
+    """An I/O thread with its listeners, connections, routes and limits."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        call: Callable[[dict[str, Any]], object] | None,
+        on_headers: Callable[[dict[str, Any]], object] | None,
+        on_error: Callable[[str, dict[str, Any] | None, BaseException], None],
+        convert: Callable[[object], tuple[int, list[tuple[str, str]], bytes | File | None]],
+        environ: dict[str, object],
+        limits: dict[str, float | int],
+        on_ws_open: Callable[[Any], object] | None = None,
+        allowed_hosts: Sequence[str] = (),
+    ) -> None: ...
+    def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; returns the address and the port that it became. Raises OSError."""
+    def listen_pipe(self, name: str, mask: int | None) -> None:
+        """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
+    def set_routes(self, routes: list[Route], mime: dict[str, str] | None) -> None:
+        """Replace the static paths; returns when they are in use."""
+    def stop(self, timeout: float) -> None:
+        """End the server; answers under way have `timeout` seconds. Idempotent."""
+    def before_fork(self) -> None:
+        """Have the I/O thread stand still, holding no lock, until the fork is over."""
+    def after_fork_in_parent(self) -> None:
+        """Have it go on."""
+    def forget(self) -> None:
+        """In a forked child: close what was inherited, and nothing more."""
+    def stats(self) -> dict[str, int]:
+        """Counters by name."""
+    @property
+    def running(self) -> bool: ...
+
+class File:
+    """A regular file that an answer sends; adopts the descriptor."""
+
+    def __init__(self, fd: int, length: int) -> None: ...
+
+def register_input(cls: type) -> None:
+    """Name the class of rook.input: called with (), (bytes) or (fd, length)."""
+
+def encode_base64(data: bytes | bytearray | memoryview) -> str: ...

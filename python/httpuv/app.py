@@ -1,0 +1,100 @@
+"""The user's application, normalised."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .static import StaticPath, StaticPathOptions, normalize_options, normalize_paths
+
+#: A request as ``call`` and ``onHeaders`` get it.
+Environ = dict[str, Any]
+
+_CALLBACKS = ("call", "onHeaders", "onWSOpen")
+_DOCUMENTED = (*_CALLBACKS, "staticPaths", "staticPathOptions")
+
+
+@dataclass(frozen=True)
+class App:
+    """What a server does, whatever shape it was given in."""
+
+    call: Callable[[Environ], Any] | None = None
+    onHeaders: Callable[[Environ], Any] | None = None
+    onWSOpen: Callable[[Any], Any] | None = None
+    staticPaths: dict[str, StaticPath] = field(default_factory=dict)
+    staticPathOptions: StaticPathOptions = field(default_factory=StaticPathOptions)
+
+
+def normalize_app(app: object) -> App:
+    """Normalise an application.
+
+    Args:
+        app: One of
+
+            * a mapping with any of ``call``, ``onHeaders``, ``onWSOpen``, ``staticPaths`` and
+              ``staticPathOptions``; None is as good as missing. Another key gets a warning,
+              because it is most likely misspelt - unless it begins with ``_`` or ``.``, which
+              keeps it the application's own;
+            * an object with attributes of these names (it may have any others);
+            * a function, or anything else that can be called: it is ``call``.
+
+    Raises:
+        TypeError, ValueError: The application or a part of it is none of that.
+        FileNotFoundError: A static path does not exist.
+
+    Source: manual page *startServer*, argument ``app``.
+    """
+    if isinstance(app, Mapping):
+        _warn_of_unknown_keys(app)
+        parts = {name: app.get(name) for name in _DOCUMENTED}
+    else:
+        parts = {name: getattr(app, name, None) for name in _DOCUMENTED}
+        if all(part is None for part in parts.values()):
+            if not callable(app):
+                raise TypeError(
+                    "app must be a dict, an object with some of the attributes"
+                    f" {', '.join(_DOCUMENTED)}, or a function; not {type(app).__name__}"
+                )
+            parts["call"] = app
+    for name in _CALLBACKS:
+        if parts[name] is not None and not callable(parts[name]):
+            raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
+    return App(
+        call=parts["call"],
+        onHeaders=parts["onHeaders"],
+        onWSOpen=parts["onWSOpen"],
+        staticPaths=normalize_paths(parts["staticPaths"]),
+        staticPathOptions=normalize_options(parts["staticPathOptions"]),
+    )
+
+
+def _warn_of_unknown_keys(app: Mapping[Any, Any]) -> None:
+    for key in app:
+        if not isinstance(key, str):
+            raise TypeError(f"app: a key must be str, not {key!r}")
+        if key in _DOCUMENTED or key.startswith(("_", ".")):
+            continue
+        near = difflib.get_close_matches(key, _DOCUMENTED, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        warnings.warn(
+            f"app: {key!r} is none of {', '.join(_DOCUMENTED)} and is ignored{hint}",
+            category=UserWarning,
+            # normalize_app, the server's constructor(s), startServer: whoever called that.
+            stacklevel=_frames_to_caller(),
+        )
+
+
+def _frames_to_caller() -> int:
+    """The stack level of the first frame outside this package, for warnings.warn()."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
+            break
+        frame = frame.f_back
+        level += 1
+    return level

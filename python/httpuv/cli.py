@@ -1,0 +1,130 @@
+"""``python -m httpuv DIR``: serve a directory from the shell."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from . import _core
+from .dispatch.queue import interrupt
+from .static_server import DEFAULT_PORT, runStaticServer
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: What follows the command's name; None: ``sys.argv``.
+
+    Returns:
+        The exit status: 0, or 1 if the server could not be started. Wrong arguments exit with 2.
+    """
+    options = _parser().parse_args(arguments)
+    headers = [*options.header]
+    if options.cors:
+        headers.append(("Access-Control-Allow-Origin", "*"))
+    browse = (
+        sys.stdin.isatty() and sys.stdout.isatty() if options.browse is None else options.browse
+    )
+    # What a service manager sends; as clean as Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: interrupt())
+    try:
+        runStaticServer(
+            options.dir,
+            options.host,
+            options.port,
+            browse=browse,
+            headers=headers,
+            listing=options.listing,
+            indexhtml=options.index,
+            symlinks=options.symlinks,
+            dotfiles=options.dotfiles,
+            precompressed=options.precompressed,
+            gzip=options.gzip,
+            cache_control=options.cache_control,
+            not_found=options.not_found,
+        )
+    except (OSError, ValueError) as error:
+        print(f"httpuv: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m httpuv",
+        description="Serve a directory: ranges, caching, compression, from C++.",
+    )
+    yes_or_no = argparse.BooleanOptionalAction
+    parser.add_argument("dir", nargs="?", default=".", help="the directory (default: this one)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; 0.0.0.0 for all of IPv4, :: for all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        help=f"port to listen on (default: {DEFAULT_PORT}, or a free one where that is taken)",
+    )
+    parser.add_argument(
+        "--browse", action=yes_or_no, help="open a browser (default: in a terminal)"
+    )
+    parser.add_argument(
+        "--listing",
+        action=yes_or_no,
+        default=True,
+        help="show what is in a directory without an index (default: yes)",
+    )
+    parser.add_argument(
+        "--index", action=yes_or_no, default=True, help="answer with index.html (default: yes)"
+    )
+    parser.add_argument(
+        "--symlinks",
+        action=yes_or_no,
+        default=False,
+        help="follow symbolic links out of the directory (default: no)",
+    )
+    parser.add_argument(
+        "--dotfiles",
+        action=yes_or_no,
+        default=False,
+        help="serve names that begin with a dot (default: no)",
+    )
+    parser.add_argument(
+        "--precompressed",
+        action=yes_or_no,
+        default=True,
+        help="send file.br, file.zst or file.gz for file (default: yes)",
+    )
+    parser.add_argument(
+        "--gzip", action=yes_or_no, default=False, help="compress text (default: no)"
+    )
+    parser.add_argument(
+        "--cors", action="store_true", help="let pages of other origins read the files"
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="'NAME: VALUE'",
+        help="add a header field to every answer; may be repeated",
+    )
+    parser.add_argument(
+        "--cache-control", default="", metavar="VALUE", help="value of Cache-Control"
+    )
+    parser.add_argument(
+        "--not-found", default="", metavar="PAGE", help="page to send with 404, below DIR"
+    )
+    parser.add_argument("--version", action="version", version=f"httpuv {_core.__version__}")
+    return parser
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"not of the form 'NAME: VALUE': {text!r}")
+    return name.strip(), value.strip()

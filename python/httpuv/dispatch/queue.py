@@ -1,0 +1,317 @@
+"""The default dispatcher: callbacks run where and when somebody calls for them.
+
+A :class:`Dispatcher` joins the core's event queue with the timers of :func:`later`, and runs both
+on the thread that calls :func:`service`, :func:`runNow` or ``runServer``. There is one for the
+process. Any thread may run it and several may try at once: one runs callbacks at a time, the
+others wait for their turn.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import EllipsisType
+
+from .. import _core
+from ..log import log_failure
+
+#: How long interpreter exit waits for a callback that a daemon thread is running, in seconds.
+_EXIT_PATIENCE = 0.5
+
+
+class _Timer:
+    """One call of later()."""
+
+    __slots__ = ("func",)
+
+    def __init__(self, func: Callable[[], object]) -> None:
+        self.func: Callable[[], object] | None = func  # None: ran or cancelled
+
+
+class Dispatcher:
+    """The core's queue, timers, and the loop that runs both."""
+
+    def __init__(self) -> None:
+        self.queue = _core.Queue()
+        self._turn = threading.RLock()  # held by the thread that runs callbacks
+        self._depth = 0  # how many loops that thread is in; by _turn
+        self._runner: int | None = None  # that thread's ident while it may be waiting in the queue
+        self._interrupts = -1  # a loop ends when this is not what it was when the loop began
+        self._closed = False
+
+        self._mutex = threading.RLock()  # a signal handler may call later(), too
+        # A heap of (time of time.monotonic(), number that orders equal times, timer); by _mutex.
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._cancelled = 0  # how many of them are; by _mutex
+        self._numbers = itertools.count()
+
+    # --- loops ---
+
+    def serve(self, seconds: float | None, until: Callable[[], bool] | None = None) -> None:
+        """Run callbacks for so long (None: for ever), or until interrupted or `until()` is true."""
+        seen = self._interrupts
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._ended(seen) and not (until is not None and until()):
+            self._run_turn(seen, deadline, True)
+            if deadline is not None and time.monotonic() >= deadline:
+                return
+        if self._closed:
+            # The interpreter is ending: keep a thread that calls in a loop from spinning.
+            time.sleep(0.1 if seconds is None else seconds)
+
+    def run_now(self, seconds: float | None, all: bool) -> bool:
+        """Run what is ready, waiting so long (None: for ever) if nothing is; whether any did."""
+        seen = self._interrupts
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._run_turn(seen, deadline, all):
+            if self._ended(seen):
+                return False
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+        return True
+
+    def interrupt(self) -> None:
+        """End the loops that are running now, each once its present callback has returned."""
+        # A number it never was. Without a lock: a signal handler may be who calls.
+        self._interrupts = next(self._numbers)
+        self.queue.wake()
+
+    def wake(self) -> None:
+        """Have a loop that waits look at its `until` again."""
+        self.queue.wake()
+
+    def _ended(self, seen: int) -> bool:
+        return self._interrupts != seen or self._closed
+
+    def _run_turn(self, seen: int, deadline: float | None, all: bool) -> int:
+        """Run the timers that are due and one batch of events, at most one of them if not `all`.
+
+        Waits up to the deadline if there is none of either. Returns how many ran.
+        """
+        if not self._turn.acquire(blocking=False):
+            left = -1 if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._turn.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
+                return 0
+        self._depth += 1
+        try:
+            if self._ended(seen):
+                return 0
+            ran = self._run_timers(seen, all) if self._timers else 0
+            if ran and (not all or self._ended(seen)):
+                return ran
+            # later() looks at _runner after it has added a timer; so _runner comes first here.
+            self._runner = threading.get_ident()
+            try:
+                pause = 0.0 if ran else self._pause(deadline)
+                return ran + self.queue.run(pause, 0 if all else 1)
+            finally:
+                self._runner = None
+        finally:
+            self._depth -= 1
+            if self._depth and self._ended(seen):
+                self.queue.wake()  # the loop around this one, whose batch is not done, ends too
+            self._turn.release()
+
+    def _pause(self, deadline: float | None) -> float | None:
+        """Seconds until the deadline or the next timer, None if there is neither."""
+        with self._mutex:
+            if self._timers and (deadline is None or self._timers[0][0] < deadline):
+                deadline = self._timers[0][0]
+        return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+    # --- timers ---
+
+    def later(self, func: Callable[[], object], seconds: float) -> Callable[[], bool]:
+        """See :func:`later`."""
+        timer = _Timer(func)
+        with self._mutex:
+            entry = (time.monotonic() + seconds, next(self._numbers), timer)
+            heapq.heappush(self._timers, entry)
+            is_next = self._timers[0] is entry
+        if is_next and self._runner not in (None, threading.get_ident()):
+            self.queue.wake()
+
+        def cancel() -> bool:
+            return self._cancel(timer)
+
+        return cancel
+
+    def _cancel(self, timer: _Timer) -> bool:
+        with self._mutex:
+            if timer.func is None:
+                return False
+            timer.func = None
+            self._cancelled += 1
+            if self._cancelled * 2 > len(self._timers):
+                self._timers = [each for each in self._timers if each[2].func is not None]
+                heapq.heapify(self._timers)
+                self._cancelled = 0
+            return True
+
+    def _run_timers(self, seen: int, all: bool) -> int:
+        """Run the timers that are due by now; not those that they add. Returns how many ran."""
+        now = time.monotonic()
+        end = next(self._numbers)
+        ran = 0
+        while (func := self._take_due(now, end)) is not None:
+            ran += 1
+            try:
+                func()
+            except Exception as error:
+                log_failure("a callback of later()", None, error)
+            if not all or self._ended(seen):
+                break
+        return ran
+
+    def _take_due(self, now: float, end: int) -> Callable[[], object] | None:
+        with self._mutex:
+            while self._timers and self._timers[0][:2] < (now, end):
+                timer = heapq.heappop(self._timers)[2]
+                func, timer.func = timer.func, None
+                if func is not None:
+                    return func
+                self._cancelled -= 1
+        return None
+
+    # --- ends ---
+
+    def close(self) -> None:
+        """The interpreter ends: get every thread out of the core."""
+        self._closed = True
+        self.queue.wake()
+        if self._turn.acquire(timeout=_EXIT_PATIENCE):
+            self._turn.release()
+
+    def forget(self) -> None:
+        """This process was forked: the loop that is on the stack, if any, ends. Takes no lock."""
+        self._closed = True
+        self._mutex = threading.RLock()  # another thread may have held it
+        self.queue.forget()
+
+
+_default = Dispatcher()
+# What a forked child inherited. Never destroyed: a thread of the parent may have held its locks.
+_inherited: list[Dispatcher] = []
+
+
+def default() -> Dispatcher:
+    """The dispatcher of this process."""
+    return _default
+
+
+def _after_fork_in_child() -> None:
+    global _default
+    _default.forget()
+    _inherited.append(_default)
+    _default = Dispatcher()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def interactive() -> bool:
+    """Whether Python runs a prompt."""
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive)
+
+
+def service(timeoutMs: float | EllipsisType | None = ...) -> None:
+    """Run callbacks - requests, WebSocket messages, timers - for about so long.
+
+    Args:
+        timeoutMs: Milliseconds to run before returning; 100 at a prompt and 1000 otherwise if it
+            is left out. 0 or :data:`math.inf`: do not return until :func:`interrupt` is called.
+            None or :data:`math.nan` (R's NA): run what is waiting now and return.
+
+    Raises:
+        TypeError, ValueError: ``timeoutMs`` is no number, or negative.
+        KeyboardInterrupt: Ctrl-C, within 100 ms. What a callback raises is logged instead, unless
+            it is no :class:`Exception`.
+
+    Source: manual page *service*.
+    """
+    if timeoutMs is ...:
+        timeoutMs = 100 if interactive() else 1000
+    elif timeoutMs is None:
+        timeoutMs = math.nan
+    milliseconds = _check_number("timeoutMs", timeoutMs)
+    if math.isnan(milliseconds):
+        default().run_now(0.0, True)
+    elif milliseconds < 0:
+        raise ValueError(f"timeoutMs must not be negative: {timeoutMs!r}")
+    elif milliseconds in (0, math.inf):
+        default().serve(None)
+    else:
+        default().serve(milliseconds / 1000)
+
+
+def interrupt() -> None:
+    """End the loop that is running: ``service`` or ``runServer`` returns to its caller.
+
+    It does so once the callback that is running has returned; no further one runs until it is
+    called again. If no loop is running, nothing happens. May be called from any thread.
+
+    Source: manual page *interrupt*.
+    """
+    default().interrupt()
+
+
+def later(func: Callable[[], object], delaySecs: float = 0) -> Callable[[], bool]:
+    """Call a function later, on the thread that runs the callbacks; never before now.
+
+    What it raises is logged. Functions run in the order of their times, and in the order of these
+    calls where the times are the same. No server is needed. May be called from any thread.
+
+    Args:
+        func: Called without arguments.
+        delaySecs: Seconds from now; it may get later, not earlier.
+
+    Returns:
+        A function that cancels the call. It returns True if it did, and False if ``func`` has run
+        or was cancelled before.
+
+    Raises:
+        TypeError, ValueError: ``func`` cannot be called, or ``delaySecs`` is no finite number.
+
+    Source: package *later*, function ``later``, as the manual page *startServer* uses it.
+    """
+    if not callable(func):
+        raise TypeError(f"func must be callable, not {type(func).__name__}")
+    seconds = _check_number("delaySecs", delaySecs)
+    if not math.isfinite(seconds):
+        raise ValueError(f"delaySecs must be finite, not {delaySecs!r}")
+    return default().later(func, max(0.0, seconds))
+
+
+def runNow(timeoutSecs: float = 0, all: bool = True) -> bool:
+    """Run the callbacks that are ready, waiting for one if there is none.
+
+    Args:
+        timeoutSecs: Seconds to wait if nothing is ready. Negative or :data:`math.inf`: as long as
+            it takes.
+        all: Whether to run all that are ready, or one at most.
+
+    Returns:
+        Whether any ran.
+
+    Raises:
+        TypeError, ValueError: ``timeoutSecs`` is no number.
+        KeyboardInterrupt: As for :func:`service`.
+
+    Source: package *later*, function ``run_now``, as the manual page *service* uses it.
+    """
+    seconds = _check_number("timeoutSecs", timeoutSecs)
+    if math.isnan(seconds):
+        raise ValueError("timeoutSecs must not be nan")
+    return default().run_now(None if seconds < 0 or seconds == math.inf else seconds, bool(all))
+
+
+def _check_number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    return float(value)

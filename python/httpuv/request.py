@@ -1,0 +1,248 @@
+"""The two streams of a request's environment: ``rook.input`` and ``rook.errors``.
+
+The environment itself is a plain ``dict`` that the core builds; ARCHITECTURE.md lists its keys.
+Sources: the Rook specification, sections "The Input Stream" and "The Error Stream"; manual page
+*startServer*.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, BinaryIO, NoReturn, cast
+
+_log = logging.getLogger("httpuv")
+
+# R's readLines() takes any of the three for the end of a line.
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+class Input:
+    """The body of a request, ``req["rook.input"]``: a binary file open for reading.
+
+    The body is complete when the application gets it: reading never waits for the client. A small
+    one is in memory, a large one in an unlinked temporary file. Besides the three Rook methods
+    ``read``, ``read_lines`` and ``rewind`` it has all methods of a binary file, and counts as an
+    instance of :class:`io.BufferedIOBase`.
+
+    Made by the core, once for each request.
+    """
+
+    # Most requests have no body and most handlers never look: everything else waits for _open().
+    __slots__ = ("_body", "_file")
+
+    def __init__(self, body: bytes | int = b"", length: int = -1) -> None:
+        """``Input(bytes)`` for a body in memory; ``Input(fd, length)`` adopts a descriptor."""
+        self._body = body
+        self._file: BinaryIO | None = None if length < 0 else _Spool(cast(int, body))
+
+    def _open(self) -> BinaryIO:
+        file = self._file
+        if file is None:
+            file = self._file = io.BytesIO(cast(bytes, self._body))
+            self._body = b""
+        return file
+
+    # --- Rook ---
+
+    def read(self, l: int | None = -1) -> bytes:  # noqa: E741 (the name in the manual)
+        """Read at most ``l`` bytes; all that are left when ``l`` is negative or None."""
+        return self._open().read(-1 if l is None else l)
+
+    def read_lines(self, n: int | None = -1) -> list[str]:
+        r"""Read at most ``n`` lines; all that are left when ``n`` is negative or None.
+
+        Lines end in ``\n``, ``\r\n`` or ``\r``; the end is not part of what is returned, and a
+        last line without one counts. Bytes that are not UTF-8 become lone surrogates
+        (``errors="surrogateescape"``), so nothing is lost.
+        """
+        file = self._open()
+        left = -1 if n is None else n
+        lines: list[bytes] = []
+        while left < 0 or len(lines) < left:
+            chunk = file.readline()
+            if not chunk:
+                break
+            # Usually one line. More when there are bare "\r" in it: keep what is asked for, and go
+            # back to the start of what is not.
+            start = 0
+            for end in _LINE_END.finditer(chunk):
+                if 0 <= left <= len(lines):
+                    break
+                lines.append(chunk[start : end.start()])
+                start = end.end()
+            if start < len(chunk) and not 0 <= left <= len(lines):
+                lines.append(chunk[start:])  # the last line, without an end
+            elif start < len(chunk):
+                file.seek(start - len(chunk), io.SEEK_CUR)
+        return [line.decode("utf-8", "surrogateescape") for line in lines]
+
+    def rewind(self) -> None:
+        """Go back to the first byte."""
+        self._open().seek(0)
+
+    # --- a binary file ---
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read at most ``size`` bytes."""
+        return self._open().read(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read into a writable buffer; return the number of bytes."""
+        return cast(io.BufferedIOBase, self._open()).readinto(buffer)
+
+    def readinto1(self, buffer: Any, /) -> int:
+        """Read into a writable buffer; return the number of bytes."""
+        return self.readinto(buffer)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        r"""Read to the next ``\n`` and with it, at most ``size`` bytes."""
+        return self._open().readline(-1 if size is None else size)
+
+    def readlines(self, hint: int | None = -1, /) -> list[bytes]:
+        r"""Read the lines that are left, each with its ``\n``; stop after ``hint`` bytes."""
+        return self._open().readlines(-1 if hint is None else hint)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._open())
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to an offset in bytes; return the new position."""
+        return self._open().seek(offset, whence)
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        return self._open().tell()
+
+    def fileno(self) -> int:
+        """The descriptor of a body in a file.
+
+        Raises:
+            io.UnsupportedOperation: The body is in memory.
+        """
+        return self._open().fileno()
+
+    def close(self) -> None:
+        """Let go of the body; reading raises ValueError from then on."""
+        self._open().close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._file is not None and self._file.closed
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def writable(self) -> bool:
+        """False."""
+        return False
+
+    def isatty(self) -> bool:
+        """False."""
+        return False
+
+    def flush(self) -> None:
+        """Nothing to do: the stream is only read."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise io.UnsupportedOperation("the body of a request can only be read")
+
+    write = writelines = truncate = detach = _refuse
+
+    def __enter__(self) -> Input:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+# Virtual, because a real one costs each request three times as much.
+io.BufferedIOBase.register(Input)
+
+
+class _Spool(io.BufferedReader):
+    """A spooled body. Nobody is obliged to close it, so it goes without a ResourceWarning."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(io.FileIO(fd, "rb"))
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Errors:
+    """The stream for error messages, ``req["rook.errors"]``: a text file open for writing.
+
+    Every line becomes one record at level ERROR of the logger ``httpuv``. One object serves all
+    requests of a server, on any thread.
+    """
+
+    def __init__(self) -> None:
+        # What is not a whole line yet; by thread, so that lines of two requests never mix.
+        self._pending = threading.local()
+
+    def cat(self, *values: object, sep: str = " ", fill: bool = False) -> None:
+        """Log the values, converted to text and joined by ``sep``, as R's ``cat`` writes them.
+
+        ``fill`` ends the line, as in R; here every call does.
+        """
+        self.write(sep.join(map(str, values)))
+        self.flush()
+
+    def write(self, text: str, /) -> int:
+        """Add text; each line that is complete is logged. Returns the number of characters."""
+        *lines, rest = (getattr(self._pending, "text", "") + text).split("\n")
+        self._pending.text = rest
+        for line in lines:
+            self._emit(line)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str], /) -> None:
+        """Add several pieces of text."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Log what this thread has written since the last end of a line."""
+        rest = getattr(self._pending, "text", "")
+        self._pending.text = ""
+        self._emit(rest)
+
+    @staticmethod
+    def _emit(line: str) -> None:
+        if line.strip():
+            _log.error("%s", line.rstrip("\r"))
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def readable(self) -> bool:
+        """False."""
+        return False
+
+    def seekable(self) -> bool:
+        """False."""
+        return False
+
+    def isatty(self) -> bool:
+        """False."""
+        return False

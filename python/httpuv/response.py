@@ -1,0 +1,159 @@
+"""What ``call`` and ``onHeaders`` may return, turned into what the core sends.
+
+The core itself converts the plain shape - a dict with an int ``status``, a dict of str headers (or
+none), and a str, bytes or no ``body``. Everything else comes to :func:`convert`.
+
+Source: manual page *startServer*, section "Response Values".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import inspect
+import operator
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from . import _core
+
+Headers = list[tuple[str, str]]
+Body = bytes | _core.File | None
+
+
+def convert(result: object) -> tuple[int, Headers, Body]:
+    """Convert an application's answer.
+
+    Args:
+        result: A mapping with
+
+            * ``status``: a whole number from 200 to 999;
+            * ``headers``: a mapping from names to values - text, whole numbers, or lists of them
+              for a field that is sent several times -, an iterable of (name, value) pairs, or None;
+            * ``body``: str (sent as UTF-8), bytes-like, None, or
+              ``{"file": path, "owned": bool}``; an owned file is deleted when it has been sent.
+
+    Returns:
+        Status, header fields, body.
+
+    Raises:
+        TypeError: Something has the wrong type.
+        ValueError: Something has the right type and an impossible value.
+        OSError: The file of the body cannot be opened.
+    """
+    if not isinstance(result, Mapping):
+        if inspect.iscoroutine(result):
+            result.close()  # or Python warns besides that it was never awaited
+        raise TypeError(
+            "a response must be a dict with 'status', 'headers' and 'body',"
+            f" not {_described(result)}"
+        )
+    if "status" not in result:
+        raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
+    status = _status(result["status"])
+    headers = list(_header_fields(result.get("headers")))
+    return status, headers, _body(result.get("body"))
+
+
+def _status(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # R's numbers are floats
+    if not isinstance(value, bool):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise TypeError(f"status must be a whole number, not {_described(value)}")
+
+
+def _header_fields(headers: object) -> Iterator[tuple[str, str]]:
+    if headers is None:
+        return
+    if isinstance(headers, Mapping):
+        pairs: Iterable[Any] = headers.items()
+    elif isinstance(headers, Iterable) and not isinstance(headers, (str, bytes)):
+        pairs = headers
+    else:
+        raise TypeError(
+            "headers must be a dict, a list of (name, value) pairs or None,"
+            f" not {_described(headers)}"
+        )
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"headers must hold (name, value) pairs, not {_described(pair)}")
+        name, value = pair
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a header must be str, not {_described(name)}")
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            # str() makes a plain one of a subclass, which the core insists on.
+            yield str(name), _header_value(name, each)
+
+
+def _header_value(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(int(value))
+    raise TypeError(
+        f"header {name!r} must be str, a whole number or a list of them, not {_described(value)}"
+    )
+
+
+def _body(body: object) -> Body:
+    if body is None:
+        return None
+    if isinstance(body, str):
+        return body.encode("utf-8")
+    if isinstance(body, bytes):
+        return bytes(body)
+    if isinstance(body, Mapping):
+        return _file(body)
+    try:
+        view = memoryview(body)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            "body must be str, bytes-like, None or {'file': path, 'owned': bool},"
+            f" not {_described(body)}"
+        ) from None
+    with view:
+        return view.tobytes()
+
+
+def _file(body: Mapping[Any, Any]) -> _core.File:
+    unknown = set(body) - {"file", "owned"}
+    if "file" not in body or unknown:
+        raise TypeError(
+            "a body in a file must be {'file': path, 'owned': bool}; this one has " + _keys(body)
+        )
+    owned = body.get("owned", False)
+    if not isinstance(owned, bool):
+        raise TypeError(f"'owned' of a body must be bool, not {_described(owned)}")
+    path = os.fspath(body["file"])
+    # Non-blocking, so that a FIFO cannot hold us; a regular file does not care.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+            raise OSError(code, "a body must be a regular file", path)
+        if owned:
+            # Its name goes now, the file itself when it has been sent.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        return _core.File(fd, status.st_size)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _described(value: object) -> str:
+    """A short account of a wrong value, for a log: its type, and itself where that is short."""
+    text = repr(value)
+    name = type(value).__name__
+    return name if value is None or len(text) > 80 else f"{name} ({text})"
+
+
+def _keys(mapping: Mapping[Any, Any]) -> str:
+    return ", ".join(map(repr, mapping)) if mapping else "no entries"

@@ -1,0 +1,530 @@
+"""Servers: start them, stop them, list them.
+
+Source: manual pages *startServer*, *runServer*, *stopServer*, *stopAllServers*, *listServers*,
+*startDaemonizedServer*, *stopDaemonizedServer*. Arguments that the manual does not have are
+keyword-only.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from . import _core, request
+from ._checks import check_int
+from .app import normalize_app
+from .dispatch import queue as dispatch
+from .limits import Limits
+from .log import log_failure, logger
+from .mime import mime_table
+from .response import convert
+from .static import (
+    StaticPath,
+    StaticPathOptions,
+    check_names,
+    normalize_paths,
+    normalize_url,
+    routes,
+)
+
+_core.register_input(request.Input)
+
+_Self = TypeVar("_Self", bound="Server")
+
+
+class Server:
+    """What :class:`WebServer` and :class:`PipeServer` have in common.
+
+    A server runs from its construction until :meth:`stop`, on a thread of its own that never runs
+    Python: requests that need Python wait until somebody runs the callbacks (``service()``,
+    ``runServer()``). It is a context manager that stops at the end of the block. All methods may be
+    called from any thread, and from inside a callback.
+    """
+
+    def __init__(
+        self,
+        app: object,
+        limits: Limits | None,
+        mimeTypes: Mapping[str, str] | None,
+        allowedHosts: Sequence[str] | None,
+    ) -> None:
+        self._app = normalize_app(app)
+        self._paths = self._app.staticPaths
+        self._options = self._app.staticPathOptions
+        self._mime = mime_table(mimeTypes)
+        self._routes_lock = threading.Lock()
+        self._dispatcher = dispatch.default()
+        if not isinstance(limits, (Limits, type(None))):
+            raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
+        self._core = _core.Server(
+            self._dispatcher.queue,
+            call=self._app.call,
+            on_headers=self._app.onHeaders,
+            on_error=log_failure,
+            convert=convert,
+            environ={
+                "SCRIPT_NAME": "",
+                "rook.version": "1.1-0",
+                "rook.url_scheme": "http",
+                "rook.errors": request.Errors(),
+                "httpuv.version": _core.__version__,
+            },
+            limits=(limits or Limits()).as_dict(),
+            allowed_hosts=_check_hosts(allowedHosts),
+        )
+
+    def _listen(self, quiet: bool) -> None:
+        """Start to listen; on failure leave nothing behind."""
+        # Before it has a thread: a fork() in the middle must find it.
+        with _registry_lock:
+            _registry.append(self)
+        try:
+            if self._paths:
+                self._core.set_routes(routes(self._paths, self._options), self._mime)
+            self._bind()
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, OSError) and not quiet:
+                logger.error("cannot start %s: %s", self._name(), error)
+            raise
+        logger.info("%r", self)
+
+    def _bind(self) -> None:
+        raise NotImplementedError
+
+    def _name(self) -> str:
+        raise NotImplementedError
+
+    def isRunning(self) -> bool:
+        """Whether the server has not been stopped."""
+        return self._core.running
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """Stop listening and close all connections.
+
+        Returns when the address is free and nothing of the server is left. Stopping twice is fine.
+
+        Args:
+            timeout: Seconds that answers under way have to finish; 0 cuts them off.
+
+        Raises:
+            TypeError, ValueError: ``timeout`` is no number of seconds.
+
+        Source: manual page *stopServer*.
+        """
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
+        if not 0 <= timeout <= 1e9:
+            raise ValueError(f"timeout must be from 0 to 1e9 seconds, not {timeout!r}")
+        self._core.stop(float(timeout))
+        with _registry_lock, contextlib.suppress(ValueError):
+            _registry.remove(self)
+        self._dispatcher.wake()  # a runServer() that waits is to return
+
+    def getStaticPaths(self) -> dict[str, StaticPath]:
+        """The static paths by URL path, with the options that were given for each."""
+        return dict(self._paths)
+
+    def setStaticPath(
+        self,
+        paths: Mapping[str, str | os.PathLike[str] | StaticPath] | str | None = None,
+        path: str | os.PathLike[str] | StaticPath | None = None,
+        /,
+        **named: str | os.PathLike[str] | StaticPath,
+    ) -> None:
+        """Add static paths, or replace those of the same URL path; the next request sees them.
+
+        Three forms: ``setStaticPath({"/a": "dir"})``, ``setStaticPath("/a", "dir")`` and
+        ``setStaticPath(a="dir")``.
+
+        Raises:
+            TypeError, ValueError: A path is wrong; the message says how.
+            FileNotFoundError: A local path does not exist.
+            RuntimeError: The server was stopped.
+        """
+        if isinstance(paths, str):
+            if path is None:
+                raise TypeError(f"setStaticPath({paths!r}, ...) needs a local path")
+            paths = {paths: path}
+        elif path is not None:
+            raise TypeError("setStaticPath(): a local path needs a URL path before it")
+        added = {**normalize_paths(paths), **normalize_paths(named)}
+        with self._routes_lock:
+            self._set_routes({**self._paths, **added}, self._options)
+
+    def removeStaticPath(self, *paths: str | Iterable[str]) -> None:
+        """Remove static paths, given by URL path, each alone or in a list.
+
+        One that is not there does not matter.
+
+        Raises:
+            TypeError, ValueError: A URL path is wrong.
+            RuntimeError: The server was stopped.
+        """
+        removed: set[str] = set()
+        for each in paths:
+            removed.update(map(normalize_url, [each] if isinstance(each, str) else each))
+        with self._routes_lock:
+            kept = {url: path for url, path in self._paths.items() if url not in removed}
+            self._set_routes(kept, self._options)
+
+    def getStaticPathOptions(self) -> StaticPathOptions:
+        """The options that static paths inherit."""
+        return self._options
+
+    def setStaticPathOption(
+        self, options: Mapping[str, Any] | StaticPathOptions | None = None, /, **named: Any
+    ) -> None:
+        """Change options that static paths inherit: ``setStaticPathOption(indexhtml=False)``.
+
+        Raises:
+            TypeError, ValueError: There is no such option, or its value is wrong.
+            RuntimeError: The server was stopped.
+        """
+        if isinstance(options, StaticPathOptions):
+            changed = options.as_dict()
+        else:
+            changed = dict(options or {})
+        changed.update(named)
+        check_names(changed)
+        own = StaticPathOptions(**changed)
+        with self._routes_lock:
+            self._set_routes(self._paths, own.inherit(self._options))
+
+    def _set_routes(self, paths: dict[str, StaticPath], options: StaticPathOptions) -> None:
+        if not self.isRunning():
+            raise RuntimeError(f"{self!r} is not running")
+        self._core.set_routes(routes(paths, options), self._mime)
+        self._paths, self._options = paths, options
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "running" if self.isRunning() else "stopped"
+        return f"<{type(self).__name__} {self._name()} {state}>"
+
+
+class WebServer(Server):
+    """A server on a TCP port; :func:`startServer` describes the arguments."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        app: object,
+        quiet: bool = False,
+        *,
+        limits: Limits | None = None,
+        mimeTypes: Mapping[str, str] | None = None,
+        allowedHosts: Sequence[str] | None = None,
+    ) -> None:
+        if not isinstance(host, str):
+            raise TypeError(f"host must be str, not {type(host).__name__}")
+        self._host = host
+        self._port = check_int("port", port, 0, 65535)
+        super().__init__(app, limits, mimeTypes, allowedHosts)
+        self._listen(quiet)
+
+    def _bind(self) -> None:
+        _, self._port = self._core.listen_tcp(self._host, self._port)
+
+    def _name(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
+
+    def getHost(self) -> str:
+        """The host as it was given."""
+        return self._host
+
+    def getPort(self) -> int:
+        """The port; the real one where 0 was given."""
+        return self._port
+
+
+class PipeServer(Server):
+    """A server on a Unix domain socket; :func:`startPipeServer` describes the arguments."""
+
+    def __init__(
+        self,
+        name: str | os.PathLike[str],
+        mask: int | None,
+        app: object,
+        quiet: bool = False,
+        *,
+        limits: Limits | None = None,
+        mimeTypes: Mapping[str, str] | None = None,
+        allowedHosts: Sequence[str] | None = None,
+    ) -> None:
+        path = os.fspath(name)
+        if not isinstance(path, str):
+            raise TypeError(f"name must be str, not {type(path).__name__}")
+        if not path:
+            raise ValueError("name must not be empty")
+        if "\0" in path:
+            raise ValueError(f"name must not have NUL in it: {path!r}")
+        self._path = path
+        # Negative: like None (manual).
+        number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
+        self._mask = None if number is None or number < 0 else number
+        super().__init__(app, limits, mimeTypes, allowedHosts)
+        self._listen(quiet)
+
+    def _bind(self) -> None:
+        self._core.listen_pipe(self._path, self._mask)
+
+    def _name(self) -> str:
+        return self._path
+
+    def getName(self) -> str:
+        """The path of the socket."""
+        return self._path
+
+    def getMask(self) -> int | None:
+        """The umask that the socket was created with; None if it was the process's."""
+        return self._mask
+
+
+def startServer(
+    host: str,
+    port: int,
+    app: object,
+    quiet: bool = False,
+    *,
+    limits: Limits | None = None,
+    mimeTypes: Mapping[str, str] | None = None,
+    allowedHosts: Sequence[str] | None = None,
+) -> WebServer:
+    """Start a server on a TCP port.
+
+    It listens at once, on a thread of its own; ``call`` and the other callbacks run when
+    :func:`service`, :func:`runNow` or :func:`runServer` runs them. Static paths need no Python.
+
+    Args:
+        host: An address of this machine, ``"0.0.0.0"`` for every IPv4 address, ``"::"`` or
+            ``"::/0"`` for every address, or a name.
+        port: The port; 0 picks a free one, which ``getPort()`` tells.
+        app: The application: a dict, an object with attributes, or a function, which is ``call``.
+
+            * ``call(req)`` answers a request: it gets the Rook environment, a dict, and returns
+              ``{"status": int, "headers": dict, "body": str | bytes | None}``. Without it the
+              answer is 404. An exception is logged and answered with 500.
+            * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
+              on, or an answer; then the body is not read, and the connection ends.
+            * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
+            * ``staticPathOptions`` is what these inherit.
+        quiet: Whether to keep a failure to start out of the log.
+        limits: Bounds on sizes, times and numbers.
+        mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
+        allowedHosts: Names that the Host field may have; others get 421. None: any. Protects a
+            server on the loopback address from web pages that point a name of theirs at it.
+
+    Raises:
+        OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
+        TypeError, ValueError: An argument is wrong; the message names it.
+        FileNotFoundError: A static path does not exist.
+
+    Source: manual page *startServer*.
+    """
+    return WebServer(
+        host,
+        port,
+        app,
+        quiet,
+        limits=limits,
+        mimeTypes=mimeTypes,
+        allowedHosts=allowedHosts,
+    )
+
+
+def startPipeServer(
+    name: str | os.PathLike[str],
+    mask: int | None,
+    app: object,
+    quiet: bool = False,
+    *,
+    limits: Limits | None = None,
+    mimeTypes: Mapping[str, str] | None = None,
+    allowedHosts: Sequence[str] | None = None,
+) -> PipeServer:
+    """Start a server on a Unix domain socket.
+
+    Args:
+        name: The path of the socket. One that nobody listens on any more is replaced.
+        mask: The umask while the socket is created: ``0o777`` lets only root connect, ``0o117``
+            owner and group. None, or a negative number, leaves the process's umask.
+        app, quiet, limits, mimeTypes, allowedHosts: As for :func:`startServer`.
+
+    Raises:
+        OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
+        TypeError, ValueError: An argument is wrong; the message names it.
+
+    Source: manual page *startServer*.
+    """
+    return PipeServer(
+        name,
+        mask,
+        app,
+        quiet,
+        limits=limits,
+        mimeTypes=mimeTypes,
+        allowedHosts=allowedHosts,
+    )
+
+
+def runServer(
+    host: str,
+    port: int,
+    app: object,
+    interruptIntervalMs: float | None = None,
+    *,
+    limits: Limits | None = None,
+    mimeTypes: Mapping[str, str] | None = None,
+    allowedHosts: Sequence[str] | None = None,
+) -> None:
+    """Start a server, run callbacks until interrupted, stop it.
+
+    Returns when :func:`interrupt` is called or the server is stopped.
+
+    Args:
+        interruptIntervalMs: Deprecated, without effect.
+        host, port, app, limits, mimeTypes, allowedHosts: As for :func:`startServer`.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.
+        OSError, TypeError, ValueError: As for :func:`startServer`.
+
+    Source: manual page *runServer*.
+    """
+    if interruptIntervalMs is not None:
+        warnings.warn(
+            "interruptIntervalMs has no effect and will be removed",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    with startServer(
+        host, port, app, limits=limits, mimeTypes=mimeTypes, allowedHosts=allowedHosts
+    ) as server:
+        run_until_stopped(server)
+
+
+def run_until_stopped(server: Server) -> None:
+    """Run callbacks until interrupted or until the server is stopped."""
+    dispatch.default().serve(None, until=lambda: not server.isRunning())
+
+
+def stopServer(server: Server) -> None:
+    """Stop a server: close its connections and free its address.
+
+    Raises:
+        TypeError: ``server`` is no server.
+
+    Source: manual page *stopServer*.
+    """
+    if not isinstance(server, Server):
+        raise TypeError(f"server must be a WebServer or PipeServer, not {type(server).__name__}")
+    server.stop()
+
+
+def stopAllServers() -> None:
+    """Stop every server of this process.
+
+    Source: manual page *stopAllServers*.
+    """
+    with _registry_lock:
+        servers = list(_registry)
+    for server in servers:
+        server.stop()
+
+
+def listServers() -> list[Server]:
+    """The servers that are running, in the order in which they were started.
+
+    Source: manual page *listServers*.
+    """
+    with _registry_lock:
+        servers = list(_registry)
+    return [server for server in servers if server.isRunning()]
+
+
+def startDaemonizedServer(host: str, port: int, app: object, quiet: bool = False) -> WebServer:
+    """Deprecated: the same as :func:`startServer`.
+
+    Source: manual page *startDaemonizedServer*.
+    """
+    warnings.warn(
+        "startDaemonizedServer() is deprecated, use startServer()", DeprecationWarning, stacklevel=2
+    )
+    return startServer(host, port, app, quiet)
+
+
+def stopDaemonizedServer(server: Server) -> None:
+    """Deprecated: the same as :func:`stopServer`.
+
+    Source: manual page *stopDaemonizedServer*.
+    """
+    warnings.warn(
+        "stopDaemonizedServer() is deprecated, use stopServer()", DeprecationWarning, stacklevel=2
+    )
+    stopServer(server)
+
+
+def _check_hosts(hosts: Sequence[str] | None) -> list[str]:
+    if hosts is None:
+        return []
+    if isinstance(hosts, str) or not all(isinstance(host, str) for host in hosts):
+        raise TypeError(f"allowedHosts must be a list of names or None, not {hosts!r}")
+    return [host.lower() for host in hosts]
+
+
+# --- the servers of this process ----------------------------------------------------------------
+
+_registry: list[Server] = []
+_registry_lock = threading.Lock()
+
+
+def _at_exit() -> None:
+    stopAllServers()
+    dispatch.default().close()
+
+
+def _before_fork() -> None:
+    _registry_lock.acquire()
+    for server in _registry:
+        server._core.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for server in _registry:
+        server._core.after_fork_in_parent()
+    _registry_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    # The I/O threads are the parent's.
+    for server in _registry:
+        server._core.forget()
+    _registry.clear()
+    _registry_lock.release()
+
+
+atexit.register(_at_exit)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)
