@@ -1,0 +1,357 @@
+"""Runs the independent conformance suites that are laid out on this machine against our server.
+
+python tests/conformance/run.py [--list] [--at CONTRACT=PORT] [SUITE ...]
+
+CONF         the folder in which the suites were laid out
+CONFORMANCE  the folder of their runner scripts
+
+Nobody here wrote these suites and none is part of this repository, so what is not there is named
+and passed over. Each suite that is there gets a fresh server that keeps its contract (servers.py).
+The table below says for each how many of its cases must pass, and why the others do not: a case
+that fails without a reason standing there fails the run, and so does a suite below its bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import reading
+from reading import Outcome
+from running import BrokenContract, NotOffered, Unfinished, probe, run_command, serving
+
+HERE = Path(__file__).parent
+LOGS = HERE.parent.parent / "build" / "conformance"
+
+FUZZ = "{conf}/venvs/srv/bin/python {runners}/fuzz.py {port} "
+SLOW = "slowhttptest -c 200 -r 100 -l 20 -p 3 "
+NODE = "node/node_modules/.bin/"
+SEND = "src/pillarjs+send/test/fixtures"
+SERVE_STATIC = "src/expressjs+serve-static/test/fixtures"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One row of the table.
+
+    Attributes:
+        contract: What the server must do, see servers.py.
+        commands: Run one after another; {port}, {conf} and {runners} are filled in.
+        needs: Below CONF, or a program; the suite is not there without them.
+        read: From the outputs, the port and CONF to the outcome.
+        bar: At least so many cases must pass; None: all there are.
+        seconds: For each command.
+        root: Of a STATIC server, below CONF; "large" is a folder with one large file.
+        env: Besides the environment.
+        explained: For each case that fails with good reason, the reason. A name ending in "*"
+            stands for all that begin so.
+    """
+
+    contract: str
+    commands: tuple[str, ...]
+    needs: tuple[str, ...]
+    read: Callable[[list[str], int, Path], Outcome]
+    bar: int | None
+    seconds: float
+    root: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    explained: Mapping[str, str] = field(default_factory=dict)
+
+
+def autobahn(*shards: str, bar: int, seconds: float) -> Suite:
+    return Suite(
+        contract="WS",
+        commands=("{runners}/autobahn-all.sh {port}",),
+        needs=("venvs/wstest2",),
+        read=lambda texts, port, conf: reading.read_autobahn(conf / "out", port, shards),
+        bar=bar,
+        seconds=seconds,
+        env={"SHARDS": " ".join(shards)},
+    )
+
+
+GUNICORN_MISSES: dict[str, str] = {}
+LLHTTP_MISSES: dict[str, str] = {}
+
+SUITES: dict[str, Suite] = {
+    "h1spec": Suite(
+        contract="ECHO",
+        commands=("{runners}/h1spec-uws.sh {port}",),
+        needs=(NODE + "deno", "src/uNetworking+h1spec"),
+        read=lambda texts, port, conf: reading.read_h1spec(texts[0]),
+        bar=33,
+        seconds=60,
+    ),
+    "fragmentation": Suite(
+        contract="ECHO",
+        commands=("{runners}/uws-fragment.sh {port}",),
+        needs=(NODE + "deno", "src/uNetworking+uWebSockets"),
+        read=lambda texts, port, conf: reading.read_fragmentation(texts[0]),
+        bar=None,
+        seconds=60,
+    ),
+    "gunicorn corpus": Suite(
+        contract="GARDEN",
+        commands=("python3 {runners}/corpus.py {port} gunicorn",),
+        needs=("src/benoitc+gunicorn",),
+        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
+        bar=109,
+        seconds=300,
+        explained=GUNICORN_MISSES,
+    ),
+    "gunicorn bytewise": Suite(
+        contract="GARDEN",
+        commands=("python3 {runners}/corpus.py {port} gunicorn --send bytes",),
+        needs=("src/benoitc+gunicorn",),
+        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
+        bar=109,
+        seconds=600,
+        explained=GUNICORN_MISSES,
+    ),
+    "llhttp corpus": Suite(
+        contract="GARDEN",
+        commands=("python3 {runners}/corpus.py {port} llhttp",),
+        needs=("src/nodejs+llhttp",),
+        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
+        bar=114,
+        seconds=300,
+        explained=LLHTTP_MISSES,
+    ),
+    "llhttp in pieces": Suite(
+        contract="GARDEN",
+        commands=("python3 {runners}/corpus.py {port} llhttp --send random",),
+        needs=("src/nodejs+llhttp",),
+        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
+        bar=114,
+        seconds=600,
+        explained=LLHTTP_MISSES,
+    ),
+    "send": Suite(
+        contract="STATIC",
+        commands=("{runners}/static-node.sh {port} send",),
+        needs=(NODE + "mocha", "src/pillarjs+send"),
+        read=lambda texts, port, conf: reading.read_static(texts[0]),
+        bar=60,
+        seconds=150,
+        root=SEND,
+    ),
+    "serve-static": Suite(
+        contract="STATIC",
+        commands=("{runners}/static-node.sh {port} serve-static",),
+        needs=(NODE + "mocha", "src/expressjs+serve-static"),
+        read=lambda texts, port, conf: reading.read_static(texts[0]),
+        bar=34,
+        seconds=150,
+        root=SERVE_STATIC,
+    ),
+    "h2o fuzz corpus": Suite(
+        contract="ECHO",
+        commands=(FUZZ + "h2o",) * 2,
+        needs=("venvs/srv", "src/h2o+h2o/fuzz/http1-corpus"),
+        read=lambda texts, port, conf: reading.read_fuzz(texts),
+        bar=None,
+        seconds=300,
+    ),
+    "radamsa requests": Suite(
+        contract="ECHO",
+        commands=(FUZZ + "radamsa --n 2000 --seed 1",) * 2,
+        needs=("venvs/srv", "src/benoitc+gunicorn", "src/nodejs+llhttp"),
+        read=lambda texts, port, conf: reading.read_fuzz(texts),
+        bar=None,
+        seconds=300,
+    ),
+    "slow clients": Suite(
+        contract="IMPATIENT",
+        commands=(
+            SLOW + "-H -i 2 -x 24 -t GET -u http://127.0.0.1:{port}/",
+            SLOW + "-B -i 5 -x 24 -s 8192 -t POST -u http://127.0.0.1:{port}/",
+            SLOW + "-X -k 3 -n 5 -w 512 -y 1024 -z 32 -t GET -u http://127.0.0.1:{port}/",
+        ),
+        needs=("slowhttptest",),
+        read=lambda texts, port, conf: reading.read_slow(texts, [True, True, False]),
+        bar=None,
+        seconds=90,
+    ),
+    "slow clients, static": Suite(
+        contract="STATIC",
+        commands=(
+            SLOW + "-X -k 3 -n 5 -w 512 -y 1024 -z 32 -t GET -u http://127.0.0.1:{port}/large.bin",
+            SLOW + "-R -a 5 -b 2000 -t HEAD -u http://127.0.0.1:{port}/large.bin",
+        ),
+        needs=("slowhttptest",),
+        read=lambda texts, port, conf: reading.read_slow(texts, [False, False]),
+        bar=None,
+        seconds=90,
+        root="large",
+    ),
+    "ws handshake": Suite(
+        contract="WS",
+        commands=("{runners}/ws-handshake.sh {port}",),
+        needs=(NODE + "mocha", "src/websockets+ws"),
+        read=lambda texts, port, conf: reading.read_mocha(
+            texts[0],
+            # These two look inside the server object of their own process.
+            never=(
+                "fails if the Upgrade header field value cannot be read",
+                "handles unsupported extensions",
+            ),
+        ),
+        bar=8,
+        seconds=90,
+    ),
+    "radamsa frames": Suite(
+        contract="WS",
+        commands=(FUZZ + "ws --n 2000 --seed 1",) * 2,
+        needs=("venvs/srv",),
+        read=lambda texts, port, conf: reading.read_fuzz(texts),
+        bar=None,
+        seconds=300,
+    ),
+    "autobahn core": autobahn("core", "limits", bar=301, seconds=600),
+    "autobahn deflate": autobahn("pmd12", "pmd13", bar=216, seconds=2000),
+}
+
+
+def missing(suite: Suite, conf: Path, runners: Path) -> list[str]:
+    """What the suite needs and this machine has not."""
+    absent = [
+        need for need in suite.needs if not (conf / need).exists() and shutil.which(need) is None
+    ]
+    for command in suite.commands:
+        absent += [
+            name
+            for name in re.findall(r"\{runners\}/(\S+)", command)
+            if not (runners / name).exists()
+        ]
+    return sorted(set(absent))
+
+
+def run_suite(name: str, suite: Suite, conf: Path, runners: Path, at: Mapping[str, int]) -> Outcome:
+    slug = re.sub(r"\W+", "-", name)
+    env = {**os.environ, "CONF": str(conf), **suite.env}
+    texts = []
+    with contextlib.ExitStack() as stack:
+        port = at.get(suite.contract)
+        if port is None:
+            log = LOGS / f"{slug}-server.log"
+            port = stack.enter_context(serving(suite.contract, suite.root, conf, log))
+        probe(suite.contract, port)
+        for number, command in enumerate(suite.commands):
+            filled = command.format(port=port, conf=conf, runners=runners)
+            log = LOGS / f"{slug}-{number}.log"
+            texts.append(run_command(filled, env, log, suite.seconds))
+        return suite.read(texts, port, conf)
+
+
+def reason(suite: Suite, miss: str) -> str | None:
+    for name, why in suite.explained.items():
+        if miss == name or (name.endswith("*") and miss.startswith(name[:-1])):
+            return why
+    return None
+
+
+@dataclass
+class Row:
+    """A line of the table: `verdict` is "ok", "not there", "not offered" or what went wrong."""
+
+    suite: str
+    verdict: str
+    passed: str = ""
+    of: str = ""
+    bar: str = ""
+    note: str = ""
+
+
+def judge(name: str, suite: Suite, outcome: Outcome) -> Row:
+    bar = outcome.of if suite.bar is None else suite.bar
+    unexplained = [miss for miss in outcome.misses if reason(suite, miss) is None]
+    verdict = "ok"
+    if outcome.passed < bar:
+        verdict = "BELOW"
+    elif unexplained:
+        verdict = "UNEXPLAINED"
+    for miss in outcome.misses:
+        print(f"    miss: {miss}: {reason(suite, miss) or 'NOT EXPLAINED'}")
+    return Row(name, verdict, str(outcome.passed), str(outcome.of), str(bar), outcome.note)
+
+
+def print_table(rows: list[Row]) -> None:
+    print(f"\n{'suite':22} {'passed':>6} {'of':>6} {'bar':>6}  verdict")
+    for row in rows:
+        note = f"  ({row.note})" if row.note else ""
+        print(f"{row.suite:22} {row.passed:>6} {row.of:>6} {row.bar:>6}  {row.verdict}{note}")
+
+
+def folder_from(variable: str) -> Path:
+    value = os.environ.get(variable, "")
+    if not value or not Path(value).is_dir():
+        print(f"{variable} must name a folder (now: {value!r}). {__doc__}", file=sys.stderr)
+        sys.exit(2)
+    return Path(value).resolve()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="the first letters will do")
+    parser.add_argument("--list", action="store_true", help="name the suites, run none")
+    parser.add_argument(
+        "--at",
+        action="append",
+        default=[],
+        metavar="CONTRACT=PORT",
+        help="use this server, already running on 127.0.0.1, instead of ours",
+    )
+    arguments = parser.parse_args()
+    wanted = [
+        name for name in SUITES if not arguments.suites or name.startswith(tuple(arguments.suites))
+    ]
+    if arguments.list:
+        print("\n".join(f"{name:22} {SUITES[name].contract}" for name in wanted))
+        return 0
+    at = {
+        contract: int(port) for contract, _, port in (pair.partition("=") for pair in arguments.at)
+    }
+    conf, runners = folder_from("CONF"), folder_from("CONFORMANCE")
+    LOGS.mkdir(parents=True, exist_ok=True)
+
+    rows = []
+    for name in wanted:
+        suite = SUITES[name]
+        absent = missing(suite, conf, runners)
+        if absent:
+            rows.append(Row(name, "not there", note="needs " + ", ".join(absent)))
+            continue
+        print(f"{name} ...", flush=True)
+        start = time.monotonic()
+        try:
+            row = judge(name, suite, run_suite(name, suite, conf, runners, at))
+        except NotOffered as error:
+            row = Row(name, "not offered", note=str(error))
+        except (
+            BrokenContract,
+            Unfinished,
+            reading.Unreadable,
+            OSError,
+            json.JSONDecodeError,
+        ) as error:
+            row = Row(name, "BROKEN", note=str(error))
+        print(f"    {row.verdict}, {time.monotonic() - start:.0f} s", flush=True)
+        rows.append(row)
+    print_table(rows)
+    good = {"ok", "not there", "not offered"}
+    return 0 if all(row.verdict in good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
