@@ -101,7 +101,8 @@ struct HeaderField {
 };
 
 struct RequestHead {
-  // The head as it came, but with the names of the fields in lower case. Every Slice is a part of it.
+  // The head as it came, but with the names of the fields in lower case. Every Slice is a part of
+  // it.
   std::string bytes;
   // In the order of arrival. Host is that of the target where the target has one (RFC 9112 section
   // 3.2.2): what the client wrote into the field itself is ignored then.
@@ -111,13 +112,14 @@ struct RequestHead {
   Slice target;     // as sent
   Slice path;       // as sent, percent-encoded; "/" for an absolute target without one; "*" for
                     // "OPTIONS *"; empty for CONNECT
-  Slice query;      // what is behind "?", as sent
+  Slice query;      // what is behind "?", as sent, without a fragment
   Slice authority;  // host[:port] of an absolute target, or the target of CONNECT; else empty
 
   std::optional<std::uint64_t> content_length;
   std::uint8_t minor_version = 1;  // HTTP/1.<minor>
   bool keep_alive = true;          // what the client asks for (RFC 9112 section 9.3)
   bool chunked = false;
+  bool coded = false;  // Transfer-Encoding lists codings before chunked: the body is still in them
   bool expects_continue = false;  // Expect: 100-continue in HTTP/1.1, with a body
   bool upgrade = false;           // HTTP/1.1, Upgrade is there and Connection lists it
   bool has_query = false;         // tells "/?" from "/"

@@ -1,5 +1,5 @@
-// Reads HTTP/1.1 requests from a stream of bytes, one after another: llhttp in its strict mode, and
-// the rules of RFC 9112 that llhttp leaves to its user.
+// Reads HTTP/1.1 requests from a stream of bytes, one after another: heads and trailers through
+// llhttp in its strict mode, and the rules of RFC 9112 that llhttp leaves to its user.
 //
 // Sans-I/O, no thread affinity, owned by the connection. Holds no heap memory between messages. A
 // request it cannot accept makes it fail, for good: error_status() is what to answer before the
@@ -9,11 +9,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "http/chunk_reader.h"
 #include "http/limits.h"
+#include "http/refusal.h"
 #include "http/request.h"
 
 namespace httpuv::http {
@@ -52,50 +52,56 @@ class RequestParser {
   [[nodiscard]] std::string_view error_reason() const;  // for the log
 
   // No byte of a next request has come; empty lines before one do not count.
-  [[nodiscard]] bool idle() const { return state_ == State::kIdle || state_ == State::kIdleAfterCr; }
+  [[nodiscard]] bool idle() const { return state_ <= State::kIdleAfterCr; }
   // Between kHead and kEnd.
-  [[nodiscard]] bool in_body() const { return state_ == State::kBody || state_ == State::kChunkData; }
+  [[nodiscard]] bool in_body() const {
+    return state_ >= State::kLengthBody && state_ <= State::kTrailers;
+  }
 
   // The stream has ended. kNeedMore where it may end, kError in the middle of a request.
   ParseEvent finish();
 
  private:
-  friend struct ParserCallbacks;
+  friend struct LlhttpCallbacks;
 
   enum class State : std::uint8_t {
     kIdle,
     kIdleAfterCr,  // in an empty line before a request
+    kMethod,       // in a method that llhttp does not know
     kHead,
-    kBody,       // after the head: framing, or a body with a Content-Length
-    kChunkData,  // in the data of a chunk
-    kLast,       // after a request that ends the connection
+    kLengthBody,  // length_left_ bytes of it are to come
+    kChunks,
+    kTrailers,
+    kDone,  // after a request that was the last one
     kFailed,
   };
-  enum class Failure : std::uint8_t;
-
-  struct Feed;
 
   bool skip_empty_lines(std::string_view& input);
-  void start_message();
-  ParseEvent parse_head(std::string_view& input);
-  ParseEvent parse_body(std::string_view& input);
+  void start_llhttp(std::string_view already_read);
+  ParseEvent read_fields(std::string_view& input);
+  ParseEvent resolve_error(int code, std::string_view& input);
+  ParseEvent read_method(std::string_view& input);
   ParseEvent complete_head();
-  ParseEvent fail(Failure failure);
-  ParseEvent fail_as_llhttp_did(int code);
+  ParseEvent complete_trailers();
+  ParseEvent read_length_body(std::string_view& input);
+  ParseEvent read_chunks(std::string_view& input);
+  ParseEvent end_message();
+  ParseEvent fail(Refusal refusal);
 
-  // An llhttp_t: llhttp.h stays out of here.
+  // An llhttp_t, of a size that keeps llhttp.h out of here. Started anew for each section it reads.
   static constexpr std::size_t kLlhttpSize = 96;
   alignas(8) std::byte llhttp_[kLlhttpSize];
 
   const RequestLimits* limits_;
-  std::string bytes_;                 // the head so far
-  std::vector<HeaderField> fields_;   // the last one may still grow
+  RequestHead head_;  // from the first byte of a message to take_head(); later the trailers
+  ChunkReader chunks_;
   std::string_view body_;
-  std::uint64_t budget_ = 0;          // bytes that head or chunk framing may still take
-  std::uint64_t body_left_ = 0;       // bytes that the body may still bring
+  std::uint64_t budget_ = 0;  // bytes that the head or the trailers may still take
+  std::uint64_t length_left_ = 0;
   State state_ = State::kIdle;
-  Failure failure_{};
-  bool keep_alive_ = true;            // of the message under way
+  Refusal refusal_ = Refusal::kNone;
+  bool in_name_ = false;     // the last of head_.fields has not got its whole name
+  bool keep_alive_ = false;  // of the message under way
 };
 
 }  // namespace httpuv::http

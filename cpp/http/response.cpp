@@ -1,0 +1,254 @@
+#include "http/response.h"
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+
+#include "base/ascii.h"
+
+namespace httpuv::http {
+namespace {
+
+struct StatusLine {
+  int status;
+  std::string_view line;
+};
+
+// The codes of the IANA registry, but for 306 and 418, which are not in use.
+constexpr std::array kStatusLines = {
+    StatusLine{100, "HTTP/1.1 100 Continue\r\n"},
+    StatusLine{101, "HTTP/1.1 101 Switching Protocols\r\n"},
+    StatusLine{102, "HTTP/1.1 102 Processing\r\n"},
+    StatusLine{103, "HTTP/1.1 103 Early Hints\r\n"},
+    StatusLine{200, "HTTP/1.1 200 OK\r\n"},
+    StatusLine{201, "HTTP/1.1 201 Created\r\n"},
+    StatusLine{202, "HTTP/1.1 202 Accepted\r\n"},
+    StatusLine{203, "HTTP/1.1 203 Non-Authoritative Information\r\n"},
+    StatusLine{204, "HTTP/1.1 204 No Content\r\n"},
+    StatusLine{205, "HTTP/1.1 205 Reset Content\r\n"},
+    StatusLine{206, "HTTP/1.1 206 Partial Content\r\n"},
+    StatusLine{207, "HTTP/1.1 207 Multi-Status\r\n"},
+    StatusLine{208, "HTTP/1.1 208 Already Reported\r\n"},
+    StatusLine{226, "HTTP/1.1 226 IM Used\r\n"},
+    StatusLine{300, "HTTP/1.1 300 Multiple Choices\r\n"},
+    StatusLine{301, "HTTP/1.1 301 Moved Permanently\r\n"},
+    StatusLine{302, "HTTP/1.1 302 Found\r\n"},
+    StatusLine{303, "HTTP/1.1 303 See Other\r\n"},
+    StatusLine{304, "HTTP/1.1 304 Not Modified\r\n"},
+    StatusLine{305, "HTTP/1.1 305 Use Proxy\r\n"},
+    StatusLine{307, "HTTP/1.1 307 Temporary Redirect\r\n"},
+    StatusLine{308, "HTTP/1.1 308 Permanent Redirect\r\n"},
+    StatusLine{400, "HTTP/1.1 400 Bad Request\r\n"},
+    StatusLine{401, "HTTP/1.1 401 Unauthorized\r\n"},
+    StatusLine{402, "HTTP/1.1 402 Payment Required\r\n"},
+    StatusLine{403, "HTTP/1.1 403 Forbidden\r\n"},
+    StatusLine{404, "HTTP/1.1 404 Not Found\r\n"},
+    StatusLine{405, "HTTP/1.1 405 Method Not Allowed\r\n"},
+    StatusLine{406, "HTTP/1.1 406 Not Acceptable\r\n"},
+    StatusLine{407, "HTTP/1.1 407 Proxy Authentication Required\r\n"},
+    StatusLine{408, "HTTP/1.1 408 Request Timeout\r\n"},
+    StatusLine{409, "HTTP/1.1 409 Conflict\r\n"},
+    StatusLine{410, "HTTP/1.1 410 Gone\r\n"},
+    StatusLine{411, "HTTP/1.1 411 Length Required\r\n"},
+    StatusLine{412, "HTTP/1.1 412 Precondition Failed\r\n"},
+    StatusLine{413, "HTTP/1.1 413 Content Too Large\r\n"},
+    StatusLine{414, "HTTP/1.1 414 URI Too Long\r\n"},
+    StatusLine{415, "HTTP/1.1 415 Unsupported Media Type\r\n"},
+    StatusLine{416, "HTTP/1.1 416 Range Not Satisfiable\r\n"},
+    StatusLine{417, "HTTP/1.1 417 Expectation Failed\r\n"},
+    StatusLine{421, "HTTP/1.1 421 Misdirected Request\r\n"},
+    StatusLine{422, "HTTP/1.1 422 Unprocessable Content\r\n"},
+    StatusLine{423, "HTTP/1.1 423 Locked\r\n"},
+    StatusLine{424, "HTTP/1.1 424 Failed Dependency\r\n"},
+    StatusLine{425, "HTTP/1.1 425 Too Early\r\n"},
+    StatusLine{426, "HTTP/1.1 426 Upgrade Required\r\n"},
+    StatusLine{428, "HTTP/1.1 428 Precondition Required\r\n"},
+    StatusLine{429, "HTTP/1.1 429 Too Many Requests\r\n"},
+    StatusLine{431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+    StatusLine{451, "HTTP/1.1 451 Unavailable For Legal Reasons\r\n"},
+    StatusLine{500, "HTTP/1.1 500 Internal Server Error\r\n"},
+    StatusLine{501, "HTTP/1.1 501 Not Implemented\r\n"},
+    StatusLine{502, "HTTP/1.1 502 Bad Gateway\r\n"},
+    StatusLine{503, "HTTP/1.1 503 Service Unavailable\r\n"},
+    StatusLine{504, "HTTP/1.1 504 Gateway Timeout\r\n"},
+    StatusLine{505, "HTTP/1.1 505 HTTP Version Not Supported\r\n"},
+    StatusLine{506, "HTTP/1.1 506 Variant Also Negotiates\r\n"},
+    StatusLine{507, "HTTP/1.1 507 Insufficient Storage\r\n"},
+    StatusLine{508, "HTTP/1.1 508 Loop Detected\r\n"},
+    StatusLine{510, "HTTP/1.1 510 Not Extended\r\n"},
+    StatusLine{511, "HTTP/1.1 511 Network Authentication Required\r\n"},
+};
+
+constexpr std::size_t kPhraseStart = std::string_view("HTTP/1.1 200 ").size();
+constexpr int kFirstStatus = 100;
+constexpr int kLastStatus = 999;
+
+// 1 + the index of each registered code's line, by code.
+constexpr auto kLineIndex = [] {
+  std::array<std::uint8_t, 600> table{};
+  for (std::size_t i = 0; i < kStatusLines.size(); ++i) {
+    table[static_cast<std::size_t>(kStatusLines[i].status)] = static_cast<std::uint8_t>(i + 1);
+  }
+  return table;
+}();
+
+std::string_view registered_line(int status) {
+  const auto code = static_cast<std::size_t>(status);
+  if (code >= kLineIndex.size() || kLineIndex[code] == 0) return {};
+  return kStatusLines[kLineIndex[code] - std::size_t{1}].line;
+}
+
+void append_status_line(std::string& out, const ResponseHead& head) {
+  const bool valid = head.status >= kFirstStatus && head.status <= kLastStatus;
+  const int status = valid ? head.status : 500;
+  const std::string_view line = registered_line(status);
+  const bool own_reason = !head.reason.empty() && base::is_field_value(head.reason);
+  if (!own_reason && !line.empty()) {
+    out.append(line);
+    return;
+  }
+  char code[3];
+  std::to_chars(code, code + sizeof code, status);
+  out.append("HTTP/1.1 ").append(code, sizeof code).append(" ");
+  if (own_reason) out.append(head.reason);
+  out.append("\r\n");
+}
+
+std::optional<std::uint64_t> parse_length(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// "content-length" and the like: what add() looks at besides copying it.
+enum class Special : std::uint8_t {
+  kNone,
+  kConnection,
+  kContentEncoding,
+  kContentLength,
+  kContentType,
+  kDate,
+  kKeepAlive,
+  kServer,
+  kTransferEncoding,
+  kVary,
+};
+
+Special special_field(std::string_view name) {
+  const auto is = [name](std::string_view other) { return base::iequals(name, other); };
+  switch (name.size()) {
+    case 4:
+      return is("date") ? Special::kDate : is("vary") ? Special::kVary : Special::kNone;
+    case 6:
+      return is("server") ? Special::kServer : Special::kNone;
+    case 10:
+      if (is("connection")) return Special::kConnection;
+      return is("keep-alive") ? Special::kKeepAlive : Special::kNone;
+    case 12:
+      return is("content-type") ? Special::kContentType : Special::kNone;
+    case 14:
+      return is("content-length") ? Special::kContentLength : Special::kNone;
+    case 16:
+      return is("content-encoding") ? Special::kContentEncoding : Special::kNone;
+    case 17:
+      return is("transfer-encoding") ? Special::kTransferEncoding : Special::kNone;
+    default:
+      return Special::kNone;
+  }
+}
+
+}  // namespace
+
+HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
+  if (!base::is_token(name)) return HeaderError::kBadName;
+  if (!base::is_field_value(value)) return HeaderError::kBadValue;
+  value = base::trim_ows(value);
+  switch (special_field(name)) {
+    case Special::kNone:
+      break;
+    case Special::kConnection:
+      close |= base::has_list_token(value, "close");
+      return HeaderError::kNone;
+    case Special::kKeepAlive:
+      return HeaderError::kNone;
+    case Special::kTransferEncoding:
+      return HeaderError::kFraming;
+    case Special::kContentLength: {
+      const std::optional<std::uint64_t> length = parse_length(value);
+      if (!length || (content_length && content_length != length)) return HeaderError::kFraming;
+      content_length = length;
+      return HeaderError::kNone;
+    }
+    case Special::kContentEncoding:
+      has_content_encoding = true;
+      break;
+    case Special::kContentType:
+      has_content_type = true;
+      break;
+    case Special::kDate:
+      has_date = true;
+      break;
+    case Special::kServer:
+      has_server = true;
+      break;
+    case Special::kVary:
+      has_vary = true;
+      break;
+  }
+  fields_.reserve(fields_.size() + name.size() + value.size() + 4);
+  fields_.append(name).append(": ").append(value).append("\r\n");
+  return HeaderError::kNone;
+}
+
+void write_response_head(std::string& out, const ResponseHead& head, Framing framing,
+                         std::uint64_t length, bool keep_alive, int request_minor_version,
+                         std::string_view date) {
+  constexpr std::size_t kRoomForTheRest = 256;
+  const std::size_t needed = out.size() + head.fields().size() + kRoomForTheRest;
+  if (out.capacity() < needed) out.reserve(needed);
+  append_status_line(out, head);
+  out.append(head.fields());
+  if (!head.has_date && !date.empty()) out.append("Date: ").append(date).append("\r\n");
+  switch (framing) {
+    case Framing::kNoBody:
+    case Framing::kUntilClose:
+      break;
+    case Framing::kChunked:
+      out.append("Transfer-Encoding: chunked\r\n");
+      break;
+    case Framing::kLength: {
+      char digits[20];
+      const char* const end = std::to_chars(digits, digits + sizeof digits, length).ptr;
+      const std::string_view number(digits, static_cast<std::size_t>(end - digits));
+      out.append("Content-Length: ").append(number).append("\r\n");
+      break;
+    }
+  }
+  if (head.status == 101) {
+    out.append("Connection: Upgrade\r\n\r\n");
+  } else if (!keep_alive || framing == Framing::kUntilClose) {
+    out.append("Connection: close\r\n\r\n");
+  } else if (request_minor_version == 0) {
+    out.append("Connection: keep-alive\r\n\r\n");
+  } else {
+    out.append("\r\n");
+  }
+}
+
+std::string_view reason_phrase(int status) {
+  std::string_view line = registered_line(status);
+  if (line.empty()) return line;
+  line.remove_suffix(2);
+  return line.substr(kPhraseStart);
+}
+
+PlainResponse plain_response(int status, std::string_view text) {
+  PlainResponse response;
+  response.head.status = status;
+  response.head.add("Content-Type", "text/plain; charset=utf-8");
+  response.body = text.empty() ? reason_phrase(status) : text;
+  return response;
+}
+
+}  // namespace httpuv::http
