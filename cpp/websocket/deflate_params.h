@@ -23,8 +23,8 @@ struct DeflateOptions {
   bool server_context_takeover = false;      // keep our compressor's window from message to message
   bool client_context_takeover = false;      // let the client keep its own
   std::uint8_t server_max_window_bits = 12;  // 8..15; less if the client asks for less
-  std::uint8_t client_max_window_bits =
-      15;  // 9..15; said only to a client that offers client_max_window_bits
+  // 9..15; said only to a client that offers client_max_window_bits.
+  std::uint8_t client_max_window_bits = 15;
 };
 
 }  // namespace httpuv::websocket

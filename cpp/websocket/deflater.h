@@ -5,7 +5,15 @@
 // session. Not thread-safe. Failure (out of memory) is sticky: compress() returns false and nothing
 // was appended.
 //
-// Memory, measured by test_deflater: see DeflateTuning.
+// What one costs, in KiB, at memory level 5 (zlib-ng 2.3.3, zlib 1.2.13):
+//
+//   window bits     9    10    12    15
+//   zlib-ng       146   148   160   272    (128 of it the hash table, whatever the window)
+//   zlib           24    26    38   150
+//
+// 1 KiB of JSON without context, on one machine: level 1 to 42 % in about 3 us, level 2 to 32 % in
+// 9 us, level 6 to 31 % in 12 us or more. Of that, 1 us or more is spent on clearing the hash
+// table.
 #pragma once
 
 #include <cstddef>

@@ -2,7 +2,8 @@
 // (RFC 7692 section 7.2.2).
 //
 // Owned by a DeflatePool and lent to one session at a time, or owned by one session. Not
-// thread-safe. A failed one stays failed until reset().
+// thread-safe. A failed one stays failed until reset(). One costs 41 KiB with zlib-ng, whatever the
+// window; with zlib 7 KiB and the window.
 #pragma once
 
 #include <cstddef>

@@ -161,9 +161,12 @@ Fault MessageReader::take_compressed(std::string_view masked) {
 }
 
 Fault MessageReader::append_inflated(const char* data, std::size_t size) {
-  if (size > options_->max_message_bytes - message_.size()) return Fault::kMessageTooBig;
-  if (text_ && !utf8_.feed({data, size})) return Fault::kBadUtf8;
-  message_.append(data, size);
+  // First what still fits, so that the fault does not depend on how the output was cut.
+  const std::uint64_t room = options_->max_message_bytes - message_.size();
+  const std::string_view fits(data, std::min<std::uint64_t>(size, room));
+  if (text_ && !utf8_.feed(fits)) return Fault::kBadUtf8;
+  if (size > room) return Fault::kMessageTooBig;
+  message_.append(fits);
   return Fault::kNone;
 }
 

@@ -36,12 +36,15 @@ class MessageReader {
   // kClose and kError nothing more is read.
   Event next(std::string_view& input);
 
-  bool is_text() const { return text_; }  // after kMessage
-  std::string take_message();             // after kMessage; once
-  std::string_view control_payload() const {
-    return control_;
-  }                                       // after kPing, kPong; after kClose for good
-  Fault fault() const { return fault_; }  // after kError
+  // After kMessage. take_message() moves it out, once.
+  bool is_text() const { return text_; }
+  std::string take_message();
+
+  // After kPing and kPong; after kClose for good.
+  std::string_view control_payload() const { return control_; }
+
+  // After kError.
+  Fault fault() const { return fault_; }
 
   // From now on only kClose and kError come out; messages, pings and pongs are skipped without
   // being stored.

@@ -118,8 +118,8 @@ std::string_view Session::prepared_frame(PreparedMessage& message, bool compress
   const std::string_view frame = message.compressed(deflate_window_bits(), *reader_.pool());
   // With context takeover the peer's window will hold this message, and our compressor knows
   // nothing of it: its distances would be short by so much. From a reset on it only refers to what
-  // it wrote itself since, and of that the peer has every byte in one piece. (RFC 7692
-  // section 7.2.1 leaves it to the sender to refer back or not.)
+  // it wrote itself since, and of that the peer has every byte in one piece. (Whether to refer back
+  // at all is the sender's choice, RFC 7692 section 7.2.1.)
   if (frame.data() != message.plain().data()) deflater_stale_ = true;
   return frame;
 }
@@ -127,10 +127,6 @@ std::string_view Session::prepared_frame(PreparedMessage& message, bool compress
 Session::State Session::state() const {
   if (close_received_ || fault() != Fault::kNone) return State::kClosed;
   return sent_close_code_ != 0 ? State::kClosing : State::kOpen;
-}
-
-bool Session::was_clean() const {
-  return close_received_ && close_sent();
 }
 
 std::string_view Session::close_reason() const {

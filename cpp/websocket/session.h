@@ -3,28 +3,24 @@
 //
 // Lives on one thread at a time (the loop's); owned by the connection. It has no clock and no
 // socket: deadlines (close handshake, pong) belong to the caller. An idle session is less than 200
-// bytes and holds no heap memory, unless context takeover was negotiated and used.
+// bytes and holds no heap memory but a control frame's last payload (at most 125 bytes), unless
+// context takeover was negotiated and used. It fails by Event::kError, for good.
 //
 // The life of a session:
 //
 //   open      messages, pings and pongs come as events; append_*() works.
-//   closing   we sent Close (append_close) and wait for the peer's: what it still sends is checked
-//   and dropped,
-//             append_*() does nothing and says so.
-//   closed    Close has come (and, by append_reply, gone), or the peer broke the protocol: input is
-//   ignored. The
-//             caller flushes what it has to send and closes the connection.
+//   closing   we sent Close (append_close) and wait for the peer's. What it still sends is checked
+//             and dropped; append_*() appends nothing and returns false.
+//   closed    Close came, or the peer broke the protocol. Input is ignored. After append_reply()
+//             the caller flushes what it has to send and closes the connection.
 //
 // Usage: feed what was read, until kNeedMore:
 //
-//   for (std::string_view in = read; ;) switch (session.next(in)) {
-//     case Event::kNeedMore: return;
-//     case Event::kMessage:  deliver(session.is_text(), session.take_message()); break;
-//     case Event::kPing:     session.append_reply(out); break;
-//     case Event::kPong:     alive(); break;
-//     case Event::kClose:    session.append_reply(out); deliver_close(...); break;   // then
-//     kNeedMore case Event::kError:    session.append_reply(out); deliver_close(...); break;   //
-//     then kNeedMore
+//   for (Event event; (event = session.next(input)) != Event::kNeedMore;) {
+//     if (event == Event::kMessage) deliver(session.is_text(), session.take_message());
+//     if (event == Event::kPong) alive();
+//     if (event == Event::kClose || event == Event::kError) closed();
+//     session.append_reply(out);
 //   }
 #pragma once
 
@@ -50,40 +46,46 @@ class Session {
   explicit Session(const SessionOptions* options);
   Session(const SessionOptions* options, const DeflateParams& deflate, DeflatePool* pool);
 
-  // --- in
-  // ---------------------------------------------------------------------------------------------------
+  // ---- In ----
+
   // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now. A
   // caller that stops calling has back-pressure and keeps the unread rest itself.
   Event next(std::string_view& input);
 
-  bool is_text() const { return reader_.is_text(); }             // after kMessage
-  std::string take_message() { return reader_.take_message(); }  // after kMessage; once
-  std::string_view payload() const {
-    return reader_.control_payload();
-  }  // after kPing, kPong, until next()
+  // After kMessage. take_message() moves it out: once, and before the next call of next().
+  bool is_text() const { return reader_.is_text(); }
+  std::string take_message() { return reader_.take_message(); }
+
+  // After kPing and kPong, until the next call of next().
+  std::string_view payload() const { return reader_.control_payload(); }
 
   // Appends what the last event obliges us to send: the pong after kPing, Close after kClose
   // (unless we sent one) and after kError. Nothing otherwise, so it may be called after any event.
   // False if nothing was appended.
   bool append_reply(std::string& out);
 
-  // --- out: each appends one whole frame; false (nothing appended) if the session is not open
-  // ---------------- `compress`: if negotiated and at least options->compress_threshold bytes long.
+  // ---- Out: each appends one whole frame; false, and nothing appended, if not open ----
+
+  // `compress`: if negotiated, and the payload has at least options->compress_threshold bytes.
   bool append_message(std::string& out, bool text, std::string_view payload, bool compress = true);
-  bool append_ping(std::string& out,
-                   std::string_view payload = {});  // payload: at most 125 bytes, else false
-  bool append_pong(std::string& out, std::string_view payload);  // unsolicited (section 5.5.3)
+
+  // A ping, and a pong nobody asked for (section 5.5.3). False also for more than 125 bytes.
+  bool append_ping(std::string& out, std::string_view payload = {});
+  bool append_pong(std::string& out, std::string_view payload);
+
   // Starts the close handshake. False also if !is_valid_close(code, reason).
   bool append_close(std::string& out, std::uint16_t code = kCloseNormal,
                     std::string_view reason = {});
 
-  // A message's frame header alone, for a caller that sends a large uncompressed payload without
-  // copying it behind; returns its size, 0 if the session is not open. The payload must follow.
+  // A message's frame header alone, for a caller that sends a large uncompressed payload from where
+  // it is. Returns its size, 0 if the session is not open. The payload must follow.
   std::size_t message_header(char (&out)[kMaxServerHeader], bool text, std::uint64_t size) const;
-  // Would append_message(compress = true) compress a message of that size?
+
+  // Would append_message() compress a message of that size?
   bool would_compress(std::size_t size) const { return is_open() && compresses(size); }
+
   // The window that a message compressed elsewhere (PreparedMessage::compressed) must keep to; 0:
-  // deflate is off.
+  // compression was not negotiated.
   int deflate_window_bits() const;
 
   // Fan-out: the bytes to send for that message, in the form this session may use; they stay valid
@@ -91,24 +93,25 @@ class Session {
   // everything else appended.
   std::string_view prepared_frame(PreparedMessage& message, bool compress = true);
 
-  // --- state
-  // ------------------------------------------------------------------------------------------------
+  // ---- State ----
+
   State state() const;
   bool is_open() const { return state() == State::kOpen; }
   bool close_sent() const { return sent_close_code_ != 0; }
   bool close_received() const { return close_received_; }
-  bool was_clean() const;  // Close went both ways, and no fault
-  std::uint16_t close_code() const {
-    return close_code_;
-  }  // the peer's code; 1005: its Close was empty; 1006: none came
-  std::string_view close_reason() const;  // the peer's reason, UTF-8
-  Fault fault() const {
-    return reader_.fault();
-  }  // after kError: why; close_code_of() and fault_text() say the rest
-  std::uint16_t sent_close_code() const {
-    return sent_close_code_;
-  }  // what our own Close said; 1005: it was empty; 0: none sent
-  // Bytes of an unfinished message held at the moment (for the caller's accounting of memory).
+  // Close went both ways.
+  bool was_clean() const { return close_received_ && close_sent(); }
+
+  // What the peer's Close said. 1005: it was empty; 1006: none came.
+  std::uint16_t close_code() const { return close_code_; }
+  std::string_view close_reason() const;
+  // What our own Close said. 1005: it was empty; 0: none was sent.
+  std::uint16_t sent_close_code() const { return sent_close_code_; }
+
+  // After kError: why. close_code_of() and fault_text() say the rest.
+  Fault fault() const { return reader_.fault(); }
+
+  // Bytes of an unfinished message held at the moment, for the caller's accounting.
   std::size_t buffered() const { return reader_.buffered(); }
 
  private:
