@@ -84,6 +84,8 @@ void Application::on_event(server::AbandonedEvent&& event) {
   std::erase_if(announced_, [&](const Announced& each) { return each.id == event.id; });
 }
 
+void Application::on_event(server::StreamTakenEvent&&) {}
+
 // Calls back and sends the answer. False when it may decline to answer and did.
 bool Application::ask(const server::ExchangeId& id, py::handle callback, const char* where,
                       const py::dict& environment, bool may_decline) {

@@ -65,6 +65,7 @@ class Application : public std::enable_shared_from_this<Application> {
 
   void on_event(server::RequestEvent&& event);
   void on_event(server::AbandonedEvent&& event);
+  void on_event(server::StreamTakenEvent&& event);
   void on_event(server::WsOpenEvent&& event);
   void on_event(server::WsMessageEvent&& event);
   void on_event(server::WsPongEvent&& event);

@@ -142,8 +142,15 @@ void HttpSession::close_exchange(bool keep_alive) {
 }
 
 void HttpSession::next_answers() {
-  while (state_ == State::kOpen && !exchanges_.empty() && exchanges_.front().answered) {
+  while (state_ == State::kOpen && !exchanges_.empty()) {
     Exchange& exchange = exchanges_.front();
+    if (exchange.streaming) {
+      if (exchange.parked->stream->started) break;
+      start_stream(exchange);  // it may be complete already: then its exchange is closed
+      if (connection_.closing()) return;
+      continue;
+    }
+    if (!exchange.answered) break;
     Parked& parked = *exchange.parked;
     const bool keep = parked.resolution ? write_static(exchange, *parked.resolution)
                                         : write_answer(exchange, *parked.head, std::move(parked.body));

@@ -399,6 +399,7 @@ void HttpSession::on_eof() {
 
 void HttpSession::on_drained() {
   if (state_ != State::kOpen) return end_if_written();
+  if (!exchanges_.empty() && exchanges_.front().streaming) drained_stream(exchanges_.front());
   update_deadline();
   resume_reading();
 }

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,11 @@ class HttpSession {
   // The application's commands.
   void respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body);
   void resume_request(std::uint32_t sequence);
+  void stream_head(std::uint32_t sequence, http::ResponseHead&& head,
+                   std::optional<std::uint64_t> length);
+  void stream_data(std::uint32_t sequence, std::string_view bytes, bool acknowledge);
+  void stream_end(std::uint32_t sequence);
+  void cut(std::uint32_t sequence);
 
   // The routes' outcome.
   void resolved(std::uint32_t sequence, const files::Resolution& resolution);
@@ -95,6 +101,15 @@ class HttpSession {
   [[nodiscard]] bool keeps_alive(const Exchange& exchange, bool close_wanted) const;
   void close_exchange(bool keep_alive);
   void next_answers();
+
+  // Streaming: the answer at the front whose body is still being made.
+  struct Streamed;
+  Exchange* streaming(std::uint32_t sequence);
+  void start_stream(Exchange& exchange);
+  void write_piece(Exchange& exchange, std::string_view bytes);
+  void acknowledge(Exchange& exchange);
+  void drained_stream(Exchange& exchange);
+  void end_stream(Exchange& exchange);
 
   // Ending.
   void finish(bool linger);

@@ -124,6 +124,22 @@ struct Server::Live::Carrier {
   void operator()(Continue&& c) const {
     if (auto* session = http(c.id)) session->resume_request(c.id.sequence);
   }
+  void operator()(StreamHead&& c) const {
+    if (auto* session = http(c.id)) {
+      session->stream_head(c.id.sequence, std::move(c.head), c.length);
+    }
+  }
+  void operator()(StreamData&& c) const {
+    if (auto* session = http(c.id)) {
+      session->stream_data(c.id.sequence, c.bytes, c.acknowledge);
+    }
+  }
+  void operator()(StreamEnd&& c) const {
+    if (auto* session = http(c.id)) session->stream_end(c.id.sequence);
+  }
+  void operator()(Cut&& c) const {
+    if (auto* session = http(c.id)) session->cut(c.id.sequence);
+  }
   void operator()(WsSend&& c) const {
     if (auto* session = websocket(c.id)) session->send(c.text, c.compress, std::move(c.data));
   }

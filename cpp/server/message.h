@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -84,6 +85,12 @@ struct AbandonedEvent {
   ExchangeId id;
 };
 
+// The kernel has taken so many bytes of a streamed body, framing not counted (see StreamData).
+struct StreamTakenEvent {
+  ExchangeId id;
+  std::uint64_t total = 0;
+};
+
 // A WebSocket is open. `request` is the one that asked for it; its id's connection is the socket's
 // name from now on.
 struct WsOpenEvent {
@@ -120,8 +127,8 @@ struct WsCloseEvent {
   bool clean = false;
 };
 
-using Event = std::variant<RequestEvent, AbandonedEvent, WsOpenEvent, WsMessageEvent, WsPongEvent,
-                           WsDrainEvent, WsDroppedEvent, WsCloseEvent>;
+using Event = std::variant<RequestEvent, AbandonedEvent, StreamTakenEvent, WsOpenEvent,
+                           WsMessageEvent, WsPongEvent, WsDrainEvent, WsDroppedEvent, WsCloseEvent>;
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.
@@ -149,6 +156,27 @@ struct Continue {
 struct SetRoutes {
   std::shared_ptr<const files::RouteTable> routes;
   std::promise<void> done;
+};
+
+// An answer whose body is still being made: its head, pieces of the body, its end. Without a length
+// it is chunked, or for HTTP/1.0 ends with the connection.
+struct StreamHead {
+  ExchangeId id;
+  http::ResponseHead head;
+  std::optional<std::uint64_t> length;
+};
+struct StreamData {
+  ExchangeId id;
+  std::string bytes;
+  bool acknowledge = false;  // a StreamTakenEvent is wanted when the kernel has taken all of it
+};
+struct StreamEnd {
+  ExchangeId id;
+};
+
+// The answer cannot be completed: the connection is cut, so that the client sees that it was.
+struct Cut {
+  ExchangeId id;
 };
 
 struct WsSend {
@@ -200,7 +228,7 @@ struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command = std::variant<Respond, Continue, WsSend, WsConsumed, WsPing, WsClose, WsSubscribe,
+using Command = std::variant<Respond, Continue, StreamHead, StreamData, StreamEnd, Cut, WsSend, WsConsumed, WsPing, WsClose, WsSubscribe,
                              WsPublish, WsQueued, SetRoutes, Stop>;
 
 }  // namespace httpuv::server
