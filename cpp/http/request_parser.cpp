@@ -3,6 +3,7 @@
 #include <llhttp.h>
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -14,6 +15,11 @@ namespace {
 
 // Room for what most browsers send, in one allocation.
 constexpr std::size_t kUsualFieldCount = 24;
+
+// A Slice counts to 2^32.
+std::uint64_t max_head_bytes(const RequestLimits& limits) {
+  return std::min<std::uint64_t>(limits.max_head_bytes, std::numeric_limits<std::uint32_t>::max());
+}
 
 // What the callbacks know of the call of llhttp they come from.
 struct Call {
@@ -108,7 +114,7 @@ bool ends_in_other_version(std::string_view text) {
 }  // namespace
 
 RequestParser::RequestParser(const RequestLimits* limits)
-    : limits_(limits), budget_(limits->max_head_bytes) {
+    : limits_(limits), budget_(max_head_bytes(*limits)) {
   static_assert(sizeof(llhttp_t) <= kLlhttpSize, "an llhttp_t does not fit: see kLlhttpSize");
   static_assert(alignof(llhttp_t) <= 8);
   new (llhttp_) llhttp_t;
@@ -238,7 +244,7 @@ ParseEvent RequestParser::complete_head() {
   if (length > limits_->max_body_bytes) return fail(Refusal::kBodyTooLarge);
   keep_alive_ = head_.keep_alive;
   if (head_.chunked) {
-    chunks_.start(limits_->max_body_bytes, limits_->max_head_bytes);
+    chunks_.start(limits_->max_body_bytes, max_head_bytes(*limits_));
     state_ = State::kChunks;
   } else {
     length_left_ = length;
@@ -288,7 +294,7 @@ ParseEvent RequestParser::read_chunks(std::string_view& input) {
 ParseEvent RequestParser::end_message() {
   head_ = RequestHead();
   body_ = {};
-  budget_ = limits_->max_head_bytes;
+  budget_ = max_head_bytes(*limits_);
   state_ = keep_alive_ ? State::kIdle : State::kDone;
   return ParseEvent::kEnd;
 }
