@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "http/response.h"
+#include "python/reply.h"
 #include "python/response.h"
 #include "python/socket.h"
 
@@ -82,9 +83,41 @@ void Application::on_event(server::RequestEvent&& event) {
 
 void Application::on_event(server::AbandonedEvent&& event) {
   std::erase_if(announced_, [&](const Announced& each) { return each.id == event.id; });
+  if (const auto reply = find(event.id)) {
+    replies_.erase(event.id);
+    reply->abandon();
+    tell("on_abandoned", reply->on_abandoned);
+  }
 }
 
-void Application::on_event(server::StreamTakenEvent&&) {}
+// --- answers that take their time ---------------------------------------------------------------
+
+std::shared_ptr<Reply> Application::find(const server::ExchangeId& id) {
+  const auto found = replies_.find(id);
+  return found != replies_.end() ? found->second : nullptr;
+}
+
+void Application::forget_reply(const server::ExchangeId& id) { replies_.erase(id); }
+
+// A callback of a Reply is the package's own: what it raises is a mistake of ours, and logged.
+void Application::tell(const char* where, const py::object& callback,
+                       const std::optional<std::uint64_t>& argument) {
+  if (callback.is_none()) return;
+  try {
+    argument ? callback(*argument) : callback();
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    callbacks_.on_error(where, py::none(), error.value());
+  }
+}
+
+void Application::on_event(server::HalfClosedEvent&& event) {
+  if (const auto reply = find(event.id)) tell("on_half_closed", reply->on_half_closed);
+}
+
+void Application::on_event(server::StreamTakenEvent&& event) {
+  if (const auto reply = find(event.id)) tell("on_taken", reply->on_taken, event.total);
+}
 
 // Calls back and sends the answer. False when it may decline to answer and did.
 bool Application::ask(const server::ExchangeId& id, py::handle callback, const char* where,
@@ -96,7 +129,16 @@ bool Application::ask(const server::ExchangeId& id, py::handle callback, const c
         py::reinterpret_steal<py::object>(PyObject_CallOneArg(callback.ptr(), environment.ptr()));
     if (!result) throw py::error_already_set();
     if (may_decline && result.is_none()) return false;
-    Response response = to_response(result, callbacks_.convert);
+    Response response;
+    if (!from_plain(result, response)) {
+      const auto reply = std::make_shared<Reply>(shared_from_this(), id);
+      const py::object normal = callbacks_.convert(result, environment, reply);
+      if (normal.is_none()) {
+        if (!reply->done()) replies_[id] = reply;
+        return true;
+      }
+      response = from_normal(normal);
+    }
     command.head = std::move(response.head);
     command.body = std::move(response.body);
     send(std::move(command));

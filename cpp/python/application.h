@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -27,7 +28,17 @@ struct Callbacks {
   pybind11::object on_headers;  // (environment) -> None or result; None: not announced
   pybind11::object on_ws_open;  // (Socket, environment, protocol) -> listener; None: no WebSocket
   pybind11::object on_error;    // (where, environment or None, exception) -> None
-  pybind11::object convert;     // (result) -> (status, headers, body)
+  // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
+  pybind11::object convert;
+};
+
+class Reply;
+
+struct ExchangeHash {
+  std::size_t operator()(const server::ExchangeId& id) const {
+    const std::uint64_t name = static_cast<std::uint64_t>(id.connection.slot) << 32 | id.sequence;
+    return static_cast<std::size_t>(name * 0x9E3779B97F4A7C15ULL >> 16);
+  }
 };
 
 class Application : public std::enable_shared_from_this<Application> {
@@ -41,6 +52,9 @@ class Application : public std::enable_shared_from_this<Application> {
   // Runs the callback of one event. Its answers are posted without ringing; the queue rings.
   void handle(server::Event&& event);
   void ring();
+
+  // The exchange's Reply is done: nothing is to be told to it any more.
+  void forget_reply(const server::ExchangeId& id);
 
   // Batches of events that were delivered and are not handled to the end. Any thread.
   void batch_delivered() { batches_.fetch_add(1, std::memory_order_relaxed); }
@@ -65,6 +79,7 @@ class Application : public std::enable_shared_from_this<Application> {
 
   void on_event(server::RequestEvent&& event);
   void on_event(server::AbandonedEvent&& event);
+  void on_event(server::HalfClosedEvent&& event);
   void on_event(server::StreamTakenEvent&& event);
   void on_event(server::WsOpenEvent&& event);
   void on_event(server::WsMessageEvent&& event);
@@ -76,6 +91,9 @@ class Application : public std::enable_shared_from_this<Application> {
   pybind11::dict environment_of(server::RequestEvent& event);
   bool ask(const server::ExchangeId& id, pybind11::handle callback, const char* where,
            const pybind11::dict& environment, bool may_decline);
+  std::shared_ptr<Reply> find(const server::ExchangeId& id);
+  void tell(const char* where, const pybind11::object& callback,
+            const std::optional<std::uint64_t>& argument = {});
   Listener* find(const server::ConnectionId& id);
   template <class... Arguments>
   void notify(const server::ConnectionId& id, const char* method, Arguments&&... arguments);
@@ -87,6 +105,7 @@ class Application : public std::enable_shared_from_this<Application> {
   std::atomic<int> batches_{0};
   std::thread::id handling_;  // the thread in a callback: the queue rings for it afterwards
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
+  std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
   std::unordered_map<std::uint64_t, Listener> listeners_;
 };
 

@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "python/environment.h"
 #include "python/queue.h"
+#include "python/reply.h"
 #include "python/response.h"
 #include "python/server_object.h"
 #include "python/socket.h"
@@ -38,6 +39,17 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"),
                                   py::arg("length"));
+
+  py::class_<Reply, std::shared_ptr<Reply>>(m, "Reply")
+      .def("send", &Reply::send, py::arg("normal"))
+      .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"))
+      .def("write", &Reply::write, py::arg("data"), py::arg("acknowledge") = false)
+      .def("end", &Reply::end)
+      .def("cut", &Reply::cut)
+      .def_property_readonly("done", &Reply::done)
+      .def_readwrite("on_taken", &Reply::on_taken)
+      .def_readwrite("on_abandoned", &Reply::on_abandoned)
+      .def_readwrite("on_half_closed", &Reply::on_half_closed);
 
   py::class_<Socket, std::shared_ptr<Socket>>(m, "Socket")
       .def("send", &Socket::send, py::arg("message"), py::arg("compress") = true)

@@ -114,7 +114,22 @@ bool convert_plain(PyObject* result, Response& response) {
   return true;
 }
 
-// What convert() returns: (status, [(name, value), ...], bytes | None | File).
+}  // namespace
+
+server::FileBody File::take() {
+  server::FileBody body;
+  if (fd_.get() < 0) fail(PyExc_ValueError, "this File was sent already");
+  body.file = std::move(fd_);
+  body.length = length_;
+  return body;
+}
+
+bool from_plain(py::handle result, Response& response) {
+  if (convert_plain(result.ptr(), response)) return true;
+  response = Response();
+  return false;
+}
+
 Response from_normal(const py::object& normal) {
   Response response;
   long status = 0;
@@ -137,25 +152,6 @@ Response from_normal(const py::object& normal) {
     set_bytes(response, body);
   }
   return response;
-}
-
-}  // namespace
-
-server::FileBody File::take() {
-  server::FileBody body;
-  if (fd_.get() < 0) fail(PyExc_ValueError, "this File was sent already");
-  body.file = std::move(fd_);
-  body.length = length_;
-  return body;
-}
-
-Response to_response(py::handle result, py::handle convert) {
-  Response response;
-  if (convert_plain(result.ptr(), response)) return response;
-  const py::object normal =
-      py::reinterpret_steal<py::object>(PyObject_CallOneArg(convert.ptr(), result.ptr()));
-  if (!normal) throw py::error_already_set();
-  return from_normal(normal);
 }
 
 }  // namespace httpuv::python

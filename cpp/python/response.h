@@ -1,8 +1,8 @@
 // Turns what `call` returned into an answer for the core.
 //
 // With the GIL held. The plain shape - a dict with an int status, a dict of headers and a str,
-// bytes or no body - is converted here; anything else first goes through the package's own
-// convert(), which knows all shapes. What is wrong with it is raised as TypeError or ValueError.
+// bytes or no body - is converted here; anything else goes through the package's own convert(),
+// which knows all shapes. What is wrong with either is raised as TypeError or ValueError.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -17,7 +17,11 @@ struct Response {
   server::ResponseBody body;
 };
 
-Response to_response(pybind11::handle result, pybind11::handle convert);
+// False when `result` is not of the plain shape.
+bool from_plain(pybind11::handle result, Response& response);
+
+// From (status, [(name, value), ...], bytes | None | File), which convert() makes of other shapes.
+Response from_normal(const pybind11::object& normal);
 
 // A file that an answer sends; adopts the descriptor.
 class File {

@@ -393,7 +393,11 @@ void HttpSession::on_eof() {
         return;
       }
     }
-    if (exchanges_.empty()) finish(false);
+    if (exchanges_.empty()) return finish(false);
+    exchanges_.each([this](const Exchange& exchange) {
+      if (!exchange.with_application) return;
+      context_.events.emplace_back(HalfClosedEvent{{connection_.id(), exchange.sequence}});
+    });
   }
 }
 

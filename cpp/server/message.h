@@ -85,6 +85,12 @@ struct AbandonedEvent {
   ExchangeId id;
 };
 
+// The client of an exchange that the application has will send no more. It may still read the
+// answer, or be gone: nothing tells these apart until something is sent.
+struct HalfClosedEvent {
+  ExchangeId id;
+};
+
 // The kernel has taken so many bytes of a streamed body, framing not counted (see StreamData).
 struct StreamTakenEvent {
   ExchangeId id;
@@ -127,7 +133,7 @@ struct WsCloseEvent {
   bool clean = false;
 };
 
-using Event = std::variant<RequestEvent, AbandonedEvent, StreamTakenEvent, WsOpenEvent,
+using Event = std::variant<RequestEvent, AbandonedEvent, HalfClosedEvent, StreamTakenEvent, WsOpenEvent,
                            WsMessageEvent, WsPongEvent, WsDrainEvent, WsDroppedEvent, WsCloseEvent>;
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;

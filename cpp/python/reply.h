@@ -1,0 +1,51 @@
+// An answer that is made later, or piece by piece: the application's handle on one exchange.
+//
+// With the GIL held, from any thread. Once the answer is complete, or its client has gone, every
+// method does nothing. What the loop has to say about it comes through the callbacks, on the thread
+// that runs the queue.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "server/message.h"
+
+namespace httpuv::python {
+
+class Application;
+
+class Reply {
+ public:
+  Reply(std::shared_ptr<Application> application, const server::ExchangeId& id)
+      : application_(std::move(application)), id_(id) {}
+
+  // (status, [(name, value), ...], bytes | None | File): the whole answer.
+  void send(const pybind11::object& normal);
+  // The head of an answer whose body follows in pieces; length None: chunked.
+  void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length);
+  // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far.
+  void write(pybind11::handle data, bool acknowledge);
+  void end();
+  // Gives up: 500 where nothing was sent yet, else the connection is cut.
+  void cut();
+
+  [[nodiscard]] bool done() const { return done_; }
+  void abandon() { done_ = true; }  // the client has gone
+
+  pybind11::object on_taken = pybind11::none();      // (total: int)
+  pybind11::object on_abandoned = pybind11::none();  // ()
+  pybind11::object on_half_closed = pybind11::none();  // (): the client sends no more, maybe left
+
+ private:
+  void post(server::Command&& command);
+  void finish(server::Command&& command);
+
+  std::shared_ptr<Application> application_;
+  server::ExchangeId id_;
+  bool done_ = false;
+};
+
+}  // namespace httpuv::python
