@@ -22,6 +22,7 @@
 
 #include "net/descriptor_set.h"
 #include "net/list_link.h"
+#include "net/residency.h"
 #include "net/timer_wheel.h"
 
 namespace httpuv::net {
@@ -96,6 +97,7 @@ class Loop final : private WheelAlarm {
   static Loop& of(const uv_loop_t* uv) { return *static_cast<Loop*>(uv->data); }
   std::span<char> read_buffer() { return {read_buffer_.get(), kReadBufferSize}; }
   DescriptorSet& descriptors() { return descriptors_; }
+  Residency& residency() { return residency_; }
   // Closes a descriptor that never made it into a handle.
   void close_descriptor(int fd);
   // Whether sendfile(2) is used where the system has it (default: yes).
@@ -131,6 +133,7 @@ class Loop final : private WheelAlarm {
   bool wakeable_ = false;  // guarded by wake_mutex_: async_ may be touched
   std::atomic<bool> forked_{false};
   DescriptorSet descriptors_;
+  Residency residency_;
   TimerWheel timers_;
   std::unique_ptr<char[]> read_buffer_;
 };

@@ -154,7 +154,8 @@ int Stream::send_file(std::string_view head, FileRef file, std::uint64_t offset,
   std::size_t budget = kFileSlice;
   if (!outbox_) {
     const auto slice = static_cast<std::size_t>(std::min<std::uint64_t>(length, kFileSlice));
-    if (!loop().use_sendfile() || !is_resident(file.fd(), offset, slice)) {
+    if (!loop().use_sendfile() ||
+        !loop().residency().check(file.fd(), offset, slice, loop().now_ms())) {
       std::string_view none;
       if (const int error = send_now(head, none); error != 0) return error;
     } else {

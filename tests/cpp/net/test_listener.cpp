@@ -1,0 +1,238 @@
+#include "net/listener.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "harness.h"
+
+namespace httpuv::net {
+namespace {
+
+using test::Client;
+using test::ServerHarness;
+using test::Session;
+using test::TempDir;
+
+int connect_unix(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  REQUIRE(fd >= 0);
+  REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  return fd;
+}
+
+void echo(Session& session) {
+  session.data_hook = [](Session& self, std::string_view data) {
+    CHECK(self.stream.write(data) == 0);
+  };
+}
+
+TEST_CASE("accepted connections are non-blocking, not inherited, and do not delay") {
+  ServerHarness server(echo);
+  Client client(server);
+  client.send("x");
+  CHECK(client.receive(1) == "x");
+  Session& session = server.session();
+  server.call([&] {
+    const int fd = session.stream.fd();
+    CHECK((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+    CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    int on = 0;
+    socklen_t length = sizeof(on);
+    CHECK(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &length) == 0);
+    CHECK(on != 0);
+    CHECK(server.loop().descriptors().contains(fd));
+    CHECK(session.stream.peer().address == "127.0.0.1");
+    CHECK(session.stream.peer().port == client.local_port());
+    CHECK(session.stream.peer().family == AF_INET);
+    CHECK(&session.stream.peer() == &session.stream.peer());
+  });
+}
+
+TEST_CASE("peers on a dual-stack socket") {
+  ServerHarness server(echo, "::");
+  const Client four(server.port(), AF_INET);
+  Session& session4 = server.session(1);
+  const Client six(server.port(), AF_INET6);
+  Session& session6 = server.session(2);
+  server.call([&] {
+    CHECK(session4.stream.peer().address == "127.0.0.1");
+    CHECK(session4.stream.peer().family == AF_INET);
+    CHECK(session6.stream.peer().address == "::1");
+    CHECK(session6.stream.peer().family == AF_INET6);
+    CHECK(session6.stream.peer().port == six.local_port());
+  });
+}
+
+TEST_CASE("a Unix listener") {
+  const TempDir dir;
+  const std::string path = dir.path("socket");
+  ListenSocket socket;
+  REQUIRE(bind_unix(path, std::nullopt, &socket) == 0);
+  ServerHarness server(std::move(socket), echo);
+  Client client(connect_unix(path));
+  client.send("hello");
+  CHECK(client.receive(5) == "hello");
+  Session& session = server.session();
+  server.call([&] {
+    CHECK(session.stream.peer().address.empty());
+    CHECK(session.stream.peer().port == 0);
+    CHECK(session.stream.peer().family == AF_UNIX);
+    server.stop_listening();
+    CHECK(access(path.c_str(), F_OK) != 0);  // gone with the listener, not some time later
+  });
+  client.send("again");
+  CHECK(client.receive(5) == "again");
+}
+
+TEST_CASE("a crowd is accepted whole") {
+  ServerHarness server(echo);
+  std::vector<Client> clients;
+  for (int i = 0; i < 300; ++i) clients.emplace_back(server);
+  for (Client& client : clients) client.send("ping");
+  for (Client& client : clients) CHECK(client.receive(4) == "ping");
+  server.session(300);
+}
+
+TEST_CASE("a paused listener lets connections wait") {
+  ServerHarness server(echo);
+  server.call([&] {
+    server.listener().pause();
+    server.listener().pause();
+    CHECK(server.listener().paused());
+  });
+  Client client(server);
+  client.send("x");
+  pollfd waiting{client.fd(), POLLIN, 0};
+  CHECK(::poll(&waiting, 1, 50) == 0);
+  server.call([&] {
+    server.listener().resume();
+    server.listener().resume();
+    CHECK_FALSE(server.listener().paused());
+  });
+  CHECK(client.receive(1) == "x");
+}
+
+TEST_CASE("a listener may be paused or destroyed by the connection it accepts") {
+  for (const bool destroy : {false, true}) {
+    CAPTURE(destroy);
+    std::atomic<ServerHarness*> self = nullptr;
+    std::atomic<int> connections = 0;
+    ServerHarness server([&](Session& session) {
+      echo(session);
+      ++connections;
+      if (destroy) {
+        self.load()->stop_listening();
+      } else {
+        self.load()->listener().pause();
+      }
+    });
+    self = &server;
+    Client client(server);
+    client.send("x");
+    CHECK(client.receive(1) == "x");
+    if (!destroy) {
+      const Client waiting(server);
+      client.send("y");
+      CHECK(client.receive(1) == "y");
+      CHECK(connections == 1);
+    }
+  }
+}
+
+TEST_CASE("a connection nobody wants is closed") {
+  test::LoopHarness harness;
+  std::unique_ptr<Listener> listener;
+  int port = 0;
+  harness.call([&] {
+    std::vector<ListenSocket> sockets;
+    REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
+    port = sockets[0].port();
+    int error = 0;
+    listener = Listener::open(
+        harness.loop(), std::move(sockets[0]), [](Accepted&&) {}, &error);
+    CHECK(error == 0);
+    CHECK(listener->socket().port() == port);
+  });
+  Client client(port, AF_INET);
+  CHECK(client.receive_all().empty());
+  harness.call([&] { listener.reset(); });
+}
+
+TEST_CASE("the port is free when the listener is gone") {
+  test::LoopHarness harness;
+  int port = 0;
+  for (int i = 0; i < 100; ++i) {
+    std::vector<ListenSocket> sockets;
+    REQUIRE(bind_tcp("127.0.0.1", port, &sockets) == 0);
+    port = sockets[0].port();
+    harness.call([&] {
+      int error = 0;
+      Listener::open(
+          harness.loop(), std::move(sockets[0]), [](Accepted&&) {}, &error);
+      CHECK(error == 0);
+    });
+  }
+}
+
+TEST_CASE("without descriptors clients are turned away, the server says so once and goes on") {
+  ServerHarness server(echo);
+  std::atomic<int> reports = 0;
+  std::atomic<int> reported = 0;
+  server.call([&] {
+    server.listener().on_overload = [&](int error) {
+      ++reports;
+      reported = error;
+    };
+  });
+  Client early(server);
+  early.send("x");
+  CHECK(early.receive(1) == "x");
+
+  // Sockets for later, then a limit that leaves no descriptor for the accepting side.
+  std::vector<int> unconnected;
+  for (int i = 0; i < 20; ++i) unconnected.push_back(::socket(AF_INET, SOCK_STREAM, 0));
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(unconnected.back()) + 1;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &tight) == 0);
+  std::vector<int> plugs;  // numbers below the limit that are still free
+  for (int fd = 0; (fd = dup(0)) >= 0;) plugs.push_back(fd);
+
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(server.port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (const int fd : unconnected) {
+    CHECK(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    char byte = 0;
+    CHECK(::recv(fd, &byte, 1, 0) <= 0);  // FIN or RST, at once
+  }
+  early.send("y");
+  CHECK(early.receive(1) == "y");
+  CHECK(reports >= 1);
+  CHECK(reports <= 2);
+  CHECK(reported == UV_EMFILE);
+
+  for (const int fd : plugs) ::close(fd);
+  for (const int fd : unconnected) ::close(fd);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  Client late(server);
+  late.send("z");
+  CHECK(late.receive(1) == "z");
+}
+
+}  // namespace
+}  // namespace httpuv::net

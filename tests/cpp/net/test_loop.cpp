@@ -1,0 +1,285 @@
+#include "net/loop.h"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "harness.h"
+
+namespace httpuv::net {
+namespace {
+
+using test::count_descriptors;
+using test::LoopHarness;
+
+std::unique_ptr<Loop> make_loop() {
+  int error = 1;
+  auto loop = Loop::create(&error);
+  REQUIRE(error == 0);
+  return loop;
+}
+
+// On a thread as in life, so that libuv's pool, which the first job starts, inherits its signal
+// mask.
+void run(Loop& loop) {
+  LoopThread thread;
+  REQUIRE(thread.start([&] { loop.run(); }) == 0);
+  thread.join();
+}
+
+class Task final : public TurnTask {
+ public:
+  explicit Task(std::function<void()> body) : body_(std::move(body)) {}
+  void run_turn() override { body_(); }
+
+ private:
+  std::function<void()> body_;
+};
+
+class Owner final : public DeadlineOwner {
+ public:
+  explicit Owner(std::function<void()> body) : body_(std::move(body)) {}
+  void on_deadline(Deadline&) override { body_(); }
+
+ private:
+  std::function<void()> body_;
+};
+
+TEST_CASE("a loop that never ran leaves nothing behind") {
+  make_loop();
+  const std::size_t before = count_descriptors();
+  for (int i = 0; i < 10; ++i) make_loop();
+  CHECK(count_descriptors() == before);
+}
+
+TEST_CASE("a loop that has nothing to do ends when it is told to") {
+  const auto loop = make_loop();
+  loop->finish();
+  loop->finish();
+  run(*loop);
+  loop->wake();  // after the end: nothing
+}
+
+TEST_CASE("a thousand loops one after another, each on its own thread") {
+  { const LoopHarness first; }  // whatever is made once
+  const std::size_t before = count_descriptors();
+  for (int i = 0; i < 1000; ++i) {
+    LoopHarness harness;
+    if (i % 10 == 0) harness.call([] {});
+  }
+  CHECK(count_descriptors() == before);
+}
+
+TEST_CASE("several loops at once") {
+  std::array<LoopHarness, 4> harnesses;
+  int calls = 0;
+  for (LoopHarness& harness : harnesses) harness.call([&] { ++calls; });
+  CHECK(calls == 4);
+}
+
+TEST_CASE("waking from four threads while the loop ends") {
+  for (int round = 0; round < 50; ++round) {
+    const auto loop = make_loop();
+    std::atomic<int> woken = 0;
+    std::atomic<bool> stop = false;
+    loop->on_wake = [&] {
+      if (++woken == 5) loop->finish();
+    };
+    LoopThread thread;
+    REQUIRE(thread.start([&] { loop->run(); }) == 0);
+    std::vector<std::thread> ringers;
+    for (int i = 0; i < 4; ++i) {
+      ringers.emplace_back([&] {
+        while (!stop) loop->wake();
+      });
+    }
+    thread.join();
+    stop = true;
+    for (std::thread& ringer : ringers) ringer.join();
+    CHECK(woken >= 5);
+  }
+}
+
+TEST_CASE("no wake-up is lost") {
+  const auto loop = make_loop();
+  std::atomic<int> posted = 0;
+  int seen = 0;
+  loop->on_wake = [&] {
+    seen = posted;
+    if (seen == 4000) loop->finish();
+  };
+  std::vector<std::thread> posters;
+  for (int i = 0; i < 4; ++i) {
+    posters.emplace_back([&] {
+      for (int n = 0; n < 1000; ++n) {
+        ++posted;
+        loop->wake();
+      }
+    });
+  }
+  run(*loop);
+  for (std::thread& poster : posters) poster.join();
+  CHECK(seen == 4000);
+}
+
+TEST_CASE("jobs run elsewhere and end here, also those under way when the loop is told to end") {
+  const auto loop = make_loop();
+  LoopThread thread;
+  std::atomic<int> jobs = 0;
+  int done = 0;
+  // On the loop thread, as everything: the first job of a process starts the pool, whose threads
+  // inherit their signal mask.
+  loop->on_wake = [&] {
+    for (int i = 0; i < 20; ++i) {
+      loop->work(
+          [&] {
+            CHECK_FALSE(thread.is_current());
+            ++jobs;
+          },
+          [&] {
+            CHECK(thread.is_current());
+            ++done;
+            // The end of one job may begin another.
+            if (done == 20) loop->work([&] { ++jobs; }, [&] { ++done; });
+          });
+    }
+    loop->finish();
+  };
+  loop->wake();
+  REQUIRE(thread.start([&] { loop->run(); }) == 0);
+  thread.join();
+  CHECK(jobs == 21);
+  CHECK(done == 21);
+}
+
+TEST_CASE("the turn's end comes after wake-ups, deadlines and jobs, before the loop sleeps") {
+  const auto loop = make_loop();
+  int pending = 0;
+  int flushed = 0;
+  loop->on_turn_end = [&] { flushed += std::exchange(pending, 0); };
+  Owner owner([&] {
+    ++pending;
+    // If this one were only flushed after the next event, the loop would sleep now for ever.
+    loop->work([] {}, [&] { ++pending; });
+  });
+  Deadline deadline(&owner);
+  loop->on_wake = [&] {
+    ++pending;
+    deadline.set(loop->timers(), loop->now_ms() + 10);
+  };
+  Owner checker([&] {
+    CHECK(flushed == 3);
+    CHECK(pending == 0);
+    loop->finish();
+  });
+  Deadline check(&checker);
+  check.set(loop->timers(), loop->now_ms() + 500);
+  loop->wake();
+  run(*loop);
+  CHECK(flushed == 3);
+}
+
+TEST_CASE("deadlines on a real loop") {
+  const auto loop = make_loop();
+  std::int64_t asked = 0;
+  std::int64_t fired = 0;
+  Owner owner([&] {
+    fired = loop->now_ms();
+    loop->finish();
+  });
+  Deadline deadline(&owner);
+  asked = loop->now_ms() + 120;
+  deadline.set(loop->timers(), asked + 60'000);
+  deadline.set(loop->timers(), asked);
+  run(*loop);
+  CHECK(fired >= asked);
+}
+
+TEST_CASE("tasks for the next turn take turns") {
+  const auto loop = make_loop();
+  std::string order;
+  std::vector<std::unique_ptr<Task>> tasks;
+  for (const char name : {'a', 'b', 'c'}) {
+    const std::size_t index = tasks.size();
+    tasks.push_back(std::make_unique<Task>([&, name, index] {
+      order += name;
+      if (order.size() < 9) loop->run_next_turn(*tasks[index]);
+      if (order.size() == 9) loop->finish();
+    }));
+    loop->run_next_turn(*tasks.back());
+    loop->run_next_turn(*tasks.back());  // once is enough
+  }
+  Task withdrawn([&] { order += '!'; });
+  loop->run_next_turn(withdrawn);
+  CHECK(withdrawn.waiting());
+  withdrawn.withdraw();
+  {  // One that is destroyed while it waits.
+    Task gone([&] { order += '!'; });
+    loop->run_next_turn(gone);
+  }
+  run(*loop);
+  CHECK(order == "abcabcabc");
+}
+
+TEST_CASE("the loop thread knows itself, has a name, and blocks signals") {
+  LoopThread thread;
+  CHECK_FALSE(thread.is_current());
+  std::promise<void> ready;
+  std::string name;
+  sigset_t mask;
+  bool current = false;
+  REQUIRE(thread.start([&] {
+    current = thread.is_current();
+    char buffer[16] = {};
+    pthread_getname_np(pthread_self(), buffer, sizeof(buffer));
+    name = buffer;
+    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  }) == 0);
+  thread.join();
+  thread.join();
+  CHECK(current);
+  CHECK(name == "httpuv");
+  for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGHUP, SIGCHLD, SIGALRM, SIGUSR1, SIGPROF}) {
+    CHECK(sigismember(&mask, number) == 1);
+  }
+  sigset_t ours;
+  pthread_sigmask(SIG_SETMASK, nullptr, &ours);
+  CHECK(sigismember(&ours, SIGINT) == 0);
+}
+
+TEST_CASE("pool threads block signals too") {
+  LoopHarness harness;
+  std::promise<bool> blocked;
+  harness.call([&] {
+    harness.loop().work(
+        [&] {
+          sigset_t mask;
+          pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+          blocked.set_value(sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGPIPE) == 1);
+        },
+        [] {});
+  });
+  CHECK(blocked.get_future().get());
+}
+
+TEST_CASE("a loop that cannot be made says why") {
+  // Tested with every descriptor taken.
+  std::vector<int> plugs;
+  for (int fd = 0; plugs.size() < 100'000 && (fd = dup(0)) >= 0;) plugs.push_back(fd);
+  int error = 0;
+  std::unique_ptr<Loop> loop;
+  if (plugs.size() < 100'000) loop = Loop::create(&error);
+  for (const int fd : plugs) ::close(fd);
+  if (plugs.size() < 100'000) {
+    CHECK(loop == nullptr);
+    CHECK(error == UV_EMFILE);
+  }
+}
+
+}  // namespace
+}  // namespace httpuv::net

@@ -1,0 +1,503 @@
+#include "net/stream.h"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+#include "harness.h"
+#include "net/file_slice.h"
+
+namespace httpuv::net {
+namespace {
+
+using test::Client;
+using test::LoopHarness;
+using test::pattern;
+using test::ServerHarness;
+using test::Session;
+
+constexpr std::size_t kMega = 1024 * 1024;
+
+void echo(Session& session) {
+  session.data_hook = [](Session& self, std::string_view data) {
+    CHECK(self.stream.write(data) == 0);
+  };
+}
+
+// TCP stalls on buffers smaller than its segments, which are large on the loopback interface.
+constexpr int kSmallBuffer = 64 * 1024;
+
+// So that little fits.
+void shrink(Stream& stream, int size = kSmallBuffer) {
+  setsockopt(stream.fd(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+// A session on one end of a socket pair; the test holds the other.
+struct Pair {
+  explicit Pair(LoopHarness& harness) : harness(harness), client(make()) {}
+  ~Pair() {
+    harness.call([&] { session.stream.close(); });
+    session.wait_for_event('C');
+  }
+  int make() {
+    int fds[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    harness.call([&] {
+      CHECK(session.stream.open(Accepted::adopt(harness.loop(), fds[0]), &session) == 0);
+      session.stream.start_reading();
+    });
+    return fds[1];
+  }
+  LoopHarness& harness;
+  Session session;
+  Client client;
+};
+
+TEST_CASE("an idle stream is small") {
+  CHECK(sizeof(Stream) <= 400);
+}
+
+TEST_CASE("echo: whole, byte by byte, in random pieces") {
+  ServerHarness server(echo);
+  const std::string bytes = pattern(20'000);
+  std::mt19937 random(3);
+  for (int round = 0; round < 6; ++round) {
+    Client client(server);
+    std::string_view rest = bytes;
+    if (round == 1) rest = rest.substr(0, 500);
+    const std::string expected(rest);
+    while (!rest.empty()) {
+      const std::size_t size = round == 0   ? rest.size()
+                               : round == 1 ? 1
+                                            : std::min<std::size_t>(rest.size(), random() % 3000);
+      client.send(rest.substr(0, size));
+      rest.remove_prefix(size);
+    }
+    CHECK(client.receive(expected.size()) == expected);
+  }
+}
+
+TEST_CASE("echo through a socket pair") {
+  LoopHarness harness;
+  Pair pair(harness);
+  echo(pair.session);
+  pair.client.send("over a pair");
+  CHECK(pair.client.receive(11) == "over a pair");
+  harness.call([&] {
+    CHECK(pair.session.stream.peer().family == AF_UNIX);
+    pair.session.stream.reset();  // no RST on a Unix socket: an end
+  });
+  CHECK(pair.client.receive_all().empty());
+}
+
+TEST_CASE("what does not fit is kept, in order, whatever it was written with") {
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    LoopHarness harness;
+    Pair pair(harness);
+    Session& session = pair.session;
+    std::string expected;
+    std::vector<std::weak_ptr<const std::string>> owners;
+    harness.call([&] {
+      Stream& stream = session.stream;
+      shrink(stream, 4096);  // nearly nothing
+      std::mt19937 random(seed);
+      for (int i = 0; i < 200; ++i) {
+        std::string head = pattern(random() % 200, seed + static_cast<std::uint32_t>(i));
+        if (random() % 3 == 0) head.clear();
+        const std::size_t size = random() % 4 == 0 ? random() % 50'000 : random() % 2000;
+        std::string body = pattern(size, 77 + static_cast<std::uint32_t>(i));
+        expected += head + body;
+        switch (random() % 3) {
+          case 0:
+            CHECK(stream.write(head, body) == 0);
+            break;
+          case 1:
+            CHECK(stream.write_owned(head, std::move(body)) == 0);
+            break;
+          default: {
+            const auto owner = std::make_shared<const std::string>(std::move(body));
+            owners.push_back(owner);
+            CHECK(stream.write_shared(head, *owner, owner) == 0);
+          }
+        }
+      }
+      CHECK(stream.busy());
+      CHECK(stream.queued() > 0);
+      CHECK(stream.queued() + stream.bytes_written() == expected.size());
+    });
+    CHECK((pair.client.receive(expected.size()) == expected));
+    session.wait_for_event('D');
+    harness.call([&] {
+      CHECK_FALSE(session.stream.busy());
+      CHECK(session.stream.queued() == 0);
+      CHECK(session.stream.bytes_written() == expected.size());
+    });
+    for (const auto& owner : owners) CHECK(owner.expired());
+    CHECK(session.events() == "D");
+  }
+}
+
+TEST_CASE("many small pieces to a client that does not read take little more than their bytes") {
+  LoopHarness harness;
+  Pair pair(harness);
+  Session& session = pair.session;
+  const std::size_t count = 20'000;
+  harness.call([&] {
+    shrink(session.stream, 4096);
+    const auto shared = std::make_shared<const std::string>(32, 'm');
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(session.stream.write_shared({}, *shared, shared) == 0);
+    }
+    CHECK(shared.use_count() == 1);  // copied together, not kept one by one
+  });
+  CHECK((pair.client.receive(count * 32) == std::string(count * 32, 'm')));
+}
+
+TEST_CASE("a body is moved only if it has to be kept") {
+  ServerHarness server;
+  Client client(server);
+  Session& session = server.session();
+  server.call([&] {
+    std::string small = "small";
+    CHECK(session.stream.write_owned("head ", std::move(small)) == 0);
+    CHECK(small == "small");  // NOLINT(bugprone-use-after-move): promised
+    CHECK_FALSE(session.stream.busy());
+    CHECK(session.stream.write({}) == 0);
+    CHECK(session.stream.write_owned({}, {}) == 0);
+    CHECK(session.stream.write_shared({}, {}, nullptr) == 0);
+    CHECK_FALSE(session.stream.busy());
+    shrink(session.stream);
+    std::string big = pattern(8 * kMega);
+    CHECK(session.stream.write_owned("", std::move(big)) == 0);
+    CHECK(big.empty());  // NOLINT(bugprone-use-after-move): promised
+    CHECK(session.stream.busy());
+  });
+  CHECK(client.receive(10) == "head small");
+  CHECK((client.receive(8 * kMega) == pattern(8 * kMega)));
+}
+
+TEST_CASE("progress is visible while one big piece is on its way") {
+  ServerHarness server;
+  Client client(server.port(), AF_INET, kSmallBuffer);
+  Session& session = server.session();
+  const std::size_t size = 8 * kMega;
+  server.call([&] { CHECK(session.stream.write(pattern(size)) == 0); });
+  std::uint64_t last = 0;
+  for (int i = 0; i < 7; ++i) {
+    client.receive(kMega);
+    server.call([&] {
+      const std::uint64_t now = session.stream.bytes_written();
+      CHECK(now >= last);
+      CHECK(now >= static_cast<std::uint64_t>(i + 1) * kMega);
+      CHECK(now + session.stream.queued() == size);
+      last = now;
+    });
+  }
+  client.receive(kMega);
+  session.wait_for_event('D');
+}
+
+TEST_CASE("a half-closed client is answered") {
+  ServerHarness server([](Session& session) {
+    session.eof_hook = [](Session& self) {
+      CHECK_FALSE(self.stream.reading());
+      self.stream.start_reading();  // nothing more will come
+      CHECK_FALSE(self.stream.reading());
+      CHECK(self.stream.write("you said ", self.received()) == 0);
+      self.stream.shutdown();
+      CHECK(self.stream.write("too late") == UV_EPIPE);
+      CHECK(self.stream.send_file("", {}, 0, 1) == UV_EPIPE);
+    };
+  });
+  Client client(server);
+  client.send("something");
+  client.shut_down();
+  CHECK(client.receive_all() == "you said something");
+  CHECK(server.session().events() == "E");
+}
+
+TEST_CASE("shutdown waits for what is queued, and reading goes on") {
+  ServerHarness server;
+  Client client(server.port(), AF_INET, kSmallBuffer);
+  Session& session = server.session();
+  server.call([&] {
+    shrink(session.stream);
+    CHECK(session.stream.write(pattern(2 * kMega)) == 0);
+    session.stream.shutdown();
+    session.stream.shutdown();
+    CHECK(session.stream.busy());
+  });
+  CHECK((client.receive_all() == pattern(2 * kMega)));
+  CHECK(session.events() == "D");
+  client.send("still heard");
+  client.shut_down();
+  session.wait_for_event('E');
+  CHECK(session.received() == "still heard");
+}
+
+TEST_CASE("a stream that does not read leaves bytes with the kernel") {
+  ServerHarness server(echo);
+  Client client(server);
+  Session& session = server.session();
+  server.call([&] {
+    session.stream.stop_reading();
+    session.stream.stop_reading();
+    CHECK_FALSE(session.stream.reading());
+  });
+  client.send("later");
+  pollfd waiting{client.fd(), POLLIN, 0};
+  CHECK(::poll(&waiting, 1, 50) == 0);
+  CHECK(session.received().empty());
+  server.call([&] {
+    session.stream.start_reading();
+    session.stream.start_reading();
+    CHECK(session.stream.reading());
+  });
+  CHECK(client.receive(5) == "later");
+}
+
+TEST_CASE("close ends with FIN, reset with RST") {
+  ServerHarness server;
+  Client first(server);
+  Session& closed = server.session(1);
+  Client second(server);
+  Session& reset = server.session(2);
+  server.call([&] {
+    closed.stream.close();
+    closed.stream.close();
+    closed.stream.reset();
+    CHECK(closed.stream.closing());
+    CHECK(closed.stream.fd() == -1);
+    CHECK(closed.stream.write("x") == UV_EBADF);
+    reset.stream.reset();
+    reset.stream.close();
+  });
+  CHECK(first.receive_end().empty());
+  CHECK(second.receive_end() == "RST");
+  closed.wait_for_event('C');
+  reset.wait_for_event('C');
+  CHECK(closed.events() == "C");
+  CHECK(reset.events() == "C");
+}
+
+TEST_CASE("what is queued is dropped by close, and its owners let go") {
+  for (const bool reset : {false, true}) {
+    ServerHarness server;
+    const Client client(server.port(), AF_INET, kSmallBuffer);
+    Session& session = server.session();
+    const auto owner = std::make_shared<const std::string>(4 * kMega, 'x');
+    server.call([&] {
+      CHECK(session.stream.write_shared("head", *owner, owner) == 0);
+      CHECK(session.stream.busy());
+      CHECK(owner.use_count() == 2);
+      if (reset) {
+        session.stream.reset();
+      } else {
+        session.stream.close();
+      }
+    });
+    session.wait_for_event('C');
+    CHECK(session.events() == "C");
+    CHECK(owner.use_count() == 1);
+  }
+}
+
+TEST_CASE("a reset by the peer is one error, in every state") {
+  enum class When { kIdle, kQueued, kShutdown, kAfterEof };
+  for (const When when : {When::kIdle, When::kQueued, When::kShutdown, When::kAfterEof}) {
+    CAPTURE(static_cast<int>(when));
+    ServerHarness server;
+    Client client(server.port(), AF_INET, kSmallBuffer);
+    Session& session = server.session();
+    if (when == When::kAfterEof) {
+      client.shut_down();
+      session.wait_for_event('E');
+    }
+    server.call([&] {
+      if (when == When::kIdle) return;
+      CHECK(session.stream.write(pattern(4 * kMega)) == 0);
+      if (when == When::kShutdown) session.stream.shutdown();
+    });
+    client.reset();
+    session.wait_for_event('X');
+    CHECK((session.error() == UV_ECONNRESET || session.error() == UV_EPIPE));
+    server.call([&] {
+      CHECK_FALSE(session.stream.reading());
+      const int expected = session.error();
+      CHECK(session.stream.write("x") == expected);
+      CHECK(session.stream.write_owned("x", "y") == expected);
+      CHECK(session.stream.write_shared("x", "y", nullptr) == expected);
+      CHECK(session.stream.send_file("x", {}, 0, 5) == expected);
+      session.stream.start_reading();
+      CHECK_FALSE(session.stream.reading());
+      session.stream.shutdown();
+      session.stream.close();
+    });
+    session.wait_for_event('C');
+    CHECK(session.events() == (when == When::kAfterEof ? "EXC" : "XC"));
+  }
+}
+
+TEST_CASE("a write to a peer that is gone returns the error, and SIGPIPE harms nobody") {
+  struct sigaction action {};
+  REQUIRE(sigaction(SIGPIPE, nullptr, &action) == 0);
+  REQUIRE((action.sa_handler == SIG_DFL));
+  ServerHarness server;
+  Client client(server);
+  Session& session = server.session();
+  const test::TempFile file(pattern(1000));
+  server.call([&] { session.stream.stop_reading(); });
+  client.reset();
+  server.call([&] {
+    int error = 0;
+    for (int i = 0; i < 1000 && error == 0; ++i) {
+      error = i % 2 == 0 ? session.stream.write("anybody there?")
+                         : session.stream.send_file("", file.ref(), 0, 1000);
+      usleep(1000);  // the RST is on its way
+    }
+    CHECK((error == UV_EPIPE || error == UV_ECONNRESET));
+    CHECK(session.stream.write("x") == error);
+    // EPIPE comes with the signal, ECONNRESET only before it: this one raises it for sure.
+    CHECK(::write(session.stream.fd(), "x", 1) < 0);
+    CHECK(errno == EPIPE);
+    // sendfile(2) as well, which knows no MSG_NOSIGNAL.
+    CHECK(send_slice(session.stream.fd(), file.fd(), 0, 1000) == UV_EPIPE);
+    session.stream.close();
+  });
+  session.wait_for_event('C');
+  CHECK(session.events() == "C");  // an error that was returned is not reported again
+}
+
+TEST_CASE("close and reset from inside every callback") {
+  for (const bool reset : {false, true}) {
+    for (const char when : {'d', 'E', 'X', 'D'}) {
+      CAPTURE(reset);
+      CAPTURE(when);
+      const auto end = [reset](Session& self) {
+        CHECK(self.stream.write("last words") <= 0);
+        if (reset) {
+          self.stream.reset();
+        } else {
+          self.stream.close();
+        }
+        CHECK(self.stream.write("x") == UV_EBADF);
+        self.stream.start_reading();
+        self.stream.stop_reading();
+        self.stream.shutdown();
+        CHECK_FALSE(self.stream.reading());
+      };
+      ServerHarness server([&](Session& session) {
+        if (when == 'd') session.data_hook = [&](Session& self, std::string_view) { end(self); };
+        if (when == 'E') session.eof_hook = end;
+        if (when == 'X') session.error_hook = end;
+        if (when == 'D') session.drained_hook = end;
+      });
+      Client client(server);
+      Session& session = server.session();
+      switch (when) {
+        case 'd':
+          client.send("x");
+          break;
+        case 'E':
+          client.shut_down();
+          break;
+        case 'X':
+          client.reset();
+          break;
+        default:
+          server.call([&] {
+            shrink(session.stream);
+            CHECK(session.stream.write(pattern(4 * kMega)) == 0);
+          });
+          client.receive(4 * kMega);
+      }
+      session.wait_for_event('C');
+      CHECK(session.events().back() == 'C');
+      CHECK(session.events().size() <= 2);
+    }
+  }
+}
+
+TEST_CASE("a drained handler may write again") {
+  ServerHarness server;
+  Client client(server.port(), AF_INET, kSmallBuffer);
+  Session& session = server.session();
+  int rounds = 0;
+  server.call([&] {
+    shrink(session.stream);
+    session.drained_hook = [&](Session& self) {
+      if (++rounds < 20) CHECK(self.stream.write(pattern(kMega)) == 0);
+      if (rounds == 20) self.stream.shutdown();
+    };
+    CHECK(session.stream.write(pattern(kMega)) == 0);
+  });
+  std::string expected;
+  for (int i = 0; i < 20; ++i) expected += pattern(kMega);
+  CHECK((client.receive_all() == expected));
+}
+
+TEST_CASE("a stream, its session and its connection end in their own closed callback") {
+  // As a server does it: the handler deletes itself.
+  struct Connection final : StreamHandler {
+    explicit Connection(int& gone) : gone(gone) {}
+    ~Connection() { ++gone; }
+    void on_data(std::string_view data) override { CHECK(stream.write(data) == 0); }
+    void on_eof() override { stream.close(); }
+    void on_error(int) override { stream.close(); }
+    void on_drained() override {}
+    void on_closed() override { delete this; }
+    int& gone;
+    Stream stream;
+  };
+  int gone = 0;
+  {
+    LoopHarness harness;
+    std::unique_ptr<Listener> listener;
+    int port = 0;
+    harness.call([&] {
+      std::vector<ListenSocket> sockets;
+      REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
+      port = sockets[0].port();
+      int error = 0;
+      listener = Listener::open(
+          harness.loop(), std::move(sockets[0]),
+          [&](Accepted&& accepted) {
+            auto* connection = new Connection(gone);
+            CHECK(connection->stream.open(std::move(accepted), connection) == 0);
+            connection->stream.start_reading();
+          },
+          &error);
+    });
+    for (int i = 0; i < 50; ++i) {
+      Client client(port, AF_INET);
+      client.send("x");
+      CHECK(client.receive(1) == "x");
+      if (i % 2 == 0) client.reset();
+    }
+    harness.call([&] { listener.reset(); });
+  }
+  CHECK(gone == 50);
+}
+
+TEST_CASE("an adopted connection that no stream takes is closed") {
+  LoopHarness harness;
+  int fds[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  harness.call([&] {
+    const auto accepted = Accepted::adopt(harness.loop(), fds[0]);
+    CHECK(accepted.fd() == fds[0]);
+    CHECK(harness.loop().descriptors().contains(fds[0]));
+  });
+  Client client(fds[1]);
+  CHECK(client.receive_end().empty());
+  harness.call([&] { CHECK_FALSE(harness.loop().descriptors().contains(fds[0])); });
+}
+
+}  // namespace
+}  // namespace httpuv::net
