@@ -27,8 +27,7 @@ class OpenFileCache {
   void end_turn();
   void clear();
 
-  // Nobody waits for end_turn().
-  [[nodiscard]] bool turn_done() const { return turn_.empty(); }
+  [[nodiscard]] std::size_t jobs() const { return jobs_; }
   [[nodiscard]] bool idle() const { return jobs_ == 0 && turn_.empty(); }
   [[nodiscard]] ServiceCounters counters() const;
 

@@ -28,7 +28,7 @@ FileService::FileService(Executor& executor, Sink& sink, const CacheLimits& limi
       routes_(std::make_shared<const RouteTable>(std::vector<Route>(), nullptr)) {}
 
 FileService::~FileService() {
-  assert(idle() && "jobs of the service are still under way");
+  assert(cache_->jobs() == 0 && "the executor still has jobs of this service");
 }
 
 void FileService::set_routes(std::shared_ptr<const RouteTable> routes) {
@@ -51,18 +51,28 @@ void FileService::resolve(const Token& token, const Match& match) {
 void FileService::resolve(const Token& token, std::string_view raw_path) {
   const Match match = classify(raw_path);
   if (match.kind == MatchKind::kRoute) return resolve(token, match);
-  Resolution resolution;
-  resolution.kind = ResolutionKind::kFallthrough;
-  resolution.table = routes_;
-  sink_.on_resolved(token, resolution);
+  unrouted_.push_back(token);
 }
 
 void FileService::end_turn() {
-  cache_->end_turn();
+  // Whoever is answered may ask again.
+  do {
+    answer_unrouted();
+    cache_->end_turn();
+  } while (!unrouted_.empty());
+}
+
+void FileService::answer_unrouted() {
+  if (unrouted_.empty()) return;
+  Resolution resolution;
+  resolution.kind = ResolutionKind::kFallthrough;
+  resolution.table = routes_;
+  const std::vector<Token> tokens = std::exchange(unrouted_, {});
+  for (const Token& token : tokens) sink_.on_resolved(token, resolution);
 }
 
 bool FileService::idle() const {
-  return cache_->idle();
+  return unrouted_.empty() && cache_->idle();
 }
 
 ServiceCounters FileService::counters() const {

@@ -5,7 +5,8 @@
 // end_turn() then checks each distinct path once, however many requests asked for it, after the
 // last of them was read: a file that was replaced before a request was sent is never served from
 // before. Every resolve() is answered by exactly one Sink::on_resolved(), in end_turn() or when the
-// pool is done. The executor, the sink and the service must live until idle().
+// pool is done. The service and its sink must live until the executor has run every `done` it was
+// given.
 #pragma once
 
 #include <cstddef>

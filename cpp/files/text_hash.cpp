@@ -14,10 +14,15 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-std::uint64_t load(const char* bytes, std::size_t size) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes, size);
+template <class Word>
+std::uint64_t load(const char* bytes) {
+  Word word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
   return word;
+}
+
+std::uint64_t byte(char c) {
+  return static_cast<unsigned char>(c);
 }
 
 // Odd words whose bits are well mixed: the fractions of the square roots of 2, 3 and 5.
@@ -40,10 +45,21 @@ std::uint64_t hash_text(std::string_view text, std::uint64_t seed) {
   const char* at = text.data();
   std::size_t left = text.size();
   for (; left > 16; at += 16, left -= 16) {
-    state = fold(load(at, 8) ^ kRootOf3 ^ state, load(at + 8, 8) ^ kRootOf5 ^ (state >> 32));
+    state = fold(load<std::uint64_t>(at) ^ kRootOf3 ^ state,
+                 load<std::uint64_t>(at + 8) ^ kRootOf5 ^ (state >> 32));
   }
-  const std::uint64_t low = load(at, left < 8 ? left : 8);
-  const std::uint64_t high = left > 8 ? load(at + 8, left - 8) : 0;
+  // The rest as two words that may overlap: the size is in the state already.
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  if (left >= 8) {
+    low = load<std::uint64_t>(at);
+    high = load<std::uint64_t>(at + left - 8);
+  } else if (left >= 4) {
+    low = load<std::uint32_t>(at);
+    high = load<std::uint32_t>(at + left - 4);
+  } else if (left > 0) {
+    low = byte(at[0]) | byte(at[left / 2]) << 8 | byte(at[left - 1]) << 16;
+  }
   return fold(fold(low ^ kRootOf5 ^ state, high ^ kRootOf2 ^ seed), kRootOf3);
 }
 
