@@ -1,5 +1,7 @@
 #include "http/request.h"
 
+#include <utility>
+
 #include <array>
 #include <cstddef>
 
@@ -125,6 +127,15 @@ Field find_field(std::string_view lower_case) {
   if (lower_case.empty()) return Field::kOther;
   const std::uint8_t i = kHash.slots[slot_of(lower_case, kHash.multiplier)];
   return kNames[i] == lower_case ? static_cast<Field>(i) : Field::kOther;
+}
+
+void RequestHead::clear() {
+  RequestHead fresh;
+  fresh.bytes.swap(bytes);
+  fresh.fields.swap(fields);
+  fresh.bytes.clear();
+  fresh.fields.clear();
+  *this = std::move(fresh);
 }
 
 std::string_view RequestHead::get(Field field) const {

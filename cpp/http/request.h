@@ -134,6 +134,9 @@ struct RequestHead {
     return std::string_view(bytes.data() + slice.offset, slice.size);
   }
 
+  // As new, but with the memory it has: for the next head.
+  void clear();
+
   // The value of the first field of that name, or "".
   [[nodiscard]] std::string_view get(Field field) const;
   [[nodiscard]] bool has(Field field) const;

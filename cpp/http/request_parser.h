@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "http/chunk_reader.h"
 #include "http/limits.h"
@@ -40,6 +41,9 @@ class RequestParser {
   // After the kEnd of a request that was not head.keep_alive everything is consumed and dropped
   // (RFC 9112 section 9.6).
   ParseEvent next(std::string_view& input);
+
+  // While idle(): a cleared head whose memory the next one is to use.
+  void lend(RequestHead&& spare) { head_ = std::move(spare); }
 
   // Moves the head out; once, after kHead.
   RequestHead take_head();

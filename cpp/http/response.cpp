@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <utility>
 
 #include "base/ascii.h"
 
@@ -159,6 +160,13 @@ Special special_field(std::string_view name) {
 }
 
 }  // namespace
+
+void ResponseHead::clear() {
+  ResponseHead fresh;
+  fresh.fields_.swap(fields_);
+  fresh.fields_.clear();
+  *this = std::move(fresh);
+}
 
 HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
   if (!base::is_token(name)) return HeaderError::kBadName;

@@ -44,6 +44,9 @@ class ResponseHead {
   // For fields known to be good: "Name: value\r\n" once or more, none of those that are noted.
   void add_serialized(std::string_view lines) { fields_.append(lines); }
 
+  // As new, but with the memory it has: for the next head.
+  void clear();
+
   // "Name: value\r\n" for each field that is written as it is.
   [[nodiscard]] const std::string& fields() const { return fields_; }
 

@@ -58,26 +58,28 @@ void Application::handle(server::Event&& event) {
 
 // --- HTTP ---------------------------------------------------------------------------------------
 
-py::dict Application::environment_of(server::RequestEvent& event) {
-  if (!event.resumed) return environment_.build(event);
+py::dict Application::environment_of(server::Envelope& envelope) {
+  if (!envelope.resumed) return environment_.build(envelope);
   const auto found = std::find_if(announced_.begin(), announced_.end(),
-                                  [&](const Announced& each) { return each.id == event.id; });
-  if (found == announced_.end()) return environment_.build(event);
+                                  [&](const Announced& each) { return each.id == envelope.id; });
+  if (found == announced_.end()) return environment_.build(envelope);
   py::dict environment = std::move(found->environment);
   announced_.erase(found);
-  Environment::set_body(environment, std::move(event.body));
+  Environment::set_body(environment, std::move(envelope.body));
   return environment;
 }
 
 void Application::on_event(server::RequestEvent&& event) {
   // A stopped server has nobody to answer.
   if (server_ == nullptr || !server_->running()) return;
-  py::dict environment = environment_of(event);
-  if (!event.headers_only) {
-    ask(event.id, callbacks_.call, "call", environment, false);
-  } else if (!ask(event.id, callbacks_.on_headers, "onHeaders", environment, true)) {
-    announced_.push_back({event.id, std::move(environment)});
-    send(server::Continue{event.id});
+  server::EnvelopePtr envelope = std::move(event.envelope);
+  const server::ExchangeId id = envelope->id;
+  py::dict environment = environment_of(*envelope);
+  if (!envelope->headers_only) {
+    ask(std::move(envelope), callbacks_.call, "call", environment, false);
+  } else if (!ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
+    announced_.push_back({id, std::move(environment)});
+    send(server::Continue{id});
   }
 }
 
@@ -120,33 +122,29 @@ void Application::on_event(server::StreamTakenEvent&& event) {
 }
 
 // Calls back and sends the answer. False when it may decline to answer and did.
-bool Application::ask(const server::ExchangeId& id, py::handle callback, const char* where,
+bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const char* where,
                       const py::dict& environment, bool may_decline) {
-  server::Respond command;
-  command.id = id;
+  const server::ExchangeId id = envelope->id;
   try {
     const py::object result =
         py::reinterpret_steal<py::object>(PyObject_CallOneArg(callback.ptr(), environment.ptr()));
     if (!result) throw py::error_already_set();
     if (may_decline && result.is_none()) return false;
-    Response response;
-    if (!from_plain(result, response)) {
+    if (!from_plain(result, *envelope)) {
       const auto reply = std::make_shared<Reply>(shared_from_this(), id);
       const py::object normal = callbacks_.convert(result, environment, reply);
       if (normal.is_none()) {
         if (!reply->done()) replies_[id] = reply;
         return true;
       }
-      response = from_normal(normal);
+      from_normal(normal, *envelope);
     }
-    command.head = std::move(response.head);
-    command.body = std::move(response.body);
-    send(std::move(command));
+    send(server::Respond{std::move(envelope)});
   } catch (py::error_already_set& error) {
     http::PlainResponse plain = http::plain_response(500);
-    command.head = std::move(plain.head);
-    command.body = std::move(plain.body);
-    send(std::move(command));
+    envelope->head = std::move(plain.head);
+    envelope->answer = std::move(plain.body);
+    send(server::Respond{std::move(envelope)});
     if (!error.matches(PyExc_Exception)) throw;
     callbacks_.on_error(where, environment, error.value());
   }
@@ -182,9 +180,9 @@ void Application::notify(const server::ConnectionId& id, const char* method,
 }
 
 void Application::on_event(server::WsOpenEvent&& event) {
-  const server::ConnectionId id = event.request.id.connection;
+  const server::ConnectionId id = event.request->id.connection;
   try {
-    const py::dict environment = environment_of(event.request);
+    const py::dict environment = environment_of(*event.request);
     const py::object listener = callbacks_.on_ws_open(
         std::make_shared<Socket>(shared_from_this(), id), environment, text(event.protocol));
     if (listener.is_none()) return;  // it has failed and was closed

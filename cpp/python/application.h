@@ -88,8 +88,8 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsDroppedEvent&& event);
   void on_event(server::WsCloseEvent&& event);
 
-  pybind11::dict environment_of(server::RequestEvent& event);
-  bool ask(const server::ExchangeId& id, pybind11::handle callback, const char* where,
+  pybind11::dict environment_of(server::Envelope& envelope);
+  bool ask(server::EnvelopePtr&& envelope, pybind11::handle callback, const char* where,
            const pybind11::dict& environment, bool may_decline);
   std::shared_ptr<Reply> find(const server::ExchangeId& id);
   void tell(const char* where, const pybind11::object& callback,

@@ -170,9 +170,9 @@ void Environment::add_fields(PyObject* environment, const http::RequestHead& hea
   set(environment, c.headers, headers.ptr());
 }
 
-py::dict Environment::build(server::RequestEvent& event) {
+py::dict Environment::build(server::Envelope& envelope) {
   const Constants& c = constants();
-  const http::RequestHead& head = event.head;
+  const http::RequestHead& head = envelope.request;
   const py::object result = checked(PyDict_Copy(template_.ptr()));
   PyObject* const environment = result.ptr();
 
@@ -184,13 +184,13 @@ py::dict Environment::build(server::RequestEvent& event) {
   set(environment, c.path_info, path == target ? target_text.ptr() : text(path).ptr());
   set(environment, c.query_string, head.query.size == 0 ? c.empty : text(head.view(head.query)).ptr());
   set(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
-  set(environment, c.remote_addr, address_text(event.remote_address).ptr());
+  set(environment, c.remote_addr, address_text(envelope.remote_address).ptr());
   char port[8];
-  const int digits = std::snprintf(port, sizeof port, "%d", event.remote_port);
+  const int digits = std::snprintf(port, sizeof port, "%d", envelope.remote_port);
   set(environment, c.remote_port,
-      event.remote_port == 0 ? c.empty : text({port, static_cast<std::size_t>(digits)}).ptr());
+      envelope.remote_port == 0 ? c.empty : text({port, static_cast<std::size_t>(digits)}).ptr());
   add_fields(environment, head);
-  set(environment, c.input, make_input(std::move(event.body)).ptr());
+  set(environment, c.input, make_input(std::move(envelope.body)).ptr());
   return py::reinterpret_borrow<py::dict>(result);
 }
 

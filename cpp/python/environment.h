@@ -22,8 +22,8 @@ class Environment {
 
   void set_constant(const char* key, pybind11::object value);
 
-  // The dict for a request; takes the body out of the event.
-  pybind11::dict build(server::RequestEvent& event);
+  // The dict for a request; takes its body.
+  pybind11::dict build(server::Envelope& envelope);
 
   // Puts the body of a request whose head was announced earlier into its environment.
   static void set_body(pybind11::dict& environment, server::RequestBody&& body);

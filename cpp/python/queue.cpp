@@ -30,7 +30,14 @@ void Queue::push(const std::shared_ptr<Application>& application,
   Delivery delivery;
   delivery.application = application;
   delivery.events.swap(events);
-  enqueue(std::move(delivery));
+  bool ring = false;
+  {
+    const std::lock_guard lock(mutex_);
+    back_.push_back(std::move(delivery));
+    events.swap(spare_);
+    ring = std::exchange(armed_, false);
+  }
+  if (ring) doorbell_.ring();
 }
 
 void Queue::post(py::object function) {
@@ -140,7 +147,14 @@ void Queue::run_next() {
   const std::shared_ptr<Application> application = delivery.application;
   server::Event event = std::move(delivery.events[delivery.next]);
   const bool last = ++delivery.next == delivery.events.size();
-  if (last) front_.pop_front();
+  if (last) {
+    delivery.events.clear();
+    {
+      const std::lock_guard lock(mutex_);
+      if (spare_.capacity() < delivery.events.capacity()) spare_.swap(delivery.events);
+    }
+    front_.pop_front();
+  }
   // `delivery` is not touched again: the callback may run the queue.
   answered(application);
   struct Finally {

@@ -62,6 +62,7 @@ class Queue {
 
   std::mutex mutex_;
   std::deque<Delivery> back_;  // by mutex_
+  std::vector<server::Event> spare_;  // by mutex_: the memory of a batch that was handled
   bool armed_ = false;         // by mutex_: the next push rings
   std::atomic<bool> woken_{false};
   bool watched_ = false;       // by mutex_: somebody has the descriptor, so it must tell the truth

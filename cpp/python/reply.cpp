@@ -22,13 +22,16 @@ void Reply::finish(server::Command&& command) {
 }
 
 void Reply::send(const py::object& normal) {
-  Response response = from_normal(normal);
-  finish(server::Respond{id_, std::move(response.head), std::move(response.body)});
+  auto envelope = std::make_unique<server::Envelope>();
+  envelope->id = id_;
+  from_normal(normal, *envelope);
+  finish(server::Respond{std::move(envelope)});
 }
 
 void Reply::start(int status, const py::object& headers, std::optional<std::uint64_t> length) {
-  Response response = from_normal(py::make_tuple(status, headers, py::none()));
-  post(server::StreamHead{id_, std::move(response.head), length});
+  server::Envelope envelope;
+  from_normal(py::make_tuple(status, headers, py::none()), envelope);
+  post(server::StreamHead{id_, std::move(envelope.head), length});
 }
 
 void Reply::write(py::handle data, bool acknowledge) {

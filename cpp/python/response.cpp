@@ -75,15 +75,24 @@ void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
   }
 }
 
-void set_bytes(Response& response, PyObject* body) {
+void set_bytes(server::Envelope& envelope, const char* data, std::size_t size) {
+  // Into the memory of an answer before this one, if there is any.
+  if (auto* bytes = std::get_if<std::string>(&envelope.answer)) {
+    bytes->assign(data, size);
+  } else {
+    envelope.answer = std::string(data, size);
+  }
+}
+
+void set_bytes(server::Envelope& envelope, PyObject* body) {
   char* data = nullptr;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize(body, &data, &size) != 0) throw py::error_already_set();
-  response.body = std::string(data, static_cast<std::size_t>(size));
+  set_bytes(envelope, data, static_cast<std::size_t>(size));
 }
 
-// The shape nearly every answer has. False when it is another; then `response` is to be dropped.
-bool convert_plain(PyObject* result, Response& response) {
+// The shape nearly every answer has. False when it is another; then `envelope` may be half filled.
+bool convert_plain(PyObject* result, server::Envelope& envelope) {
   if (!PyDict_CheckExact(result)) return false;
   PyObject* const status = item(result, keys().status);
   if (status == nullptr || !PyLong_CheckExact(status)) return false;
@@ -97,20 +106,21 @@ bool convert_plain(PyObject* result, Response& response) {
     Py_ssize_t position = 0;
     while (PyDict_Next(headers, &position, &name, &value) != 0) {
       if (!PyUnicode_CheckExact(name) || !PyUnicode_CheckExact(value)) return false;
-      add_header(response.head, name, value);
+      add_header(envelope.head, name, value);
     }
   }
   if (body == nullptr || body == Py_None) {
   } else if (PyUnicode_CheckExact(body)) {
-    response.body = std::string(utf8(body));
+    const std::string_view bytes = utf8(body);
+    set_bytes(envelope, bytes.data(), bytes.size());
   } else if (PyBytes_CheckExact(body)) {
-    set_bytes(response, body);
+    set_bytes(envelope, body);
   } else {
     return false;
   }
   const long code = PyLong_AsLong(status);
   if (code == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-  set_status(response.head, code);
+  set_status(envelope.head, code);
   return true;
 }
 
@@ -124,34 +134,33 @@ server::FileBody File::take() {
   return body;
 }
 
-bool from_plain(py::handle result, Response& response) {
-  if (convert_plain(result.ptr(), response)) return true;
-  response = Response();
+bool from_plain(py::handle result, server::Envelope& envelope) {
+  if (convert_plain(result.ptr(), envelope)) return true;
+  envelope.head.clear();
+  envelope.answer = std::monostate();
   return false;
 }
 
-Response from_normal(const py::object& normal) {
-  Response response;
+void from_normal(const py::object& normal, server::Envelope& envelope) {
   long status = 0;
   PyObject* headers = nullptr;
   PyObject* body = nullptr;
   if (PyArg_ParseTuple(normal.ptr(), "lOO", &status, &headers, &body) == 0) {
     throw py::error_already_set();
   }
-  set_status(response.head, status);
+  set_status(envelope.head, status);
   for (const py::handle pair : py::reinterpret_borrow<py::object>(headers)) {
     PyObject* name = nullptr;
     PyObject* value = nullptr;
     if (PyArg_ParseTuple(pair.ptr(), "UU", &name, &value) == 0) throw py::error_already_set();
-    add_header(response.head, name, value);
+    add_header(envelope.head, name, value);
   }
-  if (body == Py_None) return response;
+  if (body == Py_None) return;
   if (py::isinstance<File>(body)) {
-    response.body = py::handle(body).cast<File&>().take();
+    envelope.answer = py::handle(body).cast<File&>().take();
   } else {
-    set_bytes(response, body);
+    set_bytes(envelope, body);
   }
-  return response;
 }
 
 }  // namespace httpuv::python

@@ -7,21 +7,16 @@
 
 #include <pybind11/pybind11.h>
 
-#include "http/response.h"
 #include "server/message.h"
 
 namespace httpuv::python {
 
-struct Response {
-  http::ResponseHead head;
-  server::ResponseBody body;
-};
-
-// False when `result` is not of the plain shape.
-bool from_plain(pybind11::handle result, Response& response);
+// Both fill in head and answer of the envelope, which are cleared. from_plain() is false when
+// `result` is not of the plain shape; then both are as they were.
+bool from_plain(pybind11::handle result, server::Envelope& envelope);
 
 // From (status, [(name, value), ...], bytes | None | File), which convert() makes of other shapes.
-Response from_normal(const pybind11::object& normal);
+void from_normal(const pybind11::object& normal, server::Envelope& envelope);
 
 // A file that an answer sends; adopts the descriptor.
 class File {

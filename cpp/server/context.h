@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "server/counters.h"
 #include "server/date_clock.h"
+#include "server/envelopes.h"
 #include "server/limits.h"
 #include "server/message.h"
 #include "server/outbox.h"
@@ -31,6 +32,7 @@ struct Context {
   Counters& counters;
 
   StaticFiles* files = nullptr;
+  Envelopes envelopes{};
   Outbox outbox{};
   DateClock clock{};
   Topics topics{};

@@ -89,6 +89,7 @@ void HttpSession::read(std::string_view input) {
   in_read_ = true;
   bool hungry = false;
   while (!hungry && may_read()) {
+    if (parser_.idle() && !input.empty()) lend_head();
     switch (parser_.next(input)) {
       case http::ParseEvent::kNeedMore:
         hungry = true;
@@ -116,6 +117,13 @@ void HttpSession::read(std::string_view input) {
     if (!held_.empty()) connection_.stream().stop_reading();
     update_deadline();
   }
+}
+
+// The next head is read into memory that one before it had.
+void HttpSession::lend_head() {
+  if (head_.bytes.capacity() == 0) return;
+  head_.clear();
+  parser_.lend(std::move(head_));
 }
 
 void HttpSession::resume_reading() {
@@ -308,15 +316,16 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   context_.counters.in_flight.add();
   context_.counters.in_flight_bytes.add(body.length);
   const net::Peer& peer = connection_.stream().peer();
-  RequestEvent event;
-  event.id = {connection_.id(), exchange.sequence};
-  event.head = std::move(head);
-  event.body = std::move(body);
-  event.remote_address = peer.address;
-  event.remote_port = peer.port;
-  event.headers_only = headers_only;
-  event.resumed = announced_;
-  context_.events.emplace_back(std::move(event));
+  EnvelopePtr envelope = context_.envelopes.take();
+  envelope->id = {connection_.id(), exchange.sequence};
+  // The head that comes out is one that was used: its memory is for the next request.
+  std::swap(envelope->request, head);
+  envelope->body = std::move(body);
+  envelope->remote_address = peer.address;
+  envelope->remote_port = peer.port;
+  envelope->headers_only = headers_only;
+  envelope->resumed = announced_;
+  context_.events.emplace_back(RequestEvent{std::move(envelope)});
 }
 
 // The application is done with the exchange, or (`abandon`) will never be heard about it.

@@ -71,6 +71,7 @@ class HttpSession {
   // Reading.
   void read(std::string_view input);
   [[nodiscard]] bool may_read() const;
+  void lend_head();
   void resume_reading();
   void on_head();
   void on_body(std::string_view bytes);

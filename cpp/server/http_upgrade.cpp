@@ -76,14 +76,13 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
   std::string date = "Date: ";
   date.append(context_.clock.text()).append("\r\n");
   websocket::append_handshake(context_.outbox.open(connection_), handshake, date);
-  WsOpenEvent event;
-  event.request.id = id;
-  event.request.head = std::move(head_);
-  event.request.remote_address = peer.address;
-  event.request.remote_port = peer.port;
-  event.request.resumed = announced_;
-  event.protocol = handshake.protocol;
-  context_.events.emplace_back(std::move(event));
+  EnvelopePtr envelope = context_.envelopes.take();
+  envelope->id = id;
+  envelope->request = std::move(head_);
+  envelope->remote_address = peer.address;
+  envelope->remote_port = peer.port;
+  envelope->resumed = announced_;
+  context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol});
 
   exchanges_.clear();
   exchanges_.release();

@@ -117,9 +117,11 @@ struct Server::Live::Carrier {
   }
 
   void operator()(Respond&& c) const {
-    if (auto* session = http(c.id)) {
-      session->respond(c.id.sequence, std::move(c.head), std::move(c.body));
+    Envelope& envelope = *c.envelope;
+    if (auto* session = http(envelope.id)) {
+      session->respond(envelope.id.sequence, std::move(envelope.head), std::move(envelope.answer));
     }
+    live.context_.envelopes.give(std::move(c.envelope));
   }
   void operator()(Continue&& c) const {
     if (auto* session = http(c.id)) session->resume_request(c.id.sequence);

@@ -16,4 +16,17 @@ OwnedFd::~OwnedFd() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+void Envelope::clear() {
+  request.clear();
+  body = RequestBody();
+  headers_only = false;
+  resumed = false;
+  head.clear();
+  if (auto* bytes = std::get_if<std::string>(&answer)) {
+    bytes->clear();
+  } else {
+    answer = std::monostate();
+  }
+}
+
 }  // namespace httpuv::server

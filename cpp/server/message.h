@@ -67,17 +67,29 @@ using ResponseBody = std::variant<std::monostate, std::string, FileBody>;
 
 // --- events: loop thread -> application ---------------------------------------------------------
 
-// A request to answer. `headers_only`: its head has come, its body has not; the application says
-// Respond or Continue. Otherwise it is complete; `resumed` says that its head was announced before
-// (the application has its environment, so `head` is empty).
-struct RequestEvent {
+// A request on its way to the application, and its answer on the way back: one object for both, so
+// that its memory goes round between the threads instead of being allocated on one and freed on the
+// other for every request.
+struct Envelope {
   ExchangeId id;
-  http::RequestHead head;
+
+  http::RequestHead request;
   RequestBody body;
   std::string remote_address;
   int remote_port = 0;
-  bool headers_only = false;
-  bool resumed = false;
+  bool headers_only = false;  // the head has come, the body has not: answer, or say Continue
+  bool resumed = false;       // the application has had the head, which is not here again
+
+  http::ResponseHead head;
+  ResponseBody answer;
+
+  void clear();  // as new, but with the memory it has
+};
+using EnvelopePtr = std::unique_ptr<Envelope>;
+
+// A request to answer.
+struct RequestEvent {
+  EnvelopePtr envelope;
 };
 
 // The exchange will never be completed: its client went away, or broke off, before Respond.
@@ -97,10 +109,9 @@ struct StreamTakenEvent {
   std::uint64_t total = 0;
 };
 
-// A WebSocket is open. `request` is the one that asked for it; its id's connection is the socket's
-// name from now on.
+// A WebSocket is open. `request` asked for it; its id's connection is the socket's name from now on.
 struct WsOpenEvent {
-  RequestEvent request;
+  EnvelopePtr request;
   std::string protocol;  // the subprotocol agreed on, or ""
 };
 
@@ -148,10 +159,9 @@ class EventSink {
 
 // --- commands: application -> loop thread -------------------------------------------------------
 
+// Answers the exchange that the envelope names.
 struct Respond {
-  ExchangeId id;
-  http::ResponseHead head;
-  ResponseBody body;
+  EnvelopePtr envelope;
 };
 
 // The application lets a request whose head it has seen go on.
