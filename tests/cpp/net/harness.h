@@ -48,7 +48,7 @@ class LoopHarness {
 
 // What a stream reports, as one letter each, besides the data: E(of) X(error) D(rained) C(losed).
 // Hooks run on the loop thread, after the recording.
-class Session : public StreamHandler {
+class Session final : public StreamHandler {
  public:
   std::function<void(Session&, std::string_view)> data_hook;
   std::function<void(Session&)> eof_hook, error_hook, drained_hook, closed_hook;

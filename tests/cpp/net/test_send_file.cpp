@@ -1,0 +1,405 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "harness.h"
+#include "net/file_slice.h"
+#include "net/residency.h"
+
+namespace httpuv::net {
+namespace {
+
+using test::Client;
+using test::pattern;
+using test::ServerHarness;
+using test::Session;
+using test::TempFile;
+
+constexpr std::size_t kMega = 1024 * 1024;
+constexpr int kSmallBuffer = 64 * 1024;
+
+void shrink(Stream& stream) {
+  setsockopt(stream.fd(), SOL_SOCKET, SO_SNDBUF, &kSmallBuffer, sizeof(kSmallBuffer));
+}
+
+TEST_CASE("files of every awkward size, with and without sendfile") {
+  const std::string content = pattern(3 * kMega + 7);
+  const TempFile file(content);
+  for (const bool sendfile : {true, false}) {
+    CAPTURE(sendfile);
+    ServerHarness server;
+    server.call([&] { server.loop().set_use_sendfile(sendfile); });
+    Client client(server);
+    Session& session = server.session();
+    std::uint64_t total = 0;
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{1}, std::size_t{4095}, std::size_t{4096}, std::size_t{4097},
+          std::size_t{65'536}, Stream::kFileSlice - 1, Stream::kFileSlice, Stream::kFileSlice + 1,
+          content.size()}) {
+      CAPTURE(size);
+      const std::size_t offset = size == content.size() ? 0 : 5;
+      server.call([&] { CHECK(session.stream.send_file("head", file.ref(), offset, size) == 0); });
+      CHECK((client.receive(4 + size) == "head" + content.substr(offset, size)));
+      total += 4 + size;
+    }
+    server.call([&] {
+      CHECK(session.stream.bytes_written() == total);
+      session.stream.shutdown();
+    });
+    CHECK(client.receive_all().empty());
+  }
+}
+
+TEST_CASE("a file in memory that fits is gone when the call returns") {
+  const TempFile file(pattern(50'000));
+  ServerHarness server;
+  Client client(server);
+  Session& session = server.session();
+  server.call([&] {
+    CHECK(session.stream.send_file("head ", file.ref(), 0, 50'000) == 0);
+    CHECK_FALSE(session.stream.busy());
+    CHECK(session.stream.bytes_written() == 50'005);
+  });
+  CHECK((client.receive(50'005) == "head " + pattern(50'000)));
+  CHECK(session.events().empty());
+}
+
+TEST_CASE("the head travels with the beginning of the file") {
+  const TempFile file(pattern(1000));
+  ServerHarness server;
+  Client client(server);
+  Session& session = server.session();
+  for (int i = 0; i < 20; ++i) {
+    server.call([&] { CHECK(session.stream.send_file("head", file.ref(), 0, 1000) == 0); });
+    char buffer[2000];
+    CHECK(::recv(client.fd(), buffer, sizeof(buffer), 0) == 1004);  // one packet, so one read
+  }
+}
+
+TEST_CASE("bytes, shared bytes and files leave in the order they were given") {
+  const std::string content = pattern(2 * kMega, 99);
+  const TempFile file(content);
+  for (std::uint32_t seed = 1; seed <= 8; ++seed) {
+    CAPTURE(seed);
+    ServerHarness server;
+    Client client(server.port(), AF_INET, kSmallBuffer);
+    Session& session = server.session();
+    std::string expected;
+    server.call([&] {
+      Stream& stream = session.stream;
+      server.loop().set_use_sendfile(seed % 4 != 0);
+      shrink(stream);
+      std::mt19937 random(seed);
+      for (int i = 0; i < 60; ++i) {
+        const std::string piece = pattern(random() % 20'000, seed + static_cast<std::uint32_t>(i));
+        switch (random() % 3) {
+          case 0:
+            expected += piece;
+            CHECK(stream.write(piece) == 0);
+            break;
+          case 1: {
+            expected += piece;
+            const auto owner = std::make_shared<const std::string>(piece);
+            CHECK(stream.write_shared({}, *owner, owner) == 0);
+            break;
+          }
+          default: {
+            const std::size_t offset = random() % content.size();
+            const std::size_t size =
+                random() % std::min<std::size_t>(300'000, content.size() - offset);
+            expected += "part" + content.substr(offset, size);
+            CHECK(stream.send_file("part", file.ref(), offset, size) == 0);
+          }
+        }
+      }
+      stream.shutdown();
+    });
+    CHECK((client.receive_all() == expected));
+    server.call([&] {
+      CHECK_FALSE(session.stream.busy());
+      CHECK(session.stream.queued() == 0);
+      CHECK(session.stream.bytes_written() == expected.size());
+    });
+  }
+}
+
+TEST_CASE("a file that is not in memory is read by the pool, not by the loop") {
+  const std::string content = pattern(2 * kMega + 11);
+  const TempFile file(content);
+  for (int round = 0; round < 3; ++round) {
+    if (!file.evict()) {
+      MESSAGE("this file system keeps everything in memory: nothing to test");
+      return;
+    }
+    ServerHarness server;
+    Client client(server);
+    Session& session = server.session();
+    server.call([&] {
+      CHECK(session.stream.send_file("head", file.ref(), 0, content.size()) == 0);
+      // Had the loop gone ahead, some of the file would have left by now.
+      CHECK(session.stream.busy());
+      CHECK(session.stream.bytes_written() == 4);
+      CHECK_FALSE(is_resident(file.fd(), 0, Stream::kFileSlice));
+    });
+    CHECK((client.receive(4 + content.size()) == "head" + content));
+    session.wait_for_event('D');
+    CHECK(is_resident(file.fd(), 0, content.size()));
+  }
+}
+
+TEST_CASE(
+    "a hole in the page cache is found, and so is an evicted file that was resident just now") {
+  const std::string content = pattern(4 * kMega);
+  const TempFile file(content);
+  Residency residency;
+  CHECK(residency.check(file.fd(), 0, Stream::kFileSlice, 1000));
+  CHECK(residency.check(file.fd(), Stream::kFileSlice, Stream::kFileSlice, 1000));
+  CHECK(residency.check(file.fd(), 4096, Stream::kFileSlice, 1001));
+  if (!file.evict()) {
+    MESSAGE("this file system keeps everything in memory: nothing to test");
+    return;
+  }
+  CHECK_FALSE(residency.check(file.fd(), 0, Stream::kFileSlice, 1002));
+  CHECK_FALSE(residency.check(file.fd(), 0, Stream::kFileSlice, 1003));
+  CHECK(warm(file.fd(), 0, Stream::kFileSlice) == static_cast<ssize_t>(Stream::kFileSlice));
+  CHECK(residency.check(file.fd(), 0, Stream::kFileSlice, 1004));
+  posix_fadvise(file.fd(), 64 * 1024, 64 * 1024, POSIX_FADV_DONTNEED);
+  CHECK_FALSE(residency.check(file.fd(), 0, Stream::kFileSlice, 3000));
+}
+
+TEST_CASE("a file that turns out shorter cuts the connection") {
+  const TempFile file(pattern(100'000));
+  for (const bool sendfile : {true, false}) {
+    for (const bool evicted : {false, true}) {
+      CAPTURE(sendfile);
+      CAPTURE(evicted);
+      if (evicted) file.evict();
+      ServerHarness server([](Session& session) {
+        session.error_hook = [](Session& self) { self.stream.reset(); };
+      });
+      Client client(server);
+      Session& session = server.session();
+      int error = 0;
+      server.call([&] {
+        server.loop().set_use_sendfile(sendfile);
+        error = session.stream.send_file("", file.ref(), 0, 100'001);
+        CHECK((error == 0 || error == UV_EOF));
+        if (error == UV_EOF) session.stream.reset();
+      });
+      const std::string end = client.receive_end();
+      CHECK((end == "RST" || end.size() <= 100'000));
+      session.wait_for_event('C');
+      CHECK(session.events() == (error == 0 ? "XC" : "C"));
+      if (error == 0) CHECK(session.error() == UV_EOF);
+    }
+  }
+}
+
+TEST_CASE("a range beyond the end of its file is an error") {
+  const TempFile file("short");
+  ServerHarness server;
+  const Client client(server);
+  Session& session = server.session();
+  server.call([&] { CHECK(session.stream.send_file("", file.ref(), 5, 10) == 0); });
+  session.wait_for_event('X');
+  CHECK(session.error() == UV_EOF);
+  server.call([&] { CHECK(session.stream.write("x") == UV_EOF); });
+}
+
+TEST_CASE("a file truncated while it is being sent cuts the connection") {
+  const TempFile file(pattern(32 * kMega));
+  ServerHarness server(
+      [](Session& session) { session.error_hook = [](Session& self) { self.stream.reset(); }; });
+  Client client(server.port(), AF_INET, kSmallBuffer);
+  Session& session = server.session();
+  server.call([&] {
+    CHECK(session.stream.send_file("", file.ref(), 0, 32 * kMega) == 0);
+    CHECK(session.stream.busy());
+  });
+  CHECK((client.receive(kMega) == pattern(32 * kMega).substr(0, kMega)));
+  REQUIRE(ftruncate(file.fd(), 2 * kMega) == 0);
+  client.receive_end();
+  session.wait_for_event('C');
+  CHECK(session.error() == UV_EOF);
+}
+
+TEST_CASE("a file that sendfile cannot send is copied") {
+  // Made by the kernel as it is read: no page cache behind it.
+  const int fd = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    MESSAGE("no /proc: nothing to test");
+    return;
+  }
+  ServerHarness server;
+  Client client(server);
+  Session& session = server.session();
+  server.call([&] {
+    CHECK(session.stream.send_file("maps:", FileRef::adopt(fd), 0, 100) == 0);
+    CHECK(session.stream.write(":end") == 0);
+  });
+  const std::string got = client.receive(109);
+  CHECK(got.substr(0, 5) == "maps:");
+  CHECK(got.substr(105) == ":end");
+}
+
+TEST_CASE("closing in the middle of a file, and while the pool reads for it") {
+  const TempFile file(pattern(8 * kMega));
+  for (const bool evicted : {false, true}) {
+    for (const bool sendfile : {true, false}) {
+      for (const bool reset : {true, false}) {
+        if (evicted) file.evict();
+        ServerHarness server;
+        const Client client(server.port(), AF_INET, kSmallBuffer);
+        Session& session = server.session();
+        const auto owner = std::make_shared<int>(0);
+        server.call([&] {
+          server.loop().set_use_sendfile(sendfile);
+          CHECK(session.stream.send_file("", FileRef(file.fd(), owner), 0, 8 * kMega) == 0);
+          CHECK(session.stream.busy());
+          if (reset) {
+            session.stream.reset();
+          } else {
+            session.stream.close();
+          }
+        });
+        session.wait_for_event('C');
+        CHECK(session.events() == "C");
+      }
+    }
+  }
+}
+
+TEST_CASE("a client that resets in the middle of a file is one error") {
+  const TempFile file(pattern(16 * kMega));
+  for (const bool sendfile : {true, false}) {
+    ServerHarness server;
+    Client client(server.port(), AF_INET, kSmallBuffer);
+    Session& session = server.session();
+    server.call([&] {
+      server.loop().set_use_sendfile(sendfile);
+      CHECK(session.stream.send_file("", file.ref(), 0, 16 * kMega) == 0);
+    });
+    client.receive(100'000);
+    client.reset();
+    session.wait_for_event('X');
+    CHECK((session.error() == UV_ECONNRESET || session.error() == UV_EPIPE));
+    server.call([&] { session.stream.close(); });
+    session.wait_for_event('C');
+    CHECK(session.events() == "XC");
+  }
+}
+
+TEST_CASE("the descriptor goes with the last range") {
+  const TempFile file(pattern(kMega));
+  ServerHarness server;
+  Client client(server);
+  Session& session = server.session();
+  const int copy = dup(file.fd());
+  server.call([&] {
+    FileRef ref = FileRef::adopt(copy);
+    CHECK(ref);
+    CHECK_FALSE(FileRef());
+    for (int i = 0; i < 4; ++i) {
+      CHECK(session.stream.send_file("", ref, static_cast<std::uint64_t>(i), 1000) == 0);
+    }
+    CHECK(session.stream.send_file("", std::move(ref), 0, kMega) == 0);
+  });
+  CHECK(client.receive(4000 + kMega).size() == 4000 + kMega);
+  server.call([] {});
+  CHECK(fcntl(copy, F_GETFD) < 0);
+}
+
+TEST_CASE("a slow reader gets everything") {
+  const std::string content = pattern(4 * kMega);
+  const TempFile file(content);
+  for (const bool sendfile : {true, false}) {
+    ServerHarness server;
+    Client client(server.port(), AF_INET, kSmallBuffer);
+    Session& session = server.session();
+    server.call([&] {
+      server.loop().set_use_sendfile(sendfile);
+      shrink(session.stream);
+      CHECK(session.stream.send_file("", file.ref(), 0, content.size()) == 0);
+      session.stream.shutdown();
+    });
+    std::string got;
+    std::uint64_t last = 0;
+    while (got.size() < content.size()) {
+      got += client.receive(std::min<std::size_t>(30'000, content.size() - got.size()));
+      if (got.size() % 300'000 < 30'000) {
+        server.call([&] {
+          CHECK(session.stream.bytes_written() >= last);
+          last = session.stream.bytes_written();
+          CHECK(session.stream.queued() == 0);
+        });
+      }
+    }
+    CHECK((got == content));
+    CHECK(client.receive_all().empty());
+  }
+}
+
+TEST_CASE("somebody who downloads fast does not keep others waiting") {
+  const TempFile file(pattern(16 * kMega));
+  std::atomic<bool> stop = false;
+  ServerHarness server([](Session& session) {
+    session.data_hook = [](Session& self, std::string_view data) {
+      CHECK(self.stream.write(data) == 0);
+    };
+  });
+  Client fast(server);
+  Session& download = server.session(1);
+  std::function<void(Session&)> again = [&](Session& self) {
+    if (!stop) CHECK(self.stream.send_file("", file.ref(), 0, 16 * kMega) == 0);
+    if (stop) self.stream.shutdown();
+  };
+  server.call([&] {
+    download.drained_hook = again;
+    again(download);
+  });
+  std::thread reader([&] { fast.receive_all(); });
+  Client small(server);
+  int turns = 0;
+  server.call([&] { server.loop().on_turn_end = [&] { ++turns; }; });
+  for (int i = 0; i < 100; ++i) {
+    std::uint64_t before = 0;
+    std::uint64_t after = 0;
+    server.call([&] {
+      before = download.stream.bytes_written();
+      turns = 0;
+    });
+    small.send("ping");
+    CHECK(small.receive(4) == "ping");
+    server.call([&] {
+      after = download.stream.bytes_written();
+      // A turn gives the download at most a slice and what follows it.
+      CHECK(after - before <=
+            static_cast<std::uint64_t>(turns + 2) * (Stream::kFileSlice + 65'536));
+    });
+  }
+  stop = true;
+  reader.join();
+  server.call([&] { server.loop().on_turn_end = nullptr; });
+}
+
+TEST_CASE("warm reads what is there") {
+  const TempFile file(pattern(300'000));
+  CHECK(warm(file.fd(), 0, 300'000) == 300'000);
+  CHECK(warm(file.fd(), 100'000, 300'000) == 200'000);
+  CHECK(warm(file.fd(), 300'000, 10) == 0);
+  CHECK(warm(-1, 0, 10) == UV_EBADF);
+  char buffer[10];
+  CHECK(read_blocking(file.fd(), 299'995, buffer, 10) == 5);
+  CHECK(read_blocking(-1, 0, buffer, 10) == UV_EBADF);
+  CHECK_FALSE(is_resident(-1, 0, 10));
+}
+
+}  // namespace
+}  // namespace httpuv::net
