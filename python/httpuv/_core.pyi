@@ -9,6 +9,9 @@ __version__: str
 # excluded?, options by name, all resolved: see httpuv.static.
 Route = tuple[str, bytes, bool, dict[str, object]]
 
+# An answer whose body is at hand: status, header fields, body.
+Normal = tuple[int, list[tuple[str, str]], bytes | File | None]
+
 class Queue:
     """Events on their way from I/O threads to the Python thread that runs the callbacks."""
 
@@ -46,11 +49,12 @@ class Server:
         call: Callable[[dict[str, Any]], object] | None,
         on_headers: Callable[[dict[str, Any]], object] | None,
         on_error: Callable[[str, dict[str, Any] | None, BaseException], None],
-        convert: Callable[[object], tuple[int, list[tuple[str, str]], bytes | File | None]],
+        convert: Callable[[object, dict[str, Any], Reply], Normal | None],
         environ: dict[str, object],
         limits: dict[str, float | int],
-        on_ws_open: Callable[[Any], object] | None = None,
+        on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,
         allowed_hosts: Sequence[str] = (),
+        websocket: dict[str, object] = ...,
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""
@@ -58,7 +62,9 @@ class Server:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
     def set_routes(self, routes: list[Route], mime: dict[str, str] | None) -> None:
         """Replace the static paths; returns when they are in use."""
-    def stop(self, timeout: float) -> None:
+    def publish(self, topic: str, message: str | bytes, compress: bool = True) -> None:
+        """Send a message to every WebSocket that has subscribed to the topic."""
+    def stop(self, timeout: float = 0.0) -> None:
         """End the server; answers under way have `timeout` seconds. Idempotent."""
     def before_fork(self) -> None:
         """Have the I/O thread stand still, holding no lock, until the fork is over."""
@@ -70,6 +76,35 @@ class Server:
         """Counters by name."""
     @property
     def running(self) -> bool: ...
+
+class Reply:
+    """The way to answer a request later. Does nothing once it was answered or its client left."""
+
+    # Called on the thread that runs the queue.
+    on_taken: Callable[[int], object] | None  # the kernel has taken so many bytes of the body
+    on_abandoned: Callable[[], object] | None  # the client has gone
+    on_half_closed: Callable[[], object] | None  # the client sends no more
+    def send(self, normal: Normal) -> None:
+        """Answer with a body that is at hand."""
+    def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
+        """Begin an answer whose body follows in pieces; length None: chunked."""
+    def write(self, data: str | bytes, acknowledge: bool = False) -> None:
+        """Send the next piece; on_taken is called if `acknowledge`."""
+    def end(self) -> None:
+        """The body is complete."""
+    def cut(self) -> None:
+        """Give up: 500 if nothing was sent, else the connection is cut."""
+    @property
+    def done(self) -> bool: ...
+
+class Socket:
+    """A WebSocket. Does nothing once it is closed."""
+
+    def send(self, message: str | bytes, compress: bool = True) -> None: ...
+    def ping(self, payload: bytes) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+    def subscribe(self, topic: str, wanted: bool = True) -> None: ...
+    def buffered(self) -> int: ...
 
 class File:
     """A regular file that an answer sends; adopts the descriptor."""

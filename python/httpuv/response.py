@@ -1,7 +1,7 @@
 """What ``call`` and ``onHeaders`` may return, turned into what the core sends.
 
 The core itself converts the plain shape - a dict with an int ``status``, a dict of str headers (or
-none), and a str, bytes or no ``body``. Everything else comes to :func:`convert`.
+none), and a str, bytes or no ``body``. Everything else comes to :func:`answer`.
 
 Source: manual page *startServer*, section "Response Values".
 """
@@ -21,6 +21,25 @@ from . import _core
 
 Headers = list[tuple[str, str]]
 Body = bytes | _core.File | None
+
+
+def answer(
+    result: object, environ: dict[str, Any], reply: _core.Reply
+) -> tuple[int, Headers, Body] | None:
+    """Answer a request with what the application returned. The core calls this.
+
+    Args:
+        result: What ``call`` or ``onHeaders`` returned.
+        environ: The request.
+        reply: The way to answer later.
+
+    Returns:
+        The answer; None if ``reply`` is going to be used for it.
+
+    Raises:
+        TypeError, ValueError, OSError: See :func:`convert`.
+    """
+    return convert(result)
 
 
 def convert(result: object) -> tuple[int, Headers, Body]:

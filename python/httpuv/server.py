@@ -23,7 +23,7 @@ from .dispatch import queue as dispatch
 from .limits import Limits
 from .log import log_failure, logger
 from .mime import mime_table
-from .response import convert
+from .response import answer
 from .static import (
     StaticPath,
     StaticPathOptions,
@@ -67,7 +67,7 @@ class Server:
             call=self._app.call,
             on_headers=self._app.onHeaders,
             on_error=log_failure,
-            convert=convert,
+            convert=answer,
             environ={
                 "SCRIPT_NAME": "",
                 "rook.version": "1.1-0",
@@ -330,7 +330,7 @@ def startServer(
         quiet: Whether to keep a failure to start out of the log.
         limits: Bounds on sizes, times and numbers.
         mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
-        allowedHosts: Names that the Host field may have; others get 421. None: any. Protects a
+        allowedHosts: Names that the Host field may have; others get 403. None: any. Protects a
             server on the loopback address from web pages that point a name of theirs at it.
 
     Raises:

@@ -1,0 +1,94 @@
+"""Fixtures: servers whose callbacks run on a background thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpuv
+import pytest
+from support import PATIENCE
+
+Serve = Callable[..., httpuv.WebServer]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """Every test ends without servers, whatever it did."""
+    yield
+    httpuv.stopAllServers()
+    assert httpuv.listServers() == []
+
+
+@pytest.fixture
+def running() -> Iterator[threading.Thread]:
+    """A thread that runs callbacks for the length of the test."""
+    done = threading.Event()
+
+    def run() -> None:
+        while not done.is_set():
+            httpuv.service(1000)
+
+    thread = threading.Thread(target=run, name="callbacks", daemon=True)
+    thread.start()
+    yield thread
+    done.set()
+    while thread.is_alive():
+        httpuv.interrupt()  # again if it came between two calls of service()
+        thread.join(0.05)
+
+
+@pytest.fixture
+def serve(running: threading.Thread) -> Iterator[Serve]:
+    """Start servers on a free port of 127.0.0.1; they are stopped after the test."""
+    servers = []
+
+    def start(app: Any, **options: Any) -> httpuv.WebServer:
+        server = httpuv.startServer("127.0.0.1", 0, app, **options)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+class Log(logging.Handler):
+    """What the package logs, tracebacks included. Records come from other threads."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        self._text = ""
+        self._changed = threading.Condition()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self._changed:
+            self._text += self.format(record) + "\n"
+            self._changed.notify_all()
+
+    def text(self) -> str:
+        with self._changed:
+            return self._text
+
+    def expect(self, *parts: str) -> None:
+        """Wait until all these parts have been logged."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: all(part in self._text for part in parts), PATIENCE
+            )
+            assert found, f"{parts} not in:\n{self._text}"
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    logger = logging.getLogger("httpuv")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    handler = Log()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)

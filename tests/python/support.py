@@ -1,0 +1,254 @@
+"""What the tests share: a raw HTTP client, requests as bytes, scripts in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpuv
+
+#: For anything that ought to happen at once. Only a failing test waits that long.
+PATIENCE = 20.0
+
+
+@dataclass
+class Response:
+    """An answer as it came over the wire."""
+
+    status: int
+    reason: str
+    version: str
+    fields: list[tuple[str, str]]
+    body: bytes = b""
+    raw_head: bytes = b""
+    informational: list[Response] = field(default_factory=list)
+
+    def get(self, name: str) -> str | None:
+        """The value of a field that is there once at most."""
+        values = self.all(name)
+        assert len(values) <= 1, f"{name} came {len(values)} times"
+        return values[0] if values else None
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.fields if key.lower() == name.lower()]
+
+
+class Wire:
+    """A connection that sends exactly what it is told and reads what comes back."""
+
+    def __init__(self, address: tuple[str, int] | str, timeout: float = PATIENCE) -> None:
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(address)
+        else:
+            self.socket = socket.create_connection(address, timeout)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray()
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def reset(self) -> None:
+        """Close with a RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.socket.close()
+
+    def send(self, *parts: bytes) -> None:
+        for part in parts:
+            self.socket.sendall(part)
+
+    def half_close(self) -> None:
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def _more(self) -> bool:
+        data = self.socket.recv(1 << 20)
+        self.buffer += data
+        return bool(data)
+
+    def _take(self, size: int) -> bytes:
+        data = bytes(self.buffer[:size])
+        del self.buffer[:size]
+        return data
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self.buffer:
+            if not self._more():
+                raise EOFError(f"closed before {mark!r}; had {self.buffer!r}")
+        return self._take(self.buffer.index(mark) + len(mark))
+
+    def _exactly(self, size: int) -> bytes:
+        while len(self.buffer) < size:
+            if not self._more():
+                raise EOFError(f"closed after {len(self.buffer)} of {size} bytes")
+        return self._take(size)
+
+    def head(self) -> Response:
+        """Read one header section."""
+        raw = self._until(b"\r\n\r\n")
+        first, *lines = raw.decode("latin-1").split("\r\n")[:-2]
+        version, status, reason = [*first.split(" ", 2), ""][:3]
+        fields = []
+        for line in lines:
+            name, colon, value = line.partition(":")
+            assert colon, line
+            fields.append((name, value.strip()))
+        return Response(int(status), reason, version, fields, raw_head=raw)
+
+    def response(self, method: str = "GET") -> Response:
+        """Read one answer; interim ones (1xx) are kept in it."""
+        informational = []
+        answer = self.head()
+        while answer.status < 200 and answer.status != 101:
+            informational.append(answer)
+            answer = self.head()
+        answer.informational = informational
+        if method == "HEAD" or answer.status in (101, 204, 304):
+            return answer
+        if "chunked" in (answer.get("Transfer-Encoding") or ""):
+            while size := int(self._until(b"\r\n").split(b";")[0], 16):
+                answer.body += self._exactly(size + 2)[:-2]
+            while self._until(b"\r\n") != b"\r\n":
+                pass
+        elif (length := answer.get("Content-Length")) is not None:
+            answer.body = self._exactly(int(length))
+        else:
+            answer.body = self.rest()
+        return answer
+
+    def rest(self) -> bytes:
+        """Read to the end of the connection."""
+        while self._more():
+            pass
+        return self._take(len(self.buffer))
+
+    def at_end(self) -> bool:
+        """Whether the server closes now, without another byte."""
+        with contextlib.suppress(ConnectionResetError):
+            return self.rest() == b""
+        return True
+
+
+def request(
+    target: str = "/",
+    *fields: str,
+    method: str = "GET",
+    version: str = "1.1",
+    host: str | None = "localhost",
+    body: bytes | None = None,
+) -> bytes:
+    """A request as bytes; `fields` are whole lines without their end."""
+    lines = [f"{method} {target} HTTP/{version}"]
+    if host is not None:
+        lines.append(f"Host: {host}")
+    lines += fields
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+def chunked(*chunks: bytes) -> bytes:
+    """A chunked body."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+
+
+def address(server: httpuv.WebServer) -> tuple[str, int]:
+    return ("127.0.0.1", server.getPort())
+
+
+def fetch(where: tuple[str, int] | str, data: bytes, method: str = "GET") -> Response:
+    """Send one request on a connection of its own; return its answer."""
+    with Wire(where) as wire:
+        wire.send(data)
+        return wire.response(method)
+
+
+class Script:
+    """A Python program in a process of its own, told what to do over its standard input."""
+
+    def __init__(self, code: str, *arguments: str, python: tuple[str, ...] = ()) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-X",
+                "faulthandler",
+                *python,
+                "-c",
+                textwrap.dedent(code),
+                *arguments,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def line(self) -> str:
+        """The next line that it prints."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            _, errors = self.process.communicate(timeout=PATIENCE)
+            raise AssertionError(f"the script ended early ({self.process.returncode}):\n{errors}")
+        return line.rstrip("\n")
+
+    def tell(self, text: str = "") -> None:
+        """Send it a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def finish(self, timeout: float = PATIENCE) -> tuple[int, str, str]:
+        """Wait for its end: exit status, rest of its output, its errors."""
+        try:
+            output, errors = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            output, errors = self.process.communicate()
+            raise AssertionError(f"the script hung:\n{output}\n{errors}") from None
+        return self.process.returncode, output, errors
+
+    def __enter__(self) -> Script:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+def run_script(code: str, *arguments: str, timeout: float = 60.0) -> str:
+    """Run a program to its end; it must succeed in silence. Returns what it printed."""
+    with Script(code, *arguments) as script:
+        status, output, errors = script.finish(timeout)
+    assert status == 0, f"exit status {status}\n{output}\n{errors}"
+    assert errors == "", errors
+    return output
+
+
+@contextlib.contextmanager
+def listening(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.socket() as taken:
+        taken.bind((host, 0))
+        taken.listen()
+        yield taken.getsockname()[1]
