@@ -103,6 +103,11 @@ bool is_lower(char c) {
   return c >= 'a' && c <= 'z';
 }
 
+// llhttp knows them, but not for HTTP.
+bool is_rtsp_method(int method) {
+  return method >= HTTP_DESCRIBE && method <= HTTP_FLUSH;
+}
+
 // Whether the text ends in the name of a version that is none of ours.
 bool ends_in_other_version(std::string_view text) {
   if (text.size() < 8) return false;
@@ -203,15 +208,15 @@ ParseEvent RequestParser::read_fields(std::string_view& input) {
 // What llhttp's error `code` means for us, `input` being at the byte it stopped at.
 ParseEvent RequestParser::resolve_error(int code, std::string_view& input) {
   if (refusal_ != Refusal::kNone) return fail(refusal_);
-  const std::string_view seen = head_.bytes;
   if (code == HPE_INVALID_METHOD) {
     // None of those it knows, but any token is a method (RFC 9110 section 9.1).
     state_ = State::kMethod;
     return read_method(input);
   }
-  // A method of RTSP, which llhttp knows too.
-  if (code == HPE_INVALID_CONSTANT && seen.ends_with("HTTP")) return fail(Refusal::kMethod);
-  if (code == HPE_INVALID_VERSION && ends_in_other_version(seen)) return fail(Refusal::kVersion);
+  if (code == HPE_INVALID_CONSTANT && is_rtsp_method(as_llhttp(llhttp_)->method)) {
+    return fail(Refusal::kMethod);
+  }
+  if (code == HPE_INVALID_VERSION && ends_in_other_version(head_.bytes)) return fail(Refusal::kVersion);
   return fail(Refusal::kMalformed);
 }
 
