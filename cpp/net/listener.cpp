@@ -153,6 +153,14 @@ int Listener::Watch::accept_one(PeerAddress* peer) {
 #endif
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return -errno;
+  if (fd <= STDERR_FILENO) {
+    // Of a process that has closed its standard streams. libuv never closes these numbers.
+    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = errno;
+    ::close(fd);
+    if (moved < 0) return -error;
+    fd = moved;
+  }
   if (!loop_.descriptors().add(fd)) {
     ::close(fd);
     return -EMFILE;

@@ -105,6 +105,32 @@ TEST_CASE("a crowd is accepted whole") {
   server.session(300);
 }
 
+TEST_CASE("a process without standard streams does not lose connections to their numbers") {
+  ServerHarness server(echo);
+  const Client early(server);  // what libuv opens with the first stream is open before
+  server.session(1);
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  const int input = fcntl(0, F_DUPFD_CLOEXEC, 3);
+  REQUIRE(input > 2);
+  ::close(0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(server.port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  Client client(socket);
+  client.send("x");
+  CHECK(client.receive(1) == "x");
+  Session& session = server.session(2);
+  server.call([&] {
+    CHECK(session.stream.fd() > 2);
+    session.stream.close();
+  });
+  CHECK(client.receive_end().empty());
+  CHECK(dup2(input, 0) == 0);
+  ::close(input);
+}
+
 TEST_CASE("a paused listener lets connections wait") {
   ServerHarness server(echo);
   server.call([&] {
