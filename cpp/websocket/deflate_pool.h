@@ -29,14 +29,14 @@ class DeflatePool {
   // For results that live for a moment; empty when handed out.
   std::string& scratch();
   // One block of inflated bytes at a time goes through here.
-  static constexpr std::size_t kBlock = 16 * 1024;
+  static constexpr std::size_t kBlock = std::size_t{16} * 1024;
   char* block();
 
   const DeflateTuning& tuning() const { return tuning_; }
 
  private:
   static constexpr std::size_t kSpareInflaters = 4;
-  static constexpr std::size_t kMaxScratch = 256 * 1024;
+  static constexpr std::size_t kMaxScratch = std::size_t{256} * 1024;
 
   DeflateTuning tuning_;
   std::array<std::unique_ptr<Deflater>, 8> deflaters_;  // by window bits - 8

@@ -7,7 +7,7 @@
 namespace httpuv::websocket {
 namespace {
 
-constexpr std::size_t kBlock = 16 * 1024;
+constexpr std::size_t kBlock = std::size_t{16} * 1024;
 // Every sync flush ends so, and every message is sent without it (RFC 7692 section 7.2.1).
 constexpr std::string_view kFlushTail("\x00\x00\xFF\xFF", 4);
 

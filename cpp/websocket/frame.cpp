@@ -15,14 +15,14 @@ constexpr unsigned char kLengthBits = 0x7F;
 constexpr std::uint64_t kLength16 = 126;
 constexpr std::uint64_t kLength64 = 127;
 
-bool is_known_opcode(unsigned char opcode) {
-  return opcode <= 0x2 || (opcode >= 0x8 && opcode <= 0xA);
-}
+// One bit for each opcode there is.
+constexpr unsigned kKnownOpcodes =
+    1u << 0x0 | 1u << 0x1 | 1u << 0x2 | 1u << 0x8 | 1u << 0x9 | 1u << 0xA;
 
 // What the first two bytes already give away.
 Fault check_start(unsigned char first, unsigned char second) {
   if ((first & kRsv23) != 0) return Fault::kReservedBits;
-  if (!is_known_opcode(first & kOpcodeBits)) return Fault::kReservedOpcode;
+  if ((kKnownOpcodes >> (first & kOpcodeBits) & 1) == 0) return Fault::kReservedOpcode;
   if ((second & kMasked) == 0) return Fault::kNotMasked;
   return Fault::kNone;
 }
@@ -72,20 +72,27 @@ bool FrameHeaderReader::fill(std::string_view& input, std::size_t want) {
 }
 
 FrameHeaderReader::Result FrameHeaderReader::next(std::string_view& input, FrameHeader& header) {
-  if (fault_ != Fault::kNone) return Result::kError;
-  const unsigned char* bytes = reinterpret_cast<const unsigned char*>(input.data());
-  const bool whole = have_ == 0 && input.size() >= 2 && input.size() >= header_size(bytes[1]);
-  if (!whole) {
-    if (!fill(input, 2)) return Result::kNeedMore;
-    bytes = bytes_;
-  }
-  fault_ = check_start(bytes[0], bytes[1]);
-  if (fault_ != Fault::kNone) return Result::kError;
+  if (have_ != 0 || input.size() < 2) return next_in_pieces(input, header);
+  const auto* bytes = reinterpret_cast<const unsigned char*>(input.data());
   const std::size_t size = header_size(bytes[1]);
-  if (!whole && !fill(input, size)) return Result::kNeedMore;
-  fault_ = decode(bytes, size, header);
+  if (input.size() < size) return next_in_pieces(input, header);
+  if (fault_ == Fault::kNone) fault_ = check_start(bytes[0], bytes[1]);
+  if (fault_ == Fault::kNone) fault_ = decode(bytes, size, header);
   if (fault_ != Fault::kNone) return Result::kError;
-  if (whole) input.remove_prefix(size);
+  input.remove_prefix(size);
+  return Result::kHeader;
+}
+
+FrameHeaderReader::Result FrameHeaderReader::next_in_pieces(std::string_view& input,
+                                                            FrameHeader& header) {
+  if (fault_ != Fault::kNone) return Result::kError;
+  if (!fill(input, 2)) return Result::kNeedMore;
+  fault_ = check_start(bytes_[0], bytes_[1]);
+  if (fault_ != Fault::kNone) return Result::kError;
+  const std::size_t size = header_size(bytes_[1]);
+  if (!fill(input, size)) return Result::kNeedMore;
+  fault_ = decode(bytes_, size, header);
+  if (fault_ != Fault::kNone) return Result::kError;
   have_ = 0;
   return Result::kHeader;
 }

@@ -51,6 +51,7 @@ class FrameHeaderReader {
  private:
   static constexpr std::size_t kMaxHeader = 14;  // 2 + 8 length bytes + 4 key bytes
 
+  Result next_in_pieces(std::string_view& input, FrameHeader& header);
   // Gathers bytes until `want` of them are there.
   bool fill(std::string_view& input, std::size_t want);
 

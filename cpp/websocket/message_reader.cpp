@@ -10,7 +10,7 @@ namespace httpuv::websocket {
 namespace {
 
 // Payload is copied, unmasked and checked in pieces that stay in the first-level cache in between.
-constexpr std::size_t kPiece = 8 * 1024;
+constexpr std::size_t kPiece = std::size_t{8} * 1024;
 
 // How many bytes a compressed message of at most `limit` bytes may take on the wire. Data that does
 // not compress grows by an eighth at most, and there may be empty blocks.
@@ -32,6 +32,7 @@ MessageReader::MessageReader(const SessionOptions* options, const DeflateParams&
 
 Event MessageReader::next(std::string_view& input) {
   if (std::exchange(message_ready_, false)) free_memory(message_);
+  if (input.empty()) return Event::kNeedMore;
   while (!finished_) {
     if (!in_frame_) {
       const auto result = header_reader_.next(input, frame_);
@@ -74,6 +75,7 @@ Event MessageReader::next(std::string_view& input) {
 }
 
 std::string MessageReader::take_message() {
+  message_ready_ = false;
   return std::exchange(message_, std::string());
 }
 
