@@ -1,0 +1,324 @@
+"""Who takes part, at what, and what httpuv is expected to reach: three tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import checks
+from environment import PYTHON
+from loads import Idle, Load, Wrk, WsLoad
+
+HERE = Path(__file__).parent
+PEERS_FOLDER = HERE / "peers"
+OURS = "httpuv"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server.
+
+    Attributes:
+        command: {port}, {root} and {temp} are filled in. Its own folder is the one it runs in.
+        offers: The features that it has, see Scenario.
+        package: Its name among the versions found; without it the peer is left out.
+        keeps_busy: It takes --busy; another one gets a process beside it that spins.
+        environment: Besides that of the harness.
+    """
+
+    command: tuple[str, ...]
+    offers: frozenset[str]
+    package: str
+    keeps_busy: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def python_peer(name: str, offers: str, package: str, mode: str = "", busy: bool = False) -> Peer:
+    command = [str(PYTHON), str(PEERS_FOLDER / f"{name}_server.py"), "--port", "{port}"]
+    command += ["--root", "{root}", "--mode", mode]
+    return Peer(tuple(command), frozenset(offers.split()), package, busy)
+
+
+def our_peer(offers: str, mode: str = "") -> Peer:
+    """Ours runs in the interpreter of the harness, where httpuv is installed."""
+    script = str(PEERS_FOLDER / "httpuv_server.py")
+    command = (sys.executable, script, "--port", "{port}", "--root", "{root}", "--mode", mode)
+    # uvloop is not among the packages of that interpreter, but of the peers'.
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    extra = PYTHON.parent.parent / "lib" / version / "site-packages"
+    environment = (("PYTHONPATH", str(extra)),) if mode == "uvloop" else ()
+    return Peer(command, frozenset(offers.split()), OURS, True, environment)
+
+
+R_SCRIPT = str(PEERS_FOLDER / "r_httpuv_server.R")
+
+PEERS: dict[str, Peer] = {
+    OURS: our_peer("hello pipelined stream files dispatch idle ws broadcast ws-idle"),
+    "httpuv thread": our_peer("dispatch", "thread"),
+    "httpuv asyncio": our_peer("dispatch", "asyncio"),
+    "httpuv uvloop": our_peer("dispatch", "uvloop"),
+    "httpuv async def": our_peer("dispatch", "async-def"),
+    "httpuv send loop": our_peer("broadcast", "send-loop"),
+    "nginx": Peer(
+        ("nginx", "-e", "{temp}/nginx-error.log", "-c", "{temp}/nginx.conf"),
+        frozenset(("hello", "pipelined", "files", "idle")),
+        "nginx",
+    ),
+    "protocol": python_peer("protocol", "hello pipelined idle", "httptools"),
+    # bjoern answers the first of several pipelined requests and forgets the others.
+    "bjoern": python_peer("bjoern", "hello stream idle", "bjoern"),
+    "socketify": python_peer("socketify", "hello pipelined idle ws broadcast ws-idle", "socketify"),
+    "granian": python_peer("granian", "hello stream files idle", "granian", "wsgi", busy=True),
+    "granian rsgi": python_peer("granian", "hello ws ws-idle", "granian", "rsgi"),
+    "granian asgi": python_peer("granian", "hello stream", "granian", "asgi"),
+    "uvicorn": python_peer(
+        "uvicorn",
+        "hello pipelined stream files idle ws broadcast ws-idle",
+        "uvicorn",
+        busy=True,
+    ),
+    "aiohttp": python_peer(
+        "aiohttp",
+        "hello pipelined stream files idle ws broadcast ws-idle",
+        "aiohttp",
+        busy=True,
+    ),
+    "picows": python_peer("picows", "ws broadcast ws-idle", "picows"),
+    "websockets": python_peer("websockets", "ws broadcast ws-idle", "websockets"),
+    "R httpuv": Peer(
+        ("Rscript", R_SCRIPT, "--port", "{port}", "--root", "{root}"),
+        frozenset(("hello", "files", "idle", "ws", "broadcast", "ws-idle")),
+        "R httpuv",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is measured.
+
+    Attributes:
+        family: The table of the report it stands in.
+        title, unit: Of its row.
+        feature: A peer must offer it.
+        load: Produces the measurement.
+        check: Raises checks.Wrong if the server on this port, for this root, answers wrongly.
+        busy: "spin" or "hold": the interpreter is kept busy (peers/busy.py).
+        pinned: The server may use one core only.
+        lower: Lower is better.
+        without: Peers that the feature would admit and that have no place here.
+    """
+
+    family: str
+    title: str
+    unit: str
+    feature: str
+    load: Load
+    check: Callable[[int, Path], None]
+    busy: str = ""
+    pinned: bool = True
+    lower: bool = False
+    without: frozenset[str] = frozenset()
+
+    def admits(self, name: str) -> bool:
+        return self.feature in PEERS[name].offers and name not in self.without
+
+
+def file_check(target: str) -> Callable[[int, Path], None]:
+    return lambda port, root: checks.check_content(
+        port, target, checks.path_of(target, root).read_bytes()
+    )
+
+
+def files(
+    title: str, target: str, unit: str = "requests", check: str = "", **options: object
+) -> Scenario:
+    load = Wrk(target, unit=unit, conditional=check == "304")
+    return Scenario(
+        family="Static files",
+        title=title,
+        unit={"requests": "requests/s", "bytes": "bytes/s", "p99": "µs"}[unit],
+        feature="files",
+        load=load,
+        check=(lambda port, root: checks.check_not_modified(port, target))
+        if check
+        else file_check(target),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def hello(title: str, **options: object) -> Scenario:
+    return Scenario(
+        title=title,
+        unit="requests/s",
+        load=Wrk(),
+        check=lambda port, root: checks.check_hello(port),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def sockets(title: str, load: WsLoad, **options: object) -> Scenario:
+    return Scenario(
+        family="WebSocket",
+        title=title,
+        unit="µs" if load.unit == "p50" else "messages/s",
+        feature="broadcast" if load.kind == "broadcast" else "ws",
+        load=load,
+        check=lambda port, root: (
+            checks.check_broadcast(port) if load.kind == "broadcast" else checks.check_echo(port)
+        ),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+PIPELINE = 16
+
+SCENARIOS: dict[str, Scenario] = {
+    "hello": hello("hello", family="Dynamic answers", feature="hello"),
+    "pipelined": Scenario(
+        "Dynamic answers",
+        f"hello, {PIPELINE} pipelined",
+        "requests/s",
+        "pipelined",
+        Wrk(depth=PIPELINE),
+        lambda port, root: checks.check_pipelined(port, PIPELINE),
+    ),
+    "stream": Scenario(
+        "Dynamic answers",
+        "100 pieces of 1 KiB, streamed",
+        "requests/s",
+        "stream",
+        Wrk("/stream"),
+        lambda port, root: checks.check_stream(port),
+    ),
+    "dispatch": hello("hello", family="Dispatchers", feature="dispatch"),
+    "static-1k": files("1 KiB", "/static/1k.bin"),
+    "static-100k": files("100 KiB", "/static/100k.bin"),
+    "static-10m": files("10 MiB", "/static/10m.bin", "bytes"),
+    # granian sends no validator with a file.
+    "static-304": files(
+        "1 KiB, not modified", "/static/1k.bin", check="304", without=frozenset({"granian"})
+    ),
+    "static-10000files": Scenario(
+        "Static files",
+        "10,000 files of 1 KiB in turn",
+        "requests/s",
+        "files",
+        Wrk("/static/many/", paths=10_000),
+        file_check("/static/many/09999.bin"),
+    ),
+    "busy": files(
+        "1 KiB while Python spins, p99", "/static/1k.bin", "p99", busy="spin", lower=True
+    ),
+    "busy-rate": files("1 KiB while Python spins", "/static/1k.bin", busy="spin"),
+    "busy-open": files(
+        "1 KiB while Python spins, server on all cores, p99",
+        "/static/1k.bin",
+        "p99",
+        busy="spin",
+        lower=True,
+        pinned=False,
+    ),
+    # While the GIL is held, servers that need it for every request answer no request at all.
+    "gil": files(
+        "1 KiB while C code holds the GIL, p99",
+        "/static/1k.bin",
+        "p99",
+        busy="hold",
+        lower=True,
+        without=frozenset({"uvicorn", "aiohttp", "R httpuv"}),
+    ),
+    "idle": Scenario(
+        "Memory",
+        "an idle keep-alive connection",
+        "bytes",
+        "idle",
+        Idle(websocket=False),
+        lambda port, root: checks.check_hello(port),
+        lower=True,
+    ),
+    "ws-idle": Scenario(
+        "Memory",
+        "an idle WebSocket",
+        "bytes",
+        "ws-idle",
+        Idle(websocket=True),
+        lambda port, root: checks.check_echo(port),
+        lower=True,
+    ),
+    "ws-echo-1": sockets(
+        "echo of 32 bytes, 1 connection, p50",
+        WsLoad("echo", "/ws", 1, 32, "text", "p50"),
+        lower=True,
+    ),
+    "ws-echo-50": sockets(
+        "echo of 32 bytes, 50 connections", WsLoad("echo", "/ws", 50, 32, "text")
+    ),
+    "ws-echo-50-open": sockets(
+        "echo of 32 bytes, 50 connections, server on all cores",
+        WsLoad("echo", "/ws", 50, 32, "text"),
+        pinned=False,
+    ),
+    "ws-echo-64k": sockets(
+        "echo of 64 KiB, 8 connections", WsLoad("echo", "/ws", 8, 64 * 1024, "binary")
+    ),
+    "ws-broadcast": sockets(
+        "1 KiB to 1,000 subscribers", WsLoad("broadcast", "/broadcast", 1000, 1024, "binary")
+    ),
+}
+
+#: Names that stand for several scenarios.
+GROUPS = {
+    "http": ["hello", "pipelined", "stream"],
+    "static": [name for name, scenario in SCENARIOS.items() if scenario.feature == "files"],
+    "ws-echo": [name for name in SCENARIOS if name.startswith("ws-echo")],
+    "ws": [name for name in SCENARIOS if name.startswith("ws-")],
+    "memory": ["idle", "ws-idle"],
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """`subject` reaches `factor` times what `peer` does, or at most `factor` itself if there is no
+    peer; where lower is better, at most `factor` times."""
+
+    scenario: str
+    factor: float
+    peer: str | None = None
+    subject: str = OURS
+
+
+TARGETS = [
+    Target("hello", 1.1, "bjoern"),
+    Target("hello", 1.5, "granian"),
+    Target("hello", 2.5, "uvicorn"),
+    Target("hello", 0.75, "protocol"),
+    Target("pipelined", 2.0, "socketify"),
+    Target("stream", 2.0, "uvicorn"),
+    Target("dispatch", 0.95, OURS, "httpuv thread"),
+    Target("dispatch", 0.8, OURS, "httpuv uvloop"),
+    Target("dispatch", 0.7, OURS, "httpuv async def"),
+    Target("static-1k", 1.25, "nginx"),
+    Target("static-100k", 1.0, "nginx"),
+    Target("static-10m", 1.0, "nginx"),
+    Target("static-304", 1.25, "nginx"),
+    Target("static-10000files", 0.9, "nginx"),
+    Target("busy-rate", 1.0, "nginx"),
+    Target("busy", 5000),
+    Target("busy-open", 5000),
+    Target("gil", 5000),
+    Target("idle", 6 * 1024),
+    Target("ws-idle", 4 * 1024),
+    Target("ws-echo-1", 1.25, "picows"),
+    Target("ws-echo-50", 1.0, "picows"),
+    Target("ws-echo-50", 2.5, "websockets"),
+    Target("ws-echo-50", 10.0, "R httpuv"),
+    Target("ws-echo-50-open", 1.2, "picows"),
+    Target("ws-echo-64k", 1.3, "aiohttp"),
+    Target("ws-broadcast", 1.5, "socketify"),
+    Target("ws-broadcast", 5.0, "aiohttp"),
+    Target("ws-broadcast", 5.0, "uvicorn"),
+    Target("ws-broadcast", 5.0, "picows"),
+]

@@ -1,0 +1,39 @@
+"""Keeps the interpreter occupied, as a long computation in the application would."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+
+HOLD_MICROSECONDS = 3_000_000
+
+
+def spin() -> None:
+    """Pure Python without an end: the GIL changes hands only at the switch interval."""
+    number = 0
+    while True:
+        number = (number + 1) % 1_000_003
+
+
+def spin_while(wanted: Callable[[], bool]) -> None:
+    """The same in a process of its own, for as long as it is wanted."""
+    while wanted():
+        for number in range(100_000):
+            number % 1_000_003
+
+
+def hold() -> None:
+    """C code that does not release the GIL: three seconds at a time, with a breath between."""
+    usleep = ctypes.PyDLL(None).usleep  # PyDLL keeps the GIL while it calls
+    while True:
+        usleep(HOLD_MICROSECONDS)
+        time.sleep(0.005)
+
+
+def occupy(how: str) -> None:
+    """Starts a daemon thread: "spin", "hold", or nothing for ""."""
+    if how:
+        target = {"spin": spin, "hold": hold}[how]
+        threading.Thread(target=target, daemon=True, name=how).start()

@@ -1,0 +1,91 @@
+"""granian: Python applications on a Rust server, one worker. --mode wsgi, asgi or rsgi."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import busy
+import common
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.rsgi import HTTPProtocol, Scope, WebsocketProtocol
+
+LENGTH = str(len(common.HELLO))
+WSGI_HEADERS = [("Content-Type", "text/plain"), ("Content-Length", LENGTH)]
+ASGI_HEADERS = [(b"content-type", b"text/plain"), (b"content-length", LENGTH.encode())]
+RSGI_HEADERS = [("content-type", "text/plain")]
+
+
+def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+    if environ["PATH_INFO"] == "/stream":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return common.stream()
+    start_response("200 OK", WSGI_HEADERS)
+    return [common.HELLO]
+
+
+async def asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] == "websocket.receive":
+            await send({**event, "type": "websocket.send"})
+        return
+    if scope["path"] == "/stream":
+        start = {"type": "http.response.start", "status": 200, "headers": ASGI_HEADERS[:1]}
+        await send(start)
+        for piece in common.stream():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": ASGI_HEADERS})
+    await send({"type": "http.response.body", "body": common.HELLO})
+
+
+async def rsgi(scope: Scope, protocol: HTTPProtocol | WebsocketProtocol) -> None:
+    if scope.proto == "ws":
+        assert isinstance(protocol, WebsocketProtocol)
+        transport = await protocol.accept()
+        while (message := await transport.receive()).kind:
+            if message.kind == 1:
+                await transport.send_bytes(message.data)
+            else:
+                await transport.send_str(message.data)
+        return
+    protocol.response_bytes(200, RSGI_HEADERS, common.HELLO)
+
+
+def main() -> None:
+    arguments = common.arguments()
+    mode = arguments.mode
+    # The worker is a process of its own that imports this module: there is where it must be busy.
+    Granian(
+        f"granian_server:{mode}{'_' + arguments.busy if arguments.busy else ''}",
+        address="127.0.0.1",
+        port=arguments.port,
+        interface=Interfaces(mode),
+        workers=1,
+        loop=Loops.auto if mode == "wsgi" else Loops.uvloop,
+        websockets=mode != "wsgi",
+        log_enabled=False,
+        **(
+            {"static_path_mount": [Path(arguments.root)], "static_path_route": ["/static"]}
+            if arguments.root
+            else {}
+        ),
+    ).serve()
+
+
+def __getattr__(name: str) -> Any:
+    """wsgi_spin: wsgi in a process that is kept busy."""
+    mode, _, how = name.partition("_")
+    if how not in ("spin", "hold"):
+        raise AttributeError(name)
+    busy.occupy(how)
+    return getattr(sys.modules[__name__], mode)
+
+
+if __name__ == "__main__":
+    main()

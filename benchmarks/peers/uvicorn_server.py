@@ -1,0 +1,70 @@
+"""uvicorn on uvloop and httptools; files by Starlette's StaticFiles."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import busy
+import common
+import uvicorn
+from starlette.staticfiles import StaticFiles
+
+HEADERS = [(b"content-type", b"text/plain"), (b"content-length", str(len(common.HELLO)).encode())]
+
+
+class App:
+    def __init__(self, root: str) -> None:
+        self.files = StaticFiles(directory=root) if root else None
+        self.everyone: set[Any] = set()
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        path = scope["path"]
+        if scope["type"] == "websocket":
+            await self.websocket(path, receive, send)
+        elif self.files is not None and path.startswith("/static/"):
+            await self.files({**scope, "root_path": "/static"}, receive, send)
+        elif path == "/stream":
+            start = {"type": "http.response.start", "status": 200, "headers": HEADERS[:1]}
+            await send(start)
+            for piece in common.stream():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body"})
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await send({"type": "http.response.body", "body": common.HELLO})
+
+    async def websocket(self, path: str, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        if path == "/broadcast":
+            self.everyone.add(send)
+        try:
+            while (event := await receive())["type"] == "websocket.receive":
+                message = {**event, "type": "websocket.send"}
+                if path == "/broadcast":
+                    for other in tuple(self.everyone):
+                        # One that has gone does not end the others.
+                        with contextlib.suppress(Exception):
+                            await other(message)
+                else:
+                    await send(message)
+        finally:
+            self.everyone.discard(send)
+
+
+if __name__ == "__main__":
+    arguments = common.arguments()
+    busy.occupy(arguments.busy)
+    uvicorn.run(
+        App(arguments.root),
+        host="127.0.0.1",
+        port=arguments.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_level="critical",
+        lifespan="off",
+    )

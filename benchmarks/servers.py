@@ -1,0 +1,140 @@
+"""A server of the field as a process: started, awaited, watched and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+HOST = "127.0.0.1"
+START_SECONDS = 20.0
+NOT_OFFERED = 3
+
+
+class NotOffered(Exception):
+    """The server says that it cannot do what it is to be measured at."""
+
+
+class Died(Exception):
+    """The server did not start, or ended by itself."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def children(pid: int) -> list[int]:
+    """The processes below `pid`, itself first."""
+    found = [pid]
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += children(int(child))
+    return found
+
+
+class Server:
+    """A running server.
+
+    Attributes:
+        port: Where it listens, on 127.0.0.1.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+
+    def await_listening(self) -> None:
+        """Returns when a connection is accepted.
+
+        Raises:
+            NotOffered, Died: It ended instead, or did not listen within START_SECONDS.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 1):
+                return
+            self.check()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.02)
+        raise Died(f"does not listen after {START_SECONDS:.0f} s; {self.last_words()}")
+
+    def check(self) -> None:
+        """Raises NotOffered or Died if the process has ended."""
+        status = self.process.poll()
+        if status == NOT_OFFERED:
+            raise NotOffered(self.last_words())
+        if status is not None:
+            raise Died(f"ended with status {status}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1][-300:] if lines else "it said nothing"
+
+    def cpu_seconds(self) -> float:
+        """Of all threads and child processes since they began, in user and kernel mode."""
+        ticks = 0
+        for pid in children(self.process.pid):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self) -> int:
+        """Resident memory that is not shared with a file, of the process and its children.
+
+        smaps_rollup is exact; the counters in status lag behind by some hundred KiB.
+        """
+        total = 0
+        for pid in children(self.process.pid):
+            with contextlib.suppress(OSError):
+                for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                    if line.startswith("Anonymous:"):
+                        total += int(line.split()[1]) * 1024
+        return total
+
+    def end(self) -> None:
+        """Terminates it with all its children; those that do not obey are killed."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(3)
+                break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived their parent
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], port: int, core: str | None, env: dict[str, str], log: Path
+) -> Iterator[Server]:
+    """Runs a server, pinned to `core` (as taskset takes it) unless that is None."""
+    pin = ["taskset", "-c", core] if core is not None else []
+    env = {**os.environ, **env}
+    env["PATH"] += ":/usr/sbin:/sbin"
+    with log.open("wb") as words:
+        process = subprocess.Popen(
+            [*pin, shutil.which(command[0], path=env["PATH"]) or command[0], *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=subprocess.STDOUT,
+            env=env,
+            start_new_session=True,
+        )
+    server = Server(process, port, log)
+    try:
+        server.await_listening()
+        yield server
+    finally:
+        server.end()
