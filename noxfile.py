@@ -57,8 +57,8 @@ nox.options.error_on_missing_interpreters = True
 def run_tests(session: nox.Session) -> None:
     groups = nox.project.load_toml("pyproject.toml")
     session.install(*nox.project.dependency_groups(groups, "build", "test"))
-    build_dir = f"-Cbuild-dir=build/nox-{session.python}"
-    session.install("--no-build-isolation", "--no-deps", "--force-reinstall", build_dir, ".")
+    settings = [f"-Cbuild-dir=build/nox-{session.python}", "-Ccmake.define.HTTPUV_WERROR=ON"]
+    session.install("--no-build-isolation", "--no-deps", "--force-reinstall", *settings, ".")
     session.run("pytest", *(session.posargs or ["tests/python"]))
 
 
