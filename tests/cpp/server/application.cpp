@@ -1,0 +1,143 @@
+#include "application.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+namespace httpuv::server {
+
+void TestSink::deliver(std::vector<Event>& events) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (Event& event : events) events_.push_back(std::move(event));
+  }
+  events.clear();
+  arrived_.notify_one();
+}
+
+bool TestSink::idle() const {
+  const std::lock_guard lock(mutex_);
+  return events_.empty();
+}
+
+bool TestSink::next(Event& event) {
+  std::unique_lock lock(mutex_);
+  arrived_.wait(lock, [this] { return closed_ || !events_.empty(); });
+  if (events_.empty()) return false;
+  event = std::move(events_.front());
+  events_.pop_front();
+  return true;
+}
+
+void TestSink::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  arrived_.notify_one();
+}
+
+TestServer::TestServer(Handler handle, Settings settings) {
+  auto sink = std::make_unique<TestSink>();
+  sink_ = sink.get();
+  server_ = std::make_unique<Server>(std::move(settings), std::move(sink));
+  Bound bound;
+  REQUIRE(server_->listen_tcp("127.0.0.1", 0, &bound, nullptr) == 0);
+  port_ = bound.port;
+  thread_ = std::thread([this, handle = std::move(handle)] {
+    Event event;
+    while (sink_->next(event)) handle(*server_, std::move(event));
+  });
+}
+
+TestServer::~TestServer() {
+  server_->stop(0);
+  sink_->close();
+  thread_.join();
+}
+
+void respond(Server& server, EnvelopePtr&& envelope, int status, std::string body) {
+  envelope->head.status = status;
+  envelope->answer = std::move(body);
+  server.post(Respond{std::move(envelope)});
+}
+
+void echo(Server& server, Event&& event) {
+  auto* request = std::get_if<RequestEvent>(&event);
+  if (request == nullptr) return;
+  EnvelopePtr envelope = std::move(request->envelope);
+  const http::RequestHead& head = envelope->request;
+  std::string body(head.view(head.method));
+  body.append(" ").append(head.view(head.target)).append(" ").append(envelope->body.bytes);
+  respond(server, std::move(envelope), 200, std::move(body));
+}
+
+TestClient::TestClient(int port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  const timeval patience{20, 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+TestClient::~TestClient() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void TestClient::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return;  // the server has closed: what it said is still to be read
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void TestClient::half_close() { ::shutdown(fd_, SHUT_WR); }
+
+void TestClient::vanish() {
+  const linger now{1, 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  ::close(fd_);
+  fd_ = -1;
+}
+
+std::string TestClient::read_until(std::string_view text) {
+  char chunk[65536];
+  while (buffer_.find(text) == std::string::npos) {
+    const ssize_t n = ::recv(fd_, chunk, sizeof chunk, 0);
+    if (n <= 0) break;
+    buffer_.append(chunk, static_cast<std::size_t>(n));
+  }
+  const std::size_t found = buffer_.find(text);
+  const std::size_t end = found == std::string::npos ? buffer_.size() : found + text.size();
+  std::string result = buffer_.substr(0, end);
+  buffer_.erase(0, end);
+  return result;
+}
+
+std::string TestClient::read_all() {
+  char chunk[65536];
+  for (ssize_t n = 0; (n = ::recv(fd_, chunk, sizeof chunk, 0)) > 0;) {
+    buffer_.append(chunk, static_cast<std::size_t>(n));
+  }
+  return std::exchange(buffer_, {});
+}
+
+std::string TestClient::read_exactly(std::size_t size) {
+  char chunk[65536];
+  while (buffer_.size() < size) {
+    const ssize_t n = ::recv(fd_, chunk, sizeof chunk, 0);
+    if (n <= 0) break;
+    buffer_.append(chunk, static_cast<std::size_t>(n));
+  }
+  std::string result = buffer_.substr(0, size);
+  buffer_.erase(0, size);
+  return result;
+}
+
+}  // namespace httpuv::server
