@@ -216,7 +216,8 @@ ParseEvent RequestParser::resolve_error(int code, std::string_view& input) {
   if (code == HPE_INVALID_CONSTANT && is_rtsp_method(as_llhttp(llhttp_)->method)) {
     return fail(Refusal::kMethod);
   }
-  if (code == HPE_INVALID_VERSION && ends_in_other_version(head_.bytes)) return fail(Refusal::kVersion);
+  if (code == HPE_INVALID_VERSION && ends_in_other_version(head_.bytes))
+    return fail(Refusal::kVersion);
   return fail(Refusal::kMalformed);
 }
 
