@@ -14,9 +14,9 @@ namespace httpuv::python {
 
 namespace {
 
-// The loop is told of consumed messages in steps of this many bytes; it stops reading for a socket
-// whose application lags by several times as much.
-constexpr std::size_t kConsumedStep = 128 * 1024;
+// The loop is told of consumed messages when they make this part of what it allows to be unread:
+// rarely, and long before it stops reading, or in time to have it go on (at a half).
+constexpr std::size_t kConsumedPart = 8;
 
 // What the core counts for a message beyond its bytes.
 constexpr std::size_t kMessageCost = 64;
@@ -34,8 +34,10 @@ py::object text(const std::string& utf8) {
 
 }  // namespace
 
-Application::Application(Callbacks callbacks, const py::dict& constants)
-    : callbacks_(std::move(callbacks)), environment_(constants) {}
+Application::Application(Callbacks callbacks, const py::dict& constants, std::size_t max_unread)
+    : callbacks_(std::move(callbacks)),
+      environment_(constants),
+      consumed_step_(max_unread / kConsumedPart) {}
 
 void Application::ring() {
   if (server_ != nullptr) server_->ring();
@@ -183,22 +185,21 @@ void Application::on_event(server::WsOpenEvent&& event) {
   const server::ConnectionId id = event.request->id.connection;
   try {
     const py::dict environment = environment_of(*event.request);
-    const py::object listener = callbacks_.on_ws_open(
-        std::make_shared<Socket>(shared_from_this(), id), environment, text(event.protocol));
+    const auto socket = std::make_shared<Socket>(shared_from_this(), id);
+    const py::object listener =
+        callbacks_.on_ws_open(socket, environment, text(event.protocol));
     if (listener.is_none()) return;  // it has failed and was closed
-    listeners_.emplace(key_of(id), Listener{listener, listener.attr("_message")});
+    listeners_.emplace(key_of(id), Listener{listener, listener.attr("_message"), socket});
   } catch (py::error_already_set& error) {
     fail(id, "onWSOpen", error);
   }
 }
 
 void Application::on_event(server::WsMessageEvent&& event) {
-  Listener* const found = find(event.id);
+  const Listener* const found = find(event.id);
   if (found == nullptr) return;
-  found->consumed += event.data.size() + kMessageCost;
-  if (found->consumed >= kConsumedStep) {
-    send(server::WsConsumed{event.id, std::exchange(found->consumed, 0)});
-  }
+  const std::size_t cost = event.data.size() + kMessageCost;
+  bool kept = false;
   const py::object callback = found->message;
   try {
     const py::object data = event.text ? text(event.data) : py::bytes(event.data);
@@ -206,13 +207,47 @@ void Application::on_event(server::WsMessageEvent&& event) {
     const py::object result = py::reinterpret_steal<py::object>(
         PyObject_Vectorcall(callback.ptr(), arguments, 2, nullptr));
     if (!result) throw py::error_already_set();
+    kept = result.ptr() == Py_True;
   } catch (py::error_already_set& error) {
     fail(event.id, "onMessage", error);
   }
+  Listener* const after = find(event.id);  // the callback may have run the queue
+  if (after == nullptr) return;
+  if (!kept) return count_consumed(event.id, *after, cost);
+  ++after->kept;
+  after->kept_bytes += cost;
+}
+
+void Application::count_consumed(const server::ConnectionId& id, Listener& listener,
+                                 std::size_t bytes) {
+  listener.consumed += bytes;
+  if (listener.consumed >= consumed_step_) {
+    send(server::WsConsumed{id, std::exchange(listener.consumed, 0)});
+  }
+}
+
+void Application::consumed(const server::ConnectionId& id, std::size_t messages) {
+  Listener* const found = find(id);
+  if (found == nullptr || found->kept == 0) return;
+  // Which message counted for how much is not remembered; with the last one all is even.
+  messages = std::min(messages, found->kept);
+  const std::size_t bytes =
+      messages == found->kept ? found->kept_bytes : found->kept_bytes / found->kept * messages;
+  found->kept -= messages;
+  found->kept_bytes -= bytes;
+  count_consumed(id, *found, bytes);
 }
 
 void Application::on_event(server::WsPongEvent&& event) {
   notify(event.id, "_pong", py::bytes(event.payload));
+  Listener* const found = find(event.id);
+  if (found != nullptr) count_consumed(event.id, *found, event.payload.size() + kMessageCost);
+}
+void Application::on_event(server::WsTakenEvent&& event) {
+  const Listener* const found = find(event.id);
+  if (found == nullptr) return;
+  found->socket->taken(event.total);
+  notify(event.id, "_taken");
 }
 void Application::on_event(server::WsDrainEvent&& event) { notify(event.id, "_drained"); }
 void Application::on_event(server::WsDroppedEvent&& event) { notify(event.id, "_dropped"); }

@@ -33,6 +33,7 @@ struct Callbacks {
 };
 
 class Reply;
+class Socket;
 
 struct ExchangeHash {
   std::size_t operator()(const server::ExchangeId& id) const {
@@ -43,7 +44,8 @@ struct ExchangeHash {
 
 class Application : public std::enable_shared_from_this<Application> {
  public:
-  Application(Callbacks callbacks, const pybind11::dict& constants);
+  // `max_unread`: bytes of messages after which the loop stops reading a WebSocket.
+  Application(Callbacks callbacks, const pybind11::dict& constants, std::size_t max_unread);
 
   // The server that answers go to; null once it is gone.
   void set_server(server::Server* server) { server_ = server; }
@@ -52,6 +54,9 @@ class Application : public std::enable_shared_from_this<Application> {
   // Runs the callback of one event. Its answers are posted without ringing; the queue rings.
   void handle(server::Event&& event);
   void ring();
+
+  // So many messages that a WebSocket's listener kept were used.
+  void consumed(const server::ConnectionId& id, std::size_t messages);
 
   // The exchange's Reply is done: nothing is to be told to it any more.
   void forget_reply(const server::ExchangeId& id);
@@ -70,11 +75,15 @@ class Application : public std::enable_shared_from_this<Application> {
     pybind11::dict environment;
   };
   // The Python end of a WebSocket: `listener` has the methods _message(binary, data),
-  // _closed(code, reason, clean), _pong(payload), _drained() and _dropped().
+  // _closed(code, reason, clean), _pong(payload), _drained(), _taken() and _dropped(). A _message()
+  // that returns True keeps the message: it counts as unread until Socket::consumed().
   struct Listener {
     pybind11::object listener;
     pybind11::object message;  // its bound _message
+    std::shared_ptr<Socket> socket;
     std::size_t consumed = 0;  // bytes the loop has not been told of
+    std::size_t kept = 0;  // messages that were kept and not used, and what they count for
+    std::size_t kept_bytes = 0;
   };
 
   void on_event(server::RequestEvent&& event);
@@ -85,6 +94,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsMessageEvent&& event);
   void on_event(server::WsPongEvent&& event);
   void on_event(server::WsDrainEvent&& event);
+  void on_event(server::WsTakenEvent&& event);
   void on_event(server::WsDroppedEvent&& event);
   void on_event(server::WsCloseEvent&& event);
 
@@ -95,12 +105,14 @@ class Application : public std::enable_shared_from_this<Application> {
   void tell(const char* where, const pybind11::object& callback,
             const std::optional<std::uint64_t>& argument = {});
   Listener* find(const server::ConnectionId& id);
+  void count_consumed(const server::ConnectionId& id, Listener& listener, std::size_t bytes);
   template <class... Arguments>
   void notify(const server::ConnectionId& id, const char* method, Arguments&&... arguments);
   void fail(const server::ConnectionId& id, const char* where, pybind11::error_already_set& error);
 
   Callbacks callbacks_;
   Environment environment_;
+  const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
   server::Server* server_ = nullptr;
   std::atomic<int> batches_{0};
   std::thread::id handling_;  // the thread in a callback: the queue rings for it afterwards

@@ -56,7 +56,10 @@ PYBIND11_MODULE(_core, m) {
       .def("ping", &Socket::ping, py::arg("payload"))
       .def("close", &Socket::close, py::arg("code"), py::arg("reason"))
       .def("subscribe", &Socket::subscribe, py::arg("topic"), py::arg("wanted") = true)
-      .def("buffered", &Socket::buffered);
+      .def("buffered", &Socket::buffered)
+      .def("consumed", &Socket::consumed, py::arg("messages"))
+      .def("outstanding", &Socket::outstanding)
+      .def("acknowledge", &Socket::acknowledge);
 
   py::class_<ServerObject>(m, "Server")
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,

@@ -50,6 +50,13 @@ server::Overflow overflow_of(const std::string& name) {
   throw py::value_error("overflow must be 'close', 'drop' or 'callback', not '" + name + "'");
 }
 
+// The application and the loop count with the same.
+std::size_t max_unread(const py::dict& limits) {
+  std::size_t bytes = server::Limits{}.ws_max_unread;
+  read(limits, "ws_max_unread", bytes);
+  return bytes;
+}
+
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
                              const std::vector<std::string>& allowed_hosts,
                              const py::dict& websocket) {
@@ -81,6 +88,7 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   read(limits, "queue_bytes", l.queue_bytes);
   read(limits, "ws_max_message", l.ws_max_message);
   read(limits, "ws_max_queue", l.ws_max_queue);
+  l.ws_max_unread = max_unread(limits);
   read_seconds(limits, "ws_ping_interval", l.ws_ping_interval);
   read_seconds(limits, "ws_pong_timeout", l.ws_pong_timeout);
   read_seconds(limits, "ws_close_timeout", l.ws_close_timeout);
@@ -92,7 +100,7 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
                            const std::vector<std::string>& allowed_hosts, const py::dict& websocket)
-    : application_(std::make_shared<Application>(callbacks, environment)),
+    : application_(std::make_shared<Application>(callbacks, environment, max_unread(limits))),
       server_(settings_of(callbacks, limits, allowed_hosts, websocket),
               std::make_unique<Sink>(std::move(queue), application_)) {
   application_->set_server(&server_);
@@ -133,7 +141,7 @@ void ServerObject::set_routes(const py::list& routes, const std::optional<py::di
 
 void ServerObject::publish(const std::string& topic, py::handle message, bool compress) {
   Payload payload = to_payload(message);
-  server_.post(server::WsPublish{topic, payload.text, compress, std::move(payload.data)});
+  application_->send(server::WsPublish{topic, payload.text, compress, std::move(payload.data)});
 }
 
 void ServerObject::stop(double timeout) {

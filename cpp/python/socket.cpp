@@ -18,15 +18,22 @@ Payload to_payload(py::handle message) {
     payload.data.assign(data, static_cast<std::size_t>(size));
     return payload;
   }
+  if (!PyObject_CheckBuffer(message.ptr())) {
+    throw py::type_error("a message must be str or bytes-like, not " +
+                         std::string(Py_TYPE(message.ptr())->tp_name));
+  }
   Py_buffer view;
-  if (PyObject_GetBuffer(message.ptr(), &view, PyBUF_SIMPLE) != 0) throw py::error_already_set();
-  payload.data.assign(static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len));
+  if (PyObject_GetBuffer(message.ptr(), &view, PyBUF_FULL_RO) != 0) throw py::error_already_set();
+  payload.data.resize(static_cast<std::size_t>(view.len));
+  const int error = PyBuffer_ToContiguous(payload.data.data(), &view, view.len, 'C');
   PyBuffer_Release(&view);
+  if (error != 0) throw py::error_already_set();
   return payload;
 }
 
 void Socket::send(py::handle message, bool compress) {
   Payload payload = to_payload(message);
+  sent_ += payload.data.size();
   application_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
 }
 
@@ -47,8 +54,13 @@ std::size_t Socket::buffered() const {
   query.id = id_;
   std::future<std::size_t> answer = query.answer.get_future();
   if (!application_->send(std::move(query))) return 0;
+  application_->ring();  // from a callback, too: it waits
   const py::gil_scoped_release release;
   return answer.get();
 }
+
+void Socket::consumed(std::size_t messages) { application_->consumed(id_, messages); }
+
+void Socket::acknowledge() { application_->send(server::WsAcknowledge{id_}); }
 
 }  // namespace httpuv::python

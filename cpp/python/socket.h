@@ -5,6 +5,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,9 +34,20 @@ class Socket {
   void subscribe(const std::string& topic, bool wanted);
   [[nodiscard]] std::size_t buffered() const;  // asks the loop thread, with the GIL released
 
+  // So many of the messages that the listener kept (see Application::Listener) were used now.
+  void consumed(std::size_t messages);
+
+  // Bytes of messages that were sent and are not known to have been taken by the kernel.
+  [[nodiscard]] std::uint64_t outstanding() const { return sent_ - std::min(taken_, sent_); }
+  // The listener's _taken() is called when they have been.
+  void acknowledge();
+  void taken(std::uint64_t total) { taken_ = total; }
+
  private:
   std::shared_ptr<Application> application_;
   server::ConnectionId id_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t taken_ = 0;
 };
 
 }  // namespace httpuv::python

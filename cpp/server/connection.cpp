@@ -91,6 +91,7 @@ void Connection::on_drained() {
 void Connection::on_closed() {
   context_.counters.connections.subtract(1);
   Context& context = context_;
+  context.outbox.forget(*this);  // if something was still said to it while it closed
   context.connections.take(id_);  // destroys this
   context.on_connection_closed();
 }

@@ -43,6 +43,7 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
     if (announced_) context_.events.emplace_back(AbandonedEvent{id});
     answer(exchange, std::move(refusal.head), std::move(refusal.body));
   };
+  if (context_.draining) return refuse_upgrade(http::plain_response(503));
   const WebSocketSettings& settings = context_.settings.websocket;
   if (!origin_allowed(settings.allowed_origins, head_)) {
     return refuse_upgrade(http::plain_response(403, "this origin may not connect"));

@@ -1,5 +1,6 @@
 #include "server/live.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace httpuv::server {
@@ -10,6 +11,9 @@ namespace {
 // posted without waking the loop each time, and a callback that takes long must not hold up those
 // that were made before it.
 constexpr int kMailCheckMs = 2;
+
+// How long a server that stops at once waits for its WebSockets' clients to close their ends.
+constexpr std::int64_t kFarewellMs = 1000;
 
 }  // namespace
 
@@ -148,6 +152,9 @@ struct Server::Live::Carrier {
   void operator()(WsConsumed&& c) const {
     if (auto* session = websocket(c.id)) session->consumed(c.bytes);
   }
+  void operator()(WsAcknowledge&& c) const {
+    if (auto* session = websocket(c.id)) session->acknowledge();
+  }
   void operator()(WsPing&& c) const {
     if (auto* session = websocket(c.id)) session->ping(c.payload);
   }
@@ -179,15 +186,19 @@ void Server::Live::answer_late(Command& command) {
   if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
 }
 
+// WebSockets are told in any case, and have a moment to answer.
 void Server::Live::stop(std::int64_t grace_ms) {
   listeners_.clear();
   context_.draining = true;
-  if (grace_ms > 0) {
-    context_.connections.each([](Connection& connection) { connection.drain(); });
-    grace_.set(context_.loop.timers(), context_.loop.now_ms() + grace_ms);
-  } else {
-    close_connections();
-  }
+  context_.connections.each([grace_ms](Connection& connection) {
+    if (grace_ms > 0 || connection.websocket() != nullptr) {
+      connection.drain();
+    } else {
+      connection.close();
+    }
+  });
+  grace_.set(context_.loop.timers(),
+             context_.loop.now_ms() + std::max<std::int64_t>(grace_ms, kFarewellMs));
   end_if_empty();
 }
 

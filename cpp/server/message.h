@@ -131,6 +131,12 @@ struct WsDrainEvent {
   ConnectionId id;
 };
 
+// All messages that the application sent, so many bytes in all, were taken by the kernel or dropped.
+struct WsTakenEvent {
+  ConnectionId id;
+  std::uint64_t total = 0;
+};
+
 // A message was not sent because the peer does not read: its queue is full.
 struct WsDroppedEvent {
   ConnectionId id;
@@ -145,7 +151,8 @@ struct WsCloseEvent {
 };
 
 using Event = std::variant<RequestEvent, AbandonedEvent, HalfClosedEvent, StreamTakenEvent, WsOpenEvent,
-                           WsMessageEvent, WsPongEvent, WsDrainEvent, WsDroppedEvent, WsCloseEvent>;
+                           WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
+                           WsCloseEvent>;
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.
@@ -233,6 +240,11 @@ struct WsPublish {
   std::string data;
 };
 
+// A WsTakenEvent is wanted as soon as nothing waits in user memory.
+struct WsAcknowledge {
+  ConnectionId id;
+};
+
 // How many bytes of a socket wait in user memory.
 struct WsQueued {
   ConnectionId id;
@@ -244,7 +256,8 @@ struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command = std::variant<Respond, Continue, StreamHead, StreamData, StreamEnd, Cut, WsSend, WsConsumed, WsPing, WsClose, WsSubscribe,
-                             WsPublish, WsQueued, SetRoutes, Stop>;
+using Command = std::variant<Respond, Continue, StreamHead, StreamData, StreamEnd, Cut, WsSend,
+                             WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish, WsAcknowledge,
+                             WsQueued, SetRoutes, Stop>;
 
 }  // namespace httpuv::server

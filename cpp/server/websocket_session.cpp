@@ -1,6 +1,8 @@
 #include "server/websocket_session.h"
 
 #include <algorithm>
+#include <deque>
+#include <optional>
 #include <utility>
 
 #include "server/connection.h"
@@ -19,6 +21,10 @@ constexpr std::size_t kMessageCost = 64;
 // Frames up to here are gathered with others; larger ones go out by themselves.
 constexpr std::size_t kGather = 16 * 1024;
 
+// With so much waiting for the peer its pings are answered later, and of several only the last
+// (RFC 6455 section 5.5.3): who pings and does not read gets no memory for it.
+constexpr std::size_t kPongBacklog = 64 * 1024;
+
 }  // namespace
 
 struct WebSocketSession::Outgoing {
@@ -27,25 +33,41 @@ struct WebSocketSession::Outgoing {
   bool ready = true;
 };
 
+struct WebSocketSession::Backlog {
+  struct Farewell {
+    std::uint16_t code;
+    std::string reason;
+  };
+  std::deque<SharedOutgoing> messages;
+  std::size_t bytes = 0;
+  std::optional<Farewell> farewell;  // nothing is taken behind it
+};
+
 WebSocketSession::WebSocketSession(Context& context, Connection& connection,
                                    websocket::Session&& session)
     : context_(context), connection_(connection), session_(std::move(session)) {}
 
-WebSocketSession::~WebSocketSession() { context_.topics.leave_all(subscriptions_); }
+WebSocketSession::~WebSocketSession() {
+  context_.topics.leave_all(subscriptions_);
+}
 
 void WebSocketSession::start() {
-  last_heard_ = context_.loop.now_ms();
+  heard();
+  last_progress_ = last_heard_;
   written_before_ = connection_.stream().bytes_written();
-  const std::int64_t interval = context_.limits.ws_ping_interval;
-  set_deadline(last_heard_ + (interval > 0 ? interval : context_.limits.write_timeout));
+  set_deadline();
   connection_.stream().start_reading();
 }
 
 // --- in -----------------------------------------------------------------------------------------
 
-void WebSocketSession::on_data(std::string_view bytes) {
+void WebSocketSession::heard() {
   last_heard_ = context_.loop.now_ms();
   pinging_ = false;
+}
+
+void WebSocketSession::on_data(std::string_view bytes) {
+  heard();
   if (finishing_) return;
   if (held_.empty()) {
     read(bytes);
@@ -57,31 +79,40 @@ void WebSocketSession::on_data(std::string_view bytes) {
 void WebSocketSession::read(std::string_view input) {
   using websocket::Event;
   while (!finishing_ && !connection_.closing()) {
-    if (unread_ > context_.limits.ws_max_unread) {
-      // The application lags: what comes waits in the kernel, and the peer is slowed down.
-      held_.assign(input);
-      connection_.stream().stop_reading();
-      return;
-    }
-    const Event event = session_.next(input);
-    if (event == Event::kNeedMore) return;
-    if (event == Event::kMessage) {
-      message_received();
-      continue;
-    }
-    session_.append_reply(context_.outbox.open(connection_));
-    if (event == Event::kPong) {
-      context_.events.emplace_back(WsPongEvent{connection_.id(), std::string(session_.payload())});
-    } else if (event == Event::kClose) {
-      end(session_.close_code(), session_.close_reason(), true);
-      finish();
-    } else if (event == Event::kError) {
-      context_.counters.refused.add();
-      end(websocket::close_code_of(session_.fault()), websocket::fault_text(session_.fault()),
-          false);
-      finish();
+    if (unread_ > context_.limits.ws_max_unread) return pause(input);
+    switch (session_.next(input)) {
+      case Event::kNeedMore:
+        return;
+      case Event::kMessage:
+        message_received();
+        break;
+      case Event::kPing:
+        answer_ping();
+        break;
+      case Event::kPong:
+        pong_received();
+        break;
+      case Event::kClose:
+        session_.append_reply(context_.outbox.open(connection_));
+        end(session_.close_code(), session_.close_reason(), true);
+        finish();
+        break;
+      case Event::kError:
+        session_.append_reply(context_.outbox.open(connection_));
+        context_.counters.refused.add();
+        end(websocket::close_code_of(session_.fault()), websocket::fault_text(session_.fault()),
+            false);
+        finish();
+        break;
     }
   }
+}
+
+// The application lags: what comes waits in the kernel, and the peer is slowed down.
+void WebSocketSession::pause(std::string_view rest) {
+  held_.assign(rest);
+  paused_ = true;
+  connection_.stream().stop_reading();
 }
 
 void WebSocketSession::message_received() {
@@ -91,20 +122,41 @@ void WebSocketSession::message_received() {
       WsMessageEvent{connection_.id(), session_.is_text(), std::move(data)});
 }
 
+void WebSocketSession::answer_ping() {
+  if (connection_.stream().queued() <= kPongBacklog) {
+    session_.append_reply(context_.outbox.open(connection_));
+  } else if (session_.is_open()) {
+    late_pong_ = std::make_unique<std::string>(session_.payload());
+  }
+}
+
+void WebSocketSession::pong_received() {
+  if (!tell_pongs_) return;
+  unread_ += session_.payload().size() + kMessageCost;
+  context_.events.emplace_back(WsPongEvent{connection_.id(), std::string(session_.payload())});
+}
+
 void WebSocketSession::consumed(std::size_t bytes) {
   unread_ -= std::min(bytes, unread_);
-  if (unread_ > context_.limits.ws_max_unread || finishing_) return;
-  if (!held_.empty()) {
-    const std::string input = std::exchange(held_, {});
-    read(input);
-  }
-  if (held_.empty() && !finishing_) connection_.stream().start_reading();
+  // Not at once when one message fits again, or reading would stop after each.
+  if (!paused_ || finishing_ || unread_ > context_.limits.ws_max_unread / 2) return;
+  paused_ = false;
+  heard();  // what it said waited for us
+  const std::string input = std::exchange(held_, {});
+  read(input);
+  if (!paused_ && !finishing_ && !connection_.closing()) connection_.stream().start_reading();
 }
 
 // --- out ----------------------------------------------------------------------------------------
 
+bool WebSocketSession::may_send() const {
+  return session_.is_open() && (backlog_ == nullptr || !backlog_->farewell);
+}
+
+// A message of any size may be sent to a peer that has read all before it.
 bool WebSocketSession::make_room(std::size_t bytes) {
-  if (queued() + bytes <= context_.limits.ws_max_queue) return true;
+  const std::size_t waiting = queued();
+  if (waiting == 0 || waiting + bytes <= context_.limits.ws_max_queue) return true;
   switch (context_.settings.websocket.overflow) {
     case Overflow::kClose:
       close(websocket::kCloseTryAgainLater, "the peer does not read");
@@ -119,19 +171,20 @@ bool WebSocketSession::make_room(std::size_t bytes) {
 }
 
 std::size_t WebSocketSession::queued() const {
-  return connection_.stream().queued() + waiting_bytes_;
+  return connection_.stream().queued() + (backlog_ != nullptr ? backlog_->bytes : 0);
 }
 
 void WebSocketSession::send(bool text, bool compress, std::string&& data) {
-  if (!session_.is_open() || !make_room(data.size())) return;
+  sent_ += data.size();
+  if (!may_send() || !make_room(data.size())) return;
   const bool compressed = compress && session_.would_compress(data.size());
-  if (waiting_ == nullptr && data.size() <= kGather) {
+  if (backlog_ == nullptr && data.size() <= kGather) {
     // The usual case: framed, and compressed if need be, right into what is about to be written.
     std::string& out = context_.outbox.open(connection_);
     session_.append_message(out, text, data, compress);
     return;
   }
-  if (waiting_ == nullptr && !compressed) {
+  if (backlog_ == nullptr && !compressed) {
     char header[websocket::kMaxServerHeader];
     const std::size_t size = session_.message_header(header, text, data.size());
     context_.outbox.flush(connection_);
@@ -149,15 +202,13 @@ void WebSocketSession::send(bool text, bool compress, std::string&& data) {
 void WebSocketSession::publish(Context& context, WsPublish&& message) {
   const std::vector<WebSocketSession*> subscribers = context.topics.subscribers(message.topic);
   if (subscribers.empty()) return;
-  auto outgoing = std::make_shared<Outgoing>(Outgoing{
-      websocket::PreparedMessage(message.text, message.data), message.compress, true});
+  auto outgoing = std::make_shared<Outgoing>(
+      Outgoing{websocket::PreparedMessage(message.text, message.data), message.compress, true});
   if (message.compress && message.data.size() > kCompressHere) {
     // The window nearly all of them have agreed on; the others' variants are made when they send.
-    const auto wanted =
-        std::find_if(subscribers.begin(), subscribers.end(),
-                     [](const WebSocketSession* each) {
-                       return each->session_.deflate_window_bits() != 0;
-                     });
+    const auto wanted = std::find_if(
+        subscribers.begin(), subscribers.end(),
+        [](const WebSocketSession* each) { return each->session_.deflate_window_bits() != 0; });
     if (wanted != subscribers.end()) {
       std::vector<ConnectionId> ids;
       ids.reserve(subscribers.size());
@@ -166,7 +217,7 @@ void WebSocketSession::publish(Context& context, WsPublish&& message) {
     }
   }
   for (WebSocketSession* subscriber : subscribers) {
-    if (subscriber->session_.is_open() && subscriber->make_room(message.data.size())) {
+    if (subscriber->may_send() && subscriber->make_room(message.data.size())) {
       subscriber->enqueue(outgoing);
     }
   }
@@ -193,20 +244,25 @@ void WebSocketSession::prepare(Context& context, const SharedOutgoing& message, 
 }
 
 void WebSocketSession::enqueue(const SharedOutgoing& message) {
-  if (waiting_ == nullptr && message->ready) return write(message);
-  if (waiting_ == nullptr) waiting_ = std::make_unique<std::deque<SharedOutgoing>>();
-  waiting_->push_back(message);
-  waiting_bytes_ += message->message.payload_size();
+  if (backlog_ == nullptr && message->ready) return write(message);
+  if (backlog_ == nullptr) backlog_ = std::make_unique<Backlog>();
+  backlog_->messages.push_back(message);
+  backlog_->bytes += message->message.payload_size();
 }
 
 void WebSocketSession::flush_ready() {
-  while (waiting_ != nullptr && waiting_->front()->ready && !connection_.closing()) {
-    const SharedOutgoing message = std::move(waiting_->front());
-    waiting_->pop_front();
-    waiting_bytes_ -= message->message.payload_size();
-    if (waiting_->empty()) waiting_.reset();
+  if (backlog_ == nullptr) return;
+  std::deque<SharedOutgoing>& messages = backlog_->messages;
+  while (!messages.empty() && messages.front()->ready && !connection_.closing()) {
+    const SharedOutgoing message = std::move(messages.front());
+    messages.pop_front();
+    backlog_->bytes -= message->message.payload_size();
     write(message);
   }
+  if (!messages.empty() || connection_.closing()) return;
+  const std::unique_ptr<Backlog> done = std::move(backlog_);
+  if (done->farewell) start_closing(done->farewell->code, done->farewell->reason);
+  report_if_taken();
 }
 
 void WebSocketSession::write(const SharedOutgoing& message) {
@@ -220,13 +276,28 @@ void WebSocketSession::write(const SharedOutgoing& message) {
 }
 
 void WebSocketSession::ping(std::string_view payload) {
+  if (!may_send() || !make_room(payload.size())) return;
+  tell_pongs_ = true;
   session_.append_ping(context_.outbox.open(connection_), payload);
+}
+
+void WebSocketSession::acknowledge() {
+  acknowledge_ = true;
+  report_if_taken();
+}
+
+void WebSocketSession::report_if_taken() {
+  if (!acknowledge_ || backlog_ != nullptr) return;
+  context_.outbox.flush(connection_);
+  if (connection_.closing() || connection_.stream().busy()) return;  // on_drained() comes back
+  acknowledge_ = false;
+  context_.events.emplace_back(WsTakenEvent{connection_.id(), sent_});
 }
 
 void WebSocketSession::subscribe(const std::string& topic, bool wanted) {
   if (!wanted) {
     context_.topics.leave(subscriptions_, topic);
-  } else if (session_.is_open()) {
+  } else if (may_send()) {
     context_.topics.join(*this, subscriptions_, topic);
   }
 }
@@ -234,22 +305,30 @@ void WebSocketSession::subscribe(const std::string& topic, bool wanted) {
 // --- ending -------------------------------------------------------------------------------------
 
 void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
-  if (!session_.append_close(context_.outbox.open(connection_), code, reason)) return;
+  if (!may_send()) return;
   context_.topics.leave_all(subscriptions_);
-  waiting_.reset();
-  waiting_bytes_ = 0;
-  // The peer's Close must be seen even if the application is behind with its messages.
-  unread_ = 0;
-  if (!held_.empty()) {
-    const std::string input = std::exchange(held_, {});
-    read(input);
+  if (backlog_ != nullptr) {
+    backlog_->farewell = Backlog::Farewell{code, std::string(reason)};
+  } else {
+    start_closing(code, reason);
   }
-  if (finishing_) return;
-  connection_.stream().start_reading();
-  set_deadline(context_.loop.now_ms() + context_.limits.ws_close_timeout);
 }
 
-void WebSocketSession::drain() { close(websocket::kCloseGoingAway, "the server is stopping"); }
+void WebSocketSession::start_closing(std::uint16_t code, std::string_view reason) {
+  if (!session_.append_close(context_.outbox.open(connection_), code, reason)) return;
+  late_pong_.reset();
+  set_deadline();
+  // The peer's Close must be seen even if the application is behind with its messages.
+  unread_ = 0;
+  if (!std::exchange(paused_, false)) return;
+  const std::string input = std::exchange(held_, {});
+  read(input);
+  if (!finishing_ && !connection_.closing()) connection_.stream().start_reading();
+}
+
+void WebSocketSession::drain() {
+  close(websocket::kCloseGoingAway, "the server is stopping");
+}
 
 // Tells the application, once.
 void WebSocketSession::end(std::uint16_t code, std::string_view reason, bool clean) {
@@ -262,7 +341,9 @@ void WebSocketSession::end(std::uint16_t code, std::string_view reason, bool cle
 void WebSocketSession::finish() {
   finishing_ = true;
   held_.clear();
-  set_deadline(context_.loop.now_ms() + context_.limits.ws_close_timeout);
+  backlog_.reset();
+  late_pong_.reset();
+  set_deadline();
   fin_if_written();
 }
 
@@ -273,7 +354,9 @@ void WebSocketSession::fin_if_written() {
   connection_.stream().start_reading();
 }
 
-void WebSocketSession::on_eof() { connection_.close(); }
+void WebSocketSession::on_eof() {
+  connection_.close();
+}
 
 void WebSocketSession::on_gone() {
   end(session_.close_code(), session_.close_reason(), session_.was_clean());
@@ -281,36 +364,66 @@ void WebSocketSession::on_gone() {
 
 void WebSocketSession::on_drained() {
   if (finishing_) return fin_if_written();
+  if (const auto pong = std::move(late_pong_)) {
+    session_.append_pong(context_.outbox.open(connection_), *pong);
+  }
+  if (backlog_ != nullptr) return;
   context_.events.emplace_back(WsDrainEvent{connection_.id()});
+  report_if_taken();
 }
 
 // --- deadlines ----------------------------------------------------------------------------------
 
-void WebSocketSession::set_deadline(std::int64_t at_ms) { connection_.set_deadline(at_ms); }
+void WebSocketSession::set_deadline() {
+  const Limits& limits = context_.limits;
+  const std::int64_t now = context_.loop.now_ms();
+  if (finishing_ || !session_.is_open()) {
+    return connection_.set_deadline(now + limits.ws_close_timeout);
+  }
+  // Looked at now and then even if nothing is due: so it is seen when a peer stops taking.
+  std::int64_t next = now + limits.write_timeout;
+  if (connection_.stream().busy()) next = last_progress_ + limits.write_timeout;
+  if (pinging_) {
+    next = std::min(next, ping_sent_ + limits.ws_pong_timeout);
+  } else if (limits.ws_ping_interval > 0) {
+    next = std::min(next, std::max(last_heard_, ping_sent_) + limits.ws_ping_interval);
+  }
+  connection_.set_deadline(std::max(next, now + 1));
+}
 
 void WebSocketSession::on_deadline() {
   const Limits& limits = context_.limits;
   const std::int64_t now = context_.loop.now_ms();
   net::Stream& stream = connection_.stream();
-  if (finishing_ || !session_.is_open()) return connection_.close();
+  const bool busy = stream.busy();
+  const bool progress =
+      stream.bytes_written() != std::exchange(written_before_, stream.bytes_written());
+  if (progress || !busy) last_progress_ = now;
+  if (finishing_ || !session_.is_open()) {
+    // The Close may wait behind much that the peer is still reading.
+    if (busy && progress) return set_deadline();
+    return busy ? connection_.reset() : connection_.close();
+  }
+  // It takes what it is sent: alive. And while nothing is read, nothing can be heard.
+  if ((busy && progress) || paused_) pinging_ = false;
+  if (busy && progress) last_heard_ = now;
 
-  const bool stalled = stream.busy() && stream.bytes_written() == written_before_ &&
-                       now - last_heard_ >= limits.write_timeout;
+  const bool stalled = busy && now - last_progress_ >= limits.write_timeout;
   const bool silent = pinging_ && now - ping_sent_ >= limits.ws_pong_timeout;
   if (stalled || silent) {
     context_.counters.timed_out.add();
     return connection_.reset();
   }
-  written_before_ = stream.bytes_written();
-  if (limits.ws_ping_interval <= 0) return set_deadline(now + limits.write_timeout);
-  if (!pinging_ && now - last_heard_ >= limits.ws_ping_interval) {
-    pinging_ = true;
+  if (limits.ws_ping_interval > 0 && !pinging_ &&
+      now - std::max(last_heard_, ping_sent_) >= limits.ws_ping_interval) {
     ping_sent_ = now;
-    ping({});
+    // Behind much else it would tell nothing; what the peer takes of that does.
+    if (!busy) {
+      session_.append_ping(context_.outbox.open(connection_), {});
+      pinging_ = !paused_;
+    }
   }
-  const std::int64_t next_ping = std::max(last_heard_, ping_sent_) + limits.ws_ping_interval;
-  set_deadline(pinging_ ? std::min(ping_sent_ + limits.ws_pong_timeout, now + limits.ws_ping_interval)
-                        : next_ping);
+  set_deadline();
 }
 
 }  // namespace httpuv::server

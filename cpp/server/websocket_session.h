@@ -4,14 +4,17 @@
 //   open --> closing (our Close is sent) --> closed (both were, or the peer broke the protocol)
 //     \________________________________________^      FIN, then wait for the peer's, then close
 //
-// Loop thread only; owned by its Connection. The application hears of the end exactly once.
+// Loop thread only; owned by its Connection. The application hears of the end exactly once. Nothing
+// grows without bound, whatever the peer does: what it does not read (ws_max_queue and the overflow
+// policy; of its pings only the last is answered), and what the application does not take
+// (ws_max_unread; then the socket is not read, and its silence is not held against the peer).
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/context.h"
 #include "server/message.h"
@@ -39,6 +42,7 @@ class WebSocketSession {
   void ping(std::string_view payload);
   void close(std::uint16_t code, std::string_view reason);
   void consumed(std::size_t bytes);
+  void acknowledge();
   void subscribe(const std::string& topic, bool wanted);
   [[nodiscard]] std::size_t queued() const;
 
@@ -51,34 +55,48 @@ class WebSocketSession {
   // A message on its way out, for one socket or many. Not ready while a pool thread compresses it.
   struct Outgoing;
   using SharedOutgoing = std::shared_ptr<Outgoing>;
+  // What waits behind one that is not ready: messages, and at the end perhaps the Close.
+  struct Backlog;
 
   void read(std::string_view input);
   void message_received();
+  void answer_ping();
+  void pong_received();
+  void pause(std::string_view rest);
+  void heard();
   void end(std::uint16_t code, std::string_view reason, bool clean);
   void finish();
   void fin_if_written();
+  void start_closing(std::uint16_t code, std::string_view reason);
+  [[nodiscard]] bool may_send() const;
   void enqueue(const SharedOutgoing& message);
   void flush_ready();
   void write(const SharedOutgoing& message);
   bool make_room(std::size_t bytes);
+  void report_if_taken();
   static void prepare(Context& context, const SharedOutgoing& message, int window_bits,
                       std::vector<ConnectionId> waiting);
-  void set_deadline(std::int64_t at_ms);
+  void set_deadline();
 
   Context& context_;
   Connection& connection_;
   websocket::Session session_;
   Subscriptions subscriptions_;
-  std::unique_ptr<std::deque<SharedOutgoing>> waiting_;  // behind one that is not ready
-  std::size_t waiting_bytes_ = 0;
-  std::string held_;        // input the application is not ready for
-  std::size_t unread_ = 0;  // bytes of messages it was handed and has not said it consumed
-  std::int64_t last_heard_ = 0;
+  std::unique_ptr<Backlog> backlog_;
+  std::unique_ptr<std::string> late_pong_;  // to be sent when the peer reads again
+  std::string held_;                        // input the application is not ready for
+  std::size_t unread_ = 0;       // bytes of messages it was handed and has not said it consumed
+  std::uint64_t sent_ = 0;       // bytes of messages that it had sent, delivered or not
+  std::int64_t last_heard_ = 0;  // a sign of life
   std::int64_t ping_sent_ = 0;
+  std::int64_t last_progress_ = 0;  // nothing to write, or some of it taken
   std::uint64_t written_before_ = 0;
-  bool ended_ = false;      // the application was told
-  bool finishing_ = false;  // no more frames, either way
-  bool pinging_ = false;    // a ping waits for a sign of life
+  bool ended_ = false;        // the application was told
+  bool finishing_ = false;    // no more frames, either way
+  bool paused_ = false;       // the application lags: nothing is read
+  bool pinging_ = false;      // a ping waits for a sign of life
+  bool tell_pongs_ = false;   // the application pings, too
+  bool acknowledge_ = false;  // it wants to know when everything was taken
 };
 
 }  // namespace httpuv::server
