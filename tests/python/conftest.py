@@ -20,6 +20,8 @@ def _nothing_left_behind() -> Iterator[None]:
     yield
     httpuv.stopAllServers()
     assert httpuv.listServers() == []
+    while httpuv.runNow():  # what the servers said last
+        pass
 
 
 @pytest.fixture

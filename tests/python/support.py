@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import IO
 
 import httpuv
 
@@ -177,22 +182,16 @@ def fetch(where: tuple[str, int] | str, data: bytes, method: str = "GET") -> Res
 class Script:
     """A Python program in a process of its own, told what to do over its standard input."""
 
-    def __init__(self, code: str, *arguments: str, python: tuple[str, ...] = ()) -> None:
+    def __init__(self, code: str, *arguments: str, module: str | None = None) -> None:
+        program = ["-m", module] if module else ["-c", textwrap.dedent(code)]
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-X",
-                "faulthandler",
-                *python,
-                "-c",
-                textwrap.dedent(code),
-                *arguments,
-            ],
+            [sys.executable, "-X", "faulthandler", *program, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            bufsize=0,
         )
+        self._read = {self.process.stdout: b"", self.process.stderr: b""}
 
     @property
     def pid(self) -> int:
@@ -200,27 +199,45 @@ class Script:
 
     def line(self) -> str:
         """The next line that it prints."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            _, errors = self.process.communicate(timeout=PATIENCE)
-            raise AssertionError(f"the script ended early ({self.process.returncode}):\n{errors}")
-        return line.rstrip("\n")
+        return self._line(self.process.stdout)
+
+    def error_line(self) -> str:
+        """The next line that it prints to its standard error."""
+        return self._line(self.process.stderr)
+
+    def _line(self, stream: IO[bytes] | None) -> str:
+        assert stream is not None
+        until = time.monotonic() + PATIENCE
+        while b"\n" not in self._read[stream]:
+            ready, _, _ = select.select([stream], [], [], max(0.0, until - time.monotonic()))
+            data = os.read(stream.fileno(), 65536) if ready else b""
+            if not data:
+                self.process.kill()
+                status, output, errors = self.finish()
+                raise AssertionError(f"no line came; status {status}\n{output}\n{errors}")
+            self._read[stream] += data
+        line, self._read[stream] = self._read[stream].split(b"\n", 1)
+        return line.decode()
 
     def tell(self, text: str = "") -> None:
         """Send it a line."""
         assert self.process.stdin is not None
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
+        self.process.stdin.write(text.encode() + b"\n")
 
     def finish(self, timeout: float = PATIENCE) -> tuple[int, str, str]:
         """Wait for its end: exit status, rest of its output, its errors."""
         try:
-            output, errors = self.process.communicate(timeout=timeout)
+            rest = self.process.communicate(timeout=timeout)
+            hung = False
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            output, errors = self.process.communicate()
-            raise AssertionError(f"the script hung:\n{output}\n{errors}") from None
+            self.process.send_signal(signal.SIGABRT)  # faulthandler says where it is
+            rest = self.process.communicate()
+            hung = True
+        output, errors = (
+            (read + data).decode(errors="replace")
+            for read, data in zip(self._read.values(), rest, strict=True)
+        )
+        assert not hung, f"the script hung:\n{output}\n{errors}"
         return self.process.returncode, output, errors
 
     def __enter__(self) -> Script:
@@ -230,7 +247,7 @@ class Script:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+        for stream in (self.process.stdin, *self._read):
             assert stream is not None
             with contextlib.suppress(BrokenPipeError):
                 stream.close()

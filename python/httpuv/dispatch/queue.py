@@ -44,6 +44,7 @@ class Dispatcher:
         self._runner: int | None = None  # that thread's ident while it may be waiting in the queue
         self._interrupts = -1  # a loop ends when this is not what it was when the loop began
         self._closed = False
+        self._exiting = False
 
         self._mutex = threading.RLock()  # a signal handler may call later(), too
         # A heap of (time of time.monotonic(), number that orders equal times, timer); by _mutex.
@@ -61,8 +62,8 @@ class Dispatcher:
             self._run_turn(seen, deadline, True)
             if deadline is not None and time.monotonic() >= deadline:
                 return
-        if self._closed:
-            # The interpreter is ending: keep a thread that calls in a loop from spinning.
+        if self._exiting:
+            # Keep a thread that calls in a loop from spinning.
             time.sleep(0.1 if seconds is None else seconds)
 
     def run_now(self, seconds: float | None, all: bool) -> bool:
@@ -183,7 +184,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """The interpreter ends: get every thread out of the core."""
-        self._closed = True
+        self._closed = self._exiting = True
         self.queue.wake()
         if self._turn.acquire(timeout=_EXIT_PATIENCE):
             self._turn.release()
