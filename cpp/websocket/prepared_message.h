@@ -1,5 +1,6 @@
 // One message for many sessions: framed once, compressed once per window size in use, sent as the
-// same bytes to all.
+// same bytes to all. Also the way to compress one large message away from the loop: a worker thread
+// makes it with a pool of its own and hands it over.
 //
 // Built on any thread; then used by one thread at a time (the loop's). Plain owned data. Cannot
 // fail: where compression fails or does not pay, the uncompressed frame is what every session gets.

@@ -162,6 +162,27 @@ TEST_CASE("fan-out: one frame for all, whatever they agreed on") {
   CHECK(picky.prepared_frame(message) == message.plain());
 }
 
+TEST_CASE(
+    "a large message compressed elsewhere, by a pool of its own, goes out like a prepared one") {
+  const SessionOptions options = all_compressed();
+  const std::string payload = prose(100000, 8);
+  DeflatePool worker({6, 8});
+  DeflatePool loop;
+  Session session(&options, params(false, 12), &loop);
+  Client client(12);
+  std::string out;
+  REQUIRE(session.append_message(out, true, "before, before, before"));
+  CHECK(client.read(out) == "before, before, before");
+  PreparedMessage message(true, payload);
+  const std::string_view made = message.compressed(session.deflate_window_bits(), worker);
+  REQUIRE(message.has_compressed(12));
+  CHECK(session.prepared_frame(message).data() == made.data());
+  CHECK(client.read(made) == payload);
+  out.clear();
+  REQUIRE(session.append_message(out, true, "before, before, before"));
+  CHECK(client.read(out) == "before, before, before");
+}
+
 TEST_CASE("fan-out: what does not shrink is one plain frame") {
   const SessionOptions options = all_compressed();
   DeflatePool pool;
