@@ -1,6 +1,7 @@
 #include "files/cache.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -142,7 +143,9 @@ void OpenFileCache::finish_job(Node& node) {
     watches_.confirm(node.watches);
     store_.touch(node);
   } else {
+    const int error = job->finding.error;
     accept(node, std::move(job->finding));
+    if (error == EMFILE || error == ENFILE) store_.drop_descriptors();
   }
   deliver(node.riding, node.resolution);
   settle(node);

@@ -45,8 +45,9 @@ struct FileEntry {
     return variants[0] != nullptr || variants[1] != nullptr || variants[2] != nullptr;
   }
 
-  // Whether the open file is still what it was: sending it piece by piece may go on. A cheap stat
-  // of an open file; always true of bytes in memory.
+  // Whether the open file is still what it was, so that sending it piece by piece may go on: to be
+  // asked between two pieces, and before the last bytes. A file that was replaced or unlinked is;
+  // one that was written to, cut or extended in place is not. One fstat; true of bytes in memory.
   [[nodiscard]] bool unchanged() const;
 
   // What holding it costs, variants included.

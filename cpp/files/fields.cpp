@@ -82,6 +82,13 @@ void write_page_fields(FileEntry& entry, const Options& options) {
   entry.fields.append(error_fields(options));
 }
 
+void write_listing_fields(FileEntry& entry, const Options& options) {
+  append_line(entry.fields_304, "ETag", entry.etag);
+  entry.fields_304.append(error_fields(options));
+  write_page_fields(entry, options);
+  append_line(entry.fields, "ETag", entry.etag);
+}
+
 std::string error_fields(const Options& options) {
   std::string out;
   for (const auto& [name, value] : options.headers) {

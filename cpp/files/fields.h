@@ -16,8 +16,10 @@ namespace httpuv::files {
 void write_file_fields(FileEntry& entry, const Options& options, std::string_view coding,
                        bool negotiated);
 
-// Those of a page that stands for no file: a listing, or the text of a 404.
+// Those of a page that stands for no file and always has its own type: the text of a 404, which has
+// no validators, and a listing, which has its ETag.
 void write_page_fields(FileEntry& entry, const Options& options);
+void write_listing_fields(FileEntry& entry, const Options& options);
 
 // Options::headers as far as they hold for an answer that does not carry the file: without those
 // that describe the file (Content-*) or say how long to keep it (Cache-Control, Expires).

@@ -78,6 +78,18 @@ void NodeStore::trim() {
   }
 }
 
+void NodeStore::drop_descriptors() {
+  Node* node = oldest_;
+  while (node != nullptr) {
+    Node* const next = node->newer;
+    if (node->idle() && node->descriptors > 0) {
+      remove(*node);
+      ++evictions_;
+    }
+    node = next;
+  }
+}
+
 void NodeStore::orphan_all() {
   for (auto& [key, node] : nodes_) {
     uncount(*node);

@@ -31,6 +31,9 @@ class NodeStore {
   // Lets nodes go until the limits are kept.
   void trim();
 
+  // Lets go of all open files that nobody waits for: the process has run out of descriptors.
+  void drop_descriptors();
+
   // Idle nodes go now, the others when they are removed; none is found any more.
   void orphan_all();
 

@@ -234,7 +234,7 @@ void Search::found_listing(Opened&& directory) {
   finding_.settled = false;  // files in it may change without a trace in the directory
   finding_.entry = make_entry(std::move(page), -1);
   finding_.entry->content_type = "text/html; charset=utf-8";
-  write_file_fields(*finding_.entry, options_, "", false);
+  write_listing_fields(*finding_.entry, options_);
 }
 
 void Search::not_found() {

@@ -70,7 +70,7 @@ class FileService {
   void set_routes(std::shared_ptr<const RouteTable> routes);
   [[nodiscard]] const RouteTable& routes() const;
 
-  // The match is valid until the next call of classify() or resolve().
+  // The match is valid until the next call of classify(), resolve() or set_routes().
   [[nodiscard]] Match classify(std::string_view raw_path) const;
 
   // `match` is of kind kRoute and the last that classify() returned, with its path still there.

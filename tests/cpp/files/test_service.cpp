@@ -1,6 +1,8 @@
 #include "files/service.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 
 #include <condition_variable>
 #include <deque>
@@ -570,4 +572,30 @@ TEST_CASE("several threads search while files change") {
   while (!world.service.idle()) world.poll();
   CHECK(world.answered == asked);
   CHECK(world.consistent);
+}
+
+TEST_CASE("when descriptors run out the cache gives back its own") {
+  CacheLimits limits;
+  limits.small_file = 0;
+  World world(limits);
+  for (int i = 0; i < 4; ++i) world.tree.write("f" + std::to_string(i), "x");
+  world.tree.settle();
+  for (int i = 0; i < 3; ++i) CHECK(world.get("/f" + std::to_string(i)) == "(1)");
+  world.answers.clear();
+  CHECK(world.service.counters().descriptors == 3);
+  struct rlimit usual;
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+  struct rlimit few = usual;
+  few.rlim_cur = 128;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  std::vector<Descriptor> taken;
+  for (;;) {
+    Descriptor fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) break;
+    taken.push_back(std::move(fd));
+  }
+  CHECK(world.get("/f3") == "(error)");
+  CHECK(world.service.counters().descriptors == 0);
+  CHECK(world.get("/f3") == "(1)");
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
 }
