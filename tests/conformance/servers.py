@@ -77,6 +77,7 @@ def start(contract: str, root: str | None) -> Any:
         app = {"call": calls[contract]}
     elif contract == "WS":
         app = {"onWSOpen": echo_messages}
+        options["wsCompression"] = "always"
     elif contract == "STATIC":
         if root is None:
             raise SystemExit("STATIC needs --root")
