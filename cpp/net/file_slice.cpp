@@ -20,7 +20,7 @@ namespace httpuv::net {
 
 namespace {
 
-constexpr std::size_t kScratchSize = 128 * 1024;
+constexpr std::size_t kScratchSize = std::size_t{128} * 1024;
 
 ssize_t result_of(ssize_t count) {
   return count >= 0 ? count : static_cast<ssize_t>(uv_translate_sys_error(errno));

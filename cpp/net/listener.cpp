@@ -230,7 +230,7 @@ std::unique_ptr<Listener> Listener::open(Loop& loop, ListenSocket&& socket,
     listener->watch_ = nullptr;
     return nullptr;
   }
-  watch.release();
+  (void)watch.release();  // owns itself from here on
   return listener;
 }
 

@@ -37,7 +37,7 @@ class TurnTask : private ListLink {
 
  protected:
   TurnTask() = default;
-  ~TurnTask() { withdraw(); }
+  virtual ~TurnTask() { withdraw(); }
 
  private:
   friend class Loop;
@@ -45,7 +45,7 @@ class TurnTask : private ListLink {
 
 class Loop final : private WheelAlarm {
  public:
-  static constexpr std::size_t kReadBufferSize = 64 * 1024;
+  static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024;
 
   // nullptr and *error (a negative libuv error number) if the system is out of descriptors or
   // memory.

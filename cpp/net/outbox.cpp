@@ -11,11 +11,12 @@ namespace httpuv::net {
 
 namespace {
 
-constexpr std::size_t kMaxBuffers = 32;          // of one libuv write
-constexpr std::size_t kMergeBelow = 1024;        // smaller pieces are cheaper copied than kept
-constexpr std::size_t kMergedChunk = 64 * 1024;  // up to which pieces are copied together
-constexpr std::size_t kTailSize = 4 * 1024;      // see write_tail()
-constexpr std::size_t kCopySize = 64 * 1024;     // the same where there is no sendfile
+constexpr std::size_t kMaxBuffers = 32;    // of one libuv write
+constexpr std::size_t kMergeBelow = 1024;  // smaller pieces are cheaper copied than kept
+constexpr std::size_t kMergedChunk =
+    std::size_t{64} * 1024;                                // up to which pieces are copied together
+constexpr std::size_t kTailSize = std::size_t{4} * 1024;   // see write_tail()
+constexpr std::size_t kCopySize = std::size_t{64} * 1024;  // the same where there is no sendfile
 
 }  // namespace
 

@@ -46,14 +46,14 @@ class StreamHandler {
   virtual void on_closed() = 0;
 
  protected:
-  ~StreamHandler() = default;
+  virtual ~StreamHandler() = default;
 };
 
 class Stream {
  public:
   // What one stream may hand to sendfile(2) in one turn of the loop: a fast reader is fair to the
   // others.
-  static constexpr std::size_t kFileSlice = 512 * 1024;
+  static constexpr std::size_t kFileSlice = std::size_t{512} * 1024;
 
   Stream();
   ~Stream();

@@ -29,7 +29,7 @@ class DeadlineOwner {
   virtual void on_deadline(Deadline& deadline) = 0;
 
  protected:
-  ~DeadlineOwner() = default;
+  virtual ~DeadlineOwner() = default;
 };
 
 // Wakes the wheel. The loop implements it with one uv_timer; tests with a fake clock.
@@ -39,7 +39,7 @@ class WheelAlarm {
   virtual void set_alarm(std::int64_t at_ms) = 0;
 
  protected:
-  ~WheelAlarm() = default;
+  virtual ~WheelAlarm() = default;
 };
 
 class Deadline : private ListLink {
