@@ -53,7 +53,7 @@ server::Overflow overflow_of(const std::string& name) {
 // The application and the loop count with the same.
 std::size_t max_unread(const py::dict& limits) {
   std::size_t bytes = server::Limits{}.ws_max_unread;
-  read(limits, "ws_max_unread", bytes);
+  read(limits, "ws_unread_bytes", bytes);
   return bytes;
 }
 
@@ -86,8 +86,8 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   read(limits, "max_pipelined", l.max_pipelined);
   read(limits, "queue_requests", l.queue_requests);
   read(limits, "queue_bytes", l.queue_bytes);
-  read(limits, "ws_max_message", l.ws_max_message);
-  read(limits, "ws_max_queue", l.ws_max_queue);
+  read(limits, "ws_max_message_bytes", l.ws_max_message);
+  read(limits, "ws_queue_bytes", l.ws_max_queue);
   l.ws_max_unread = max_unread(limits);
   read_seconds(limits, "ws_ping_interval", l.ws_ping_interval);
   read_seconds(limits, "ws_pong_timeout", l.ws_pong_timeout);

@@ -31,6 +31,7 @@ from .static import (
 )
 from .static_server import runStaticServer
 from .uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
+from .websocket import WebSocket
 
 __all__ = [
     "Limits",
@@ -39,6 +40,7 @@ __all__ = [
     "StaticPath",
     "StaticPathOptions",
     "WebServer",
+    "WebSocket",
     "__version__",
     "decodeURI",
     "decodeURIComponent",

@@ -52,6 +52,10 @@ class Server:
         convert: Callable[[object, dict[str, Any], Reply], Normal | None],
         environ: dict[str, object],
         limits: dict[str, float | int],
+        # Called with socket, request and subprotocol. What it returns, if not None, is told of
+        # events: _message(binary, message) - which may return True to keep the message unread until
+        # consumed() -, _pong(payload), _drained(), _taken(), _dropped() and, at last,
+        # _closed(code, reason, clean).
         on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,
         allowed_hosts: Sequence[str] = (),
         websocket: dict[str, object] = ...,
@@ -62,7 +66,9 @@ class Server:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
     def set_routes(self, routes: list[Route], mime: dict[str, str] | None) -> None:
         """Replace the static paths; returns when they are in use."""
-    def publish(self, topic: str, message: str | bytes, compress: bool = True) -> None:
+    def publish(
+        self, topic: str, message: str | bytes | bytearray | memoryview, compress: bool = True
+    ) -> None:
         """Send a message to every WebSocket that has subscribed to the topic."""
     def stop(self, timeout: float = 0.0) -> None:
         """End the server; answers under way have `timeout` seconds. Idempotent."""
@@ -100,11 +106,20 @@ class Reply:
 class Socket:
     """A WebSocket. Does nothing once it is closed."""
 
-    def send(self, message: str | bytes, compress: bool = True) -> None: ...
+    def send(
+        self, message: str | bytes | bytearray | memoryview, compress: bool = True
+    ) -> None: ...
     def ping(self, payload: bytes) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
     def subscribe(self, topic: str, wanted: bool = True) -> None: ...
-    def buffered(self) -> int: ...
+    def buffered(self) -> int:
+        """Bytes that the kernel has not taken; waits for the I/O thread, with the GIL released."""
+    def consumed(self, messages: int) -> None:
+        """So many of the messages that the listener kept were used: more may be read."""
+    def outstanding(self) -> int:
+        """Bytes of messages that were sent and are not known to have been taken by the kernel."""
+    def acknowledge(self) -> None:
+        """Have the listener's _taken() called once they are."""
 
 class File:
     """A regular file that an answer sends; adopts the descriptor."""

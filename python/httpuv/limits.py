@@ -50,11 +50,27 @@ class Limits:
     #: Bytes of their bodies. Beyond: 503 with Retry-After.
     queue_bytes: int = 256 * 1024 * 1024
 
+    #: Bytes of a WebSocket message, after decompression. Beyond: closed with 1009.
+    ws_max_message_bytes: int = 16 * 1024 * 1024
+    #: Bytes of messages that wait for a WebSocket client to read. Beyond: see ``wsOverflow`` of
+    #: :func:`httpuv.startServer`. One message of any size may wait if it waits alone.
+    ws_queue_bytes: int = 16 * 1024 * 1024
+    #: Bytes of a WebSocket client's messages that wait for Python. Beyond: not read yet.
+    ws_unread_bytes: int = 1024 * 1024
+    #: Seconds of a WebSocket client's silence until it is sent a ping; 0: no pings.
+    ws_ping_interval: float = 20.0
+    #: Seconds of its silence after that. Beyond: closed.
+    ws_pong_timeout: float = 40.0
+    #: Seconds without a WebSocket client's answer to being closed. Beyond: cut off.
+    ws_close_timeout: float = 5.0
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(field.default, float):
-                checked: float = check_seconds(field.name, value)
+            if field.name == "ws_ping_interval" and value == 0 and not isinstance(value, bool):
+                checked: float = 0.0
+            elif isinstance(field.default, float):
+                checked = check_seconds(field.name, value)
             else:
                 highest = 2**62 if field.name.endswith("_bytes") else 2**31 - 1
                 checked = check_int(field.name, value, _LOWEST.get(field.name, 1), highest)

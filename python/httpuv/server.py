@@ -12,14 +12,15 @@ import contextlib
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-from . import _core, request
+from . import _core, request, websocket
 from ._checks import check_int
 from .app import normalize_app
 from .dispatch import queue as dispatch
+from .dispatch import tasks
 from .limits import Limits
 from .log import log_failure, logger
 from .mime import mime_table
@@ -53,6 +54,7 @@ class Server:
         limits: Limits | None,
         mimeTypes: Mapping[str, str] | None,
         allowedHosts: Sequence[str] | None,
+        sockets: dict[str, object],
     ) -> None:
         self._app = normalize_app(app)
         self._paths = self._app.staticPaths
@@ -77,7 +79,15 @@ class Server:
             },
             limits=(limits or Limits()).as_dict(),
             allowed_hosts=_check_hosts(allowedHosts),
+            on_ws_open=self._ws_opener(),
+            websocket=sockets,
         )
+
+    def _ws_opener(self) -> Callable[[_core.Socket, dict[str, Any], str], object] | None:
+        on_open = self._app.onWSOpen
+        if on_open is None:
+            return None
+        return websocket.opener(on_open, self._dispatcher.queue.post, tasks.start)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
@@ -203,6 +213,25 @@ class Server:
         self._core.set_routes(routes(paths, options), self._mime)
         self._paths, self._options = paths, options
 
+    def publish(
+        self,
+        topic: str,
+        message: str | bytes | bytearray | memoryview,
+        *,
+        compress: bool = True,
+    ) -> None:
+        """Send a message to every WebSocket that has subscribed to a topic (``ws.subscribe``).
+
+        It is framed and compressed once and sent by the I/O thread, in order with everything else
+        that is sent; ``wsOverflow`` says what happens to those that do not read. Nothing happens
+        once the server has stopped.
+
+        Raises:
+            TypeError: ``topic`` is not str, or ``message`` neither str nor bytes-like.
+            UnicodeEncodeError: ``message`` has surrogates in it and cannot be UTF-8.
+        """
+        self._core.publish(websocket.check_topic(topic), message, compress)
+
     def __enter__(self: _Self) -> _Self:
         return self
 
@@ -232,12 +261,17 @@ class WebServer(Server):
         limits: Limits | None = None,
         mimeTypes: Mapping[str, str] | None = None,
         allowedHosts: Sequence[str] | None = None,
+        allowedOrigins: Sequence[str] | None = None,
+        wsProtocols: Sequence[str] | None = None,
+        wsCompression: bool | str = True,
+        wsOverflow: str = "close",
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host must be str, not {type(host).__name__}")
         self._host = host
         self._port = check_int("port", port, 0, 65535)
-        super().__init__(app, limits, mimeTypes, allowedHosts)
+        sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -269,6 +303,10 @@ class PipeServer(Server):
         limits: Limits | None = None,
         mimeTypes: Mapping[str, str] | None = None,
         allowedHosts: Sequence[str] | None = None,
+        allowedOrigins: Sequence[str] | None = None,
+        wsProtocols: Sequence[str] | None = None,
+        wsCompression: bool | str = True,
+        wsOverflow: str = "close",
     ) -> None:
         path = os.fspath(name)
         if not isinstance(path, str):
@@ -281,7 +319,8 @@ class PipeServer(Server):
         # Negative: like None (manual).
         number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
         self._mask = None if number is None or number < 0 else number
-        super().__init__(app, limits, mimeTypes, allowedHosts)
+        sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -308,6 +347,10 @@ def startServer(
     limits: Limits | None = None,
     mimeTypes: Mapping[str, str] | None = None,
     allowedHosts: Sequence[str] | None = None,
+    allowedOrigins: Sequence[str] | None = None,
+    wsProtocols: Sequence[str] | None = None,
+    wsCompression: bool | str = True,
+    wsOverflow: str = "close",
 ) -> WebServer:
     """Start a server on a TCP port.
 
@@ -325,6 +368,8 @@ def startServer(
               answer is 404. An exception is logged and answered with 500.
             * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
               on, or an answer; then the body is not read, and the connection ends.
+            * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
+              ``onHeaders`` may refuse it before. Without it such a request is like any other.
             * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
             * ``staticPathOptions`` is what these inherit.
         quiet: Whether to keep a failure to start out of the log.
@@ -332,6 +377,17 @@ def startServer(
         mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
         allowedHosts: Names that the Host field may have; others get 403. None: any. Protects a
             server on the loopback address from web pages that point a name of theirs at it.
+        allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
+            ``"https://example.com"`` or ``"http://localhost:8080"``; others get 403. None: any.
+            Browsers let every page connect anywhere, so where cookies or the network decide who is
+            welcome, this must, too. Clients that are no browsers send no origin and are let in.
+        wsProtocols: The WebSocket subprotocols that the application speaks. The first of a client's
+            list that is among them becomes ``ws.protocol``.
+        wsCompression: Whether WebSocket messages are compressed (RFC 7692) where the client can.
+            True: unless it is on this machine, where bytes cost nothing; ``"always"``: there, too.
+        wsOverflow: What becomes of a message for a WebSocket client that does not read, when
+            ``limits.ws_queue_bytes`` wait for it: ``"close"`` closes the connection with 1013,
+            ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -348,6 +404,10 @@ def startServer(
         limits=limits,
         mimeTypes=mimeTypes,
         allowedHosts=allowedHosts,
+        allowedOrigins=allowedOrigins,
+        wsProtocols=wsProtocols,
+        wsCompression=wsCompression,
+        wsOverflow=wsOverflow,
     )
 
 
@@ -360,6 +420,10 @@ def startPipeServer(
     limits: Limits | None = None,
     mimeTypes: Mapping[str, str] | None = None,
     allowedHosts: Sequence[str] | None = None,
+    allowedOrigins: Sequence[str] | None = None,
+    wsProtocols: Sequence[str] | None = None,
+    wsCompression: bool | str = True,
+    wsOverflow: str = "close",
 ) -> PipeServer:
     """Start a server on a Unix domain socket.
 
@@ -367,7 +431,10 @@ def startPipeServer(
         name: The path of the socket. One that nobody listens on any more is replaced.
         mask: The umask while the socket is created: ``0o777`` lets only root connect, ``0o117``
             owner and group. None, or a negative number, leaves the process's umask.
-        app, quiet, limits, mimeTypes, allowedHosts: As for :func:`startServer`.
+        app, quiet: As for :func:`startServer`.
+        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
+            socket is on this machine.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -383,6 +450,10 @@ def startPipeServer(
         limits=limits,
         mimeTypes=mimeTypes,
         allowedHosts=allowedHosts,
+        allowedOrigins=allowedOrigins,
+        wsProtocols=wsProtocols,
+        wsCompression=wsCompression,
+        wsOverflow=wsOverflow,
     )
 
 
@@ -395,6 +466,10 @@ def runServer(
     limits: Limits | None = None,
     mimeTypes: Mapping[str, str] | None = None,
     allowedHosts: Sequence[str] | None = None,
+    allowedOrigins: Sequence[str] | None = None,
+    wsProtocols: Sequence[str] | None = None,
+    wsCompression: bool | str = True,
+    wsOverflow: str = "close",
 ) -> None:
     """Start a server, run callbacks until interrupted, stop it.
 
@@ -402,7 +477,9 @@ def runServer(
 
     Args:
         interruptIntervalMs: Deprecated, without effect.
-        host, port, app, limits, mimeTypes, allowedHosts: As for :func:`startServer`.
+        host, port, app: As for :func:`startServer`.
+        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.
@@ -417,7 +494,16 @@ def runServer(
             stacklevel=2,
         )
     with startServer(
-        host, port, app, limits=limits, mimeTypes=mimeTypes, allowedHosts=allowedHosts
+        host,
+        port,
+        app,
+        limits=limits,
+        mimeTypes=mimeTypes,
+        allowedHosts=allowedHosts,
+        allowedOrigins=allowedOrigins,
+        wsProtocols=wsProtocols,
+        wsCompression=wsCompression,
+        wsOverflow=wsOverflow,
     ) as server:
         run_until_stopped(server)
 
