@@ -85,7 +85,11 @@ py::object make_input(server::RequestBody&& body) {
     return checked(PyObject_CallFunction(g_input_class, "iK", body.file.release(),
                                          static_cast<unsigned long long>(body.length)));
   }
-  if (body.bytes.empty()) return checked(PyObject_CallNoArgs(g_input_class));
+  if (body.bytes.empty()) {
+    // Most requests: an instance without the call of its __init__, which the class allows for.
+    auto* const type = reinterpret_cast<PyTypeObject*>(g_input_class);
+    return checked(type->tp_alloc(type, 0));
+  }
   const py::bytes bytes(body.bytes);
   return checked(PyObject_CallOneArg(g_input_class, bytes.ptr()));
 }
@@ -112,6 +116,7 @@ Environment::Environment(const py::dict& given) {
                         c.server_protocol, c.remote_addr, c.remote_port, c.headers, c.input}) {
     set(template_.ptr(), key, Py_None);
   }
+  for (const char* name : {"SERVER_NAME", "SERVER_PORT"}) template_[name] = "";
   for (const auto& [key, value] : given) set(template_.ptr(), key.ptr(), value.ptr());
   // A copy of a dict has its capacity: room for the fields of a usual request saves each request
   // the growing. Entries that come and go are what makes it grow.

@@ -44,8 +44,8 @@ class Environment {
   LastValue last_path_;
 };
 
-// Registers the class of `rook.input`: called with bytes, or with a descriptor and a length, and
-// with nothing where there is no body.
+// Registers the class of `rook.input`: called with bytes, or with a descriptor and a length. Where
+// there is no body an instance is made without calling anything.
 void register_input(pybind11::object input_class);
 
 }  // namespace httpuv::python

@@ -120,7 +120,9 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
     const py::gil_scoped_release release;
     error = server_.listen_tcp(host, port, &bound, &failed);
   }
-  if (error != 0) throw_listen_error(error, failed.empty() ? host + ":" + std::to_string(port) : failed);
+  const std::string address = failed.empty() ? host + ":" + std::to_string(port) : failed;
+  if (error != 0) throw_listen_error(error, address);
+  start(bound.host, std::to_string(bound.port), address);
   return {bound.host, bound.port};
 }
 
@@ -131,6 +133,20 @@ void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> 
     error = server_.listen_pipe(name, mask);
   }
   if (error != 0) throw_listen_error(error, name);
+  start("localhost", "", name);
+}
+
+// The first request comes after this: it finds the server's own address in its environment.
+void ServerObject::start(const std::string& name, const std::string& port,
+                         const std::string& address) {
+  application_->environment().set_constant("SERVER_NAME", py::str(name));
+  application_->environment().set_constant("SERVER_PORT", py::str(port));
+  int error = 0;
+  {
+    const py::gil_scoped_release release;
+    error = server_.start();
+  }
+  if (error != 0) throw_listen_error(error, address);
 }
 
 void ServerObject::set_routes(const py::list& routes, const std::optional<py::dict>& mime) {

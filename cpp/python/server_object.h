@@ -36,6 +36,8 @@ class ServerObject {
   void forget() { server_.forget(); }
 
  private:
+  void start(const std::string& name, const std::string& port, const std::string& address);
+
   std::shared_ptr<Application> application_;
   server::Server server_;
 };

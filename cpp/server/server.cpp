@@ -17,20 +17,22 @@ Server::Server(Settings settings, std::unique_ptr<EventSink> sink)
 Server::~Server() { stop(0); }
 
 int Server::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed) {
-  std::vector<net::ListenSocket> sockets;
-  if (const int error = net::bind_tcp(host, port, &sockets, failed); error != 0) return error;
-  *bound = {sockets.front().host(), sockets.front().port()};
-  return start(std::move(sockets));
+  const int error = net::bind_tcp(host, port, &sockets_, failed);
+  if (error == 0) *bound = {sockets_.front().host(), sockets_.front().port()};
+  return error;
 }
 
 int Server::listen_pipe(const std::string& path, std::optional<unsigned> mask) {
-  std::vector<net::ListenSocket> sockets(1);
-  if (const int error = net::bind_unix(path, mask, &sockets.front()); error != 0) return error;
-  return start(std::move(sockets));
+  net::ListenSocket socket;
+  const int error = net::bind_unix(path, mask, &socket);
+  if (error == 0) sockets_.push_back(std::move(socket));
+  return error;
 }
 
-int Server::start(std::vector<net::ListenSocket>&& sockets) {
+int Server::start() {
   int error = 0;
+  std::vector<net::ListenSocket> sockets = std::move(sockets_);
+  sockets_.clear();
   loop_ = net::Loop::create(&error);
   if (loop_ == nullptr) return error;
   live_ = std::make_unique<Live>(*loop_, settings_, counters_, mailbox_, *sink_);

@@ -68,10 +68,12 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Binds, listens, starts the thread. 0 or a libuv error; then nothing is left behind and another
-  // attempt may be made. To be called once when it succeeds. `failed` names the address that did not.
+  // Bind and listen: 0 or a libuv error; then nothing is left behind and another attempt may be
+  // made. `failed` names the address that did not work. Clients that connect wait for start().
   int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed);
   int listen_pipe(const std::string& path, std::optional<unsigned> mask);
+  // Starts the thread on what was bound. 0 or a libuv error, as above. Once, when it succeeds.
+  int start();
 
   // Any thread. False when the server is stopping or has not started: the command is dropped.
   // `ring` false: the loop is not woken; the caller rings soon.
@@ -96,13 +98,13 @@ class Server {
  private:
   class Live;
 
-  int start(std::vector<net::ListenSocket>&& sockets);
-
   const Settings settings_;
   const std::unique_ptr<EventSink> sink_;
   Counters counters_;
   base::Mailbox<Command> mailbox_;
-  std::shared_ptr<const files::RouteTable> first_routes_;  // until the thread starts
+  // Until the thread starts.
+  std::vector<net::ListenSocket> sockets_;
+  std::shared_ptr<const files::RouteTable> first_routes_;
   std::unique_ptr<net::Loop> loop_;  // stays until the end: any thread may ring late
   std::unique_ptr<Live> live_;       // what belongs to the loop thread while that runs
   std::unique_ptr<net::LoopThread> thread_;

@@ -41,9 +41,10 @@ class Input:
         self._file: BinaryIO | None = None if length < 0 else _Spool(cast(int, body))
 
     def _open(self) -> BinaryIO:
-        file = self._file
+        # Where there is no body the core leaves out __init__(), too: neither slot is set then.
+        file: BinaryIO | None = getattr(self, "_file", None)
         if file is None:
-            file = self._file = io.BytesIO(cast(bytes, self._body))
+            file = self._file = io.BytesIO(cast(bytes, getattr(self, "_body", b"")))
             self._body = b""
         return file
 
@@ -136,7 +137,8 @@ class Input:
     @property
     def closed(self) -> bool:
         """Whether :meth:`close` was called."""
-        return self._file is not None and self._file.closed
+        file: BinaryIO | None = getattr(self, "_file", None)
+        return file is not None and file.closed
 
     def readable(self) -> bool:
         """True."""

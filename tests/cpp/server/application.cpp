@@ -46,6 +46,7 @@ TestServer::TestServer(Handler handle, Settings settings) {
   server_ = std::make_unique<Server>(std::move(settings), std::move(sink));
   Bound bound;
   REQUIRE(server_->listen_tcp("127.0.0.1", 0, &bound, nullptr) == 0);
+  REQUIRE(server_->start() == 0);
   port_ = bound.port;
   thread_ = std::thread([this, handle = std::move(handle)] {
     Event event;
