@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 from . import _core
-from .dispatch.queue import interrupt
 from .static_server import DEFAULT_PORT, runStaticServer
 
 
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdin.isatty() and sys.stdout.isatty() if options.browse is None else options.browse
     )
     # What a service manager sends; as clean as Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: interrupt())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         runStaticServer(
             options.dir,

@@ -190,6 +190,7 @@ class Script:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            start_new_session=True,  # so that children of its own can be ended with it
         )
         self._read = {self.process.stdout: b"", self.process.stderr: b""}
 
@@ -212,7 +213,7 @@ class Script:
             ready, _, _ = select.select([stream], [], [], max(0.0, until - time.monotonic()))
             data = os.read(stream.fileno(), 65536) if ready else b""
             if not data:
-                self.process.kill()
+                self._end(signal.SIGABRT)  # faulthandler says where it is
                 status, output, errors = self.finish()
                 raise AssertionError(f"no line came; status {status}\n{output}\n{errors}")
             self._read[stream] += data
@@ -230,7 +231,7 @@ class Script:
             rest = self.process.communicate(timeout=timeout)
             hung = False
         except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)  # faulthandler says where it is
+            self._end(signal.SIGABRT)
             rest = self.process.communicate()
             hung = True
         output, errors = (
@@ -240,12 +241,15 @@ class Script:
         assert not hung, f"the script hung:\n{output}\n{errors}"
         return self.process.returncode, output, errors
 
+    def _end(self, how: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, how)
+
     def __enter__(self) -> Script:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        self._end(signal.SIGKILL)
         self.process.wait()
         for stream in (self.process.stdin, *self._read):
             assert stream is not None
