@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -155,8 +156,13 @@ TEST_CASE("a child may run a loop of its own") {
   Client client(server);
   client.send("x");
   CHECK(client.receive(1) == "x");
+  LoopThread idle;
+  std::promise<void> release;
+  REQUIRE(idle.start([&] { release.get_future().wait(); }) == 0);
   Child child(server.loop(), [&](Child& self) {
     server.loop().forget_in_child();
+    idle.forget();
+    self.check(!idle.started());
     // Without a thread, which sanitizers do not allow here: the loop ends itself.
     int error = 0;
     const auto loop = Loop::create(&error);
@@ -178,6 +184,8 @@ TEST_CASE("a child may run a loop of its own") {
     self.check(accepted);
   });
   child.wait_until_ready();
+  release.set_value();
+  idle.join();
   client.send("y");
   CHECK(client.receive(1) == "y");
   CHECK(child.end() == 0);

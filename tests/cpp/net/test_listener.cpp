@@ -11,8 +11,10 @@
 
 #include <atomic>
 #include <cstring>
+#include <future>
 
 #include "harness.h"
+#include "net/ticker.h"
 
 namespace httpuv::net {
 namespace {
@@ -258,6 +260,39 @@ TEST_CASE("without descriptors clients are turned away, the server says so once 
   Client late(server);
   late.send("z");
   CHECK(late.receive(1) == "z");
+}
+
+TEST_CASE("a listening socket that broke is reported and rested, not spun on") {
+  ServerHarness server(echo);
+  std::atomic<int> reported = 0;
+  std::atomic<int> turns = 0;
+  std::promise<void> known;
+  server.call([&] {
+    server.listener().on_overload = [&](int error) {
+      if (reported.exchange(error) == 0) known.set_value();
+    };
+    server.loop().on_turn_end = [&] { ++turns; };
+    ::shutdown(server.listener().socket().fd(), SHUT_RDWR);
+  });
+  known.get_future().wait();
+  CHECK(reported == UV_EINVAL);
+  turns = 0;
+  // Two rests long.
+  std::promise<void> later;
+  std::unique_ptr<Ticker> ticker;
+  server.call([&] {
+    ticker = std::make_unique<Ticker>(server.loop(), [&] {
+      ticker->stop();
+      later.set_value();
+    });
+    ticker->start(250);
+  });
+  later.get_future().wait();
+  CHECK(turns < 50);
+  server.call([&] {
+    ticker.reset();
+    server.loop().on_turn_end = nullptr;
+  });
 }
 
 }  // namespace

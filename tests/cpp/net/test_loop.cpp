@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "harness.h"
+#include "net/ticker.h"
 
 namespace httpuv::net {
 namespace {
@@ -198,6 +199,29 @@ TEST_CASE("deadlines on a real loop") {
   deadline.set(loop->timers(), asked);
   run(*loop);
   CHECK(fired >= asked);
+}
+
+TEST_CASE("a ticker ticks until it is stopped, and the loop ends without it") {
+  const auto loop = make_loop();
+  int ticks = 0;
+  std::unique_ptr<Ticker> ticker;
+  Owner end([&] {
+    CHECK(ticks == 3);
+    ticker.reset();
+    loop->finish();
+  });
+  Deadline deadline(&end);
+  ticker = std::make_unique<Ticker>(*loop, [&] {
+    CHECK(ticker->active());
+    if (++ticks < 3) return;
+    ticker->stop();
+    CHECK_FALSE(ticker->active());
+    deadline.set(loop->timers(), loop->now_ms() + 20);
+  });
+  CHECK_FALSE(ticker->active());
+  ticker->start(2);
+  run(*loop);
+  CHECK(ticks == 3);
 }
 
 TEST_CASE("tasks for the next turn take turns") {

@@ -1,6 +1,8 @@
 #include "net/stream.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -497,6 +499,69 @@ TEST_CASE("an adopted connection that no stream takes is closed") {
   Client client(fds[1]);
   CHECK(client.receive_end().empty());
   harness.call([&] { CHECK_FALSE(harness.loop().descriptors().contains(fds[0])); });
+}
+
+TEST_CASE("an inherited TCP connection has a peer and does not delay") {
+  std::vector<ListenSocket> sockets;
+  REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
+  Client client(sockets[0].port(), AF_INET);
+  const int fd = ::accept(sockets[0].fd(), nullptr, nullptr);
+  REQUIRE(fd >= 0);
+  LoopHarness harness;
+  Session session;
+  harness.call([&] {
+    int off = 0;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off));
+    echo(session);
+    CHECK(session.stream.open(Accepted::adopt(harness.loop(), fd), &session) == 0);
+    session.stream.start_reading();
+    CHECK(session.stream.peer().address == "127.0.0.1");
+    CHECK(session.stream.peer_address().port == client.local_port());
+    int on = 0;
+    socklen_t length = sizeof(on);
+    getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &length);
+    CHECK(on != 0);
+  });
+  client.send("x");
+  CHECK(client.receive(1) == "x");
+  harness.call([&] { session.stream.close(); });
+  session.wait_for_event('C');
+}
+
+TEST_CASE("a connection that is gone before it is adopted still ends in order") {
+  std::vector<ListenSocket> sockets;
+  REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
+  Client client(sockets[0].port(), AF_INET);
+  client.send("x");
+  const int fd = ::accept(sockets[0].fd(), nullptr, nullptr);
+  REQUIRE(fd >= 0);
+  client.reset();
+  LoopHarness harness;
+  Session session;
+  harness.call([&] {
+    CHECK(session.stream.open(Accepted::adopt(harness.loop(), fd), &session) == 0);
+    session.stream.start_reading();
+  });
+  session.wait_for_event('X');
+  harness.call([&] { session.stream.close(); });
+  session.wait_for_event('C');
+}
+
+TEST_CASE("a stream that cannot be opened is closing, and says so once") {
+  LoopHarness harness;
+  const int fd = fcntl(0, F_DUPFD_CLOEXEC, 500);
+  ::close(fd);  // a number that is not in use
+  Session session;
+  harness.call([&] {
+    CHECK(session.stream.open(Accepted::adopt(harness.loop(), fd), &session) == UV_EBADF);
+    CHECK(session.stream.closing());
+    session.stream.start_reading();
+    CHECK_FALSE(session.stream.reading());
+    CHECK(session.stream.write("x") == UV_EBADF);
+    session.stream.close();
+  });
+  session.wait_for_event('C');
+  CHECK(session.events() == "C");
 }
 
 }  // namespace
