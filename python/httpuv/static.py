@@ -396,7 +396,7 @@ def _pairs(headers: object) -> list[tuple[str, str]]:
 
 
 def _parse_validation(validation: object) -> tuple[str, str] | None:
-    """``'"abc" = "xyz"'`` -> ("abc", "xyz"); None where nothing is to be validated."""
+    """``'"Abc" = "xyz"'`` -> ("abc", "xyz"); None where nothing is to be validated."""
     if validation is None or validation == "":
         return None
     if isinstance(validation, (list, tuple)):
@@ -415,4 +415,4 @@ def _parse_validation(validation: object) -> tuple[str, str] | None:
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"validation: not a header name: {name!r}")
     _check_value("validation: the value", value)
-    return name, value
+    return name.lower(), value

@@ -277,6 +277,7 @@ class _Link:
         "closed",
         "closing",
         "code",
+        "handed",
         "held",
         "inbox",
         "on_close",
@@ -318,6 +319,7 @@ class _Link:
         self.reason = ""
         self.clean: bool | None = None
         self.inbox: deque[Message] | None = None  # None: nobody iterates
+        self.handed = 0  # messages that were taken out of it and count as unread still
         self.held = False
         self.waiters: deque[asyncio.Future[None]] | None = None
 
@@ -442,6 +444,7 @@ class _Link:
             # Nobody iterates any more, so the client must not wait for that.
             self.socket.consumed(len(self.inbox))
             self.inbox = None
+            self._settle()
 
     def release_soon(self) -> None:
         """Give what was held to the callbacks, behind the events that are on their way."""
@@ -473,6 +476,7 @@ class _Link:
     async def receive(self) -> Message | None:
         """The next message; None once the connection has closed and all were taken."""
         self.collect()
+        self._settle()
         while not self.inbox:
             if self.closed:
                 return None
@@ -483,8 +487,13 @@ class _Link:
                     await future
             finally:
                 self._discard(future)
-        self.socket.consumed(1)
+        self.handed += 1
         return self.inbox.popleft()
+
+    def _settle(self) -> None:
+        """Who asks for the next message is done with the one before, and has answered it."""
+        self.socket.consumed(self.handed)
+        self.handed = 0
 
     def __await__(self) -> Generator[Any, None, None]:
         if not self.closing and self.socket.outstanding() > _HIGH_WATER:

@@ -99,7 +99,7 @@ def test_wrong_path(path: object, kind: type[Exception], message: str) -> None:
     [
         ('"abc" = "xyz"', ("abc", "xyz")),
         ('"abc"="xyz"', ("abc", "xyz")),
-        (' "X-Token"  =  "a b=c" ', ("X-Token", "a b=c")),
+        (' "X-Token"  =  "a b=c" ', ("x-token", "a b=c")),
         ("'abc' = 'xyz'", ("abc", "xyz")),
         (r'"abc" = "x\"y\\z"', ("abc", 'x"y\\z')),
         ('"abc" = ""', ("abc", "")),
