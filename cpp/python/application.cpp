@@ -236,6 +236,7 @@ void Application::consumed(const server::ConnectionId& id, std::size_t messages)
   found->kept -= messages;
   found->kept_bytes -= bytes;
   count_consumed(id, *found, bytes);
+  if (found->kept == 0 && found->last) send(server::WsConclude{id});
 }
 
 void Application::on_event(server::WsPongEvent&& event) {
@@ -251,6 +252,15 @@ void Application::on_event(server::WsTakenEvent&& event) {
 }
 void Application::on_event(server::WsDrainEvent&& event) { notify(event.id, "_drained"); }
 void Application::on_event(server::WsDroppedEvent&& event) { notify(event.id, "_dropped"); }
+
+void Application::on_event(server::WsLastEvent&& event) {
+  Listener* const found = find(event.id);
+  if (found != nullptr && found->kept > 0) {
+    found->last = true;
+  } else {
+    send(server::WsConclude{event.id});
+  }
+}
 
 void Application::on_event(server::WsCloseEvent&& event) {
   notify(event.id, "_closed", event.code, text(event.reason), event.clean);

@@ -84,6 +84,7 @@ class Application : public std::enable_shared_from_this<Application> {
     std::size_t consumed = 0;  // bytes the loop has not been told of
     std::size_t kept = 0;  // messages that were kept and not used, and what they count for
     std::size_t kept_bytes = 0;
+    bool last = false;  // no more will come: a WsConclude is due when all were used
   };
 
   void on_event(server::RequestEvent&& event);
@@ -96,6 +97,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsDrainEvent&& event);
   void on_event(server::WsTakenEvent&& event);
   void on_event(server::WsDroppedEvent&& event);
+  void on_event(server::WsLastEvent&& event);
   void on_event(server::WsCloseEvent&& event);
 
   pybind11::dict environment_of(server::Envelope& envelope);

@@ -27,9 +27,12 @@ bool origin_allowed(const std::vector<std::string>& allowed, const http::Request
 
 }  // namespace
 
+// Where nothing but WebSocket is spoken, a request for another protocol is refused as such a
+// handshake; elsewhere it is a request like any other.
 bool HttpSession::wants_websocket() const {
-  return context_.settings.abilities.websocket && head_.upgrade &&
-         base::has_list_token(head_.joined(http::Field::kUpgrade), "websocket");
+  const Abilities& abilities = context_.settings.abilities;
+  return abilities.websocket && head_.upgrade &&
+         (!abilities.call || base::has_list_token(head_.joined(http::Field::kUpgrade), "websocket"));
 }
 
 void HttpSession::upgrade_to_websocket(Exchange& exchange) {
@@ -40,7 +43,7 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
   upgrade_ = Upgrade::kNone;
   const ExchangeId id{connection_.id(), exchange.sequence};
   const auto refuse_upgrade = [&](http::PlainResponse&& refusal) {
-    if (announced_) context_.events.emplace_back(AbandonedEvent{id});
+    release(exchange, true);
     answer(exchange, std::move(refusal.head), std::move(refusal.body));
   };
   if (context_.draining) return refuse_upgrade(http::plain_response(503));
@@ -82,7 +85,7 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
   envelope->request = std::move(head_);
   envelope->remote_address = peer.address;
   envelope->remote_port = peer.port;
-  envelope->resumed = announced_;
+  envelope->resumed = std::exchange(exchange.announced, false);
   context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol});
 
   exchanges_.clear();

@@ -155,6 +155,9 @@ struct Server::Live::Carrier {
   void operator()(WsAcknowledge&& c) const {
     if (auto* session = websocket(c.id)) session->acknowledge();
   }
+  void operator()(WsConclude&& c) const {
+    if (auto* session = websocket(c.id)) session->conclude();
+  }
   void operator()(WsPing&& c) const {
     if (auto* session = websocket(c.id)) session->ping(c.payload);
   }

@@ -142,6 +142,12 @@ struct WsDroppedEvent {
   ConnectionId id;
 };
 
+// The peer has said its last word, Close or nonsense, and everything before it was delivered: as soon
+// as that is handled, a WsConclude is expected.
+struct WsLastEvent {
+  ConnectionId id;
+};
+
 // The last event of a socket. 1005: the peer's Close had no code; 1006: there was none.
 struct WsCloseEvent {
   ConnectionId id;
@@ -152,7 +158,7 @@ struct WsCloseEvent {
 
 using Event = std::variant<RequestEvent, AbandonedEvent, HalfClosedEvent, StreamTakenEvent, WsOpenEvent,
                            WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
-                           WsCloseEvent>;
+                           WsLastEvent, WsCloseEvent>;
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.
@@ -245,6 +251,11 @@ struct WsAcknowledge {
   ConnectionId id;
 };
 
+// The application has answered all that came before the peer's last word.
+struct WsConclude {
+  ConnectionId id;
+};
+
 // How many bytes of a socket wait in user memory.
 struct WsQueued {
   ConnectionId id;
@@ -258,6 +269,6 @@ struct Stop {
 
 using Command = std::variant<Respond, Continue, StreamHead, StreamData, StreamEnd, Cut, WsSend,
                              WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish, WsAcknowledge,
-                             WsQueued, SetRoutes, Stop>;
+                             WsConclude, WsQueued, SetRoutes, Stop>;
 
 }  // namespace httpuv::server

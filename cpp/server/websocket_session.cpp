@@ -41,6 +41,7 @@ struct WebSocketSession::Backlog {
   std::deque<SharedOutgoing> messages;
   std::size_t bytes = 0;
   std::optional<Farewell> farewell;  // nothing is taken behind it
+  bool conclude = false;
 };
 
 WebSocketSession::WebSocketSession(Context& context, Connection& connection,
@@ -92,20 +93,21 @@ void WebSocketSession::read(std::string_view input) {
       case Event::kPong:
         pong_received();
         break;
-      case Event::kClose:
-        session_.append_reply(context_.outbox.open(connection_));
-        end(session_.close_code(), session_.close_reason(), true);
-        finish();
-        break;
       case Event::kError:
-        session_.append_reply(context_.outbox.open(connection_));
         context_.counters.refused.add();
-        end(websocket::close_code_of(session_.fault()), websocket::fault_text(session_.fault()),
-            false);
-        finish();
-        break;
+        return last_word();
+      case Event::kClose:
+        return last_word();
     }
   }
+}
+
+// Close came, or nonsense. What came before it shall be answered before we close.
+void WebSocketSession::last_word() {
+  concluding_ = true;
+  if (session_.close_sent() || unread_ == 0) return conclude();
+  context_.events.emplace_back(WsLastEvent{connection_.id()});
+  set_deadline();
 }
 
 // The application lags: what comes waits in the kernel, and the peer is slowed down.
@@ -125,7 +127,7 @@ void WebSocketSession::message_received() {
 void WebSocketSession::answer_ping() {
   if (connection_.stream().queued() <= kPongBacklog) {
     session_.append_reply(context_.outbox.open(connection_));
-  } else if (session_.is_open()) {
+  } else if (may_send()) {
     late_pong_ = std::make_unique<std::string>(session_.payload());
   }
 }
@@ -150,7 +152,7 @@ void WebSocketSession::consumed(std::size_t bytes) {
 // --- out ----------------------------------------------------------------------------------------
 
 bool WebSocketSession::may_send() const {
-  return session_.is_open() && (backlog_ == nullptr || !backlog_->farewell);
+  return !session_.close_sent() && (backlog_ == nullptr || !backlog_->farewell);
 }
 
 // A message of any size may be sent to a peer that has read all before it.
@@ -262,6 +264,7 @@ void WebSocketSession::flush_ready() {
   if (!messages.empty() || connection_.closing()) return;
   const std::unique_ptr<Backlog> done = std::move(backlog_);
   if (done->farewell) start_closing(done->farewell->code, done->farewell->reason);
+  if (done->conclude) return conclude();
   report_if_taken();
 }
 
@@ -326,7 +329,25 @@ void WebSocketSession::start_closing(std::uint16_t code, std::string_view reason
   if (!finishing_ && !connection_.closing()) connection_.stream().start_reading();
 }
 
+// Our part of the end, behind what the application had to say.
+void WebSocketSession::conclude() {
+  if (!concluding_ || finishing_) return;
+  if (backlog_ != nullptr) {
+    backlog_->conclude = true;
+    return;
+  }
+  session_.append_reply(context_.outbox.open(connection_));  // unless we closed first
+  const websocket::Fault fault = session_.fault();
+  if (fault == websocket::Fault::kNone) {
+    end(session_.close_code(), session_.close_reason(), true);
+  } else {
+    end(websocket::close_code_of(fault), websocket::fault_text(fault), false);
+  }
+  finish();
+}
+
 void WebSocketSession::drain() {
+  if (concluding_) return conclude();
   close(websocket::kCloseGoingAway, "the server is stopping");
 }
 
@@ -350,12 +371,15 @@ void WebSocketSession::finish() {
 void WebSocketSession::fin_if_written() {
   context_.outbox.flush(connection_);
   if (connection_.closing() || connection_.stream().busy()) return;
+  if (eof_) return connection_.close();
   connection_.stream().shutdown();
   connection_.stream().start_reading();
 }
 
+// Without a Close before it there is nothing to wait for (RFC 6455 section 7.1.4).
 void WebSocketSession::on_eof() {
-  connection_.close();
+  eof_ = true;
+  if (!concluding_ || (finishing_ && !connection_.stream().busy())) connection_.close();
 }
 
 void WebSocketSession::on_gone() {
@@ -402,6 +426,10 @@ void WebSocketSession::on_deadline() {
   if (finishing_ || !session_.is_open()) {
     // The Close may wait behind much that the peer is still reading.
     if (busy && progress) return set_deadline();
+    if (concluding_ && !finishing_) {
+      backlog_.reset();
+      return conclude();  // without waiting for the application
+    }
     return busy ? connection_.reset() : connection_.close();
   }
   // It takes what it is sent: alive. And while nothing is read, nothing can be heard.

@@ -1,8 +1,10 @@
 // WebSocket on one connection, after the handshake: frames in and events out, messages in and
 // frames out, pings, the closing handshake, and a bound on everything that waits.
 //
-//   open --> closing (our Close is sent) --> closed (both were, or the peer broke the protocol)
-//     \________________________________________^      FIN, then wait for the peer's, then close
+//   open --> closing (our Close is sent) --> finishing (both were, or the peer broke the protocol)
+//     \                                         ^     FIN, then wait for the peer's, then close
+//      \--> concluding (the peer said its last) -
+//           until the application has answered what came before that, and our Close follows
 //
 // Loop thread only; owned by its Connection. The application hears of the end exactly once. Nothing
 // grows without bound, whatever the peer does: what it does not read (ws_max_queue and the overflow
@@ -43,6 +45,7 @@ class WebSocketSession {
   void close(std::uint16_t code, std::string_view reason);
   void consumed(std::size_t bytes);
   void acknowledge();
+  void conclude();
   void subscribe(const std::string& topic, bool wanted);
   [[nodiscard]] std::size_t queued() const;
 
@@ -62,6 +65,7 @@ class WebSocketSession {
   void message_received();
   void answer_ping();
   void pong_received();
+  void last_word();
   void pause(std::string_view rest);
   void heard();
   void end(std::uint16_t code, std::string_view reason, bool clean);
@@ -92,7 +96,9 @@ class WebSocketSession {
   std::int64_t last_progress_ = 0;  // nothing to write, or some of it taken
   std::uint64_t written_before_ = 0;
   bool ended_ = false;        // the application was told
+  bool concluding_ = false;   // the peer has said its last word, we have not
   bool finishing_ = false;    // no more frames, either way
+  bool eof_ = false;          // the peer has sent FIN
   bool paused_ = false;       // the application lags: nothing is read
   bool pinging_ = false;      // a ping waits for a sign of life
   bool tell_pongs_ = false;   // the application pings, too

@@ -49,7 +49,7 @@ bool Session::append_reply(std::string& out) {
 }
 
 bool Session::append_message(std::string& out, bool text, std::string_view payload, bool compress) {
-  if (!is_open()) return false;
+  if (close_sent()) return false;
   const Opcode opcode = opcode_of(text);
   if (compress && compresses(payload.size()) && append_compressed(out, opcode, payload))
     return true;
@@ -58,13 +58,13 @@ bool Session::append_message(std::string& out, bool text, std::string_view paylo
 }
 
 bool Session::append_ping(std::string& out, std::string_view payload) {
-  if (!is_open() || payload.size() > kMaxControlPayload) return false;
+  if (close_sent() || payload.size() > kMaxControlPayload) return false;
   append_frame(out, Opcode::kPing, false, payload);
   return true;
 }
 
 bool Session::append_pong(std::string& out, std::string_view payload) {
-  if (!is_open() || payload.size() > kMaxControlPayload) return false;
+  if (close_sent() || payload.size() > kMaxControlPayload) return false;
   append_frame(out, Opcode::kPong, false, payload);
   return true;
 }
@@ -78,7 +78,7 @@ bool Session::append_close(std::string& out, std::uint16_t code, std::string_vie
 
 std::size_t Session::message_header(char (&out)[kMaxServerHeader], bool text,
                                     std::uint64_t size) const {
-  return is_open() ? write_frame_header(out, opcode_of(text), true, false, size) : 0;
+  return close_sent() ? 0 : write_frame_header(out, opcode_of(text), true, false, size);
 }
 
 bool Session::compresses(std::size_t size) const {
@@ -113,7 +113,7 @@ bool Session::append_compressed(std::string& out, Opcode opcode, std::string_vie
 }
 
 std::string_view Session::prepared_frame(PreparedMessage& message, bool compress) {
-  if (!is_open()) return {};
+  if (close_sent()) return {};
   if (!compress || !compresses(message.payload_size())) return message.plain();
   const std::string_view frame = message.compressed(deflate_window_bits(), *reader_.pool());
   // With context takeover the peer's window will hold this message, and our compressor knows

@@ -11,8 +11,9 @@
 //   open      messages, pings and pongs come as events; append_*() works.
 //   closing   we sent Close (append_close) and wait for the peer's. What it still sends is checked
 //             and dropped; append_*() appends nothing and returns false.
-//   closed    Close came, or the peer broke the protocol. Input is ignored. After append_reply()
-//             the caller flushes what it has to send and closes the connection.
+//   closed    Close came, or the peer broke the protocol. Input is ignored. Messages may go out
+//             until append_reply(): answers to what came before. Then the caller flushes what it
+//             has to send and closes the connection.
 //
 // Usage: feed what was read, until kNeedMore:
 //
@@ -64,7 +65,7 @@ class Session {
   // False if nothing was appended.
   bool append_reply(std::string& out);
 
-  // ---- Out: each appends one whole frame; false, and nothing appended, if not open ----
+  // ---- Out: each appends one whole frame; false, and nothing appended, if our Close was sent ----
 
   // `compress`: if negotiated, and the payload has at least options->compress_threshold bytes.
   bool append_message(std::string& out, bool text, std::string_view payload, bool compress = true);
@@ -73,24 +74,24 @@ class Session {
   bool append_ping(std::string& out, std::string_view payload = {});
   bool append_pong(std::string& out, std::string_view payload);
 
-  // Starts the close handshake. False also if !is_valid_close(code, reason).
+  // Starts the close handshake. False also if !is_valid_close(code, reason), or not open.
   bool append_close(std::string& out, std::uint16_t code = kCloseNormal,
                     std::string_view reason = {});
 
   // A message's frame header alone, for a caller that sends a large uncompressed payload from where
-  // it is. Returns its size, 0 if the session is not open. The payload must follow.
+  // it is. Returns its size, 0 if nothing may be sent. The payload must follow.
   std::size_t message_header(char (&out)[kMaxServerHeader], bool text, std::uint64_t size) const;
 
   // Would append_message() compress a message of that size?
-  bool would_compress(std::size_t size) const { return is_open() && compresses(size); }
+  bool would_compress(std::size_t size) const { return !close_sent() && compresses(size); }
 
   // The window that a message compressed elsewhere (PreparedMessage::compressed) must keep to; 0:
   // compression was not negotiated.
   int deflate_window_bits() const;
 
   // Fan-out: the bytes to send for that message, in the form this session may use; they stay valid
-  // as long as `message`. Empty if the session is not open. They must be sent, in order with
-  // everything else appended.
+  // as long as `message`. Empty if nothing may be sent. They must be sent, in order with everything
+  // else appended.
   std::string_view prepared_frame(PreparedMessage& message, bool compress = true);
 
   // ---- State ----

@@ -75,9 +75,13 @@ TEST_CASE("session: the peer closes") {
   CHECK(session.close_code() == 4000);
   CHECK(session.close_reason() == "why");
   CHECK(!session.was_clean());
-  CHECK(!session.append_message(out, true, "late"));
+  // What came before it may still be answered.
+  CHECK(session.append_message(out, true, "hi"));
+  CHECK(only_frame(out, Opcode::kText) == "hi");
+  out.clear();
   CHECK(!session.append_close(out, 1000));
   CHECK(session.append_reply(out));
+  CHECK(!session.append_message(out, true, "late"));
   CHECK(only_frame(out, Opcode::kClose) == close_payload(4000));
   CHECK(session.was_clean());
   CHECK(session.sent_close_code() == 4000);
