@@ -134,6 +134,7 @@ std::string listing_page(Directory&& directory, const Opener& opener, const Opti
   }
   std::vector<Row> rows;
   bool more = false;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): safe as long as nobody else reads this stream.
   while (const dirent* entry = ::readdir(stream.get())) {
     Row row;
     row.name = entry->d_name;

@@ -74,6 +74,7 @@ std::vector<ByteRange> merge(const std::vector<ByteRange>& ranges) {
   std::sort(merged.begin(), merged.end(),
             [](const Merged& a, const Merged& b) { return a.place < b.place; });
   std::vector<ByteRange> result;
+  result.reserve(merged.size());
   for (const Merged& each : merged) result.push_back(each.range);
   return result;
 }

@@ -27,7 +27,7 @@ Watches WatchSet::watch(std::vector<Witness>&& witnesses) {
 
 std::shared_ptr<Watch> WatchSet::share(Witness&& witness) {
   std::weak_ptr<Watch>& place = directories_[witness.path];
-  const std::shared_ptr<Watch> old = place.lock();
+  std::shared_ptr<Watch> old = place.lock();
   if (old != nullptr && !old->broken && old->witness.stamp == witness.stamp) return old;
   // The old one, if any, goes on for those who have it; its next look breaks it.
   std::shared_ptr<Watch> watch(new Watch, [this](Watch* gone) { forget(gone); });

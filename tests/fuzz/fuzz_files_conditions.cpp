@@ -1,5 +1,6 @@
 // Any If-* and Accept-Encoding fields, one a line: the answer is one of those that RFC 9110 knows,
 // and the same tag that was sent is always recognised.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>

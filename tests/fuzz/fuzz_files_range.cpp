@@ -1,11 +1,13 @@
 // Any Range and If-Range against files of several sizes: the answer is whole, the parts lie inside
 // the file, do not overlap, and add up to the length that is promised.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "files/fields.h"
 #include "files/loader.h"
