@@ -292,7 +292,8 @@ TEST_CASE("a client that resets in the middle of a file is one error") {
     CHECK((session.error() == UV_ECONNRESET || session.error() == UV_EPIPE));
     server.call([&] { session.stream.close(); });
     session.wait_for_event('C');
-    CHECK(session.events() == "XC");
+    // sendfile(2) may swallow the reset together with its last bytes; then reading finds an end.
+    CHECK((session.events() == "XC" || session.events() == "EXC"));
   }
 }
 
