@@ -1,12 +1,18 @@
 """The source distribution and the wheel, built once as a release would build them."""
 
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from building import run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.timeout(1200))  # whole builds, on whatever machine
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +27,14 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built out of the source distribution, with no package index in reach."""
     folder = tmp_path_factory.mktemp("wheel")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder)
+    (source,) = folder.iterdir()
     pip = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"]
-    run(*pip, "-w", folder, sdist, PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_EXTRA_INDEX_URL="")
+    # Laid out like the build in the tree, so that ccache, where it is, knows every object.
+    like_make = ["-Cbuild-dir=build/python", "-Ccmake.define.HTTPUV_WERROR=ON"]
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+    run(*pip, *like_make, "-w", folder, source, CCACHE_BASEDIR=str(source), **offline)
     (file,) = folder.glob("*.whl")
     return file
 
