@@ -6,6 +6,7 @@
 
 from ._core import __version__
 from .base64 import rawToBase64
+from .dispatch.base import Dispatcher
 from .dispatch.queue import interrupt, later, runNow, service
 from .limits import Limits
 from .log import logLevel
@@ -34,6 +35,7 @@ from .uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
 from .websocket import WebSocket
 
 __all__ = [
+    "Dispatcher",
     "Limits",
     "NoFreePortError",
     "PipeServer",

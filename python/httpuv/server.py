@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 from . import _core, request, websocket
 from ._checks import check_int
 from .app import normalize_app
-from .dispatch import queue as dispatch
-from .dispatch import tasks
+from .dispatch import queue, tasks
+from .dispatch.base import Dispatcher
+from .dispatch.choice import choose
 from .limits import Limits
 from .log import log_failure, logger
 from .mime import mime_table
@@ -55,17 +56,19 @@ class Server:
         mimeTypes: Mapping[str, str] | None,
         allowedHosts: Sequence[str] | None,
         sockets: dict[str, object],
+        dispatch: str | Dispatcher,
     ) -> None:
         self._app = normalize_app(app)
         self._paths = self._app.staticPaths
         self._options = self._app.staticPathOptions
         self._mime = mime_table(mimeTypes)
         self._routes_lock = threading.Lock()
-        self._dispatcher = dispatch.default()
+        self._dispatcher = choose(dispatch)
+        self._attached = False  # to the dispatcher; by _registry_lock
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
         self._core = _core.Server(
-            self._dispatcher.queue,
+            self._dispatcher.source.queue,
             call=self._app.call,
             on_headers=self._app.onHeaders,
             on_error=log_failure,
@@ -87,14 +90,16 @@ class Server:
         on_open = self._app.onWSOpen
         if on_open is None:
             return None
-        return websocket.opener(on_open, self._dispatcher.queue.post, tasks.start)
+        return websocket.opener(on_open, self._dispatcher.source.queue.post, tasks.start)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
         # Before it has a thread: a fork() in the middle must find it.
         with _registry_lock:
             _registry.append(self)
+            self._attached = True
         try:
+            self._dispatcher.attach()
             if self._paths:
                 self._core.set_routes(routes(self._paths, self._options), self._mime)
             self._bind()
@@ -133,9 +138,13 @@ class Server:
         if not 0 <= timeout <= 1e9:
             raise ValueError(f"timeout must be from 0 to 1e9 seconds, not {timeout!r}")
         self._core.stop(float(timeout))
-        with _registry_lock, contextlib.suppress(ValueError):
-            _registry.remove(self)
-        self._dispatcher.wake()  # a runServer() that waits is to return
+        with _registry_lock:
+            with contextlib.suppress(ValueError):
+                _registry.remove(self)
+            attached, self._attached = self._attached, False
+        if attached:
+            self._dispatcher.detach()
+        self._dispatcher.source.wake()  # a runServer() that waits is to return
 
     def getStaticPaths(self) -> dict[str, StaticPath]:
         """The static paths by URL path, with the options that were given for each."""
@@ -265,13 +274,14 @@ class WebServer(Server):
         wsProtocols: Sequence[str] | None = None,
         wsCompression: bool | str = True,
         wsOverflow: str = "close",
+        dispatch: str | Dispatcher = "auto",
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host must be str, not {type(host).__name__}")
         self._host = host
         self._port = check_int("port", port, 0, 65535)
         sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -307,6 +317,7 @@ class PipeServer(Server):
         wsProtocols: Sequence[str] | None = None,
         wsCompression: bool | str = True,
         wsOverflow: str = "close",
+        dispatch: str | Dispatcher = "auto",
     ) -> None:
         path = os.fspath(name)
         if not isinstance(path, str):
@@ -320,7 +331,7 @@ class PipeServer(Server):
         number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
         self._mask = None if number is None or number < 0 else number
         sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -351,11 +362,12 @@ def startServer(
     wsProtocols: Sequence[str] | None = None,
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
+    dispatch: str | Dispatcher = "auto",
 ) -> WebServer:
     """Start a server on a TCP port.
 
-    It listens at once, on a thread of its own; ``call`` and the other callbacks run when
-    :func:`service`, :func:`runNow` or :func:`runServer` runs them. Static paths need no Python.
+    It listens at once, on a thread of its own; ``call`` and the other callbacks run where
+    ``dispatch`` says. Static paths need no Python.
 
     Args:
         host: An address of this machine, ``"0.0.0.0"`` for every IPv4 address, ``"::"`` or
@@ -388,6 +400,10 @@ def startServer(
         wsOverflow: What becomes of a message for a WebSocket client that does not read, when
             ``limits.ws_queue_bytes`` wait for it: ``"close"`` closes the connection with 1013,
             ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
+        dispatch: Who runs the callbacks. ``"service"``: :func:`service` and its like, where they
+            are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
+            server's own. ``"auto"``: an asyncio loop if one is running here, otherwise
+            ``"service"``. Or a :class:`Dispatcher`.
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -408,6 +424,7 @@ def startServer(
         wsProtocols=wsProtocols,
         wsCompression=wsCompression,
         wsOverflow=wsOverflow,
+        dispatch=dispatch,
     )
 
 
@@ -424,6 +441,7 @@ def startPipeServer(
     wsProtocols: Sequence[str] | None = None,
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
+    dispatch: str | Dispatcher = "auto",
 ) -> PipeServer:
     """Start a server on a Unix domain socket.
 
@@ -435,6 +453,7 @@ def startPipeServer(
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
             socket is on this machine.
+        dispatch: As for :func:`startServer`.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -454,6 +473,7 @@ def startPipeServer(
         wsProtocols=wsProtocols,
         wsCompression=wsCompression,
         wsOverflow=wsOverflow,
+        dispatch=dispatch,
     )
 
 
@@ -504,13 +524,14 @@ def runServer(
         wsProtocols=wsProtocols,
         wsCompression=wsCompression,
         wsOverflow=wsOverflow,
+        dispatch="service",
     ) as server:
         run_until_stopped(server)
 
 
 def run_until_stopped(server: Server) -> None:
     """Run callbacks until interrupted or until the server is stopped."""
-    dispatch.default().serve(None, until=lambda: not server.isRunning())
+    server._dispatcher.source.serve(None, until=lambda: not server.isRunning())
 
 
 def stopServer(server: Server) -> None:
@@ -585,7 +606,7 @@ _registry_lock = threading.Lock()
 
 def _at_exit() -> None:
     stopAllServers()
-    dispatch.default().close()
+    queue.default().close()
 
 
 def _before_fork() -> None:

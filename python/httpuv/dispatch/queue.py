@@ -24,6 +24,12 @@ from ..log import log_failure
 #: How long interpreter exit waits for a callback that a daemon thread is running, in seconds.
 _EXIT_PATIENCE = 0.5
 
+Callback = Callable[[], object]
+
+
+def nothing() -> None:
+    """A callback that only makes a round of the queue happen."""
+
 
 class _Timer:
     """One call of later()."""
@@ -39,6 +45,8 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self.queue = _core.Queue()
+        self.watched = False  # somebody waits for the queue's descriptor instead of in run()
+        self.active = True  # somebody will run this
         self._turn = threading.RLock()  # held by the thread that runs callbacks
         self._depth = 0  # how many loops that thread is in; by _turn
         self._runner: int | None = None  # that thread's ident while it may be waiting in the queue
@@ -86,6 +94,13 @@ class Dispatcher:
     def wake(self) -> None:
         """Have a loop that waits look at its `until` again."""
         self.queue.wake()
+        if self.watched:
+            self.queue.post(nothing)  # the descriptor stays readable until something ran
+
+    def next_time(self) -> float | None:
+        """When the next timer is due, by time.monotonic(); None if there is none."""
+        with self._mutex:
+            return self._timers[0][0] if self._timers else None
 
     def _ended(self, seen: int) -> bool:
         return self._interrupts != seen or self._closed
@@ -135,7 +150,9 @@ class Dispatcher:
             entry = (time.monotonic() + seconds, next(self._numbers), timer)
             heapq.heappush(self._timers, entry)
             is_next = self._timers[0] is entry
-        if is_next and self._runner not in (None, threading.get_ident()):
+        if is_next and self.watched and self._runner != threading.get_ident():
+            self.queue.post(nothing)  # who watches asks for the time anew
+        elif is_next and self._runner not in (None, threading.get_ident()):
             self.queue.wake()
 
         def cancel() -> bool:
@@ -206,11 +223,27 @@ def default() -> Dispatcher:
     return _default
 
 
+_local = threading.local()
+
+
+def adopt(source: Dispatcher) -> None:
+    """This thread runs that dispatcher from now on, while it is active."""
+    _local.source = source
+
+
+def here() -> Dispatcher:
+    """The dispatcher that this thread runs; that of the process if it runs none of its own."""
+    source: Dispatcher | None = getattr(_local, "source", None)
+    return source if source is not None and source.active else _default
+
+
 def _after_fork_in_child() -> None:
     global _default
-    _default.forget()
-    _inherited.append(_default)
+    for each in {_default, here()}:
+        each.forget()
+        _inherited.append(each)
     _default = Dispatcher()
+    _local.__dict__.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
@@ -242,13 +275,13 @@ def service(timeoutMs: float | EllipsisType | None = ...) -> None:
         timeoutMs = math.nan
     milliseconds = _check_number("timeoutMs", timeoutMs)
     if math.isnan(milliseconds):
-        default().run_now(0.0, True)
+        here().run_now(0.0, True)
     elif milliseconds < 0:
         raise ValueError(f"timeoutMs must not be negative: {timeoutMs!r}")
     elif milliseconds in (0, math.inf):
-        default().serve(None)
+        here().serve(None)
     else:
-        default().serve(milliseconds / 1000)
+        here().serve(milliseconds / 1000)
 
 
 def interrupt() -> None:
@@ -259,7 +292,7 @@ def interrupt() -> None:
 
     Source: manual page *interrupt*.
     """
-    default().interrupt()
+    here().interrupt()
 
 
 def later(func: Callable[[], object], delaySecs: float = 0) -> Callable[[], bool]:
@@ -286,7 +319,7 @@ def later(func: Callable[[], object], delaySecs: float = 0) -> Callable[[], bool
     seconds = _check_number("delaySecs", delaySecs)
     if not math.isfinite(seconds):
         raise ValueError(f"delaySecs must be finite, not {delaySecs!r}")
-    return default().later(func, max(0.0, seconds))
+    return here().later(func, max(0.0, seconds))
 
 
 def runNow(timeoutSecs: float = 0, all: bool = True) -> bool:
@@ -309,7 +342,7 @@ def runNow(timeoutSecs: float = 0, all: bool = True) -> bool:
     seconds = _check_number("timeoutSecs", timeoutSecs)
     if math.isnan(seconds):
         raise ValueError("timeoutSecs must not be nan")
-    return default().run_now(None if seconds < 0 or seconds == math.inf else seconds, bool(all))
+    return here().run_now(None if seconds < 0 or seconds == math.inf else seconds, bool(all))
 
 
 def _check_number(name: str, value: object) -> float:

@@ -1,0 +1,105 @@
+"""Callbacks on an asyncio loop, uvloop's too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+
+from . import queue
+from .base import Dispatcher
+
+
+class AsyncioDispatcher(Dispatcher):
+    """Runs callbacks on the asyncio loop that is running where the server is started.
+
+    Raises:
+        RuntimeError: None is.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self.loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError("dispatch='asyncio' needs a running asyncio loop") from None
+        super().__init__()
+        self._ident = threading.get_ident()
+        self._timer: asyncio.TimerHandle | None = None
+        self._fd = -1
+
+    def start(self) -> None:
+        """Have the loop watch the queue."""
+        self._fd = self.fileno()
+        queue.adopt(self.source)
+        self._on_loop(self._watch)
+
+    def stop(self) -> None:
+        """Have it not."""
+        self.source.active = False
+        self._on_loop(self._unwatch)
+
+    def blocked_by(self, thread: int) -> bool:
+        """Whether it is the thread of the loop."""
+        return thread == self._ident
+
+    def _on_loop(self, function: queue.Callback) -> None:
+        if threading.get_ident() == self._ident and not self.loop.is_closed():
+            function()
+            return
+        with contextlib.suppress(RuntimeError):  # it was closed, and watches nothing
+            self.loop.call_soon_threadsafe(function)
+
+    def _watch(self) -> None:
+        self.source.active = True
+        self.loop.add_reader(self._fd, self._ready)
+        self._schedule()
+
+    def _unwatch(self) -> None:
+        if self._servers:
+            return  # the next one has come
+        self.loop.remove_reader(self._fd)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.run()  # what the servers said last
+
+    def _ready(self) -> None:
+        try:
+            self.run()
+        finally:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        seconds = self.timeout()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None and self._servers >= 0:
+            self._timer = self.loop.call_later(seconds, self._ready)
+
+
+_by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncioDispatcher] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def of_running_loop() -> AsyncioDispatcher:
+    """The dispatcher of the loop that is running here; there is one for each loop.
+
+    Raises:
+        RuntimeError: None is running.
+    """
+    loop = _running()
+    found = _by_loop.get(loop) if loop is not None else None
+    if found is None:
+        found = AsyncioDispatcher()
+        _by_loop[found.loop] = found
+    return found
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
