@@ -60,22 +60,28 @@ def runStaticServer(
     if not os.path.isdir(root.path):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root.path)
 
+    if browse is None:
+        browse = interactive()
     server = _start(host, port, {"staticPaths": {"/": root}}, limits)
-    url = url_of(server)
-    _say(f"Serving {root.path}")
-    _say(f"at {url}")
-    if interactive() if browse is None else browse:
-        webbrowser.open(url)
     if background:
-        _say("Stop it with stopServer() or stopAllServers().")
+        _announce(server, root.path, "Stop it with stopServer() or stopAllServers().", browse)
         return server
-    _say("Press Ctrl-C to stop.")
-    with server:
-        try:
+    try:
+        with server:
+            _announce(server, root.path, "Press Ctrl-C to stop.", browse)
             run_until_stopped(server)
-        except KeyboardInterrupt:
-            _say("")
+    except KeyboardInterrupt:
+        _say("")
     return None
+
+
+def _announce(server: WebServer, path: str, how_to_stop: str, browse: bool) -> None:
+    url = url_of(server)
+    _say(f"Serving {path}")
+    _say(f"at {url}")
+    _say(how_to_stop)
+    if browse:
+        webbrowser.open(url)
 
 
 def _start(host: str, port: int | None, app: object, limits: Limits | None) -> WebServer:
