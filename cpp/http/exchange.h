@@ -24,6 +24,7 @@ struct Exchange {
   bool streaming = false;        // its head has left, its body is still being made
   bool answered = false;         // nothing more will be made for it
   bool with_application = false; // the application was asked and has not answered
+  bool announced = false;        // the application has had its head, and waits for its body
   std::uint64_t body_bytes = 0;  // what it was handed
   std::unique_ptr<Parked> parked;
 };
@@ -57,8 +58,8 @@ class ExchangeQueue {
   void close_front() {
     entries_[head_].parked.reset();
     if (++head_ == entries_.size()) {
-      entries_.clear();
-      head_ = 0;
+      clear();
+      if (entries_.capacity() > kKept) release();
     }
   }
 
@@ -79,6 +80,8 @@ class ExchangeQueue {
   }
 
  private:
+  static constexpr std::size_t kKept = 4;  // room for more is not kept by a connection that idles
+
   void compact() {
     entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;

@@ -121,7 +121,8 @@ void BodyCollector::write_some(const std::shared_ptr<Spool>& spool) {
         spool->error = spool->result;
         if (!spool->progress) return;  // the request is not wanted any more
         write_some(spool);
-        spool->progress();
+        const std::function<void()> progress = spool->progress;  // it may end the collector
+        progress();
       });
 }
 

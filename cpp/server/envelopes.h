@@ -1,5 +1,5 @@
-// The envelopes that are not on their way: those that came back are used again. Loop thread only.
-// What it keeps is bounded, in number and in the memory of each.
+// Envelopes and request heads that are not in use: those that came back are used again. Loop thread
+// only. What it keeps is bounded, in number and in the memory of each.
 #pragma once
 
 #include <memory>
@@ -28,18 +28,37 @@ class Envelopes {
     spare_.push_back(std::move(envelope));
   }
 
+  // A cleared head with room for a usual one, or a new one.
+  http::RequestHead take_head() {
+    if (heads_.empty()) return {};
+    http::RequestHead head = std::move(heads_.back());
+    heads_.pop_back();
+    return head;
+  }
+
+  void give_head(http::RequestHead&& head) {
+    if (heads_.size() >= kMaxSpare || head.bytes.capacity() == 0 || footprint(head) > kMaxFootprint) {
+      return;
+    }
+    head.clear();
+    heads_.push_back(std::move(head));
+  }
+
  private:
   static constexpr std::size_t kMaxSpare = 256;
   static constexpr std::size_t kMaxFootprint = 16 * 1024;
 
+  static std::size_t footprint(const http::RequestHead& head) {
+    return head.bytes.capacity() + head.fields.capacity() * sizeof(http::HeaderField);
+  }
   static std::size_t footprint(const Envelope& envelope) {
     const auto* const answer = std::get_if<std::string>(&envelope.answer);
-    return envelope.request.bytes.capacity() +
-           envelope.request.fields.capacity() * sizeof(http::HeaderField) +
+    return footprint(envelope.request) + envelope.body.bytes.capacity() +
            envelope.head.fields().capacity() + (answer != nullptr ? answer->capacity() : 0);
   }
 
   std::vector<EnvelopePtr> spare_;
+  std::vector<http::RequestHead> heads_;
 };
 
 }  // namespace httpuv::server

@@ -129,6 +129,7 @@ bool HttpSession::write_static(Exchange& exchange, const files::Resolution& reso
   const bool keep = keeps_alive(exchange, false);
   context_.files->write(connection_, exchange.parked->request, resolution,
                         {keep, exchange.is_head, exchange.minor_version});
+  context_.envelopes.give_head(std::move(exchange.parked->request));
   return keep;
 }
 

@@ -89,7 +89,7 @@ void HttpSession::read(std::string_view input) {
   in_read_ = true;
   bool hungry = false;
   while (!hungry && may_read()) {
-    if (parser_.idle() && !input.empty()) lend_head();
+    if (parser_.idle() && !input.empty()) parser_.lend(context_.envelopes.take_head());
     switch (parser_.next(input)) {
       case http::ParseEvent::kNeedMore:
         hungry = true;
@@ -119,22 +119,15 @@ void HttpSession::read(std::string_view input) {
   }
 }
 
-// The next head is read into memory that one before it had.
-void HttpSession::lend_head() {
-  if (head_.bytes.capacity() == 0) return;
-  head_.clear();
-  parser_.lend(std::move(head_));
-}
-
 void HttpSession::resume_reading() {
   if (in_read_ || !may_read() || connection_.closing()) return;
-  if (!held_.empty()) {
+  if (!held_.empty() || reading_request_) {
     const std::string input = std::exchange(held_, {});
     read(input);
   }
   if (state_ != State::kOpen || refused_ || !held_.empty()) return;
   if (eof_) {
-    if (exchanges_.empty()) finish(false);
+    end_of_input();
   } else {
     connection_.stream().start_reading();
   }
@@ -147,7 +140,6 @@ void HttpSession::on_head() {
   head_started_ = 0;
   reading_request_ = true;
   discard_body_ = false;
-  announced_ = false;
   upgrade_ = Upgrade::kNone;
   context_.counters.requests.add();
 
@@ -290,9 +282,10 @@ void HttpSession::resume_request(std::uint32_t sequence) {
   Exchange* exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !awaiting_verdict_ || sequence != current_) return;
   awaiting_verdict_ = false;
-  announced_ = true;
   release(*exchange, false);
+  exchange->announced = true;
   if (!context_.settings.abilities.call && upgrade_ == Upgrade::kNone) {
+    release(*exchange, true);
     answer_early(*exchange, 404);
   } else {
     send_continue_if_due();
@@ -306,7 +299,7 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
     context_.counters.overloaded.add();
     awaiting_verdict_ = false;
     discard_body_ = true;
-    if (announced_) context_.events.emplace_back(AbandonedEvent{{connection_.id(), exchange.sequence}});
+    release(exchange, true);
     http::PlainResponse refusal = http::plain_response(503);
     refusal.head.add("Retry-After", "1");
     return answer(exchange, std::move(refusal.head), std::move(refusal.body));
@@ -318,23 +311,25 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   const net::Peer& peer = connection_.stream().peer();
   EnvelopePtr envelope = context_.envelopes.take();
   envelope->id = {connection_.id(), exchange.sequence};
-  // The head that comes out is one that was used: its memory is for the next request.
   std::swap(envelope->request, head);
+  context_.envelopes.give_head(std::move(head));  // one that was used, from the envelope
   envelope->body = std::move(body);
   envelope->remote_address = peer.address;
   envelope->remote_port = peer.port;
   envelope->headers_only = headers_only;
-  envelope->resumed = announced_;
+  envelope->resumed = std::exchange(exchange.announced, false);
   context_.events.emplace_back(RequestEvent{std::move(envelope)});
 }
 
 // The application is done with the exchange, or (`abandon`) will never be heard about it.
 void HttpSession::release(Exchange& exchange, bool abandon) {
-  if (!exchange.with_application) return;
-  exchange.with_application = false;
-  context_.counters.in_flight.subtract(1);
-  context_.counters.in_flight_bytes.subtract(exchange.body_bytes);
-  if (abandon) {
+  const bool known = exchange.with_application || exchange.announced;
+  if (std::exchange(exchange.with_application, false)) {
+    context_.counters.in_flight.subtract(1);
+    context_.counters.in_flight_bytes.subtract(exchange.body_bytes);
+  }
+  if (abandon && known) {
+    exchange.announced = false;
     context_.events.emplace_back(AbandonedEvent{{connection_.id(), exchange.sequence}});
   }
 }
@@ -386,28 +381,18 @@ void HttpSession::drain() {
 
 void HttpSession::on_eof() {
   eof_ = true;
-  if (state_ == State::kLingering) {
-    connection_.close();
-  } else if (state_ == State::kOpen && held_.empty()) {
-    // A request that has begun will never be complete; those before it are still answered.
-    if (reading_request_) {
-      reading_request_ = false;
-      awaiting_verdict_ = false;
-      body_.reset();
-      refused_ = true;
-      if (Exchange* exchange = current(); exchange != nullptr && !exchange->answered) {
-        release(*exchange, true);
-        exchange->keep_alive = false;
-        answer_plain(*exchange, 400);
-        return;
-      }
-    }
-    if (exchanges_.empty()) return finish(false);
-    exchanges_.each([this](const Exchange& exchange) {
-      if (!exchange.with_application) return;
-      context_.events.emplace_back(HalfClosedEvent{{connection_.id(), exchange.sequence}});
-    });
-  }
+  if (state_ != State::kOpen) return end_if_written();
+  if (may_read() && held_.empty()) end_of_input();
+  exchanges_.each([this](const Exchange& exchange) {
+    if (!exchange.with_application) return;
+    context_.events.emplace_back(HalfClosedEvent{{connection_.id(), exchange.sequence}});
+  });
+}
+
+// Everything that came before the FIN has been read.
+void HttpSession::end_of_input() {
+  if (reading_request_) return refuse(400);  // it will never be complete
+  if (exchanges_.empty()) finish(false);
 }
 
 void HttpSession::on_drained() {

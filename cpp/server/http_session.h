@@ -71,7 +71,6 @@ class HttpSession {
   // Reading.
   void read(std::string_view input);
   [[nodiscard]] bool may_read() const;
-  void lend_head();
   void resume_reading();
   void on_head();
   void on_body(std::string_view bytes);
@@ -115,6 +114,7 @@ class HttpSession {
   // Ending.
   void finish(bool linger);
   void end_if_written();
+  void end_of_input();
 
   // Deadlines.
   void update_deadline();
@@ -131,7 +131,6 @@ class HttpSession {
   bool reading_request_ = false;
   bool discard_body_ = false;      // it was answered, or is static: its body is not wanted
   bool awaiting_verdict_ = false;  // the application has its head and has not said Continue
-  bool announced_ = false;         // the application had its head and said Continue
   bool body_is_long_ = false;      // too long to read only to drop it
 
   State state_ = State::kOpen;
