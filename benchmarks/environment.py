@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import os
 import platform
 import random
@@ -143,11 +142,9 @@ def peer_versions() -> dict[str, str]:
 
 
 def httpuv_version() -> str:
-    """Of the httpuv that the interpreter of this process imports; "" if there is none."""
-    try:
-        return importlib.metadata.version("httpuv")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    """Of the httpuv that this interpreter imports; "" if there is none."""
+    found = output([sys.executable, "-c", "import httpuv; print('httpuv', httpuv.__version__)"])
+    return found.removeprefix("httpuv ") if found.startswith("httpuv ") else ""
 
 
 def facts() -> dict[str, object]:

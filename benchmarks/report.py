@@ -133,7 +133,7 @@ def markdown(results: Results) -> str:
     for family, names in families.items():
         peers = [p for p in PEERS if any(p in results.measured[name] for name in names)]
         others = [peer for peer in peers if peer != OURS]
-        if OURS in peers:
+        if OURS in peers and others:
             lines += [f"**{family}: httpuv ÷ peer**", ""]
             lines += table(
                 ["", *others],

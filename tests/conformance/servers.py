@@ -4,7 +4,8 @@ python servers.py CONTRACT [--root DIR]    prints "port N" once it listens, serv
 
 ECHO       any method and path: 200 with the body of the request
 IMPATIENT  ECHO with deadlines of a few seconds; a GET is answered with 4 MiB
-WS         every WebSocket message is sent back as it came; permessage-deflate on
+WS         every WebSocket message is sent back as it came; permessage-deflate on. What is no
+           handshake gets 400
 STATIC     the folder DIR at "/"
 GARDEN     any method and path: 200 with JSON {"method", "version", "uri", "body", "headers":
            [[name, value], ...]}, every string in base64, "uri" the raw target
@@ -57,6 +58,10 @@ def garden(request: Request) -> Response:
     return answer(json.dumps(heard).encode("ascii"), "application/json")
 
 
+def no_websocket(request: Request) -> Response:
+    return {"status": 400, "headers": {"Content-Type": "text/plain"}, "body": "a WebSocket only"}
+
+
 def echo_messages(ws: Any) -> None:
     def on_message(binary: bool, message: str | bytes) -> None:
         ws.send(message)
@@ -76,7 +81,8 @@ def start(contract: str, root: str | None) -> Any:
     if contract in calls:
         app = {"call": calls[contract]}
     elif contract == "WS":
-        app = {"onWSOpen": echo_messages}
+        app = {"call": no_websocket, "onWSOpen": echo_messages}
+        options["wsCompression"] = "always"  # loopback clients are spared it otherwise
         options["wsCompression"] = "always"
     elif contract == "STATIC":
         if root is None:
