@@ -163,11 +163,12 @@ void Loop::close_descriptor(int fd) {
 
 void Loop::before_fork() {
   descriptors_.hold();
+  forking_ = true;
   forked_.store(true, std::memory_order_relaxed);
 }
 
 void Loop::after_fork_in_parent() {
-  descriptors_.release();
+  if (std::exchange(forking_, false)) descriptors_.release();
 }
 
 void Loop::forget_in_child() noexcept {

@@ -86,6 +86,7 @@ class Loop final : private WheelAlarm {
   // From now on connections are shut down before they are closed, since a child may hold a copy for
   // a while.
   void before_fork();
+  // By the same thread; does nothing if before_fork() was not called.
   void after_fork_in_parent();
   // In the child: closes the inherited descriptors (listeners, connections, epoll, eventfd) with
   // close(2) only. The loop and everything on it must be leaked then: nothing of it may be called,
@@ -131,6 +132,7 @@ class Loop final : private WheelAlarm {
   ListLink turn_tasks_;
   std::mutex wake_mutex_;
   bool wakeable_ = false;  // guarded by wake_mutex_: async_ may be touched
+  bool forking_ = false;   // of the thread that forks
   std::atomic<bool> forked_{false};
   DescriptorSet descriptors_;
   Residency residency_;
