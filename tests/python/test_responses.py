@@ -1,6 +1,7 @@
 """What call returns, on the wire."""
 
 import email.utils
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -315,3 +316,27 @@ def test_base_exceptions_leave_the_loop() -> None:
         with pytest.raises(Stop):  # nothing is lost: the second one waits
             httpuv.service(20_000)
         assert_plain_500(wire.response())
+
+
+@pytest.mark.parametrize("kind", ["small", "large", "file"])
+def test_client_that_left_unseen(serve: Serve, tmp_path: Path, kind: str) -> None:
+    """The write is the first to learn that nobody is there: the server was not reading."""
+    (tmp_path / "file").write_bytes(b"x" * 1_000_000)
+    asked, gone = threading.Semaphore(0), threading.Semaphore(0)
+    bodies = {"small": "x", "large": b"x" * 1_000_000, "file": {"file": tmp_path / "file"}}
+
+    def call(req: dict) -> dict:
+        if req["PATH_INFO"] == "/wait":
+            asked.release()
+            assert gone.acquire(timeout=20)
+        return {"status": 200, "body": bodies[kind]}
+
+    # What comes behind the first request is not read before that is answered.
+    server = serve(call, limits=httpuv.Limits(max_pipelined=1))
+    for _ in range(5):
+        wire = Wire(address(server))
+        wire.send(request("/wait"), request(), request())
+        assert asked.acquire(timeout=20)
+        wire.reset()
+        gone.release()
+    assert fetch(address(server), request()).status == 200
