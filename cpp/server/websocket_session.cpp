@@ -407,11 +407,12 @@ void WebSocketSession::set_deadline() {
   // Looked at now and then even if nothing is due: so it is seen when a peer stops taking.
   std::int64_t next = now + limits.write_timeout;
   if (connection_.stream().busy()) next = last_progress_ + limits.write_timeout;
-  if (pinging_) {
-    next = std::min(next, ping_sent_ + limits.ws_pong_timeout);
-  } else if (limits.ws_ping_interval > 0) {
-    next = std::min(next, std::max(last_heard_, ping_sent_) + limits.ws_ping_interval);
+  if (limits.ws_ping_interval > 0) {
+    // A sign of life moves no deadline: so that the next ping is not late, it is looked for then.
+    const std::int64_t from = pinging_ ? now : std::max(last_heard_, ping_sent_);
+    next = std::min(next, from + limits.ws_ping_interval);
   }
+  if (pinging_) next = std::min(next, ping_sent_ + limits.ws_pong_timeout);
   connection_.set_deadline(std::max(next, now + 1));
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpuv
 import pytest
 from conftest import Log, Serve
-from ws_support import BINARY, PING, PONG, TEXT, Client, Watch, close_frame, echo
+from ws_support import BINARY, PING, PONG, TEXT, Client, Watch, close_frame, echo, frame
 
 WebSocket = httpuv.WebSocket
 
@@ -120,7 +120,8 @@ def test_ping_and_pong(serve: Serve) -> None:
     server = serve({"onWSOpen": watch})
     with Client.open(server) as client:
         watched = watch.opened()
-        client.say(PONG, "nobody asked")
+        client.send(frame(PONG, "nobody asked") + frame(PING, "after it"))
+        assert client.frame().payload == b"after it"
         watched.ws.ping()
         assert client.frame().opcode == PING
         client.say(PONG)
