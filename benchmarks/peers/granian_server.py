@@ -60,6 +60,9 @@ async def rsgi(scope: Scope, protocol: HTTPProtocol | WebsocketProtocol) -> None
 def main() -> None:
     arguments = common.arguments()
     mode = arguments.mode
+    files: dict[str, Any] = {}
+    if arguments.root:
+        files = {"static_path_mount": [Path(arguments.root)], "static_path_route": ["/static"]}
     # The worker is a process of its own that imports this module: there is where it must be busy.
     Granian(
         f"granian_server:{mode}{'_' + arguments.busy if arguments.busy else ''}",
@@ -70,11 +73,7 @@ def main() -> None:
         loop=Loops.auto if mode == "wsgi" else Loops.uvloop,
         websockets=mode != "wsgi",
         log_enabled=False,
-        **(
-            {"static_path_mount": [Path(arguments.root)], "static_path_route": ["/static"]}
-            if arguments.root
-            else {}
-        ),
+        **files,
     ).serve()
 
 
