@@ -18,14 +18,14 @@ struct Exchange {
   std::uint32_t sequence = 0;
   std::uint8_t minor_version = 1;
   bool is_head = false;
-  bool keep_alive = true;        // what the request asked for
-  bool continue_pending = false; // a 100 (Continue) is owed before its body comes
-  bool body_complete = false;    // the request was read to its end
-  bool streaming = false;        // its head has left, its body is still being made
-  bool answered = false;         // nothing more will be made for it
-  bool with_application = false; // the application was asked and has not answered
-  bool announced = false;        // the application has had its head, and waits for its body
-  std::uint64_t body_bytes = 0;  // what it was handed
+  bool keep_alive = true;         // what the request asked for
+  bool continue_pending = false;  // a 100 (Continue) is owed before its body comes
+  bool body_complete = false;     // the request was read to its end
+  bool streaming = false;         // its head has left, its body is still being made
+  bool answered = false;          // nothing more will be made for it
+  bool with_application = false;  // the application was asked and has not answered
+  bool announced = false;         // the application has had its head, and waits for its body
+  std::uint64_t body_bytes = 0;   // what it was handed
   std::unique_ptr<Parked> parked;
 };
 

@@ -101,7 +101,9 @@ std::shared_ptr<Reply> Application::find(const server::ExchangeId& id) {
   return found != replies_.end() ? found->second : nullptr;
 }
 
-void Application::forget_reply(const server::ExchangeId& id) { replies_.erase(id); }
+void Application::forget_reply(const server::ExchangeId& id) {
+  replies_.erase(id);
+}
 
 // A callback of a Reply is the package's own: what it raises is a mistake of ours, and logged.
 void Application::tell(const char* where, const py::object& callback,
@@ -186,8 +188,7 @@ void Application::on_event(server::WsOpenEvent&& event) {
   try {
     const py::dict environment = environment_of(*event.request);
     const auto socket = std::make_shared<Socket>(shared_from_this(), id);
-    const py::object listener =
-        callbacks_.on_ws_open(socket, environment, text(event.protocol));
+    const py::object listener = callbacks_.on_ws_open(socket, environment, text(event.protocol));
     if (listener.is_none()) return;  // it has failed and was closed
     listeners_.emplace(key_of(id), Listener{listener, listener.attr("_message"), socket});
   } catch (py::error_already_set& error) {
@@ -250,8 +251,12 @@ void Application::on_event(server::WsTakenEvent&& event) {
   found->socket->taken(event.total);
   notify(event.id, "_taken");
 }
-void Application::on_event(server::WsDrainEvent&& event) { notify(event.id, "_drained"); }
-void Application::on_event(server::WsDroppedEvent&& event) { notify(event.id, "_dropped"); }
+void Application::on_event(server::WsDrainEvent&& event) {
+  notify(event.id, "_drained");
+}
+void Application::on_event(server::WsDroppedEvent&& event) {
+  notify(event.id, "_dropped");
+}
 
 void Application::on_event(server::WsLastEvent&& event) {
   Listener* const found = find(event.id);

@@ -3,7 +3,8 @@
 //
 // With the GIL held, but for Sink. Shared by the Python object of the server, its sink and the
 // batches in the queue. An exception of a callback goes to on_error and is answered with a plain
-// 500 that tells nothing, or closes the socket with 1011; one that is not an Exception is thrown on.
+// 500 that tells nothing, or closes the socket with 1011; one that is not an Exception is thrown
+// on.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -82,7 +83,7 @@ class Application : public std::enable_shared_from_this<Application> {
     pybind11::object message;  // its bound _message
     std::shared_ptr<Socket> socket;
     std::size_t consumed = 0;  // bytes the loop has not been told of
-    std::size_t kept = 0;  // messages that were kept and not used, and what they count for
+    std::size_t kept = 0;      // messages that were kept and not used, and what they count for
     std::size_t kept_bytes = 0;
     bool last = false;  // no more will come: a WsConclude is due when all were used
   };
@@ -117,7 +118,7 @@ class Application : public std::enable_shared_from_this<Application> {
   const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
   server::Server* server_ = nullptr;
   std::atomic<int> batches_{0};
-  std::thread::id handling_;  // the thread in a callback: the queue rings for it afterwards
+  std::thread::id handling_;          // the thread in a callback: the queue rings for it afterwards
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
   std::unordered_map<std::uint64_t, Listener> listeners_;

@@ -26,7 +26,9 @@ py::object text(std::string_view bytes) {
       PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
 }
 
-PyObject* interned(const char* name) { return PyUnicode_InternFromString(name); }
+PyObject* interned(const char* name) {
+  return PyUnicode_InternFromString(name);
+}
 
 void set(PyObject* dict, PyObject* key, PyObject* value) {
   if (PyDict_SetItem(dict, key, value) != 0) throw py::error_already_set();
@@ -125,7 +127,9 @@ Environment::Environment(const py::dict& given) {
   for (int i = 0; i < kRoom; ++i) PyDict_DelItem(template_.ptr(), py::int_(i).ptr());
 }
 
-void Environment::set_constant(const char* key, py::object value) { template_[key] = value; }
+void Environment::set_constant(const char* key, py::object value) {
+  template_[key] = value;
+}
 
 py::object Environment::value_text(http::Field field, std::string_view value) {
   if (field == http::Field::kOther || value.size() > kMaxKept) return text(value);
@@ -187,7 +191,8 @@ py::dict Environment::build(server::Envelope& envelope) {
   const py::object target_text = text(target);
   set(environment, c.request_uri, target_text.ptr());
   set(environment, c.path_info, path == target ? target_text.ptr() : text(path).ptr());
-  set(environment, c.query_string, head.query.size == 0 ? c.empty : text(head.view(head.query)).ptr());
+  set(environment, c.query_string,
+      head.query.size == 0 ? c.empty : text(head.view(head.query)).ptr());
   set(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
   set(environment, c.remote_addr, address_text(envelope.remote_address).ptr());
   char port[8];

@@ -18,8 +18,8 @@ namespace {
 std::string encode_base64(const py::buffer& data) {
   Py_buffer view;
   if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_SIMPLE) != 0) throw py::error_already_set();
-  std::string encoded = base::base64_encode(
-      {static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len)});
+  std::string encoded =
+      base::base64_encode({static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len)});
   PyBuffer_Release(&view);
   return encoded;
 }
@@ -37,8 +37,7 @@ PYBIND11_MODULE(_core, m) {
       .def("pending", &Queue::pending)
       .def("forget", &Queue::forget);
 
-  py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"),
-                                  py::arg("length"));
+  py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"), py::arg("length"));
 
   py::class_<Reply, std::shared_ptr<Reply>>(m, "Reply")
       .def("send", &Reply::send, py::arg("normal"))
@@ -75,12 +74,10 @@ PYBIND11_MODULE(_core, m) {
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
            py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
            py::arg("on_ws_open") = py::none(),
-           py::arg("allowed_hosts") = std::vector<std::string>(),
-           py::arg("websocket") = py::dict())
+           py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict())
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
-      .def("set_routes", &ServerObject::set_routes, py::arg("routes"),
-           py::arg("mime") = py::none())
+      .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime") = py::none())
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
            py::arg("compress") = true)
       .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)

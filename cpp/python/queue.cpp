@@ -115,8 +115,7 @@ bool Queue::wait(std::optional<double> timeout) {
     }
     int slice = kSignalCheckMs;
     if (timeout) {
-      const double left =
-          *timeout - std::chrono::duration<double>(Clock::now() - start).count();
+      const double left = *timeout - std::chrono::duration<double>(Clock::now() - start).count();
       if (left <= 0) return false;
       slice = std::min(slice, static_cast<int>(left * 1000) + 1);
     }
@@ -184,7 +183,8 @@ int Queue::run(std::optional<double> timeout, int max_events) {
       budget += delivery.function ? 1 : static_cast<int>(delivery.events.size() - delivery.next);
     }
   }
-  // However this ends, loops learn of their answers, and a watched descriptor tells of what is left.
+  // However this ends, loops learn of their answers, and a watched descriptor tells of what is
+  // left.
   struct Finally {
     Queue& queue;
     ~Finally() {

@@ -61,13 +61,13 @@ class Queue {
   void rearm();
 
   std::mutex mutex_;
-  std::deque<Delivery> back_;  // by mutex_
+  std::deque<Delivery> back_;         // by mutex_
   std::vector<server::Event> spare_;  // by mutex_: the memory of a batch that was handled
-  bool armed_ = false;         // by mutex_: the next push rings
+  bool armed_ = false;                // by mutex_: the next push rings
   std::atomic<bool> woken_{false};
-  bool watched_ = false;       // by mutex_: somebody has the descriptor, so it must tell the truth
+  bool watched_ = false;  // by mutex_: somebody has the descriptor, so it must tell the truth
 
-  std::deque<Delivery> front_;            // by the GIL
+  std::deque<Delivery> front_;                        // by the GIL
   std::vector<std::shared_ptr<Application>> unrung_;  // by the GIL: owe their loop a ring
   int answers_unrung_ = 0;
   Doorbell doorbell_;

@@ -38,8 +38,12 @@ void Reply::write(py::handle data, bool acknowledge) {
   post(server::StreamData{id_, to_payload(data).data, acknowledge});
 }
 
-void Reply::end() { finish(server::StreamEnd{id_}); }
+void Reply::end() {
+  finish(server::StreamEnd{id_});
+}
 
-void Reply::cut() { finish(server::Cut{id_}); }
+void Reply::cut() {
+  finish(server::Cut{id_});
+}
 
 }  // namespace httpuv::python

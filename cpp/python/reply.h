@@ -35,8 +35,8 @@ class Reply {
   [[nodiscard]] bool done() const { return done_; }
   void abandon() { done_ = true; }  // the client has gone
 
-  pybind11::object on_taken = pybind11::none();      // (total: int)
-  pybind11::object on_abandoned = pybind11::none();  // ()
+  pybind11::object on_taken = pybind11::none();        // (total: int)
+  pybind11::object on_abandoned = pybind11::none();    // ()
   pybind11::object on_half_closed = pybind11::none();  // (): the client sends no more, maybe left
 
  private:

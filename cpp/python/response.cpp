@@ -66,12 +66,12 @@ void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
       fail(PyExc_ValueError, "not a header name: " + static_cast<std::string>(py::repr(name)));
     case http::HeaderError::kBadValue:
       fail(PyExc_ValueError, "header " + static_cast<std::string>(py::str(name)) +
-                            " has a control character in its value: " +
-                            static_cast<std::string>(py::repr(value)));
+                                 " has a control character in its value: " +
+                                 static_cast<std::string>(py::repr(value)));
     case http::HeaderError::kFraming:
       fail(PyExc_ValueError, "header " + static_cast<std::string>(py::str(name)) +
-                            " would contradict the framing, which is the server's: " +
-                            static_cast<std::string>(py::repr(value)));
+                                 " would contradict the framing, which is the server's: " +
+                                 static_cast<std::string>(py::repr(value)));
   }
 }
 

@@ -17,8 +17,7 @@ namespace httpuv::python {
 namespace {
 
 [[noreturn]] void throw_os_error(int error, const std::string& what) {
-  PyErr_SetObject(PyExc_OSError,
-                  py::make_tuple(error, py::str(std::strerror(error)), what).ptr());
+  PyErr_SetObject(PyExc_OSError, py::make_tuple(error, py::str(std::strerror(error)), what).ptr());
   throw py::error_already_set();
 }
 
@@ -26,8 +25,9 @@ namespace {
 [[noreturn]] void throw_listen_error(int error, const std::string& what) {
   if (server::is_resolver_error(error)) {
     const py::object gaierror = py::module_::import("socket").attr("gaierror");
-    PyErr_SetObject(gaierror.ptr(),
-                    py::make_tuple(server::resolver_error(error), what + ": " + server::error_text(error)).ptr());
+    PyErr_SetObject(gaierror.ptr(), py::make_tuple(server::resolver_error(error),
+                                                   what + ": " + server::error_text(error))
+                                        .ptr());
     throw py::error_already_set();
   }
   throw_os_error(-error, what);
@@ -40,7 +40,8 @@ void read(const py::dict& limits, const char* name, T& into) {
 }
 
 void read_seconds(const py::dict& limits, const char* name, std::int64_t& into_ms) {
-  if (limits.contains(name)) into_ms = static_cast<std::int64_t>(limits[name].cast<double>() * 1000);
+  if (limits.contains(name))
+    into_ms = static_cast<std::int64_t>(limits[name].cast<double>() * 1000);
 }
 
 server::Overflow overflow_of(const std::string& name) {

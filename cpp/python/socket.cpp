@@ -59,8 +59,12 @@ std::size_t Socket::buffered() const {
   return answer.get();
 }
 
-void Socket::consumed(std::size_t messages) { application_->consumed(id_, messages); }
+void Socket::consumed(std::size_t messages) {
+  application_->consumed(id_, messages);
+}
 
-void Socket::acknowledge() { application_->send(server::WsAcknowledge{id_}); }
+void Socket::acknowledge() {
+  application_->send(server::WsAcknowledge{id_});
+}
 
 }  // namespace httpuv::python

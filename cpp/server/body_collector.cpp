@@ -64,10 +64,12 @@ struct BodyCollector::Spool {
 
 BodyCollector::BodyCollector(net::Loop& loop, std::size_t memory_bytes,
                              std::function<void()> progress)
-    : spool_(new Spool{loop, memory_bytes, std::move(progress), {}, 0, false, false, 0, false, {},
-                       {}, 0, 0}) {}
+    : spool_(new Spool{
+          loop, memory_bytes, std::move(progress), {}, 0, false, false, 0, false, {}, {}, 0, 0}) {}
 
-BodyCollector::~BodyCollector() { spool_->progress = nullptr; }
+BodyCollector::~BodyCollector() {
+  spool_->progress = nullptr;
+}
 
 void BodyCollector::append(std::string_view bytes) {
   Spool& s = *spool_;
@@ -77,7 +79,9 @@ void BodyCollector::append(std::string_view bytes) {
   if (s.spooling) write_some(spool_);
 }
 
-void BodyCollector::end() { spool_->ended = true; }
+void BodyCollector::end() {
+  spool_->ended = true;
+}
 
 bool BodyCollector::full() const {
   return spool_->spooling && spool_->waiting.size() >= kMaxWaiting;
@@ -88,7 +92,9 @@ bool BodyCollector::finished() const {
   return s.ended && (!s.spooling || (!s.busy && s.waiting.empty()));
 }
 
-int BodyCollector::error() const { return spool_->error; }
+int BodyCollector::error() const {
+  return spool_->error;
+}
 
 RequestBody BodyCollector::take() {
   Spool& s = *spool_;

@@ -80,7 +80,9 @@ void Connection::on_eof() {
   http_.on_eof();
 }
 
-void Connection::on_error(int) { close(); }
+void Connection::on_error(int) {
+  close();
+}
 
 void Connection::on_drained() {
   if (closing_) return;
@@ -91,7 +93,7 @@ void Connection::on_drained() {
 void Connection::on_closed() {
   context_.counters.connections.subtract(1);
   Context& context = context_;
-  context.outbox.forget(*this);  // if something was still said to it while it closed
+  context.outbox.forget(*this);   // if something was still said to it while it closed
   context.connections.take(id_);  // destroys this
   context.on_connection_closed();
 }

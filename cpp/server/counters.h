@@ -21,15 +21,15 @@ class Counter {
 };
 
 struct Counters {
-  Counter accepted;       // connections, ever
-  Counter connections;    // open now
-  Counter requests;       // heads read, ever
-  Counter static_files;   // answered from the routes, ever
-  Counter in_flight;      // handed to the application and not answered
+  Counter accepted;      // connections, ever
+  Counter connections;   // open now
+  Counter requests;      // heads read, ever
+  Counter static_files;  // answered from the routes, ever
+  Counter in_flight;     // handed to the application and not answered
   Counter in_flight_bytes;
-  Counter overloaded;     // answered 503 because the application lags, ever
-  Counter refused;        // broken or over a limit, ever
-  Counter timed_out;      // connections a deadline ended, ever
+  Counter overloaded;  // answered 503 because the application lags, ever
+  Counter refused;     // broken or over a limit, ever
+  Counter timed_out;   // connections a deadline ended, ever
 };
 
 }  // namespace httpuv::server

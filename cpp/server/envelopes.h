@@ -37,7 +37,8 @@ class Envelopes {
   }
 
   void give_head(http::RequestHead&& head) {
-    if (heads_.size() >= kMaxSpare || head.bytes.capacity() == 0 || footprint(head) > kMaxFootprint) {
+    if (heads_.size() >= kMaxSpare || head.bytes.capacity() == 0 ||
+        footprint(head) > kMaxFootprint) {
       return;
     }
     head.clear();

@@ -5,7 +5,9 @@
 
 namespace httpuv::server {
 
-bool is_resolver_error(int error) { return error <= UV_EAI_ADDRFAMILY && error >= UV_EAI_PROTOCOL; }
+bool is_resolver_error(int error) {
+  return error <= UV_EAI_ADDRFAMILY && error >= UV_EAI_PROTOCOL;
+}
 
 int resolver_error(int error) {
   switch (error) {
@@ -28,6 +30,8 @@ int resolver_error(int error) {
   }
 }
 
-std::string error_text(int error) { return uv_strerror(error); }
+std::string error_text(int error) {
+  return uv_strerror(error);
+}
 
 }  // namespace httpuv::server

@@ -104,8 +104,9 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
   // An answer to HEAD, and a 304, may say how long the body would be (RFC 9110 section 8.6).
   const bool described = (exchange.is_head || head.status == 304) && head.content_length;
   const std::uint64_t length = described ? *head.content_length : body_length(body);
-  const http::Framing framing =
-      bodiless && !(head.status == 304 && described) ? http::Framing::kNoBody : http::Framing::kLength;
+  const http::Framing framing = bodiless && !(head.status == 304 && described)
+                                    ? http::Framing::kNoBody
+                                    : http::Framing::kLength;
 
   std::string& out = context_.outbox.open(connection_);
   http::write_response_head(out, head, framing, length, keep, exchange.minor_version,
@@ -153,8 +154,9 @@ void HttpSession::next_answers() {
     }
     if (!exchange.answered) break;
     Parked& parked = *exchange.parked;
-    const bool keep = parked.resolution ? write_static(exchange, *parked.resolution)
-                                        : write_answer(exchange, *parked.head, std::move(parked.body));
+    const bool keep = parked.resolution
+                          ? write_static(exchange, *parked.resolution)
+                          : write_answer(exchange, *parked.head, std::move(parked.body));
     close_exchange(keep);
   }
   if (state_ != State::kOpen) return;

@@ -133,7 +133,9 @@ void HttpSession::resume_reading() {
   }
 }
 
-HttpSession::Exchange* HttpSession::current() { return exchanges_.find(current_); }
+HttpSession::Exchange* HttpSession::current() {
+  return exchanges_.find(current_);
+}
 
 void HttpSession::on_head() {
   head_ = parser_.take_head();
@@ -149,8 +151,7 @@ void HttpSession::on_head() {
   exchange.is_head = head_.is_head;
   exchange.keep_alive = head_.keep_alive;
   exchange.continue_pending = head_.expects_continue && head_.has_body();
-  body_is_long_ =
-      head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
+  body_is_long_ = head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
   if (head_.has_body()) {
     body_ = std::make_unique<BodyCollector>(context_.loop, context_.limits.body_memory_bytes,
                                             [this] { on_body_progress(); });

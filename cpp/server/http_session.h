@@ -59,8 +59,8 @@ class HttpSession {
  private:
   enum class State : std::uint8_t { kOpen, kFinishing, kLingering, kUpgraded };
 
-  // Whether the request being read asks for a WebSocket: then it is the last that is read. kWaiting:
-  // it is complete, but answers to earlier ones must leave first.
+  // Whether the request being read asks for a WebSocket: then it is the last that is read.
+  // kWaiting: it is complete, but answers to earlier ones must leave first.
   enum class Upgrade : std::uint8_t { kNone, kWanted, kWaiting };
 
   // An answer or a request that waits for its turn.
@@ -135,11 +135,11 @@ class HttpSession {
 
   State state_ = State::kOpen;
   Upgrade upgrade_ = Upgrade::kNone;
-  bool refused_ = false;   // the input is broken: not a byte more is parsed
-  bool eof_ = false;       // the peer sent FIN: it may still read answers
-  bool in_read_ = false;   // guards against re-entering read()
+  bool refused_ = false;                          // the input is broken: not a byte more is parsed
+  bool eof_ = false;                              // the peer sent FIN: it may still read answers
+  bool in_read_ = false;                          // guards against re-entering read()
   std::unique_ptr<websocket::Session> upgraded_;  // until read() hands the rest of its input over
-  std::string held_;       // input that waits until it may be parsed
+  std::string held_;                              // input that waits until it may be parsed
 
   std::int64_t due_ = 0;           // when the present wait is too long
   std::int64_t head_started_ = 0;  // first byte of a head that is not complete; 0: none

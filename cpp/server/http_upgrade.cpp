@@ -32,7 +32,8 @@ bool origin_allowed(const std::vector<std::string>& allowed, const http::Request
 bool HttpSession::wants_websocket() const {
   const Abilities& abilities = context_.settings.abilities;
   return abilities.websocket && head_.upgrade &&
-         (!abilities.call || base::has_list_token(head_.joined(http::Field::kUpgrade), "websocket"));
+         (!abilities.call ||
+          base::has_list_token(head_.joined(http::Field::kUpgrade), "websocket"));
 }
 
 void HttpSession::upgrade_to_websocket(Exchange& exchange) {
@@ -62,8 +63,14 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
   const auto version = value(http::Field::kSecWebSocketVersion);
   const auto protocols = value(http::Field::kSecWebSocketProtocol);
   const auto extensions = value(http::Field::kSecWebSocketExtensions);
-  const websocket::UpgradeRequest request{head_.view(head_.method), head_.minor_version, upgrade,
-                                          connection, key, version, protocols, extensions};
+  const websocket::UpgradeRequest request{head_.view(head_.method),
+                                          head_.minor_version,
+                                          upgrade,
+                                          connection,
+                                          key,
+                                          version,
+                                          protocols,
+                                          extensions};
   const net::Peer& peer = connection_.stream().peer();
   const bool deflate = settings.deflate && (settings.deflate_loopback || !is_loopback(peer));
   const websocket::DeflateOptions deflate_options;

@@ -167,9 +167,7 @@ struct Server::Live::Carrier {
   void operator()(WsSubscribe&& c) const {
     if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
   }
-  void operator()(WsPublish&& c) const {
-    WebSocketSession::publish(live.context_, std::move(c));
-  }
+  void operator()(WsPublish&& c) const { WebSocketSession::publish(live.context_, std::move(c)); }
   void operator()(WsQueued&& c) const {
     const auto* const session = websocket(c.id);
     c.answer.set_value(session != nullptr ? session->queued() : 0);
@@ -181,7 +179,9 @@ struct Server::Live::Carrier {
   void operator()(Stop&& c) const { live.stop(c.grace_ms); }
 };
 
-void Server::Live::carry_out(Command&& command) { std::visit(Carrier{*this}, std::move(command)); }
+void Server::Live::carry_out(Command&& command) {
+  std::visit(Carrier{*this}, std::move(command));
+}
 
 // What is still waiting when the server has ended: nothing is done, but nobody waits in vain.
 void Server::Live::answer_late(Command& command) {
@@ -226,6 +226,8 @@ void Server::Live::end_if_empty() {
   context_.loop.finish();
 }
 
-void Server::Live::on_deadline(net::Deadline&) { close_connections(); }
+void Server::Live::on_deadline(net::Deadline&) {
+  close_connections();
+}
 
 }  // namespace httpuv::server

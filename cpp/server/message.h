@@ -109,7 +109,8 @@ struct StreamTakenEvent {
   std::uint64_t total = 0;
 };
 
-// A WebSocket is open. `request` asked for it; its id's connection is the socket's name from now on.
+// A WebSocket is open. `request` asked for it; its id's connection is the socket's name from now
+// on.
 struct WsOpenEvent {
   EnvelopePtr request;
   std::string protocol;  // the subprotocol agreed on, or ""
@@ -131,7 +132,8 @@ struct WsDrainEvent {
   ConnectionId id;
 };
 
-// All messages that the application sent, so many bytes in all, were taken by the kernel or dropped.
+// All messages that the application sent, so many bytes in all, were taken by the kernel or
+// dropped.
 struct WsTakenEvent {
   ConnectionId id;
   std::uint64_t total = 0;
@@ -142,8 +144,8 @@ struct WsDroppedEvent {
   ConnectionId id;
 };
 
-// The peer has said its last word, Close or nonsense, and everything before it was delivered: as soon
-// as that is handled, a WsConclude is expected.
+// The peer has said its last word, Close or nonsense, and everything before it was delivered: as
+// soon as that is handled, a WsConclude is expected.
 struct WsLastEvent {
   ConnectionId id;
 };
@@ -156,9 +158,9 @@ struct WsCloseEvent {
   bool clean = false;
 };
 
-using Event = std::variant<RequestEvent, AbandonedEvent, HalfClosedEvent, StreamTakenEvent, WsOpenEvent,
-                           WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
-                           WsLastEvent, WsCloseEvent>;
+using Event = std::variant<RequestEvent, AbandonedEvent, HalfClosedEvent, StreamTakenEvent,
+                           WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent,
+                           WsDroppedEvent, WsLastEvent, WsCloseEvent>;
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.

@@ -14,7 +14,9 @@ Server::Server(Settings settings, std::unique_ptr<EventSink> sink)
       sink_(std::move(sink)),
       thread_(std::make_unique<net::LoopThread>()) {}
 
-Server::~Server() { stop(0); }
+Server::~Server() {
+  stop(0);
+}
 
 int Server::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed) {
   const int error = net::bind_tcp(host, port, &sockets_, failed);

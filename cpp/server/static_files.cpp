@@ -27,7 +27,8 @@ struct RequestQuery {
     query.now = now;
     for (const http::HeaderField& field : head.fields) {
       if (std::string_view* const value = slot(field.id)) {
-        *value = value->empty() ? head.view(field.value) : joined.emplace_back(head.joined(field.id));
+        *value =
+            value->empty() ? head.view(field.value) : joined.emplace_back(head.joined(field.id));
       }
     }
   }

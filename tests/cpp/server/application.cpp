@@ -7,7 +7,22 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
+
 namespace httpuv::server {
+
+namespace {
+
+// recv(2), whatever interrupts it (a sanitizer's runtime, a debugger).
+ssize_t receive(int fd, char (&chunk)[65536]) {
+  ssize_t n = 0;
+  do {
+    n = ::recv(fd, chunk, sizeof chunk, 0);
+  } while (n < 0 && errno == EINTR);
+  return n;
+}
+
+}  // namespace
 
 void TestSink::deliver(std::vector<Event>& events) {
   {
@@ -98,7 +113,9 @@ void TestClient::send(std::string_view bytes) {
   }
 }
 
-void TestClient::half_close() { ::shutdown(fd_, SHUT_WR); }
+void TestClient::half_close() {
+  ::shutdown(fd_, SHUT_WR);
+}
 
 void TestClient::vanish() {
   const linger now{1, 0};
@@ -110,7 +127,7 @@ void TestClient::vanish() {
 std::string TestClient::read_until(std::string_view text) {
   char chunk[65536];
   while (buffer_.find(text) == std::string::npos) {
-    const ssize_t n = ::recv(fd_, chunk, sizeof chunk, 0);
+    const ssize_t n = receive(fd_, chunk);
     if (n <= 0) break;
     buffer_.append(chunk, static_cast<std::size_t>(n));
   }
@@ -123,7 +140,7 @@ std::string TestClient::read_until(std::string_view text) {
 
 std::string TestClient::read_all() {
   char chunk[65536];
-  for (ssize_t n = 0; (n = ::recv(fd_, chunk, sizeof chunk, 0)) > 0;) {
+  for (ssize_t n = 0; (n = receive(fd_, chunk)) > 0;) {
     buffer_.append(chunk, static_cast<std::size_t>(n));
   }
   return std::exchange(buffer_, {});
@@ -132,7 +149,7 @@ std::string TestClient::read_all() {
 std::string TestClient::read_exactly(std::size_t size) {
   char chunk[65536];
   while (buffer_.size() < size) {
-    const ssize_t n = ::recv(fd_, chunk, sizeof chunk, 0);
+    const ssize_t n = receive(fd_, chunk);
     if (n <= 0) break;
     buffer_.append(chunk, static_cast<std::size_t>(n));
   }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -152,8 +153,8 @@ TEST_CASE("a long body goes to a file and comes whole") {
   });
   TestClient client(server.port());
   for (const std::size_t size : {1000UL, 65536UL, 65537UL, 5000000UL}) {
-    client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
-                std::string(size, 'b'));
+    client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) +
+                "\r\n\r\n" + std::string(size, 'b'));
     const std::string expected = (size > 65536 ? "file " : "memory ") + std::to_string(size) + ".";
     CHECK(body_of(client.read_until(expected)) == expected);
   }
@@ -250,11 +251,11 @@ TEST_CASE("many starts and stops, under load") {
     std::vector<std::thread> clients;
     std::atomic<bool> going{true};
     for (int c = 0; c < 3; ++c) {
-      clients.emplace_back([&, port = server.port()] {
-        TestClient client(port);
+      auto client = std::make_unique<TestClient>(server.port());
+      clients.emplace_back([&going, client = std::move(client)] {
         do {
-          client.send(kGet);
-        } while (!client.read_until("GET /a ").empty() && going);
+          client->send(kGet);
+        } while (!client->read_until("GET /a ").empty() && going);
       });
     }
     while (server.server().counters().requests.get() < 20) std::this_thread::yield();
