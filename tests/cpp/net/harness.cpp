@@ -301,6 +301,31 @@ int Client::local_port() const {
   return named.port();
 }
 
+Pair::~Pair() {
+  harness_.call([&] { session.stream.close(); });
+  session.wait_for_event('C');
+}
+
+int Pair::open() {
+  int fds[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  harness_.call([&] {
+    CHECK(session.stream.open(Accepted::adopt(harness_.loop(), fds[0]), &session) == 0);
+    session.stream.start_reading();
+  });
+  return fds[1];
+}
+
+void echo(Session& session) {
+  session.data_hook = [](Session& self, std::string_view data) {
+    CHECK(self.stream.write(data) == 0);
+  };
+}
+
+void shrink(Stream& stream, int size) {
+  setsockopt(stream.fd(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 std::string pattern(std::size_t size, std::uint32_t seed) {
   std::minstd_rand random(seed);
   std::string bytes(size, '\0');

@@ -132,6 +132,32 @@ class Client {
   int fd_;
 };
 
+// A session on one end of a socket pair; the test holds the other.
+class Pair {
+ public:
+  explicit Pair(LoopHarness& harness) : harness_(harness), client(open()) {}
+  ~Pair();
+
+ private:
+  int open();
+  LoopHarness& harness_;
+
+ public:
+  Session session;
+  Client client;
+};
+
+// Has the session answer with what it gets.
+void echo(Session& session);
+
+inline constexpr std::size_t kMega = std::size_t{1024} * 1024;
+
+// TCP stalls on buffers smaller than its segments, which are large on the loopback interface.
+inline constexpr int kSmallBuffer = 64 * 1024;
+
+// So that little fits into the socket.
+void shrink(Stream& stream, int size = kSmallBuffer);
+
 // Bytes that differ everywhere, so that a lost or repeated piece shows.
 std::string pattern(std::size_t size, std::uint32_t seed = 1);
 

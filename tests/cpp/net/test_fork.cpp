@@ -17,14 +17,9 @@ namespace httpuv::net {
 namespace {
 
 using test::Client;
+using test::echo;
 using test::ServerHarness;
 using test::Session;
-
-void echo(Session& session) {
-  session.data_hook = [](Session& self, std::string_view data) {
-    CHECK(self.stream.write(data) == 0);
-  };
-}
 
 // A child that lives until the parent lets it go, as a pool worker of an application would.
 class Child {

@@ -20,6 +20,7 @@ namespace httpuv::net {
 namespace {
 
 using test::Client;
+using test::echo;
 using test::ServerHarness;
 using test::Session;
 using test::TempDir;
@@ -32,12 +33,6 @@ int connect_unix(const std::string& path) {
   REQUIRE(fd >= 0);
   REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
   return fd;
-}
-
-void echo(Session& session) {
-  session.data_hook = [](Session& self, std::string_view data) {
-    CHECK(self.stream.write(data) == 0);
-  };
 }
 
 TEST_CASE("accepted connections are non-blocking, not inherited, and do not delay") {

@@ -17,17 +17,14 @@ namespace httpuv::net {
 namespace {
 
 using test::Client;
+using test::echo;
+using test::kMega;
+using test::kSmallBuffer;
 using test::pattern;
 using test::ServerHarness;
 using test::Session;
+using test::shrink;
 using test::TempFile;
-
-constexpr std::size_t kMega = 1024 * 1024;
-constexpr int kSmallBuffer = 64 * 1024;
-
-void shrink(Stream& stream) {
-  setsockopt(stream.fd(), SOL_SOCKET, SO_SNDBUF, &kSmallBuffer, sizeof(kSmallBuffer));
-}
 
 TEST_CASE("files of every awkward size, with and without sendfile") {
   const std::string content = pattern(3 * kMega + 7);
@@ -350,11 +347,7 @@ TEST_CASE("a slow reader gets everything") {
 TEST_CASE("somebody who downloads fast does not keep others waiting") {
   const TempFile file(pattern(16 * kMega));
   std::atomic<bool> stop = false;
-  ServerHarness server([](Session& session) {
-    session.data_hook = [](Session& self, std::string_view data) {
-      CHECK(self.stream.write(data) == 0);
-    };
-  });
+  ServerHarness server(echo);
   Client fast(server);
   Session& download = server.session(1);
   std::function<void(Session&)> again = [&](Session& self) {
