@@ -1,7 +1,8 @@
 """What ``call`` and ``onHeaders`` may return, turned into what the core sends.
 
 The core itself converts the plain shape - a dict with an int ``status``, a dict of str headers (or
-none), and a str, bytes or no ``body``. Everything else comes to :func:`answer`.
+none), and a str, bytes or no ``body``. Everything else comes to :mod:`httpuv.asyncapp`, and what is
+not waited for nor streamed, to :func:`convert`.
 
 Source: manual page *startServer*, section "Response Values".
 """
@@ -21,28 +22,10 @@ from . import _core
 
 Headers = list[tuple[str, str]]
 Body = bytes | _core.File | None
+Normal = tuple[int, Headers, Body]
 
 
-def answer(
-    result: object, environ: dict[str, Any], reply: _core.Reply
-) -> tuple[int, Headers, Body] | None:
-    """Answer a request with what the application returned. The core calls this.
-
-    Args:
-        result: What ``call`` or ``onHeaders`` returned.
-        environ: The request.
-        reply: The way to answer later.
-
-    Returns:
-        The answer; None if ``reply`` is going to be used for it.
-
-    Raises:
-        TypeError, ValueError, OSError: See :func:`convert`.
-    """
-    return convert(result)
-
-
-def convert(result: object) -> tuple[int, Headers, Body]:
+def convert(result: object) -> Normal:
     """Convert an application's answer.
 
     Args:
@@ -53,6 +36,7 @@ def convert(result: object) -> tuple[int, Headers, Body]:
               for a field that is sent several times -, an iterable of (name, value) pairs, or None;
             * ``body``: str (sent as UTF-8), bytes-like, None, or
               ``{"file": path, "owned": bool}``; an owned file is deleted when it has been sent.
+              (An iterable of text or bytes, too, but that is :mod:`httpuv.streaming`'s.)
 
     Returns:
         Status, header fields, body.
@@ -74,6 +58,29 @@ def convert(result: object) -> tuple[int, Headers, Body]:
     status = _status(result["status"])
     headers = list(_header_fields(result.get("headers")))
     return status, headers, _body(result.get("body"))
+
+
+def head_of(result: Mapping[Any, Any]) -> tuple[int, Headers, int | None]:
+    """Convert an application's answer whose body is streamed.
+
+    Returns:
+        Status, header fields without Content-Length, and that length, None where there is none.
+
+    Raises:
+        TypeError, ValueError: As for :func:`convert`.
+    """
+    if "status" not in result:
+        raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
+    headers: Headers = []
+    length: int | None = None
+    for name, value in _header_fields(result.get("headers")):
+        if name.lower() != "content-length":
+            headers.append((name, value))
+        elif not value.isascii() or not value.isdigit() or length not in (None, int(value)):
+            raise ValueError(f"Content-Length must be a number of bytes, not {value!r}")
+        else:
+            length = int(value)
+    return _status(result["status"]), headers, length
 
 
 def _status(value: object) -> int:

@@ -17,15 +17,15 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from . import _core, request, websocket
-from ._checks import check_int
+from ._checks import check_int, check_seconds
 from .app import normalize_app
+from .asyncapp import Answers
 from .dispatch import queue, tasks
 from .dispatch.base import Dispatcher
 from .dispatch.choice import choose
 from .limits import Limits
 from .log import log_failure, logger
 from .mime import mime_table
-from .response import answer
 from .static import (
     StaticPath,
     StaticPathOptions,
@@ -57,22 +57,26 @@ class Server:
         allowedHosts: Sequence[str] | None,
         sockets: dict[str, object],
         dispatch: str | Dispatcher,
+        callTimeout: float | None,
     ) -> None:
+        if callTimeout is not None:
+            callTimeout = check_seconds("callTimeout", callTimeout)
         self._app = normalize_app(app)
         self._paths = self._app.staticPaths
         self._options = self._app.staticPathOptions
         self._mime = mime_table(mimeTypes)
         self._routes_lock = threading.Lock()
         self._dispatcher = choose(dispatch)
+        self._answers = Answers(self._dispatcher.source, callTimeout)
         self._attached = False  # to the dispatcher; by _registry_lock
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
         self._core = _core.Server(
             self._dispatcher.source.queue,
-            call=self._app.call,
+            call=self._answers.prepare(self._app.call),
             on_headers=self._app.onHeaders,
             on_error=log_failure,
-            convert=answer,
+            convert=self._answers,
             environ={
                 "SCRIPT_NAME": "",
                 "rook.version": "1.1-0",
@@ -142,6 +146,7 @@ class Server:
             with contextlib.suppress(ValueError):
                 _registry.remove(self)
             attached, self._attached = self._attached, False
+        self._answers.close()
         if attached:
             self._dispatcher.detach()
         self._dispatcher.source.wake()  # a runServer() that waits is to return
@@ -275,13 +280,14 @@ class WebServer(Server):
         wsCompression: bool | str = True,
         wsOverflow: str = "close",
         dispatch: str | Dispatcher = "auto",
+        callTimeout: float | None = None,
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host must be str, not {type(host).__name__}")
         self._host = host
         self._port = check_int("port", port, 0, 65535)
         sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -318,6 +324,7 @@ class PipeServer(Server):
         wsCompression: bool | str = True,
         wsOverflow: str = "close",
         dispatch: str | Dispatcher = "auto",
+        callTimeout: float | None = None,
     ) -> None:
         path = os.fspath(name)
         if not isinstance(path, str):
@@ -331,7 +338,7 @@ class PipeServer(Server):
         number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
         self._mask = None if number is None or number < 0 else number
         sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -363,6 +370,7 @@ def startServer(
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
     dispatch: str | Dispatcher = "auto",
+    callTimeout: float | None = None,
 ) -> WebServer:
     """Start a server on a TCP port.
 
@@ -377,7 +385,15 @@ def startServer(
 
             * ``call(req)`` answers a request: it gets the Rook environment, a dict, and returns
               ``{"status": int, "headers": dict, "body": str | bytes | None}``. Without it the
-              answer is 404. An exception is logged and answered with 500.
+              answer is 404. An exception is logged and answered with 500. It may be a coroutine
+              function, or return a :class:`concurrent.futures.Future` or anything else that can
+              be awaited: then that gives the answer. A coroutine is run by the asyncio loop that
+              runs the callbacks, or else by a loop on a thread that all such servers share; it is
+              cancelled when the client goes or will send no more, of which
+              ``req["httpuv.disconnected"]`` can tell. The body may be an iterable or asynchronous
+              iterable of str or bytes, sent as they come, chunked where there is no
+              Content-Length; it is closed when the client has gone, and if it raises an
+              exception the connection is cut.
             * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
               on, or an answer; then the body is not read, and the connection ends.
             * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
@@ -404,6 +420,8 @@ def startServer(
             are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
             server's own. ``"auto"``: an asyncio loop if one is running here, otherwise
             ``"service"``. Or a :class:`Dispatcher`.
+        callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
+            begins; beyond, it is cancelled and the client gets 503. None: any time.
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -425,6 +443,7 @@ def startServer(
         wsCompression=wsCompression,
         wsOverflow=wsOverflow,
         dispatch=dispatch,
+        callTimeout=callTimeout,
     )
 
 
@@ -442,6 +461,7 @@ def startPipeServer(
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
     dispatch: str | Dispatcher = "auto",
+    callTimeout: float | None = None,
 ) -> PipeServer:
     """Start a server on a Unix domain socket.
 
@@ -453,7 +473,7 @@ def startPipeServer(
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
             socket is on this machine.
-        dispatch: As for :func:`startServer`.
+        dispatch, callTimeout: As for :func:`startServer`.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -474,6 +494,7 @@ def startPipeServer(
         wsCompression=wsCompression,
         wsOverflow=wsOverflow,
         dispatch=dispatch,
+        callTimeout=callTimeout,
     )
 
 
@@ -490,6 +511,7 @@ def runServer(
     wsProtocols: Sequence[str] | None = None,
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
+    callTimeout: float | None = None,
 ) -> None:
     """Start a server, run callbacks until interrupted, stop it.
 
@@ -499,7 +521,7 @@ def runServer(
         interruptIntervalMs: Deprecated, without effect.
         host, port, app: As for :func:`startServer`.
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow, callTimeout: As for :func:`startServer`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.
@@ -525,6 +547,7 @@ def runServer(
         wsCompression=wsCompression,
         wsOverflow=wsOverflow,
         dispatch="service",
+        callTimeout=callTimeout,
     ) as server:
         run_until_stopped(server)
 
@@ -606,6 +629,7 @@ _registry_lock = threading.Lock()
 
 def _at_exit() -> None:
     stopAllServers()
+    tasks.close()
     queue.default().close()
 
 

@@ -1,12 +1,20 @@
-"""Coroutines that callbacks return."""
+"""Coroutines that callbacks return: which asyncio loop runs them, and how they are handed to it."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-if TYPE_CHECKING:
-    import asyncio
+from ..log import log_failure
+
+#: How long the interpreter's exit waits for coroutines that were cancelled, in seconds.
+_EXIT_PATIENCE = 0.5
 
 # The loop itself would forget a task that nobody waits for.
 _tasks: set[asyncio.Task[None]] = set()
@@ -18,8 +26,6 @@ def start(coroutine: Coroutine[Any, Any, None]) -> None:
     Raises:
         RuntimeError: None is.
     """
-    import asyncio
-
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -29,3 +35,172 @@ def start(coroutine: Coroutine[Any, Any, None]) -> None:
     task = loop.create_task(coroutine)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
+
+
+class Runner:
+    """Has coroutines run in an asyncio loop; from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._inbox: deque[_Job] = deque()
+        self._told = False  # the loop will look into the inbox
+
+    def start(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        at_end: Callable[[], object] | None = None,
+    ) -> Callable[[], None]:
+        """Run a coroutine; return a function that cancels it, to be called on any thread.
+
+        Where Python can (3.12), a coroutine for the loop that is running here begins at once.
+
+        Args:
+            coroutine: Logs its own exceptions.
+            at_end: Called in the loop when it has ended, even if it never began.
+        """
+        job = _Job(coroutine, at_end)
+        if _running() is self.loop:
+            job.begin(self.loop)
+        else:
+            self._inbox.append(job)
+            if not self._told:
+                self._told = True
+                try:
+                    self.loop.call_soon_threadsafe(self._look)
+                except RuntimeError:  # it was closed
+                    self._inbox.clear()
+                    job.drop()
+                    raise
+        return lambda: self._cancel(job)
+
+    def _look(self) -> None:
+        self._told = False
+        while self._inbox:
+            self._inbox.popleft().begin(self.loop)
+
+    def _cancel(self, job: _Job) -> None:
+        if _running() is self.loop:
+            job.cancel()
+            return
+        with contextlib.suppress(RuntimeError):  # it was closed
+            self.loop.call_soon_threadsafe(job.cancel)
+
+
+class _Job:
+    __slots__ = ("at_end", "coroutine", "task")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object] | None
+    ) -> None:
+        self.coroutine = coroutine
+        self.at_end = at_end
+        self.task: asyncio.Task[None] | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        if sys.version_info >= (3, 12):
+            self.task = asyncio.Task(self.coroutine, loop=loop, eager_start=True)
+        else:
+            self.task = loop.create_task(self.coroutine)
+        if self.task.done():
+            self._ended(self.task)
+        else:
+            _tasks.add(self.task)
+            self.task.add_done_callback(self._ended)
+
+    def cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+    def drop(self) -> None:
+        self.coroutine.close()
+        if self.at_end is not None:
+            self.at_end()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        _tasks.discard(task)
+        if self.at_end is not None:
+            self.at_end()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log_failure("a coroutine", None, error)
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+# --- the private loop ---------------------------------------------------------------------------
+
+
+class _Private(Runner):
+    """A loop on a daemon thread, for callbacks that run where there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.new_event_loop())
+        self._closing = False
+        self.thread = threading.Thread(target=self._run, name="httpuv asyncio", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while not self._closing:
+            try:
+                self.loop.run_forever()
+            except BaseException as error:
+                # SystemExit and its like, which asyncio raises here.
+                log_failure("a coroutine", None, error)
+        self._look()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left, timeout=_EXIT_PATIENCE))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+    def close(self) -> None:
+        self._closing = True
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(2 * _EXIT_PATIENCE)
+
+
+_private: _Private | None = None
+_private_lock = threading.Lock()
+# What a forked child inherited: its descriptors are the parent's, so it is not even closed.
+_inherited: list[_Private] = []
+
+
+def runner() -> Runner:
+    """Who runs a coroutine that a callback on this thread returned.
+
+    The asyncio loop that is running here, or else a private one on a thread of its own.
+    """
+    loop = _running()
+    if loop is not None:
+        return Runner(loop)
+    global _private
+    with _private_lock:
+        if _private is None:
+            _private = _Private()
+        return _private
+
+
+def close() -> None:
+    """The interpreter ends: cancel what the private loop runs."""
+    global _private
+    private, _private = _private, None
+    if private is not None:
+        private.close()
+
+
+def _after_fork_in_child() -> None:
+    global _private, _private_lock
+    _private_lock = threading.Lock()
+    if _private is not None:
+        _inherited.append(_private)
+        _private = None
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,327 @@
+"""Answers that are awaited: coroutine functions, futures, anything awaitable."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import httpuv
+import pytest
+from support import PATIENCE, Wire, address, fetch, request
+
+Start = Callable[..., httpuv.WebServer]
+
+
+@pytest.fixture(params=["service", "thread", "asyncio"])
+def start(request: pytest.FixtureRequest) -> Iterator[Start]:
+    """Start servers whose callbacks run in one of the ways there are."""
+    if request.param == "service":
+        request.getfixturevalue("running")
+        yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, **more)
+    elif request.param == "thread":
+        yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, dispatch="thread", **more)
+    else:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+
+        async def on_loop(app: Any, more: Any) -> httpuv.WebServer:
+            return httpuv.startServer("127.0.0.1", 0, app, dispatch="asyncio", **more)
+
+        yield lambda app, **more: asyncio.run_coroutine_threadsafe(on_loop(app, more), loop).result(
+            PATIENCE
+        )
+        httpuv.stopAllServers()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        # What was cancelled last.
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def ok(body: str = "fine") -> dict[str, Any]:
+    return {"status": 200, "body": body}
+
+
+def test_coroutines(start: Start) -> None:
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        if req["PATH_INFO"] == "/slow":
+            await asyncio.sleep(0.05)
+        return ok(req["PATH_INFO"])
+
+    with start(call) as server, Wire(address(server)) as wire:
+        for target in ("/at-once", "/slow", "/again"):
+            wire.send(request(target))
+            assert wire.response().body == target.encode()
+
+
+def test_pipelined_answers_come_in_order(start: Start) -> None:
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep({"/a": 0.1, "/b": 0.05}.get(req["PATH_INFO"], 0))
+        return ok(req["PATH_INFO"])
+
+    with start(call) as server, Wire(address(server)) as wire:
+        wire.send(request("/a"), request("/b"), request("/c"))
+        assert [wire.response().body for _ in "abc"] == [b"/a", b"/b", b"/c"]
+
+
+def test_any_awaitable(start: Start) -> None:
+    class Soon:
+        def __await__(self) -> Generator[Any, None, dict[str, Any]]:
+            yield from asyncio.sleep(0.01).__await__()
+            return ok("awaited")
+
+    with start(lambda req: Soon()) as server:
+        assert fetch(address(server), request()).body == b"awaited"
+
+
+def test_a_callable_object(start: Start) -> None:
+    class App:
+        async def __call__(self, req: dict[str, Any]) -> dict[str, Any]:
+            assert not req["httpuv.disconnected"].is_set()
+            return ok()
+
+    with start(App()) as server:
+        assert fetch(address(server), request()).body == b"fine"
+
+
+def test_concurrent_futures(start: Start, log: Any) -> None:
+    def work(target: str) -> Any:
+        if target == "/raise":
+            raise ValueError("in a worker")
+        return ok(target) if target != "/wrong" else 17
+
+    with (
+        concurrent.futures.ThreadPoolExecutor(2) as pool,
+        start(lambda req: pool.submit(work, req["PATH_INFO"])) as server,
+    ):
+        assert fetch(address(server), request("/x")).body == b"/x"
+        assert fetch(address(server), request("/raise")).status == 500
+        assert fetch(address(server), request("/wrong")).status == 500
+    log.expect("in a worker", "a response must be a dict")
+
+
+def test_a_future_may_be_done_before(start: Start) -> None:
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    future.set_result(ok())
+    with start(lambda req: future) as server:
+        for _ in range(3):
+            assert fetch(address(server), request()).body == b"fine"
+
+
+def test_exceptions_tell_the_client_nothing(start: Start, log: Any) -> None:
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        if req["PATH_INFO"] == "/late":
+            await asyncio.sleep(0.01)
+        raise ValueError("a secret")
+
+    with start(call) as server, Wire(address(server)) as wire:
+        for target in ("/now", "/late"):
+            wire.send(request(target))
+            answer = wire.response()
+            assert answer.status == 500
+            assert b"secret" not in answer.body
+        log.expect("call failed for GET /now", "call failed for GET /late", "a secret")
+
+
+@pytest.mark.parametrize("result", [None, 5, {"body": "x"}, {"status": 200, "headers": 5}])
+def test_wrong_results(start: Start, log: Any, result: object) -> None:
+    async def call(req: dict[str, Any]) -> Any:
+        return result
+
+    with start(call) as server:
+        assert fetch(address(server), request()).status == 500
+    log.expect("TypeError")
+
+
+def test_a_thousand_at_once(start: Start) -> None:
+    many = 1000
+    inside = 0
+    gate = threading.Event()
+
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        nonlocal inside
+        inside += 1
+        while not gate.is_set():
+            await asyncio.sleep(0.02)
+        return ok(req["PATH_INFO"])
+
+    with start(call) as server:
+        wires = [Wire(address(server)) for _ in range(many // 50)]
+        for wire in wires:
+            wire.send(*(request(f"/{n}") for n in range(50)))
+        until = time.monotonic() + PATIENCE
+        while inside < many:
+            assert time.monotonic() < until, f"only {inside} at once"
+            time.sleep(0.01)
+        gate.set()
+        for wire in wires:
+            assert [wire.response().body for _ in range(50)] == [b"/%d" % n for n in range(50)]
+            wire.close()
+        assert not server._answers.open
+
+
+def test_timeout(start: Start, log: Any) -> None:
+    cancelled = threading.Event()
+
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        try:
+            await asyncio.sleep(PATIENCE)
+        finally:
+            cancelled.set()
+        return ok()
+
+    with start(call, callTimeout=0.05) as server, Wire(address(server)) as wire:
+        wire.send(request())
+        assert wire.response().status == 503
+        assert cancelled.wait(PATIENCE)
+        log.expect("no answer in 0.05 s for GET /")
+
+
+def test_timeout_of_a_future(start: Start) -> None:
+    never: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    with start(lambda req: never, callTimeout=0.05) as server:
+        assert fetch(address(server), request()).status == 503
+        assert never.cancelled()
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "1", True])
+def test_wrong_timeout(value: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="callTimeout"):
+        httpuv.startServer("127.0.0.1", 0, ok, callTimeout=value)
+
+
+def leave_by_close(wire: Wire) -> None:
+    wire.close()
+
+
+def leave_by_reset(wire: Wire) -> None:
+    wire.reset()
+
+
+def leave_by_half(wire: Wire) -> None:
+    wire.socket.shutdown(socket.SHUT_WR)
+
+
+leaves = pytest.mark.parametrize("leave", [leave_by_close, leave_by_reset, leave_by_half])
+
+
+@leaves
+def test_cancelled_when_the_client_goes(start: Start, leave: Callable[[Wire], None]) -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+    gone: list[bool] = []
+
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        try:
+            await asyncio.sleep(PATIENCE)
+        except asyncio.CancelledError:
+            gone.append(req["httpuv.disconnected"].is_set())
+            cancelled.set()
+            raise
+        return ok()
+
+    with start(call) as server:
+        wire = Wire(address(server))
+        wire.send(request())
+        assert begun.wait(PATIENCE)
+        leave(wire)
+        assert cancelled.wait(PATIENCE)
+        assert gone == [True]
+        wire.close()
+
+
+@leaves
+def test_worker_asks_for_its_client(start: Start, leave: Callable[[Wire], None]) -> None:
+    noticed = threading.Event()
+    returned = threading.Event()
+
+    def work(req: dict[str, Any]) -> dict[str, Any]:
+        returned.wait(PATIENCE)
+        while "httpuv.disconnected" not in req:
+            time.sleep(0.001)
+        assert not req["httpuv.disconnected"].wait(0.001)
+        begun.set()
+        if req["httpuv.disconnected"].wait(PATIENCE):
+            noticed.set()
+        return ok()
+
+    begun = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+
+        def call(req: dict[str, Any]) -> Any:
+            returned.set()
+            return pool.submit(work, req)
+
+        with start(call) as server:
+            wire = Wire(address(server))
+            wire.send(request())
+            assert begun.wait(PATIENCE)
+            leave(wire)
+            assert noticed.wait(PATIENCE)
+            wire.close()
+
+
+def test_disconnected_may_be_awaited(start: Start) -> None:
+    begun, noticed = threading.Event(), threading.Event()
+    others: list[asyncio.Task[None]] = []
+
+    async def other(gone: Any) -> None:
+        begun.set()
+        await gone
+        noticed.set()
+
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        others.append(asyncio.ensure_future(other(req["httpuv.disconnected"])))
+        await asyncio.sleep(PATIENCE)
+        return ok()
+
+    with start(call) as server:
+        with Wire(address(server)) as wire:
+            wire.send(request())
+            assert begun.wait(PATIENCE)
+        assert noticed.wait(PATIENCE)
+
+
+def test_stop_cancels(start: Start) -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        try:
+            await asyncio.sleep(PATIENCE)
+        finally:
+            cancelled.set()
+        return ok()
+
+    server = start(call)
+    with Wire(address(server)) as wire:
+        wire.send(request())
+        assert begun.wait(PATIENCE)
+        server.stop()
+        assert cancelled.wait(PATIENCE)
+        assert wire.at_end()
+
+
+def test_stop_lets_answers_finish(start: Start) -> None:
+    begun = threading.Event()
+
+    async def call(req: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        await asyncio.sleep(0.1)
+        return ok()
+
+    server = start(call)
+    with Wire(address(server)) as wire:
+        wire.send(request())
+        assert begun.wait(PATIENCE)
+        began = time.monotonic()
+        server.stop(timeout=PATIENCE)
+        assert time.monotonic() - began < PATIENCE / 2
+        assert wire.response().body == b"fine"
