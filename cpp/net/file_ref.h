@@ -15,16 +15,22 @@ namespace httpuv::net {
 class FileRef {
  public:
   FileRef() = default;
-  // Borrows: `owner` keeps the descriptor open (an entry of the open-file cache).
-  FileRef(int fd, std::shared_ptr<const void> owner) : fd_(fd), owner_(std::move(owner)) {}
+  // Borrows: `owner` keeps the descriptor open (an entry of the open-file cache), and `check`, if
+  // given, tells of it whether the file still is what it was when its answer began.
+  using Check = bool (*)(const void* owner);
+  FileRef(int fd, std::shared_ptr<const void> owner, Check check = nullptr)
+      : fd_(fd), check_(check), owner_(std::move(owner)) {}
   // Owns: closed with the last reference.
   static FileRef adopt(int fd);
 
   int fd() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
+  // False: what is read now would not go together with what was sent. Asked before each slice.
+  bool unchanged() const { return check_ == nullptr || check_(owner_.get()); }
 
  private:
   int fd_ = -1;
+  Check check_ = nullptr;
   std::shared_ptr<const void> owner_;
 };
 

@@ -178,6 +178,7 @@ int Outbox::send_range(FileRange& range) {
   }
   const auto slice = static_cast<std::size_t>(std::min<std::uint64_t>(range.length, budget_));
   const int file = range.file.fd();
+  if (!range.file.unchanged()) return UV_EOF;
   if (range.offset + slice > warm_until_ &&
       !loop.residency().check(file, range.offset, slice, loop.now_ms())) {
     read_on_pool(range, slice, nullptr);

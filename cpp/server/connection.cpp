@@ -24,14 +24,16 @@ void Connection::write(std::string_view head, std::string&& body) {
   if (const int error = stream_.write_owned(head, std::move(body)); error != 0) on_error(error);
 }
 
-void Connection::write_shared(std::string_view bytes, const std::shared_ptr<const void>& owner) {
+void Connection::write_shared(std::string_view head, std::string_view body,
+                              const std::shared_ptr<const void>& owner) {
   if (closing_) return;
-  if (const int error = stream_.write_shared({}, bytes, owner); error != 0) on_error(error);
+  if (const int error = stream_.write_shared(head, body, owner); error != 0) on_error(error);
 }
 
-void Connection::send_file(net::FileRef file, std::uint64_t offset, std::uint64_t length) {
+void Connection::send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
+                           std::uint64_t length) {
   if (closing_) return;
-  if (const int error = stream_.send_file({}, std::move(file), offset, length); error != 0) {
+  if (const int error = stream_.send_file(head, std::move(file), offset, length); error != 0) {
     on_error(error);
   }
 }

@@ -37,8 +37,10 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   // Writes, or keeps what the socket does not take; an error closes the connection.
   void write(std::string_view bytes);
   void write(std::string_view head, std::string&& body);
-  void write_shared(std::string_view bytes, const std::shared_ptr<const void>& owner);
-  void send_file(net::FileRef file, std::uint64_t offset, std::uint64_t length);
+  void write_shared(std::string_view head, std::string_view body,
+                    const std::shared_ptr<const void>& owner);
+  void send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
+                 std::uint64_t length);
 
   // The server is stopping: ends it as soon as what is under way is done.
   void drain();

@@ -121,7 +121,7 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
     }
   } else if (auto* file = std::get_if<FileBody>(&body)) {
     context_.outbox.flush(connection_);
-    connection_.send_file(net::FileRef::adopt(file->file.release()), 0, file->length);
+    connection_.send_file({}, net::FileRef::adopt(file->file.release()), 0, file->length);
   }
   return keep;
 }

@@ -18,9 +18,13 @@ bool is_loopback(const net::Peer& peer) {
 }
 
 // Browsers name the page that opened the socket; what has no Origin is no browser (section 10.2).
+// Version 8 of the protocol has another name for it.
 bool origin_allowed(const std::vector<std::string>& allowed, const http::RequestHead& head) {
-  if (allowed.empty() || !head.has(http::Field::kOrigin)) return true;
-  const std::string_view origin = head.get(http::Field::kOrigin);
+  std::string_view origin = head.get(http::Field::kOrigin);
+  for (const http::HeaderField& field : head.fields) {
+    if (head.view(field.name) == "sec-websocket-origin") origin = head.view(field.value);
+  }
+  if (allowed.empty() || origin.empty()) return true;
   return std::any_of(allowed.begin(), allowed.end(),
                      [&](const std::string& each) { return base::iequals(each, origin); });
 }

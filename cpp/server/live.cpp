@@ -59,12 +59,10 @@ void Server::Live::accept(net::Accepted&& accepted) {
   auto connection = std::make_unique<Connection>(context_, id);
   Connection& opened = *connection;
   context_.connections.put(id, std::move(connection));
-  if (opened.open(std::move(accepted)) != 0) {
-    context_.connections.take(id);
-    return;
-  }
   context_.counters.accepted.add();
   context_.counters.connections.add();
+  // Out of memory: the stream closes itself, and on_closed() takes the connection out again.
+  if (opened.open(std::move(accepted)) != 0) return;
   if (context_.connections.size() >= context_.limits.max_connections) {
     for (const auto& listener : listeners_) listener->pause();
   }

@@ -94,7 +94,8 @@ void Server::before_fork() {
 }
 
 void Server::after_fork_in_parent() {
-  if (running()) loop_->after_fork_in_parent();
+  // Also if the server was stopped in between: what before_fork() held must be let go.
+  if (loop_ != nullptr) loop_->after_fork_in_parent();
 }
 
 void Server::forget() {

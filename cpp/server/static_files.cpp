@@ -9,6 +9,10 @@ namespace httpuv::server {
 
 namespace {
 
+// Up to here a body in memory is copied behind its head, and gathered with other answers; a longer
+// one is sent from where it is, so that a slow reader holds no copy of it.
+constexpr std::size_t kCopy = 8 * 1024;
+
 files::Token token_of(const ExchangeId& id) {
   return {static_cast<std::uint64_t>(id.connection.generation) << 32 | id.connection.slot,
           id.sequence};
@@ -87,37 +91,55 @@ void StaticFiles::write(Connection& connection, const http::RequestHead& request
                         const files::Resolution& resolution, const AnswerMode& mode) {
   const RequestQuery query(request, context_.clock.seconds());
   const files::Answer answer = files::respond(resolution, query.query);
-  http::ResponseHead head;
-  head.status = answer.status;
-  head.add_serialized(answer.fields);
-  head.add_serialized(answer.own_fields);
-  std::string& out = context_.outbox.open(connection);
-  http::write_response_head(
-      out, head, answer.send_content_length ? http::Framing::kLength : http::Framing::kNoBody,
-      answer.content_length, mode.keep_alive, mode.minor_version, context_.clock.text());
+  head_.clear();
+  head_.status = answer.status;
+  head_.add_serialized(answer.fields);
+  head_.add_serialized(answer.own_fields);
+  const http::Framing framing =
+      answer.send_content_length ? http::Framing::kLength : http::Framing::kNoBody;
+  const auto write_head = [&](std::string& out) {
+    http::write_response_head(out, head_, framing, answer.content_length, mode.keep_alive,
+                              mode.minor_version, context_.clock.text());
+  };
+  const bool by_itself = answer.body == files::BodyKind::kFile ||
+                         (answer.body == files::BodyKind::kMemory && answer.memory.size() > kCopy);
+  if (mode.head_only || !by_itself) {
+    write_head(context_.outbox.open(connection));
+  } else {
+    context_.outbox.flush(connection);
+    scratch_.clear();
+    write_head(scratch_);
+  }
   if (mode.head_only) return;
 
-  const auto file = [&] { return net::FileRef(answer.source->fd.get(), answer.keep); };
+  // The cut of a connection is how a client learns that the file was changed under its answer.
+  const auto file = [&] {
+    return net::FileRef(
+        answer.source->fd.get(), std::shared_ptr<const void>(answer.keep, answer.source),
+        [](const void* entry) { return static_cast<const files::FileEntry*>(entry)->unchanged(); });
+  };
   switch (answer.body) {
     case files::BodyKind::kNone:
       break;
     case files::BodyKind::kMemory:
-      out.append(answer.memory);
+      if (by_itself) {
+        connection.write_shared(scratch_, answer.memory, answer.keep);
+      } else {
+        context_.outbox.open(connection).append(answer.memory);
+      }
       break;
     case files::BodyKind::kText:
-      out.append(answer.text);
+      context_.outbox.open(connection).append(answer.text);
       break;
     case files::BodyKind::kFile:
-      context_.outbox.flush(connection);
-      connection.send_file(file(), answer.offset, answer.length);
+      connection.send_file(scratch_, file(), answer.offset, answer.length);
       break;
     case files::BodyKind::kMultipart:
+      context_.outbox.flush(connection);
       for (const files::Part& part : answer.parts) {
-        context_.outbox.open(connection).append(part.preamble);
-        context_.outbox.flush(connection);
-        connection.send_file(file(), part.offset, part.length);
+        connection.send_file(part.preamble, file(), part.offset, part.length);
       }
-      context_.outbox.open(connection).append(answer.text);
+      connection.write(answer.text);
       break;
   }
 }

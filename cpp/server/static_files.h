@@ -9,6 +9,7 @@
 #include "files/respond.h"
 #include "files/service.h"
 #include "http/request.h"
+#include "http/response.h"
 #include "server/context.h"
 
 namespace httpuv::server {
@@ -49,6 +50,8 @@ class StaticFiles final : private files::Executor, private files::Sink {
 
   Context& context_;
   files::FileService service_;
+  http::ResponseHead head_;  // memory that answers use one after another
+  std::string scratch_;
 };
 
 }  // namespace httpuv::server

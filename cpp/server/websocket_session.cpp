@@ -275,7 +275,7 @@ void WebSocketSession::write(const SharedOutgoing& message) {
     return;
   }
   context_.outbox.flush(connection_);
-  connection_.write_shared(frame, message);
+  connection_.write_shared({}, frame, message);
 }
 
 void WebSocketSession::ping(std::string_view payload) {
