@@ -9,7 +9,9 @@ compression, limits, the closing handshake - and tells of messages and of the en
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import threading
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
@@ -329,12 +331,12 @@ class _Link:
         """Whether the message was kept in the inbox."""
         if self.closing:
             return False
-        if self.inbox is not None:
-            self.inbox.append(message)
-            if self.held:
-                return True
-            self._wake()
-            self._deliver(binary, message)
+        inbox = self.inbox
+        if inbox is not None:
+            inbox.append(message)
+            if not self.held:
+                self._wake()
+                self._deliver(binary, message)
             return True
         kept = False
         try:
@@ -370,7 +372,7 @@ class _Link:
             self._finish()
 
     def _finish(self) -> None:
-        """Tell the application of the end."""
+        """Tell the application of the end, once."""
         callbacks = self.on_close
         # They often refer to the WebSocket, which refers to them: let go of them now.
         self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
@@ -432,30 +434,37 @@ class _Link:
             raise
         finally:
             if where == "onWSOpen":
-                self._opened()
+                self.post(self._opened)
             elif where == "onMessage":
                 self.socket.consumed(1)
 
+    # What ends the collecting runs where the callbacks run, behind the events that are on their
+    # way; a coroutine may run elsewhere, and begin to iterate at any time.
+
     def _opened(self) -> None:
         """The coroutine of onWSOpen is done."""
-        if self.held:
-            self.release_soon()
-        elif self.inbox is not None and not self.waiters:
+        self._release()
+        with _switching:
+            inbox = self.inbox
+            if inbox is None or self.waiters:
+                return
             # Nobody iterates any more, so the client must not wait for that.
-            self.socket.consumed(len(self.inbox))
             self.inbox = None
-            self._settle()
+        self.handed += len(inbox)
+        self._settle()
 
     def release_soon(self) -> None:
-        """Give what was held to the callbacks, behind the events that are on their way."""
+        """Give what was held to the callbacks."""
         if self.held:
             self.post(self._release)
 
     def _release(self) -> None:
-        if not self.held or self.inbox is None:
-            return  # somebody iterates
-        inbox, self.inbox = self.inbox, None
-        self.held = False
+        with _switching:
+            inbox = self.inbox
+            if not self.held or inbox is None:
+                return  # somebody iterates
+            self.inbox = None
+            self.held = False
         self.socket.consumed(len(inbox))
         for message in inbox:
             self._deliver(isinstance(message, bytes), message)
@@ -466,18 +475,24 @@ class _Link:
 
     def collect(self) -> None:
         """Somebody iterates."""
-        if self.inbox is None:
-            self.inbox = deque()
-        if self.held:
-            self.held = False
-            if self.closed:
-                self._finish()
+        if self.inbox is not None and not self.held:
+            return
+        with _switching:
+            if self.inbox is None:
+                self.inbox = deque()
+            was_held, self.held = self.held, False
+        if was_held and self.closed:
+            self.post(self._finish)
 
     async def receive(self) -> Message | None:
         """The next message; None once the connection has closed and all were taken."""
-        self.collect()
         self._settle()
-        while not self.inbox:
+        while True:
+            self.collect()
+            inbox = self.inbox
+            if inbox:
+                self.handed += 1
+                return inbox.popleft()
             if self.closed:
                 return None
             # Looked at once more behind this: who changes something then wakes the waiters.
@@ -487,8 +502,6 @@ class _Link:
                     await future
             finally:
                 self._discard(future)
-        self.handed += 1
-        return self.inbox.popleft()
 
     def _settle(self) -> None:
         """Who asks for the next message is done with the one before, and has answered it."""
@@ -530,6 +543,18 @@ class _Link:
         while self.waiters:
             with contextlib.suppress(IndexError):
                 _resolve(self.waiters.popleft())
+
+
+#: Held while a connection changes between calling back, holding and collecting.
+_switching = threading.Lock()
+
+
+def _after_fork_in_child() -> None:
+    global _switching
+    _switching = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
