@@ -23,6 +23,7 @@ from .server import (
     stopDaemonizedServer,
     stopServer,
 )
+from .sse import EventStream
 from .static import (
     StaticPath,
     StaticPathOptions,
@@ -36,6 +37,7 @@ from .websocket import WebSocket
 
 __all__ = [
     "Dispatcher",
+    "EventStream",
     "Limits",
     "NoFreePortError",
     "PipeServer",

@@ -141,7 +141,10 @@ class Server:
             raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
         if not 0 <= timeout <= 1e9:
             raise ValueError(f"timeout must be from 0 to 1e9 seconds, not {timeout!r}")
-        self._core.stop(float(timeout))
+        if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
+            self._stop_and_serve(float(timeout))
+        else:
+            self._core.stop(float(timeout))
         with _registry_lock:
             with contextlib.suppress(ValueError):
                 _registry.remove(self)
@@ -150,6 +153,28 @@ class Server:
         if attached:
             self._dispatcher.detach()
         self._dispatcher.source.wake()  # a runServer() that waits is to return
+
+    def _stop_and_serve(self, timeout: float) -> None:
+        """Stop, running the callbacks that make the answers meanwhile."""
+        source = self._dispatcher.source
+
+        def stop() -> None:
+            self._core.stop(timeout)
+            source.wake()
+
+        stopper = threading.Thread(target=stop, name="httpuv stop", daemon=True)
+        stopper.start()
+        try:
+            while stopper.is_alive():
+                source.serve(0.05, until=lambda: not stopper.is_alive())
+        finally:
+            stopper.join()
+
+    async def aclose(self, timeout: float = 0.0) -> None:
+        """:meth:`stop` for asyncio: coroutines of this loop go on meanwhile."""
+        import asyncio
+
+        await asyncio.to_thread(self.stop, timeout)
 
     def getStaticPaths(self) -> dict[str, StaticPath]:
         """The static paths by URL path, with the options that were given for each."""
@@ -418,8 +443,9 @@ def startServer(
             ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
         dispatch: Who runs the callbacks. ``"service"``: :func:`service` and its like, where they
             are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
-            server's own. ``"auto"``: an asyncio loop if one is running here, otherwise
-            ``"service"``. Or a :class:`Dispatcher`.
+            server's own. ``"prompt"``: the idle time of Python's prompt or IPython's, and
+            ``service()``. ``"auto"``: an asyncio loop if one is running here (so in notebooks),
+            at a prompt ``"prompt"``, otherwise ``"service"``. Or a :class:`Dispatcher`.
         callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
             begins; beyond, it is cancelled and the client gets 503. None: any time.
 

@@ -17,7 +17,8 @@ def choose(dispatch: str | Dispatcher) -> Dispatcher:
     """Find the dispatcher for a server.
 
     Args:
-        dispatch: A dispatcher, or ``"service"``, ``"asyncio"``, ``"thread"``, ``"auto"``.
+        dispatch: A dispatcher, or ``"service"``, ``"asyncio"``, ``"thread"``, ``"prompt"`` or
+            ``"auto"``.
 
     Raises:
         TypeError, ValueError: It is none of these.
@@ -29,6 +30,10 @@ def choose(dispatch: str | Dispatcher) -> Dispatcher:
         raise TypeError(f"dispatch must be str or a Dispatcher, not {type(dispatch).__name__}")
     if dispatch == "auto":
         dispatch = _suitable()
+    if dispatch == "prompt":
+        from . import prompt
+
+        return prompt.dispatcher()
     if dispatch == "service":
         return ServiceDispatcher(queue.default())
     if dispatch == "thread":
@@ -37,11 +42,16 @@ def choose(dispatch: str | Dispatcher) -> Dispatcher:
         from . import aio
 
         return aio.of_running_loop()
-    raise ValueError(f"dispatch must be 'auto', 'service', 'asyncio' or 'thread', not {dispatch!r}")
+    raise ValueError(
+        f"dispatch must be 'auto', 'service', 'asyncio', 'thread' or 'prompt', not {dispatch!r}"
+    )
 
 
 def _suitable() -> str:
-    """A running asyncio loop is best; without one somebody calls service()."""
+    """A running asyncio loop is best, then a prompt; without either somebody calls service()."""
+    shell = sys.modules.get("IPython")
+    if shell is not None and hasattr(shell.get_ipython(), "pt_app"):
+        return "prompt" if _at_prompt() else "service"  # its asyncio loop rests between inputs
     # A program that has not imported asyncio runs no loop, and need not pay for the import.
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None:
@@ -51,4 +61,10 @@ def _suitable() -> str:
             pass
         else:
             return "asyncio"
-    return "service"
+    return "prompt" if queue.interactive() and _at_prompt() else "service"
+
+
+def _at_prompt() -> bool:
+    from . import prompt
+
+    return prompt.available()

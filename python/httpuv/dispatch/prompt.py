@@ -1,0 +1,147 @@
+"""Callbacks while a prompt waits for input: Python's own, with and without readline, and IPython's.
+
+Both call a function while nothing is typed. It stays until there is input, and runs what comes in
+the meantime on the thread of the prompt; so callbacks and what is typed never run at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..log import log_failure
+from . import queue
+from .base import Dispatcher
+
+_Hook = ctypes.CFUNCTYPE(ctypes.c_int)
+
+
+class PromptDispatcher(Dispatcher):
+    """Runs callbacks at the prompt, and in ``service()``."""
+
+    def __init__(self) -> None:
+        super().__init__(queue.default())
+        self._uninstall: Callable[[], object] | None = None
+
+    def start(self) -> None:
+        """Have the prompt call."""
+        shell = _ipython()
+        self._uninstall = _into_ipython(self, shell) if shell is not None else _into_repl(self)
+
+    def stop(self) -> None:
+        """Have it not."""
+        uninstall, self._uninstall = self._uninstall, None
+        if uninstall is not None:
+            uninstall()
+
+    def run_until_readable(self, fd: int) -> None:
+        """Run callbacks until there is input."""
+        while True:
+            ready, _, _ = select.select([fd, self.fileno()], [], [], self.timeout())
+            if fd in ready:
+                return
+            self.run()
+
+
+_dispatcher: PromptDispatcher | None = None
+
+
+def dispatcher() -> PromptDispatcher:
+    """The dispatcher of the prompt; there is one."""
+    global _dispatcher
+    if _dispatcher is None or _dispatcher.source is not queue.default():
+        _dispatcher = PromptDispatcher()
+    return _dispatcher
+
+
+# --- Python's own prompt ------------------------------------------------------------------------
+
+
+def _into_repl(dispatcher: PromptDispatcher) -> Callable[[], object]:
+    slot = ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyOS_InputHook")
+    before = slot.value
+    other = _Hook(before) if before else None
+
+    def run() -> int:
+        try:
+            if other is not None:
+                dispatcher.run()
+                return int(other())  # such as tkinter's: it is called again and again
+            dispatcher.run_until_readable(sys.stdin.fileno())
+        except KeyboardInterrupt:
+            _interrupt_soon()
+        except BaseException as error:
+            log_failure("a callback", None, error)
+        return 0
+
+    hook = _Hook(run)
+    mine = ctypes.cast(hook, ctypes.c_void_p).value
+    slot.value = mine
+    # For ever: the prompt may be in the middle of it when the server is stopped.
+    _hooks.append(hook)
+
+    def uninstall() -> None:
+        if slot.value == mine:
+            slot.value = before
+
+    return uninstall
+
+
+_hooks: list[Any] = []
+
+
+def _interrupt_soon() -> None:
+    """Ctrl-C came while callbacks ran: have the prompt see it, which looks only while it waits."""
+    ident = threading.main_thread().ident
+    assert ident is not None
+    timer = threading.Timer(0.02, signal.pthread_kill, (ident, signal.SIGINT))
+    timer.daemon = True
+    timer.start()
+
+
+# --- IPython's ----------------------------------------------------------------------------------
+
+
+def _ipython() -> Any:
+    """The IPython shell of this terminal, if there is one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell if hasattr(shell, "enable_gui") and hasattr(shell, "pt_app") else None
+
+
+def available() -> bool:
+    """Whether there is a prompt whose idle time can be used."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    if _ipython() is not None:
+        return True
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+        return False  # a kernel: its loop is asyncio's
+    try:
+        sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):
+        return False
+    return queue.interactive()
+
+
+def _into_ipython(dispatcher: PromptDispatcher, shell: Any) -> Callable[[], object]:
+    pt_inputhooks: Any = importlib.import_module("IPython.terminal.pt_inputhooks")
+
+    def hook(context: Any) -> None:
+        dispatcher.run_until_readable(context.fileno())
+
+    before = shell.active_eventloop
+    pt_inputhooks.register("httpuv", hook)
+    shell.enable_gui("httpuv")
+
+    def uninstall() -> None:
+        if shell.active_eventloop == "httpuv":
+            shell.enable_gui(before)
+
+    return uninstall
