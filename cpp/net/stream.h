@@ -97,6 +97,8 @@ class Stream {
   void close();
   // Like close(), with RST on TCP: the peer learns that it was cut off.
   void reset();
+  // The peer's FIN was seen, and on_eof() called.
+  bool ended() const { return eof_; }
   // Between close() and on_closed(), and before open().
   bool closing() const { return state_ != State::kOpen; }
 

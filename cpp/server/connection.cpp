@@ -17,6 +17,7 @@ void Connection::upgrade(websocket::Session&& session, std::string_view rest) {
   websocket_ = std::make_unique<WebSocketSession>(context_, *this, std::move(session));
   websocket_->start();
   if (!rest.empty()) websocket_->on_data(rest);
+  if (stream_.ended() && !closing_) websocket_->on_eof();
 }
 
 void Connection::write(std::string_view head, std::string&& body) {

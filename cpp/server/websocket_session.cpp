@@ -347,6 +347,7 @@ void WebSocketSession::conclude() {
 }
 
 void WebSocketSession::drain() {
+  if (finishing_) return fin_if_written();
   if (concluding_) return conclude();
   close(websocket::kCloseGoingAway, "the server is stopping");
 }
@@ -371,14 +372,15 @@ void WebSocketSession::finish() {
 void WebSocketSession::fin_if_written() {
   context_.outbox.flush(connection_);
   if (connection_.closing() || connection_.stream().busy()) return;
-  if (eof_) return connection_.close();
+  // With both Closes said, a server that is stopping need not see the peer's FIN, too.
+  const bool done = context_.draining && session_.was_clean();
+  if (done || connection_.stream().ended()) return connection_.close();
   connection_.stream().shutdown();
   connection_.stream().start_reading();
 }
 
 // Without a Close before it there is nothing to wait for (RFC 6455 section 7.1.4).
 void WebSocketSession::on_eof() {
-  eof_ = true;
   if (!concluding_ || (finishing_ && !connection_.stream().busy())) connection_.close();
 }
 

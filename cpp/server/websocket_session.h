@@ -98,7 +98,6 @@ class WebSocketSession {
   bool ended_ = false;        // the application was told
   bool concluding_ = false;   // the peer has said its last word, we have not
   bool finishing_ = false;    // no more frames, either way
-  bool eof_ = false;          // the peer has sent FIN
   bool paused_ = false;       // the application lags: nothing is read
   bool pinging_ = false;      // a ping waits for a sign of life
   bool tell_pongs_ = false;   // the application pings, too
