@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ def our_peer(offers: str, mode: str = "") -> Peer:
     command = (sys.executable, script, "--port", "{port}", "--root", "{root}", "--mode", mode)
     # uvloop is not among the packages of that interpreter, but of the peers'.
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    extra = PYTHON.parent.parent / "lib" / version / "site-packages"
-    environment = (("PYTHONPATH", str(extra)),) if mode == "uvloop" else ()
+    extra = str(PYTHON.parent.parent / "lib" / version / "site-packages")
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), extra)))
+    environment = (("PYTHONPATH", path),) if mode == "uvloop" else ()
     return Peer(command, frozenset(offers.split()), OURS, True, environment)
 
 
