@@ -74,7 +74,7 @@ def test_a_wrong_length_is_cut(
         log.expect("ValueError", "Content-Length")
 
 
-@pytest.mark.parametrize("length", ["-1", "x", "1, 2", "\u0663"])
+@pytest.mark.parametrize("length", ["-1", "x", "1, 2"])
 def test_no_length(start: Start, log: Any, length: str) -> None:
     with start(lambda req: body(iter([b"x"]), **{"Content-Length": length})) as server:
         assert fetch(address(server), request()).status == 500
