@@ -225,6 +225,7 @@ def test_closed_when_the_client_goes(
         wire = Wire(address(server))
         wire.send(request())
         wire.head()
+        wire._until(b"xx")  # it has begun, so it has something to clean up
         leave(wire)
         assert closed.wait(PATIENCE)
         wire.close()
@@ -256,6 +257,7 @@ def test_closed_when_the_server_stops(start: Start, make: Callable[..., Any]) ->
     with Wire(address(server)) as wire:
         wire.send(request())
         wire.head()
+        wire._until(b"xx")  # it has begun, so it has something to clean up
         server.stop()
         assert closed.wait(PATIENCE)
 
