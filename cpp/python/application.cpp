@@ -73,7 +73,7 @@ py::dict Application::environment_of(server::Envelope& envelope) {
 
 void Application::on_event(server::RequestEvent&& event) {
   // A stopped server has nobody to answer.
-  if (server_ == nullptr || !server_->running()) return;
+  if (server_ == nullptr || !server_->answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
   const server::ExchangeId id = envelope->id;
   py::dict environment = environment_of(*envelope);
@@ -106,7 +106,7 @@ void Application::forget_reply(const server::ExchangeId& id) {
 }
 
 // A callback of a Reply is the package's own: what it raises is a mistake of ours, and logged.
-void Application::tell(const char* where, const py::object& callback,
+void Application::tell(const char* where, py::object callback,
                        const std::optional<std::uint64_t>& argument) {
   if (callback.is_none()) return;
   try {
@@ -214,9 +214,13 @@ void Application::on_event(server::WsMessageEvent&& event) {
   }
   Listener* const after = find(event.id);  // the callback may have run the queue
   if (after == nullptr) return;
-  if (!kept) return count_consumed(event.id, *after, cost);
-  ++after->kept;
-  after->kept_bytes += cost;
+  if (kept && after->used_early == 0) {
+    ++after->kept;
+    after->kept_bytes += cost;
+  } else {
+    if (kept) --after->used_early;
+    count_consumed(event.id, *after, cost);
+  }
 }
 
 void Application::count_consumed(const server::ConnectionId& id, Listener& listener,
@@ -229,12 +233,15 @@ void Application::count_consumed(const server::ConnectionId& id, Listener& liste
 
 void Application::consumed(const server::ConnectionId& id, std::size_t messages) {
   Listener* const found = find(id);
-  if (found == nullptr || found->kept == 0) return;
+  if (found == nullptr || messages == 0) return;
+  // One of them may be the message whose callback has not yet returned on another thread.
+  const std::size_t used = std::min(messages, found->kept);
+  found->used_early += messages - used;
+  if (used == 0) return;
   // Which message counted for how much is not remembered; with the last one all is even.
-  messages = std::min(messages, found->kept);
   const std::size_t bytes =
-      messages == found->kept ? found->kept_bytes : found->kept_bytes / found->kept * messages;
-  found->kept -= messages;
+      used == found->kept ? found->kept_bytes : found->kept_bytes / found->kept * used;
+  found->kept -= used;
   found->kept_bytes -= bytes;
   count_consumed(id, *found, bytes);
   if (found->kept == 0 && found->last) send(server::WsConclude{id});

@@ -85,7 +85,8 @@ class Application : public std::enable_shared_from_this<Application> {
     std::size_t consumed = 0;  // bytes the loop has not been told of
     std::size_t kept = 0;      // messages that were kept and not used, and what they count for
     std::size_t kept_bytes = 0;
-    bool last = false;  // no more will come: a WsConclude is due when all were used
+    std::size_t used_early = 0;  // messages that were used before _message() had returned
+    bool last = false;           // no more will come: a WsConclude is due when all were used
   };
 
   void on_event(server::RequestEvent&& event);
@@ -105,7 +106,7 @@ class Application : public std::enable_shared_from_this<Application> {
   bool ask(server::EnvelopePtr&& envelope, pybind11::handle callback, const char* where,
            const pybind11::dict& environment, bool may_decline);
   std::shared_ptr<Reply> find(const server::ExchangeId& id);
-  void tell(const char* where, const pybind11::object& callback,
+  void tell(const char* where, pybind11::object callback,
             const std::optional<std::uint64_t>& argument = {});
   Listener* find(const server::ConnectionId& id);
   void count_consumed(const server::ConnectionId& id, Listener& listener, std::size_t bytes);

@@ -172,17 +172,6 @@ void Queue::answered(const std::shared_ptr<Application>& application) {
 }
 
 int Queue::run(std::optional<double> timeout, int max_events) {
-  if (!take()) {
-    if (timeout && *timeout <= 0) return 0;
-    if (!wait(timeout)) return 0;
-    if (!take()) return 0;
-  }
-  int budget = max_events;
-  if (budget <= 0) {
-    for (const Delivery& delivery : front_) {
-      budget += delivery.function ? 1 : static_cast<int>(delivery.events.size() - delivery.next);
-    }
-  }
   // However this ends, loops learn of their answers, and a watched descriptor tells of what is
   // left.
   struct Finally {
@@ -192,6 +181,20 @@ int Queue::run(std::optional<double> timeout, int max_events) {
       queue.rearm();
     }
   } const finally{*this};
+
+  if (!take()) {
+    if (timeout && *timeout <= 0) {
+      woken_.store(false);  // this was the return that wake() asked for
+      return 0;
+    }
+    if (!wait(timeout) || !take()) return 0;
+  }
+  int budget = max_events;
+  if (budget <= 0) {
+    for (const Delivery& delivery : front_) {
+      budget += delivery.function ? 1 : static_cast<int>(delivery.events.size() - delivery.next);
+    }
+  }
 
   int ran = 0;
   while (ran < budget && !front_.empty()) {
@@ -220,7 +223,7 @@ void Queue::rearm() {
   const std::lock_guard lock(mutex_);
   if (!watched_) return;
   doorbell_.clear();
-  if (front_.empty() && back_.empty()) {
+  if (front_.empty() && back_.empty() && !woken_.load()) {
     armed_ = true;
   } else {
     doorbell_.ring();

@@ -49,11 +49,12 @@ int Server::start() {
     return error;
   }
   running_.store(true, std::memory_order_release);
+  answers_.store(true, std::memory_order_release);
   return 0;
 }
 
 bool Server::post(Command&& command, bool ring_now) {
-  if (!running()) return false;
+  if (!answers()) return false;
   switch (mailbox_.post(std::move(command))) {
     case base::Post::kClosed:
       return false;
@@ -66,7 +67,7 @@ bool Server::post(Command&& command, bool ring_now) {
 }
 
 void Server::ring() {
-  if (running()) loop_->wake();
+  if (answers()) loop_->wake();
 }
 
 void Server::set_routes(std::shared_ptr<const files::RouteTable> routes) {
@@ -86,11 +87,12 @@ void Server::stop(std::int64_t grace_ms) {
   post(Stop{grace_ms});
   running_.store(false, std::memory_order_release);
   thread_->join();
+  answers_.store(false, std::memory_order_release);
   live_.reset();
 }
 
 void Server::before_fork() {
-  if (running()) loop_->before_fork();
+  if (answers()) loop_->before_fork();
 }
 
 void Server::after_fork_in_parent() {
@@ -99,8 +101,9 @@ void Server::after_fork_in_parent() {
 }
 
 void Server::forget() {
-  if (!running()) return;
+  if (!answers()) return;
   running_.store(false, std::memory_order_release);
+  answers_.store(false, std::memory_order_release);
   loop_->forget_in_child();
   thread_->forget();
   // The thread may have been in the middle of anything: nothing of it can be destroyed here.

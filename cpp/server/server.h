@@ -43,7 +43,7 @@ enum class Overflow : std::uint8_t {
 
 struct WebSocketSettings {
   std::vector<std::string> protocols;        // subprotocols, as the client's list prefers them
-  std::vector<std::string> allowed_origins;  // empty: any
+  std::vector<std::string> allowed_origins;  // empty: any; "same": that of the Host field
   Overflow overflow = Overflow::kClose;
   bool deflate = true;
   bool deflate_loopback = false;  // also for peers on this machine, where bytes cost nothing
@@ -87,6 +87,8 @@ class Server {
   // Any thread but the loop's; a second call waits for the first.
   void stop(std::int64_t grace_ms);
   [[nodiscard]] bool running() const { return running_.load(std::memory_order_acquire); }
+  // Whether there may still be connections to answer: while it is running, and while it stops.
+  [[nodiscard]] bool answers() const { return answers_.load(std::memory_order_acquire); }
 
   // Around fork(): see net::Loop.
   void before_fork();
@@ -109,6 +111,7 @@ class Server {
   std::unique_ptr<Live> live_;       // what belongs to the loop thread while that runs
   std::unique_ptr<net::LoopThread> thread_;
   std::atomic<bool> running_{false};
+  std::atomic<bool> answers_{false};
   std::mutex stopping_;
 };
 
