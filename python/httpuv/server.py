@@ -431,9 +431,10 @@ def startServer(
         allowedHosts: Names that the Host field may have; others get 403. None: any. Protects a
             server on the loopback address from web pages that point a name of theirs at it.
         allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
-            ``"https://example.com"`` or ``"http://localhost:8080"``; others get 403. None: any.
-            Browsers let every page connect anywhere, so where cookies or the network decide who is
-            welcome, this must, too. Clients that are no browsers send no origin and are let in.
+            ``"https://example.com"``, or ``"same"`` for those from the very host that they connect
+            to; others get 403. None: any. Browsers let every page connect anywhere, so where
+            cookies or the network decide who is welcome, this must, too. Clients that are no
+            browsers send no origin and are let in.
         wsProtocols: The WebSocket subprotocols that the application speaks. The first of a client's
             list that is among them becomes ``ws.protocol``.
         wsCompression: Whether WebSocket messages are compressed (RFC 7692) where the client can.

@@ -247,7 +247,7 @@ class WebSocket:
         """Iterate over the messages: str and bytes, until the connection has closed.
 
         Messages are kept from now on; if ``onWSOpen`` is a coroutine function, from the beginning.
-        If many are kept (``Limits.ws_max_unread``) the client is not read: it has to wait.
+        If many are kept (``Limits.ws_unread_bytes``) the client is not read: it has to wait.
         """
         self._link.collect()
         return self
@@ -343,7 +343,7 @@ class _Link:
             for callback in self.on_message:
                 result = callback(binary, message)
                 if type(result) is types.CoroutineType:
-                    self.spawn("onMessage", result)
+                    self.spawn("onMessage", result, counts=not kept)
                     kept = True  # until it is done
         except Exception as error:
             self.fail("onMessage", error)
@@ -414,9 +414,15 @@ class _Link:
         except Exception as error:
             self.fail("onWSOpen", error)
 
-    def spawn(self, where: str, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run what a coroutine function that is a callback has returned."""
-        guarded = self._guard(where, coroutine)
+    def spawn(self, where: str, coroutine: Coroutine[Any, Any, Any], counts: bool = False) -> None:
+        """Run what a coroutine function that is a callback has returned.
+
+        Args:
+            where: The callback.
+            coroutine: What it returned.
+            counts: Whether a message counts as unread until the coroutine is done.
+        """
+        guarded = self._guard(where, coroutine, counts)
         try:
             self.start(guarded)
         except BaseException:
@@ -424,7 +430,7 @@ class _Link:
             coroutine.close()
             raise
 
-    async def _guard(self, where: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def _guard(self, where: str, coroutine: Coroutine[Any, Any, Any], counts: bool) -> None:
         try:
             await coroutine
         except Exception as error:
@@ -435,7 +441,7 @@ class _Link:
         finally:
             if where == "onWSOpen":
                 self.post(self._opened)
-            elif where == "onMessage":
+            elif counts:
                 self.socket.consumed(1)
 
     # What ends the collecting runs where the callbacks run, behind the events that are on their
@@ -513,8 +519,8 @@ class _Link:
             yield from self._room().__await__()
 
     async def _room(self) -> None:
-        self.socket.acknowledge()
         while not self.closing and self.socket.outstanding() > _HIGH_WATER:
+            self.socket.acknowledge()
             future = self._waiter()
             try:
                 if not self.closing and self.socket.outstanding() > _HIGH_WATER:
@@ -664,7 +670,12 @@ def settings(
     return {
         "protocols": _check_names("wsProtocols", protocols, _TOKEN, "a token"),
         "allowed_origins": _check_names(
-            "allowedOrigins", origins, _ORIGIN, "'null' or like 'https://example.com:8080'", "null"
+            "allowedOrigins",
+            origins,
+            _ORIGIN,
+            "'same', 'null' or like 'https://example.com:8080'",
+            "same",
+            "null",
         ),
         "overflow": overflow,
         **_COMPRESSION[compression],

@@ -468,6 +468,38 @@ def test_an_answer_in_a_loop_comes_before_the_close() -> None:
     run(main)
 
 
+def test_every_message_is_accounted_for(running: threading.Thread) -> None:
+    """The bound on unread messages is tight, and another thread may use them at any moment."""
+    arrived: list[WebSocket] = []
+    opened = threading.Event()
+
+    def on_open(ws: WebSocket) -> None:
+        ws.__aiter__()
+        arrived.append(ws)
+        opened.set()
+
+    server = start(on_open, limits=httpuv.Limits(ws_unread_bytes=2000))
+    total = 5000
+
+    def talk() -> None:
+        with Client.open(server) as client:
+            for number in range(total):
+                client.say(TEXT, str(number) * 100)
+            assert client.farewell() == (1000, "")
+
+    async def main() -> None:
+        talking = asyncio.ensure_future(in_thread(talk))
+        await in_thread(opened.wait)
+        number = 0
+        async for message in arrived[0]:
+            assert message == str(number) * 100
+            number += 1
+        assert number == total
+        await talking
+
+    run(main)
+
+
 @pytest.mark.parametrize("where", ["onWSOpen", "onMessage"])
 def test_failing_coroutines_close_with_1011(log: Log, where: str) -> None:
     async def main() -> None:

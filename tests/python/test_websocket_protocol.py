@@ -180,7 +180,23 @@ def test_origins(serve: Serve) -> None:
     assert status("Origin: http://app.example") == 403
     assert status("Origin: http://localhost:8081") == 403
     assert status("Origin: https://app.example.evil.example") == 403
-    assert status("Origin:") == 403
+
+
+def test_the_same_origin(serve: Serve) -> None:
+    server = serve({"onWSOpen": echo}, allowedOrigins=["same", "https://app.example"])
+
+    def status(origin: str, host: str) -> int:
+        data = handshake("/", f"Origin: {origin}").replace(b"localhost", host.encode(), 1)
+        return fetch(address(server), data).status
+
+    assert status("http://localhost:8080", "localhost:8080") == 101
+    assert status("https://LocalHost", "localhost") == 101
+    assert status("http://[::1]:8080", "[::1]:8080") == 101
+    assert status("https://app.example", "localhost:8080") == 101
+    assert status("http://localhost:8081", "localhost:8080") == 403
+    assert status("http://evil.example", "localhost") == 403
+    assert status("null", "null") == 403
+    assert status("same", "localhost") == 403
 
 
 def test_a_host_that_is_not_allowed(serve: Serve) -> None:

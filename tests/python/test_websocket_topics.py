@@ -205,18 +205,18 @@ def test_the_message_is_shared(serve: Serve) -> None:
     watch = Watch()
     server = serve({"onWSOpen": watch})
     process = psutil.Process()
-    with subscribers(server, watch, 40) as pairs:
+    with subscribers(server, watch, 20) as pairs:
         for _, watched in pairs:
             watched.ws.subscribe("t")
         before = process.memory_info().rss
-        server.publish("t", bytes(12 * MIB))
+        server.publish("t", bytes(24 * MIB))
         deadline = time.monotonic() + 20
         while any(watched.ws.bufferedAmount < 4 * MIB for _, watched in pairs):
             assert time.monotonic() < deadline
-        # 40 times 12 MiB are on their way.
+        # 20 times 24 MiB are on their way.
         assert process.memory_info().rss - before < 64 * MIB
         for client, _ in pairs:
-            assert len(client.message()) == 12 * MIB
+            assert len(client.message()) == 24 * MIB
 
 
 def test_those_who_leave_are_forgotten(serve: Serve) -> None:

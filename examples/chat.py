@@ -1,0 +1,59 @@
+"""A chat: open it in two tabs, or on two machines.
+
+    python examples/chat.py [PORT] [HOST]
+
+The page comes from C++, every line goes through `say` below, and C++ sends it to everybody: Python
+makes one call for a line, however many are there.
+"""
+
+import json
+import sys
+import time
+
+import httpuv
+
+PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
+HOST = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+SITE = httpuv.staticPath(__file__.removesuffix(".py") + "_site")
+
+MAX_LINE = 2000
+present: "dict[int, str]" = {}  # the name of each WebSocket that has told it
+
+
+def tell(event: str, **fields: object) -> None:
+    """Send an event to everybody who has joined."""
+    event_fields = {"event": event, "time": time.time(), "present": sorted(present.values())}
+    server.publish("chat", json.dumps(event_fields | fields))
+
+
+def on_open(ws: httpuv.WebSocket) -> None:
+    """Somebody opened the page; the first line is a name."""
+
+    @ws.onMessage
+    def say(binary: bool, message: "str | bytes") -> None:
+        text = "" if binary else str(message).strip()
+        if not text or len(text) > MAX_LINE:
+            ws.close(1008, f"a line has 1 to {MAX_LINE} characters")
+        elif id(ws) in present:
+            tell("line", name=present[id(ws)], text=text)
+        else:
+            present[id(ws)] = text[:40]
+            ws.subscribe("chat")
+            tell("joined", name=present[id(ws)])
+
+    @ws.onClose
+    def leave() -> None:
+        name = present.pop(id(ws), None)
+        if name is not None:
+            tell("left", name=name)
+
+
+app = {"onWSOpen": on_open, "staticPaths": {"/": SITE}}
+
+try:
+    # Only this server's own page may connect: not every page that the same browser has open.
+    with httpuv.startServer(HOST, PORT, app, allowedOrigins=["same"]) as server:
+        print(f"http://{HOST}:{server.getPort()}/  (Ctrl-C ends it)", flush=True)
+        httpuv.service(0)
+except KeyboardInterrupt:
+    pass
