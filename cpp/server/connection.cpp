@@ -20,28 +20,28 @@ void Connection::upgrade(websocket::Session&& session, std::string_view rest) {
   if (stream_.ended() && !closing_) websocket_->on_eof();
 }
 
+void Connection::check(int error) {
+  if (error == 0 || closing()) return;
+  broken_ = true;
+  context_.broken.push_back(id_);
+}
+
 void Connection::write(std::string_view head, std::string&& body) {
-  if (closing_) return;
-  if (const int error = stream_.write_owned(head, std::move(body)); error != 0) on_error(error);
+  if (!closing()) check(stream_.write_owned(head, std::move(body)));
 }
 
 void Connection::write_shared(std::string_view head, std::string_view body,
                               const std::shared_ptr<const void>& owner) {
-  if (closing_) return;
-  if (const int error = stream_.write_shared(head, body, owner); error != 0) on_error(error);
+  if (!closing()) check(stream_.write_shared(head, body, owner));
 }
 
 void Connection::send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
                            std::uint64_t length) {
-  if (closing_) return;
-  if (const int error = stream_.send_file(head, std::move(file), offset, length); error != 0) {
-    on_error(error);
-  }
+  if (!closing()) check(stream_.send_file(head, std::move(file), offset, length));
 }
 
 void Connection::write(std::string_view bytes) {
-  if (closing_) return;
-  if (const int error = stream_.write(bytes); error != 0) on_error(error);
+  if (!closing()) check(stream_.write(bytes));
 }
 
 bool Connection::start_closing() {
@@ -58,7 +58,7 @@ bool Connection::start_closing() {
 }
 
 void Connection::drain() {
-  if (closing_) return;
+  if (closing()) return;
   if (websocket_ != nullptr) return websocket_->drain();
   http_.drain();
 }
@@ -72,13 +72,13 @@ void Connection::reset() {
 }
 
 void Connection::on_data(std::string_view bytes) {
-  if (closing_) return;
+  if (closing()) return;
   if (websocket_ != nullptr) return websocket_->on_data(bytes);
   http_.on_data(bytes);
 }
 
 void Connection::on_eof() {
-  if (closing_) return;
+  if (closing()) return;
   if (websocket_ != nullptr) return websocket_->on_eof();
   http_.on_eof();
 }
@@ -88,7 +88,7 @@ void Connection::on_error(int) {
 }
 
 void Connection::on_drained() {
-  if (closing_) return;
+  if (closing()) return;
   if (websocket_ != nullptr) return websocket_->on_drained();
   http_.on_drained();
 }
@@ -102,7 +102,7 @@ void Connection::on_closed() {
 }
 
 void Connection::on_deadline(net::Deadline&) {
-  if (closing_) return;
+  if (closing()) return;
   if (websocket_ != nullptr) return websocket_->on_deadline();
   http_.on_deadline();
 }

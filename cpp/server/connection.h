@@ -25,7 +25,7 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   [[nodiscard]] ConnectionId id() const { return id_; }
   [[nodiscard]] net::Stream& stream() { return stream_; }
   [[nodiscard]] HttpSession& http() { return http_; }
-  [[nodiscard]] bool closing() const { return closing_; }
+  [[nodiscard]] bool closing() const { return closing_ || broken_; }
 
   void set_deadline(std::int64_t at_ms) { deadline_.set(context_.loop.timers(), at_ms); }
 
@@ -34,7 +34,8 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   // From now on WebSocket is spoken here. `rest` came behind the request.
   void upgrade(websocket::Session&& session, std::string_view rest);
 
-  // Writes, or keeps what the socket does not take; an error closes the connection.
+  // Writes, or keeps what the socket does not take. An error closes the connection, but not before
+  // the turn ends: who writes is in the middle of something, and must find it as it was.
   void write(std::string_view bytes);
   void write(std::string_view head, std::string&& body);
   void write_shared(std::string_view head, std::string_view body,
@@ -57,11 +58,13 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   void on_deadline(net::Deadline& deadline) override;
 
  private:
+  void check(int error);
   bool start_closing();
 
   Context& context_;
   const ConnectionId id_;
   bool closing_ = false;
+  bool broken_ = false;  // a write failed: closes when the turn ends
   net::Stream stream_;
   net::Deadline deadline_;
   HttpSession http_;

@@ -40,6 +40,7 @@ struct Context {
   websocket::SessionOptions ws_options{};
   std::vector<Event> events{};  // made in this turn, delivered at its end
   SlotMap<Connection> connections{};
+  std::vector<ConnectionId> broken{};  // a write to them failed in this turn
   bool draining = false;
   std::function<void()> on_connection_closed{};
 

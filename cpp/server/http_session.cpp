@@ -232,8 +232,6 @@ void HttpSession::refuse(int status) {
 
 void HttpSession::route(Exchange& exchange) {
   if (!host_allowed(context_.settings.allowed_hosts, head_)) return answer_early(exchange, 403);
-  if (head_.is_connect) return answer_early(exchange, 501);  // this is no proxy
-
   if (wants_websocket()) {
     upgrade_ = Upgrade::kWanted;
     if (context_.settings.abilities.on_headers) {
@@ -242,7 +240,10 @@ void HttpSession::route(Exchange& exchange) {
     }
     return;
   }
-  const files::Match match = context_.files->classify(head_.view(head_.path));
+  // CONNECT has no path: it is the application's, and its connection ends with the answer.
+  if (head_.is_connect) exchange.keep_alive = false;
+  const files::Match match =
+      head_.is_connect ? files::Match() : context_.files->classify(head_.view(head_.path));
   if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
   if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
   if (context_.settings.abilities.on_headers) {

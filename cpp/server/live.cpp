@@ -92,6 +92,16 @@ void Server::Live::take_mail() {
     mail_.swap(batch);  // keeps the capacity
   }
   context_.outbox.flush();
+  close_broken();
+}
+
+void Server::Live::close_broken() {
+  while (!context_.broken.empty()) {
+    const std::vector<ConnectionId> ids = std::exchange(context_.broken, {});
+    for (const ConnectionId& id : ids) {
+      if (Connection* const connection = context_.connections.find(id)) connection->close();
+    }
+  }
 }
 
 void Server::Live::end_turn() {
@@ -99,6 +109,7 @@ void Server::Live::end_turn() {
   context_.clock.tick();
   files_.end_turn();
   context_.outbox.flush();
+  close_broken();
   if (context_.events.empty()) return;
   sink_.deliver(context_.events);
   if (!mail_ticker_->active()) mail_ticker_->start(kMailCheckMs);
