@@ -12,7 +12,7 @@ import contextlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -94,7 +94,11 @@ class Server:
         on_open = self._app.onWSOpen
         if on_open is None:
             return None
-        return websocket.opener(on_open, self._dispatcher.source.queue.post, tasks.start)
+
+        def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
+            return tasks.runner().start(coroutine, at_end)
+
+        return websocket.opener(on_open, self._dispatcher.source.queue.post, start)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""

@@ -9,6 +9,7 @@ compression, limits, the closing handshake - and tells of messages and of the en
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import re
 import threading
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import asyncio
 
 Post = Callable[[Callable[[], object]], None]
-Start = Callable[[Coroutine[Any, Any, None]], None]
+Start = Callable[[Coroutine[Any, Any, None], Callable[[], object]], object]
 #: A message: str is sent and received as text, bytes as binary.
 Message = str | bytes
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -52,9 +53,9 @@ class WebSocket:
     they were registered. If one fails, the traceback is logged and the connection closed with 1011.
     Every method may be called from any thread.
 
-    Where an asyncio loop runs the callbacks they may be coroutine functions; each call is then a
-    task of its own. A connection is an asynchronous iterator, too, and ``await ws.send(...)`` waits
-    for a client that reads slowly::
+    Callbacks may be coroutine functions; each call is then a task of its own, in the asyncio loop
+    that runs the callbacks, or else in one on a thread of its own. A connection is an asynchronous
+    iterator, too, and ``await ws.send(...)`` waits for a client that reads slowly::
 
         async def onWSOpen(ws):
             async for message in ws:
@@ -422,15 +423,19 @@ class _Link:
             coroutine: What it returned.
             counts: Whether a message counts as unread until the coroutine is done.
         """
-        guarded = self._guard(where, coroutine, counts)
-        try:
-            self.start(guarded)
-        except BaseException:
-            guarded.close()
-            coroutine.close()
-            raise
 
-    async def _guard(self, where: str, coroutine: Coroutine[Any, Any, Any], counts: bool) -> None:
+        def at_end() -> None:
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                self.close(1001, "the server is stopping")  # its loop ended before it began
+            coroutine.close()
+            if where == "onWSOpen":
+                self.post(self._opened)
+            elif counts:
+                self.socket.consumed(1)
+
+        self.start(self._guard(where, coroutine), at_end)
+
+    async def _guard(self, where: str, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             await coroutine
         except Exception as error:
@@ -438,11 +443,6 @@ class _Link:
         except BaseException:  # it was cancelled
             self.close(1001, "the server is stopping")
             raise
-        finally:
-            if where == "onWSOpen":
-                self.post(self._opened)
-            elif counts:
-                self.socket.consumed(1)
 
     # What ends the collecting runs where the callbacks run, behind the events that are on their
     # way; a coroutine may run elsewhere, and begin to iterate at any time.
@@ -589,7 +589,8 @@ def opener(
     Args:
         on_open: ``onWSOpen``.
         post: Has a function called where the callbacks run, behind the events that wait.
-        start: Runs a coroutine as a task there; raises RuntimeError where that is not possible.
+        start: Runs a coroutine as a task of an asyncio loop, and calls a function at its end, even
+            if it never began.
     """
 
     def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> _Link:

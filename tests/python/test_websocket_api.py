@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import threading
 from typing import Any
 
@@ -362,14 +363,15 @@ def test_a_failure_leaves_the_others_alone(serve: Serve, log: Log) -> None:
         assert good.message() == "alive"
 
 
-def test_a_coroutine_function_needs_a_loop(serve: Serve, log: Log) -> None:
+def test_a_failing_coroutine_where_no_loop_runs(serve: Serve, log: Log) -> None:
     async def on_open(ws: WebSocket) -> None:
-        raise AssertionError("never runs")
+        await asyncio.sleep(0)
+        raise RuntimeError("elsewhere")
 
     server = serve({"onWSOpen": on_open})
     with Client.open(server) as client:
         assert client.closed()[0] == 1011
-    log.expect("onWSOpen failed", "no asyncio loop runs the callbacks")
+    log.expect("onWSOpen failed for GET /", "RuntimeError: elsewhere")
 
 
 # --- options ------------------------------------------------------------------------------------

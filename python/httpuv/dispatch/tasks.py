@@ -20,23 +20,6 @@ _EXIT_PATIENCE = 0.5
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def start(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine as a task of the asyncio loop that is running here.
-
-    Raises:
-        RuntimeError: None is.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        raise RuntimeError(
-            "a callback is a coroutine function, and no asyncio loop runs the callbacks"
-        ) from None
-    task = loop.create_task(coroutine)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-
-
 class Runner:
     """Has coroutines run in an asyncio loop; from any thread."""
 
