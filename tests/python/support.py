@@ -266,6 +266,11 @@ def run_script(code: str, *arguments: str, timeout: float = 60.0) -> str:
     return output
 
 
+def other_programs() -> dict[str, str]:
+    """The environment for programs that are not Python: without a sanitizer that is preloaded."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 @contextlib.contextmanager
 def listening(host: str = "127.0.0.1") -> Iterator[int]:
     """A port that somebody else listens on."""

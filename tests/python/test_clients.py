@@ -10,7 +10,7 @@ from pathlib import Path
 import httpuv
 import pytest
 from conftest import Serve
-from support import address
+from support import address, other_programs
 
 
 def echo(req: dict) -> dict:
@@ -40,7 +40,9 @@ def curl():
 
     def run(*arguments: str, data: bytes | None = None) -> bytes:
         command = ["curl", "-sS", "--fail", "--max-time", "20", *arguments]
-        return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+        return subprocess.run(
+            command, input=data, capture_output=True, check=True, env=other_programs()
+        ).stdout
 
     return run
 

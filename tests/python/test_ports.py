@@ -9,7 +9,7 @@ import subprocess
 import httpuv
 import pytest
 from httpuv.ports import UNSAFE_PORTS
-from support import listening
+from support import listening, other_programs
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,11 @@ def test_unsafe_ports_are_the_browsers() -> None:
       })();
     """
     output = subprocess.run(
-        ["node", "-e", script], capture_output=True, text=True, check=True
+        ["node", "-e", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=other_programs(),
     ).stdout
     refused = {int(port) for port in output.split()}
     assert 6000 in refused

@@ -318,24 +318,26 @@ def test_base_exceptions_leave_the_loop() -> None:
         assert_plain_500(wire.response())
 
 
-@pytest.mark.parametrize("kind", ["small", "large", "file"])
+@pytest.mark.parametrize("kind", ["small", "large", "file", "static"])
 def test_client_that_left_unseen(serve: Serve, tmp_path: Path, kind: str) -> None:
     """The write is the first to learn that nobody is there: the server was not reading."""
     (tmp_path / "file").write_bytes(b"x" * 1_000_000)
     asked, gone = threading.Semaphore(0), threading.Semaphore(0)
     bodies = {"small": "x", "large": b"x" * 1_000_000, "file": {"file": tmp_path / "file"}}
+    behind = request("/static/file") if kind == "static" else request()
 
     def call(req: dict) -> dict:
         if req["PATH_INFO"] == "/wait":
             asked.release()
             assert gone.acquire(timeout=20)
-        return {"status": 200, "body": bodies[kind]}
+        return {"status": 200, "body": bodies.get(kind, "x")}
 
-    # What comes behind the first request is not read before that is answered.
-    server = serve(call, limits=httpuv.Limits(max_pipelined=1))
+    # What comes behind the second request is not read before the first is answered.
+    app = {"call": call, "staticPaths": {"/static": tmp_path}}
+    server = serve(app, limits=httpuv.Limits(max_pipelined=2))
     for _ in range(5):
         wire = Wire(address(server))
-        wire.send(request("/wait"), request(), request())
+        wire.send(request("/wait"), behind, behind, behind)
         assert asked.acquire(timeout=20)
         wire.reset()
         gone.release()

@@ -8,6 +8,7 @@ import httpuv
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import other_programs
 
 FUNCTIONS = ["encodeURI", "encodeURIComponent", "decodeURI", "decodeURIComponent"]
 
@@ -72,7 +73,12 @@ def ask_node(cases: list[tuple[str, str]]) -> list[str | None]:
       })));
     """
     output = subprocess.run(
-        ["node", "-e", script], input=json.dumps(cases), capture_output=True, text=True, check=True
+        ["node", "-e", script],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=other_programs(),
     ).stdout
     return json.loads(output)
 
