@@ -32,6 +32,13 @@ py::object text(const std::string& utf8) {
   return py::reinterpret_steal<py::object>(object);
 }
 
+// The exception with its traceback, which it carries itself only once it was caught in Python.
+py::object exception_of(const py::error_already_set& error) {
+  const py::object& exception = error.value();
+  if (error.trace()) PyException_SetTraceback(exception.ptr(), error.trace().ptr());
+  return exception;
+}
+
 }  // namespace
 
 Application::Application(Callbacks callbacks, const py::dict& constants, std::size_t max_unread)
@@ -113,7 +120,7 @@ void Application::tell(const char* where, py::object callback,
     argument ? callback(*argument) : callback();
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_Exception)) throw;
-    callbacks_.on_error(where, py::none(), error.value());
+    callbacks_.on_error(where, py::none(), exception_of(error));
   }
 }
 
@@ -150,7 +157,7 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
     envelope->answer = std::move(plain.body);
     send(server::Respond{std::move(envelope)});
     if (!error.matches(PyExc_Exception)) throw;
-    callbacks_.on_error(where, environment, error.value());
+    callbacks_.on_error(where, environment, exception_of(error));
   }
   return true;
 }
@@ -167,7 +174,7 @@ void Application::fail(const server::ConnectionId& id, const char* where,
                        py::error_already_set& error) {
   send(server::WsClose{id, 1011, "internal error"});
   if (!error.matches(PyExc_Exception)) throw;
-  callbacks_.on_error(where, py::none(), error.value());
+  callbacks_.on_error(where, py::none(), exception_of(error));
 }
 
 template <class... Arguments>

@@ -288,7 +288,6 @@ def test_asyncio_never_stopped_ends_with_the_interpreter() -> None:
     """)
 
 
-@pytest.mark.xfail(run=False, reason="a server that stops takes no more answers")
 def test_stop_runs_the_callbacks_it_waits_for() -> None:
     with start(who, "service") as server, Wire(address(server)) as wire:
         wire.send(request())
@@ -300,7 +299,6 @@ def test_stop_runs_the_callbacks_it_waits_for() -> None:
         assert wire.response().body == b"MainThread"
 
 
-@pytest.mark.xfail(run=False, reason="a server that stops takes no more answers")
 def test_asyncio_stop_lets_coroutines_finish() -> None:
     async def main() -> None:
         begun = asyncio.Event()
