@@ -11,6 +11,9 @@ constexpr std::size_t kBlock = std::size_t{16} * 1024;
 // Every sync flush ends so, and every message is sent without it (RFC 7692 section 7.2.1).
 constexpr std::string_view kFlushTail("\x00\x00\xFF\xFF", 4);
 
+// While the program is loaded, by the one thread that there is.
+[[maybe_unused]] const bool kFunctionsChosen = zlib::choose_functions();
+
 }  // namespace
 
 struct Deflater::Impl {

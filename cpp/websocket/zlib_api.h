@@ -19,6 +19,11 @@ namespace httpuv::websocket::zlib {
 #if HTTPUV_ZLIB_NG
 using Stream = zng_stream;
 
+// The library chooses its functions for this processor at the first use of any, and takes no lock.
+inline bool choose_functions() {
+  return zng_adler32(1, nullptr, 0) == 1;
+}
+
 inline int deflate_init(Stream& s, int level, int window_bits, int mem_level, int strategy) {
   return zng_deflateInit2(&s, level, Z_DEFLATED, -window_bits, mem_level, strategy);
 }
@@ -45,6 +50,10 @@ inline int inflate_end(Stream& s) {
 }
 #else
 using Stream = z_stream;
+
+inline bool choose_functions() {
+  return true;
+}
 
 inline int deflate_init(Stream& s, int level, int window_bits, int mem_level, int strategy) {
   return ::deflateInit2(&s, level, Z_DEFLATED, -window_bits, mem_level, strategy);

@@ -276,6 +276,8 @@ TEST_CASE("a WebSocket from the handshake to the end") {
         } else if (auto* message = std::get_if<WsMessageEvent>(&event)) {
           self.post(WsSend{message->id, message->text, true, std::move(message->data)});
           self.post(WsPublish{"news", true, true, "to all"});
+        } else if (auto* last = std::get_if<WsLastEvent>(&event)) {
+          self.post(WsConclude{last->id});
         } else if (std::holds_alternative<WsCloseEvent>(event)) {
           ++closed;
         }
