@@ -87,7 +87,7 @@ GUNICORN_WRONG = {
     "valid 099": "the body ends before its Content-Length: a server can only wait for the rest",
 }
 GUNICORN_MISSES = {
-    "valid 027": "raw bytes beyond ASCII in the target (RFC 9112, 3.2); the other corpus is against it",
+    "valid 027": "bytes beyond ASCII in the target (RFC 9112, 3.2); the other corpus is against it",
     "valid 009": "Transfer-Encoding beside Content-Length, and an unknown coding (RFC 9112, 6.1)",
     "invalid 017": "a field of 8 KiB is beyond gunicorn's limit and within ours",
 }
