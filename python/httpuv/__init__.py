@@ -11,9 +11,9 @@ from .dispatch.queue import interrupt, later, runNow, service
 from .limits import Limits
 from .log import logLevel
 from .ports import NoFreePortError, ipFamily, randomPort
-from .server import (
-    PipeServer,
-    WebServer,
+from .server import PipeServer, WebServer
+from .sse import EventStream
+from .start import (
     listServers,
     runServer,
     startDaemonizedServer,
@@ -23,7 +23,6 @@ from .server import (
     stopDaemonizedServer,
     stopServer,
 )
-from .sse import EventStream
 from .static import (
     StaticPath,
     StaticPathOptions,

@@ -11,7 +11,8 @@ from typing import Any
 from .dispatch.queue import interactive
 from .limits import Limits
 from .ports import randomPort
-from .server import WebServer, run_until_stopped, startServer
+from .server import WebServer
+from .start import run_until_stopped, startServer
 from .static import check_names, staticPath
 
 #: Where a static server listens unless told otherwise.
