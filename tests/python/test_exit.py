@@ -1,7 +1,6 @@
 """Programs end, whatever their servers do at that moment: no hang, no crash, no word."""
 
 import os
-import time
 
 import pytest
 from programs import ends_well, local, run, script
@@ -93,9 +92,7 @@ def test_exit_while_a_daemon_thread_is_in_a_callback() -> None:
     """
     with script(code) as child, Wire(local(child)) as wire:
         wire.send(request())
-        start = time.monotonic()
-        ends_well(child)
-        assert time.monotonic() - start < 10
+        ends_well(child)  # long before the callback would
 
 
 @pytest.mark.skipif(
