@@ -64,7 +64,7 @@ class Server:
         """Listen; returns the address and the port that it became. Raises OSError."""
     def listen_pipe(self, name: str, mask: int | None) -> None:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
-    def set_routes(self, routes: list[Route], mime: dict[str, str] | None) -> None:
+    def set_routes(self, routes: list[Route], mime: dict[str, str] | None = None) -> None:
         """Replace the static paths; returns when they are in use."""
     def publish(
         self, topic: str, message: str | bytes | bytearray | memoryview, compress: bool = True
