@@ -179,14 +179,11 @@ class Server:
 
         Source: manual page *stopServer*.
         """
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
-        if not 0 <= timeout <= 1e9:
-            raise ValueError(f"timeout must be from 0 to 1e9 seconds, not {timeout!r}")
+        timeout = check_seconds("timeout", timeout, zero=True)
         if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
-            self._stop_and_serve(float(timeout))
+            self._stop_and_serve(timeout)
         else:
-            self._core.stop(float(timeout))
+            self._core.stop(timeout)
         with registry.lock:
             with contextlib.suppress(ValueError):
                 registry.servers.remove(self)
