@@ -52,32 +52,20 @@ def test_exit_from_inside_a_callback(how: str) -> None:
         assert (status, errors) == (3, "")
 
 
-def test_exit_while_a_daemon_thread_serves() -> None:
-    code = """
+@pytest.mark.parametrize("serve", ["httpuv.service(0)", "while True: httpuv.service(10)"])
+def test_exit_while_a_daemon_thread_serves(serve: str) -> None:
+    code = f"""
     start()
-    threading.Thread(target=lambda: httpuv.service(0), daemon=True).start()
+    def run():
+        {serve}
+    threading.Thread(target=run, daemon=True).start()
     sys.stdin.readline()
     """
-    for _ in range(5):
+    for _ in range(3):
         with script(code) as child:
             assert fetch(local(child), request()).body == b"hello"
             child.tell()
             ends_well(child)
-
-
-def test_exit_while_a_daemon_thread_calls_service_for_ever() -> None:
-    code = """
-    start()
-    def run():
-        while True:
-            httpuv.service(10)
-    threading.Thread(target=run, daemon=True).start()
-    sys.stdin.readline()
-    """
-    with script(code) as child:
-        assert fetch(local(child), request()).body == b"hello"
-        child.tell()
-        ends_well(child)
 
 
 def test_exit_while_a_daemon_thread_is_in_a_callback() -> None:

@@ -338,15 +338,9 @@ REFUSED = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "noise": b"\xff\xfe\xfd\r\n\r\n",
     "chunk size: no digits": CHUNKED + b"\r\n",
-    "chunk size: sign": b"POST / HTTP/1.1\r\n"
-    + H
-    + b"Transfer-Encoding: chunked\r\n\r\n+1\r\na\r\n",
-    "chunk size: 0x": b"POST / HTTP/1.1\r\n"
-    + H
-    + b"Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n",
-    "chunk size: space": b"POST / HTTP/1.1\r\n"
-    + H
-    + b"Transfer-Encoding: chunked\r\n\r\n 1\r\na\r\n",
+    "chunk size: sign": CHUNKED + b"+1\r\na\r\n",
+    "chunk size: 0x": CHUNKED + b"0x1\r\na\r\n",
+    "chunk size: space": CHUNKED + b" 1\r\na\r\n",
     "chunk: bare LF": CHUNKED + b"1\na\r\n",
     "chunk: longer than said": CHUNKED + b"1\r\nab\r\n0\r\n\r\n",
     "chunk extension with LF": CHUNKED + b"1;x\na\r\n0\r\n\r\n",
