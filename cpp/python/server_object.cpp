@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -66,6 +67,9 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
   settings.allowed_hosts = allowed_hosts;
+  // Here, where the GIL keeps Python from changing the environment meanwhile.
+  const char* folder = std::getenv("TMPDIR");
+  if (folder != nullptr && *folder != '\0') settings.spool_folder = folder;
   read(websocket, "allowed_origins", settings.websocket.allowed_origins);
   read(websocket, "protocols", settings.websocket.protocols);
   read(websocket, "deflate", settings.websocket.deflate);

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "files/route_table.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -31,36 +32,17 @@ struct ExchangeId {
   bool operator==(const ExchangeId&) const = default;
 };
 
-// A file descriptor with one owner, closed with it.
-class OwnedFd {
- public:
-  OwnedFd() = default;
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(other.release()) {}
-  OwnedFd& operator=(OwnedFd&& other) noexcept;
-  ~OwnedFd();
-  [[nodiscard]] int get() const { return fd_; }
-  int release() noexcept {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_ = -1;
-};
-
 // The body of a request: in memory, or past Limits::body_memory_bytes in an unlinked file whose
 // offset is at its start.
 struct RequestBody {
   std::string bytes;
-  OwnedFd file;
+  base::Descriptor file;
   std::uint64_t length = 0;
 };
 
 // The body of an answer: in memory, or `length` bytes of a file from its start.
 struct FileBody {
-  OwnedFd file;
+  base::Descriptor file;
   std::uint64_t length = 0;
 };
 using ResponseBody = std::variant<std::monostate, std::string, FileBody>;

@@ -54,6 +54,7 @@ struct Settings {
   Abilities abilities;
   std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
   WebSocketSettings websocket;
+  std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
 };
 
 struct Bound {

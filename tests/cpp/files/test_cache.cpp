@@ -131,9 +131,9 @@ TEST_CASE("when descriptors run out the cache gives back its own") {
   struct rlimit few = usual;
   few.rlim_cur = 128;
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
-  std::vector<Descriptor> taken;
+  std::vector<httpuv::base::Descriptor> taken;
   for (;;) {
-    Descriptor fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    httpuv::base::Descriptor fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!fd.valid()) break;
     taken.push_back(std::move(fd));
   }
