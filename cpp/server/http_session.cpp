@@ -167,10 +167,7 @@ void HttpSession::on_body(std::string_view bytes) {
 
 void HttpSession::on_body_progress() {
   if (body_->error() != 0) {
-    // The disk is full or broken: nothing the client could mend.
-    body_.reset();
-    discard_body_ = true;
-    refuse(500);
+    refuse(500);  // the disk is full or broken: nothing the client could mend
   } else if (!reading_request_ && body_->finished()) {
     request_complete();
   }

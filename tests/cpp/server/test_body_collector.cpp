@@ -132,6 +132,21 @@ TEST_CASE("a body that nobody wants any more may go while the disk is behind") {
   CHECK_FALSE(told);
 }
 
+TEST_CASE("a disk that fails is a 500, whether the body has come or is coming") {
+  Settings settings;
+  settings.spool_folder = "/no/such/folder";
+  TestServer server(echo, settings);
+  for (const std::size_t sent : {70'000UL, 100'000UL}) {
+    TestClient client(server.port());
+    client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+                std::string(sent, 'b'));
+    CHECK(client.read_all().find("HTTP/1.1 500 ") == 0);
+  }
+  TestClient client(server.port());
+  client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(client.read_until("GET / ").find("200 OK") != std::string::npos);
+}
+
 TEST_CASE("a client waits for a disk that is behind") {
   TestServer server([](Server& self, Event&& event) {
     if (auto* request = std::get_if<RequestEvent>(&event)) {
