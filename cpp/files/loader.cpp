@@ -49,22 +49,15 @@ int read_into(int fd, std::string& content) {
   return 0;
 }
 
-// Appended to, not put together with `"\"" + ...`: of that GCC 12 warns, wrongly (its bug 105651).
-std::string quoted(std::string_view text) {
-  std::string tag;
-  tag.reserve(text.size() + 2);
-  return tag.append(1, '"').append(text).append(1, '"');
-}
-
 }  // namespace
 
 std::string etag_of_bytes(std::string_view bytes) {
-  return quoted(hex(bytes.size()) + "-" + hex(hash_text(bytes, 0)));
+  return "\"" + hex(bytes.size()) + "-" + hex(hash_text(bytes, 0)) + "\"";
 }
 
 std::string etag_of_stamp(const Stamp& stamp) {
-  return quoted(hex(stamp.size) + "-" + hex(static_cast<std::uint64_t>(stamp.modified_ns)) + "-" +
-                hex(stamp.inode));
+  return "\"" + hex(stamp.size) + "-" + hex(static_cast<std::uint64_t>(stamp.modified_ns)) + "-" +
+         hex(stamp.inode) + "\"";
 }
 
 int read_whole(int fd, struct stat& status, std::string& content) {
