@@ -18,9 +18,6 @@ namespace {
 // rarely, and long before it stops reading, or in time to have it go on (at a half).
 constexpr std::size_t kConsumedPart = 8;
 
-// What the core counts for a message beyond its bytes.
-constexpr std::size_t kMessageCost = 64;
-
 std::uint64_t key_of(const server::ConnectionId& id) {
   return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
 }
@@ -206,7 +203,7 @@ void Application::on_event(server::WsOpenEvent&& event) {
 void Application::on_event(server::WsMessageEvent&& event) {
   const Listener* const found = find(event.id);
   if (found == nullptr) return;
-  const std::size_t cost = event.data.size() + kMessageCost;
+  const std::size_t cost = event.data.size() + server::kWsMessageCost;
   bool kept = false;
   const py::object callback = found->message;
   try {
@@ -257,7 +254,8 @@ void Application::consumed(const server::ConnectionId& id, std::size_t messages)
 void Application::on_event(server::WsPongEvent&& event) {
   notify(event.id, "_pong", py::bytes(event.payload));
   Listener* const found = find(event.id);
-  if (found != nullptr) count_consumed(event.id, *found, event.payload.size() + kMessageCost);
+  if (found != nullptr)
+    count_consumed(event.id, *found, event.payload.size() + server::kWsMessageCost);
 }
 void Application::on_event(server::WsTakenEvent&& event) {
   const Listener* const found = find(event.id);

@@ -87,6 +87,7 @@ void Server::Live::take_mail() {
   std::vector<Command> batch;
   batch.swap(mail_);
   for (Command& command : batch) carry_out(std::move(command));
+  publish();
   if (mail_.empty()) {
     batch.clear();
     mail_.swap(batch);  // keeps the capacity
@@ -176,7 +177,7 @@ struct Server::Live::Carrier {
   void operator()(WsSubscribe&& c) const {
     if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
   }
-  void operator()(WsPublish&& c) const { WebSocketSession::publish(live.context_, std::move(c)); }
+  void operator()(WsPublish&& c) const { live.publications_.push_back(std::move(c)); }
   void operator()(WsQueued&& c) const {
     const auto* const session = websocket(c.id);
     c.answer.set_value(session != nullptr ? session->queued() : 0);
@@ -188,8 +189,19 @@ struct Server::Live::Carrier {
   void operator()(Stop&& c) const { live.stop(c.grace_ms); }
 };
 
+// What is published to one topic in a row is sent together.
 void Server::Live::carry_out(Command&& command) {
+  const auto* const message = std::get_if<WsPublish>(&command);
+  const bool goes_on =
+      message != nullptr && !publications_.empty() && message->topic == publications_.front().topic;
+  if (!goes_on) publish();
   std::visit(Carrier{*this}, std::move(command));
+}
+
+void Server::Live::publish() {
+  if (publications_.empty()) return;
+  WebSocketSession::publish(context_, publications_);
+  publications_.clear();
 }
 
 // What is still waiting when the server has ended: nothing is done, but nobody waits in vain.
