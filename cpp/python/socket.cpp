@@ -24,8 +24,13 @@ Payload to_payload(py::handle message) {
   }
   Py_buffer view;
   if (PyObject_GetBuffer(message.ptr(), &view, PyBUF_FULL_RO) != 0) throw py::error_already_set();
-  payload.data.resize(static_cast<std::size_t>(view.len));
-  const int error = PyBuffer_ToContiguous(payload.data.data(), &view, view.len, 'C');
+  int error = 0;
+  if (PyBuffer_IsContiguous(&view, 'C') != 0) {
+    payload.data.assign(static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len));
+  } else {
+    payload.data.resize(static_cast<std::size_t>(view.len));
+    error = PyBuffer_ToContiguous(payload.data.data(), &view, view.len, 'C');
+  }
   PyBuffer_Release(&view);
   if (error != 0) throw py::error_already_set();
   return payload;
