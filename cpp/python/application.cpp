@@ -18,6 +18,9 @@ namespace {
 // rarely, and long before it stops reading, or in time to have it go on (at a half).
 constexpr std::size_t kConsumedPart = 8;
 
+// Memory of messages that is kept between two of them.
+constexpr std::size_t kMaxMemory = std::size_t{256} * 1024;
+
 std::uint64_t key_of(const server::ConnectionId& id) {
   return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
 }
@@ -208,6 +211,7 @@ void Application::on_event(server::WsMessageEvent&& event) {
   const py::object callback = found->message;
   try {
     const py::object data = event.text ? text(event.data) : py::bytes(event.data);
+    if (event.data.capacity() <= kMaxMemory) memory_ = std::move(event.data);
     PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
     const py::object result = py::reinterpret_steal<py::object>(
         PyObject_Vectorcall(callback.ptr(), arguments, 2, nullptr));
