@@ -1,6 +1,7 @@
 #include "server/live.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace httpuv::server {
@@ -11,6 +12,11 @@ namespace {
 // posted without waking the loop each time, and a callback that takes long must not hold up those
 // that were made before it.
 constexpr int kMailCheckMs = 2;
+
+// An application that has nothing else to do often answers a few events sooner than two threads can
+// be put to sleep and woken; so the loop looks for its answers so long before it sleeps.
+constexpr std::size_t kFew = 4;
+constexpr std::chrono::microseconds kLinger{30};
 
 // How long a server that stops at once waits for its WebSockets' clients to close their ends.
 constexpr std::int64_t kFarewellMs = 1000;
@@ -107,6 +113,15 @@ void Server::Live::close_broken() {
 
 void Server::Live::end_turn() {
   if (ended_) return;
+  const bool soon = sink_.idle() && !context_.events.empty() && context_.events.size() <= kFew;
+  hand_over();
+  // Once a turn: commands may make new events, and sockets and timers have to have their turn.
+  if (!soon || !context_.loop.linger(kLinger, [this] { return !mailbox_.empty(); })) return;
+  take_mail();
+  if (!ended_) hand_over();
+}
+
+void Server::Live::hand_over() {
   context_.clock.tick();
   files_.end_turn();
   context_.outbox.flush();

@@ -36,6 +36,7 @@ class Server::Live final : private net::DeadlineOwner {
   void take_mail();
   void close_broken();
   void end_turn();
+  void hand_over();
   void carry_out(Command&& command);
   void publish();
   static void answer_late(Command& command);
