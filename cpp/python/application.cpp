@@ -18,8 +18,8 @@ namespace {
 // rarely, and long before it stops reading, or in time to have it go on (at a half).
 constexpr std::size_t kConsumedPart = 8;
 
-// What the core counts for a message beyond its bytes.
-constexpr std::size_t kMessageCost = 64;
+// Memory of messages that is kept between two of them.
+constexpr std::size_t kMaxMemory = std::size_t{256} * 1024;
 
 std::uint64_t key_of(const server::ConnectionId& id) {
   return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
@@ -206,11 +206,12 @@ void Application::on_event(server::WsOpenEvent&& event) {
 void Application::on_event(server::WsMessageEvent&& event) {
   const Listener* const found = find(event.id);
   if (found == nullptr) return;
-  const std::size_t cost = event.data.size() + kMessageCost;
+  const std::size_t cost = event.data.size() + server::kWsMessageCost;
   bool kept = false;
   const py::object callback = found->message;
   try {
     const py::object data = event.text ? text(event.data) : py::bytes(event.data);
+    if (event.data.capacity() <= kMaxMemory) memory_ = std::move(event.data);
     PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
     const py::object result = py::reinterpret_steal<py::object>(
         PyObject_Vectorcall(callback.ptr(), arguments, 2, nullptr));
@@ -257,7 +258,8 @@ void Application::consumed(const server::ConnectionId& id, std::size_t messages)
 void Application::on_event(server::WsPongEvent&& event) {
   notify(event.id, "_pong", py::bytes(event.payload));
   Listener* const found = find(event.id);
-  if (found != nullptr) count_consumed(event.id, *found, event.payload.size() + kMessageCost);
+  if (found != nullptr)
+    count_consumed(event.id, *found, event.payload.size() + server::kWsMessageCost);
 }
 void Application::on_event(server::WsTakenEvent&& event) {
   const Listener* const found = find(event.id);

@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "python/environment.h"
@@ -70,6 +72,10 @@ class Application : public std::enable_shared_from_this<Application> {
   // A command from outside a callback, or inside one. False: the server has stopped.
   bool send(server::Command&& command);
 
+  // That of a message that came and is Python's now, for one that goes: so it returns to the thread
+  // that allocated it.
+  std::string take_memory() { return std::exchange(memory_, {}); }
+
  private:
   struct Announced {
     server::ExchangeId id;
@@ -120,6 +126,7 @@ class Application : public std::enable_shared_from_this<Application> {
   server::Server* server_ = nullptr;
   std::atomic<int> batches_{0};
   std::thread::id handling_;          // the thread in a callback: the queue rings for it afterwards
+  std::string memory_;                // of the last message
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
   std::unordered_map<std::uint64_t, Listener> listeners_;

@@ -21,7 +21,8 @@ struct Payload {
   bool text = false;
   std::string data;
 };
-Payload to_payload(pybind11::handle message);
+// `memory`: to be used for the copy if it has the right size.
+Payload to_payload(pybind11::handle message, std::string&& memory = {});
 
 class Socket {
  public:

@@ -2,6 +2,7 @@
 // data, moved from one thread to the other; nothing here is shared.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <future>
 #include <memory>
@@ -97,6 +98,10 @@ struct WsOpenEvent {
   EnvelopePtr request;
   std::string protocol;  // the subprotocol agreed on, or ""
 };
+
+// What a message that the application has not consumed counts for beyond its bytes, so that many
+// small ones count, too.
+constexpr std::size_t kWsMessageCost = 64;
 
 struct WsMessageEvent {
   ConnectionId id;

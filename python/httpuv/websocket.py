@@ -30,6 +30,7 @@ Start = Callable[[Coroutine[Any, Any, None], Callable[[], object]], object]
 #: A message: str is sent and received as text, bytes as binary.
 Message = str | bytes
 _Func = TypeVar("_Func", bound=Callable[..., Any])
+_CoroutineType = types.CoroutineType  # looked at for every message
 
 #: ``await ws.send()`` goes on while at most this many bytes wait for the kernel to take them.
 _HIGH_WATER = 64 * 1024
@@ -343,7 +344,7 @@ class _Link:
         try:
             for callback in self.on_message:
                 result = callback(binary, message)
-                if type(result) is types.CoroutineType:
+                if type(result) is _CoroutineType:
                     self.spawn("onMessage", result, counts=not kept)
                     kept = True  # until it is done
         except Exception as error:
@@ -384,7 +385,7 @@ class _Link:
         try:
             for callback in callbacks:
                 result = callback(*args)
-                if type(result) is types.CoroutineType:
+                if type(result) is _CoroutineType:
                     self.spawn(where, result)
         except Exception as error:
             self.fail(where, error)
@@ -407,7 +408,7 @@ class _Link:
         """Call onWSOpen."""
         try:
             result = on_open(WebSocket(self, self.request))
-            if type(result) is types.CoroutineType:
+            if type(result) is _CoroutineType:
                 if self.inbox is None:
                     self.inbox = deque()
                     self.held = True
