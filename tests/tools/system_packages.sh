@@ -63,7 +63,7 @@ for _ in 1 2; do
   [ ${#missing[@]} = 0 ] || install "${missing[@]}" || break
 done
 look
-for package in "${extras[@]}"; do
+for package in ${extras[*]-}; do
   install "$package" || echo "Some tests will be skipped without $package." >&2
 done
 if [ ${#missing[@]} != 0 ]; then
