@@ -106,6 +106,30 @@ def test_rewritten_while_ranges_are_sent(serve: Serve, file: Path) -> None:
         assert read_all(wire) is None
 
 
+def test_rewritten_while_it_waits_its_turn(serve: Serve, tmp_path: Path) -> None:
+    """Its head would name what was found, its bytes would be those of now."""
+    file = tmp_path / "file.bin"
+    file.write_bytes(b"a" * 200_000)
+
+    def call(req: dict) -> dict:
+        with open(file, "r+b") as same:
+            same.write(b"b" * 200_000)
+        return {"status": 200}
+
+    server = serve({"call": call, "staticPaths": {"/static": tmp_path}})
+    old = get(server, "/static/file.bin").get("ETag")
+    with Wire(address(server)) as wire:
+        wire.send(request("/dynamic") + request("/static/file.bin"))
+        assert wire.response().status == 200
+        try:
+            response = wire.response()
+        except (EOFError, ConnectionResetError):
+            return
+        # Or it was found after all that.
+        assert response.get("ETag") != old
+        assert response.body == b"b" * 200_000
+
+
 def test_a_cut_answer_is_the_last(serve: Serve, file: Path) -> None:
     (file.parent / "small.txt").write_text("small")
     server = serve({"staticPaths": {"/": file.parent}})
