@@ -407,4 +407,4 @@ def _check_hosts(hosts: Sequence[str] | None) -> list[str]:
         return []
     if isinstance(hosts, str) or not all(isinstance(host, str) for host in hosts):
         raise TypeError(f"allowedHosts must be a list of names or None, not {hosts!r}")
-    return [host.lower() for host in hosts]
+    return [] if "*" in hosts else [host.lower() for host in hosts]

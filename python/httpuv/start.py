@@ -57,8 +57,9 @@ def startServer(
         quiet: Whether to keep a failure to start out of the log.
         limits: Bounds on sizes, times and numbers.
         mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
-        allowedHosts: Names that the Host field may have; others get 403. None: any. Protects a
-            server on the loopback address from web pages that point a name of theirs at it.
+        allowedHosts: Names that the Host field may have; others get 403. None or ``["*"]``:
+            any. Protects a server on the loopback address from web pages that point a name of
+            theirs at it. IP addresses need not be named: nobody can point those elsewhere.
         allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
             ``"https://example.com"``, or ``"same"`` for those from the very host that they connect
             to; others get 403. None: any. Browsers let every page connect anywhere, so where

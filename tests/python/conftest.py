@@ -11,6 +11,7 @@ from typing import Any
 
 import httpuv
 import pytest
+from browser import launched, window
 from support import PATIENCE
 
 Serve = Callable[..., httpuv.WebServer]
@@ -130,3 +131,17 @@ def log() -> Iterator[Log]:
     yield handler
     logger.removeHandler(handler)
     logger.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, once for a module; see browser.py."""
+    with launched() as started:
+        yield started
+
+
+@pytest.fixture
+def browser_context(browser: Any) -> Iterator[Any]:
+    """A Playwright context of the test's own, in which no page may fail."""
+    with window(browser) as context:
+        yield context

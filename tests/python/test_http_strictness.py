@@ -273,11 +273,16 @@ def test_hosts(server: Server, host: str) -> None:
 
 def test_allowed_hosts(serve: Serve) -> None:
     server = serve(echo, allowedHosts=["localhost", "Example.org"])
-    for host in ("localhost", "localhost:80", "LOCALHOST", "example.org"):
+    # Nobody can point an address elsewhere.
+    addresses = ("127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:80", "192.0.2.1")
+    for host in ("localhost", "localhost:80", "LOCALHOST", "example.org", *addresses):
         assert fetch(address(server), request(host=host)).status == 200
-    for host in ("evil.example", "", "localhost.evil.example", "xlocalhost"):
-        assert fetch(address(server), request(host=host)).status == 403
+    for host in ("evil.example", "", "localhost.evil.example", "xlocalhost", "127.0.0.1.nip.io"):
+        response = fetch(address(server), request(host=host))
+        assert (response.status, response.body) == (403, b"this server does not go by that name")
     assert fetch(address(server), request("http://evil.example/")).status == 403
+    any_host = serve(echo, allowedHosts=["*"])
+    assert fetch(address(any_host), request(host="evil.example")).status == 200
 
 
 # --- what must be refused ---
