@@ -54,9 +54,13 @@ std::size_t Socket::buffered() const {
   query.id = id_;
   std::future<std::size_t> answer = query.answer.get_future();
   if (!application_->send(std::move(query))) return 0;
-  application_->ring();  // from a callback, too: it waits
+  application_->server().ring();  // from a callback, too: it waits
   const py::gil_scoped_release release;
   return answer.get();
+}
+
+void Socket::call_soon(py::object function) {
+  application_->post(id_, std::move(function));
 }
 
 void Socket::consumed(std::size_t messages) {

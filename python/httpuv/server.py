@@ -56,7 +56,7 @@ class Server:
         mimeTypes: Mapping[str, str] | None,
         allowedHosts: Sequence[str] | None,
         sockets: dict[str, object],
-        dispatch: str | Dispatcher,
+        dispatch: str | int | Dispatcher,
         callTimeout: float | None,
     ) -> None:
         if callTimeout is not None:
@@ -98,7 +98,7 @@ class Server:
         def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
             return tasks.runner().start(coroutine, at_end)
 
-        return websocket.opener(on_open, self._dispatcher.source.queue.post, start)
+        return websocket.opener(on_open, start)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
@@ -308,7 +308,7 @@ class WebServer(Server):
         wsProtocols: Sequence[str] | None = None,
         wsCompression: bool | str = True,
         wsOverflow: str = "close",
-        dispatch: str | Dispatcher = "auto",
+        dispatch: str | int | Dispatcher = "auto",
         callTimeout: float | None = None,
     ) -> None:
         if not isinstance(host, str):
@@ -352,7 +352,7 @@ class PipeServer(Server):
         wsProtocols: Sequence[str] | None = None,
         wsCompression: bool | str = True,
         wsOverflow: str = "close",
-        dispatch: str | Dispatcher = "auto",
+        dispatch: str | int | Dispatcher = "auto",
         callTimeout: float | None = None,
     ) -> None:
         path = os.fspath(name)
@@ -398,7 +398,7 @@ def startServer(
     wsProtocols: Sequence[str] | None = None,
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
-    dispatch: str | Dispatcher = "auto",
+    dispatch: str | int | Dispatcher = "auto",
     callTimeout: float | None = None,
 ) -> WebServer:
     """Start a server on a TCP port.
@@ -448,7 +448,8 @@ def startServer(
             ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
         dispatch: Who runs the callbacks. ``"service"``: :func:`service` and its like, where they
             are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
-            server's own. ``"prompt"``: the idle time of Python's prompt or IPython's, and
+            server's own. A number: so many threads of its own, for callbacks that block; those of
+            one connection run in order and one at a time. ``"prompt"``: the idle time of Python's prompt or IPython's, and
             ``service()``. ``"auto"``: an asyncio loop if one is running here (so in notebooks),
             at a prompt ``"prompt"``, otherwise ``"service"``. Or a :class:`Dispatcher`.
         callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
@@ -491,7 +492,7 @@ def startPipeServer(
     wsProtocols: Sequence[str] | None = None,
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
-    dispatch: str | Dispatcher = "auto",
+    dispatch: str | int | Dispatcher = "auto",
     callTimeout: float | None = None,
 ) -> PipeServer:
     """Start a server on a Unix domain socket.
