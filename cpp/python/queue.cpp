@@ -159,6 +159,7 @@ int Queue::run(std::optional<double> timeout, int max_events, std::optional<std:
   std::size_t waiting = 0;
   {
     const std::lock_guard lock(mutex_);
+    ++runs_;
     waiting = next(run, task);
   }
   if (waiting == 0 && !(timeout && *timeout <= 0)) waiting = wait(run, task, timeout, seen);
@@ -244,7 +245,7 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std
 void Queue::leave(Run& run) {
   const std::lock_guard lock(mutex_);
   strands_.release(run.claim);
-  if (strands_.threads() == 0) resting_.notify_all();
+  if (runs_ > 0 && --runs_ == 0) resting_.notify_all();
   hand_on();
   if (!watched_) return;
   doorbell_.clear();
@@ -258,7 +259,7 @@ void Queue::leave(Run& run) {
 bool Queue::rest(double timeout) {
   const py::gil_scoped_release release;
   std::unique_lock lock(mutex_);
-  return resting_.wait_for(lock, Seconds(timeout), [this] { return strands_.threads() == 0; });
+  return resting_.wait_for(lock, Seconds(timeout), [this] { return runs_ == 0; });
 }
 
 void Queue::forget() {
@@ -268,7 +269,7 @@ void Queue::forget() {
   new (&changed_) std::condition_variable;
   new (&resting_) std::condition_variable;
   new (&strands_) base::Strands<Delivery>;
-  followers_ = 0;
+  followers_ = runs_ = 0;
   led_ = armed_ = false;
   wakes_.fetch_add(1);
 }

@@ -50,7 +50,7 @@ class Queue {
   // Runs what waits now, at most max_events callbacks (0: all); if there is nothing, waits for it.
   // timeout in seconds, none: for ever. Returns how many callbacks ran.
   int run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes);
-  // Waits so many seconds until no thread is in a callback; whether none is.
+  // Waits so many seconds until no thread is in run(); whether none is.
   bool rest(double timeout);
   int fileno();
   [[nodiscard]] std::size_t pending();
@@ -97,7 +97,8 @@ class Queue {
   std::mutex mutex_;  // never held while Python runs, nor when the GIL is asked for
   base::Strands<Delivery> strands_;        // by mutex_
   std::condition_variable changed_;        // for followers
-  std::condition_variable resting_;        // nobody is in a callback
+  std::condition_variable resting_;        // nobody is in run()
+  std::size_t runs_ = 0;                   // by mutex_: under way
   std::size_t followers_ = 0;              // by mutex_
   bool led_ = false;                       // by mutex_
   bool armed_ = false;                     // by mutex_: the next push rings

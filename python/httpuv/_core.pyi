@@ -31,7 +31,7 @@ class Queue:
         thread may run; callbacks may run the queue again.
         """
     def rest(self, timeout: float) -> bool:
-        """Wait so many seconds until no thread is in a callback; whether none is."""
+        """Wait so many seconds until no thread is in run(); whether none is."""
     def wake(self) -> None:
         """Have every run() under way return once its callback has, or at once if it waits."""
     @property
