@@ -61,7 +61,12 @@ class Strands {
 
   // Ends the task that the claim is at, if it is at one.
   void release(Claim& claim) {
-    if (!claim.key_ || std::erase(claims_, &claim) == 0) return;
+    if (!claim.key_ || claims_.empty()) return;
+    if (claims_.back() == &claim) {  // as it is but for several threads
+      claims_.pop_back();
+    } else if (std::erase(claims_, &claim) == 0) {
+      return;
+    }
     if (claim.outermost_) --threads_;
     if (!claim.left_.empty()) {
       freed_.push_back({*claim.key_, std::exchange(claim.left_, {})});

@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "python/environment.h"
+#include "python/input_hook.h"
 #include "python/queue.h"
 #include "python/reply.h"
 #include "python/response.h"
@@ -99,6 +100,8 @@ PYBIND11_MODULE(_core, m) {
       .def("stats", &ServerObject::stats)
       .def_property_readonly("running", &ServerObject::running);
 
+  m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
+  m.def("clear_input_hook", &clear_input_hook);
   m.def("register_input", &register_input, py::arg("cls"));
   m.def("encode_base64", &encode_base64, py::arg("data"));
 }

@@ -64,7 +64,9 @@ struct Queue::Run {
 
 Queue::Key Queue::Delivery::key() const {
   if (function) return {application.get(), connection};
-  return {application.get(), server::connection_of(events[next])};
+  const auto* const request = std::get_if<server::RequestEvent>(&events[next]);
+  return {application.get(), request != nullptr ? request->envelope->id.connection
+                                                : server::connection_of(events[next])};
 }
 
 void Queue::Delivery::take(Task& into) {

@@ -137,6 +137,15 @@ class File:
 
     def __init__(self, fd: int, length: int) -> None: ...
 
+def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> None:
+    """While Python's prompt waits for input, call a function at once and whenever `fd` is readable.
+
+    And when so many seconds have passed as it has returned. Only on the main thread.
+    """
+
+def clear_input_hook() -> None:
+    """Do so no longer."""
+
 def register_input(cls: type) -> None:
     """Name the class of rook.input: called with (), (bytes) or (fd, length)."""
 
