@@ -3,9 +3,9 @@
 //
 // Not locked: who shares one holds a mutex for every call. A thread that works at a task claims its
 // key. What another thread finds for that key in the line it leaves with the claim, and behind the
-// claim's end these tasks are first in line again: so each task is moved twice at most, however many
-// wait for one key, and a single thread that empties the line never moves any. Within its own claims
-// a thread may begin others, for the same keys too: a callback that runs callbacks.
+// claim's end these tasks are first in line again: so each task is moved twice at most, however
+// many wait for one key, and a single thread that empties the line never moves any. Within its own
+// claims a thread may begin others, for the same keys too: a callback that runs callbacks.
 #pragma once
 
 #include <algorithm>

@@ -1,12 +1,12 @@
 // The user's application as the extension knows it: Python callables, what they are called with,
 // and the way back to the server. Turns events into calls and results into commands.
 //
-// With the GIL held, but for what the loop thread calls. Several threads may be in here at once, with
-// events of different connections, and with what is sent from outside callbacks: what they share is
-// guarded by a mutex that is never held while Python may run. Shared by the Python object of the
-// server, what handles its exchanges and sockets, and the batches in the queue. An exception of a
-// callback goes to on_error and is answered with a plain 500 that tells nothing, or closes the socket
-// with 1011; one that is not an Exception is thrown on.
+// With the GIL held, but for what the loop thread calls. Several threads may be in here at once,
+// with events of different connections, and with what is sent from outside callbacks: what they
+// share is guarded by a mutex that is never held while Python may run. Shared by the Python object
+// of the server, what handles its exchanges and sockets, and the batches in the queue. An exception
+// of a callback goes to on_error and is answered with a plain 500 that tells nothing, or closes the
+// socket with 1011; one that is not an Exception is thrown on.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -122,12 +122,12 @@ class Application : public std::enable_shared_from_this<Application> {
 
   Callbacks callbacks_;
   Environment environment_;
-  const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
+  const std::size_t consumed_step_;   // the loop is told of consumed messages in such steps
   const std::weak_ptr<Queue> queue_;  // whoever made this keeps it
   server::Server server_;
   std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told
 
-  std::mutex mutex_;  // for the rest; never held while Python may run
+  std::mutex mutex_;                  // for the rest; never held while Python may run
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Listener>> listeners_;

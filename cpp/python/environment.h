@@ -1,8 +1,8 @@
 // Builds the Rook environment of a request: the dict that `call` gets.
 //
 // With the GIL held; several threads may build at once. One for each application: it keeps the
-// constant entries, and the strings that request after request has in common, so that most of a dict
-// costs no new object. Python's own errors (MemoryError) are thrown as error_already_set.
+// constant entries, and the strings that request after request has in common, so that most of a
+// dict costs no new object. Python's own errors (MemoryError) are thrown as error_already_set.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -233,8 +233,7 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std
       const py::gil_scoped_release release;
       ++followers_;
       changed_.wait_for(lock, std::chrono::milliseconds(slice), [&] {
-        return wakes() != seen ||
-               (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
+        return wakes() != seen || (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
       });
       --followers_;
       lock.unlock();  // before the GIL is asked for

@@ -94,14 +94,14 @@ class Queue {
   void hand_on();
 
   const std::size_t threads_;
-  std::mutex mutex_;  // never held while Python runs, nor when the GIL is asked for
-  base::Strands<Delivery> strands_;        // by mutex_
-  std::condition_variable changed_;        // for followers
-  std::condition_variable resting_;        // nobody is in run()
-  std::size_t runs_ = 0;                   // by mutex_: under way
-  std::size_t followers_ = 0;              // by mutex_
-  bool led_ = false;                       // by mutex_
-  bool armed_ = false;                     // by mutex_: the next push rings
+  std::mutex mutex_;                 // never held while Python runs, nor when the GIL is asked for
+  base::Strands<Delivery> strands_;  // by mutex_
+  std::condition_variable changed_;  // for followers
+  std::condition_variable resting_;  // nobody is in run()
+  std::size_t runs_ = 0;             // by mutex_: under way
+  std::size_t followers_ = 0;        // by mutex_
+  bool led_ = false;                 // by mutex_
+  bool armed_ = false;               // by mutex_: the next push rings
   bool watched_ = false;  // by mutex_: somebody has the descriptor, so it must tell the truth
   std::atomic<std::uint64_t> wakes_{0};
   Doorbell doorbell_;

@@ -265,18 +265,20 @@ def test_cancelled_before_it_began() -> None:
         gone.append(req)
         return work(req["PATH_INFO"])
 
-    with httpuv.startServer("127.0.0.1", 0, call, dispatch="thread") as server:
-        with Wire(address(server)) as one:
-            one.send(request("/busy"))
-            assert busy.wait(PATIENCE)
-            with Wire(address(server)) as two:
-                two.send(request("/left"))
-                while len(gone) < 2 or "httpuv.disconnected" not in gone[1]:
-                    time.sleep(0.001)
-            assert gone[1]["httpuv.disconnected"].wait(PATIENCE)
-            go.set()
-            assert one.response().status == 200
-            assert cleaned.wait(PATIENCE)
+    with (
+        httpuv.startServer("127.0.0.1", 0, call, dispatch="thread") as server,
+        Wire(address(server)) as one,
+    ):
+        one.send(request("/busy"))
+        assert busy.wait(PATIENCE)
+        with Wire(address(server)) as two:
+            two.send(request("/left"))
+            while len(gone) < 2 or "httpuv.disconnected" not in gone[1]:
+                time.sleep(0.001)
+        assert gone[1]["httpuv.disconnected"].wait(PATIENCE)
+        go.set()
+        assert one.response().status == 200
+        assert cleaned.wait(PATIENCE)
 
 
 @leaves

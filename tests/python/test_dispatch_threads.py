@@ -154,16 +154,17 @@ def test_heads_and_bodies_keep_together() -> None:
         assert req["seen"][0] == req["PATH_INFO"]
         return {"status": 200, "body": req["rook.input"].read()}
 
-    with start({"onHeaders": on_headers, "call": call}) as server:
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    def client(n: int) -> None:
+        with Wire(address(server)) as wire:
+            for i in range(20):
+                wire.send(request(f"/{n}/{i}", method="POST", body=b"%d" % i))
+                assert wire.response().body == b"%d" % i
 
-            def client(n: int) -> None:
-                with Wire(address(server)) as wire:
-                    for i in range(20):
-                        wire.send(request(f"/{n}/{i}", method="POST", body=b"%d" % i))
-                        assert wire.response().body == b"%d" % i
-
-            list(pool.map(client, range(8)))
+    with (
+        start({"onHeaders": on_headers, "call": call}) as server,
+        concurrent.futures.ThreadPoolExecutor(8) as pool,
+    ):
+        list(pool.map(client, range(8)))
 
 
 def test_websockets_keep_their_order() -> None:
@@ -542,17 +543,21 @@ def test_service_and_run_now_run_nothing_of_a_pool() -> None:
         names.append(threading.current_thread().name)
         return ok()
 
-    with start(call) as pooled, start(call, "service") as served:
-        with Wire(address(pooled)) as one, Wire(address(served)) as two:
-            for _ in range(10):
-                one.send(request())
-                assert one.response().status == 200
-            assert httpuv.runNow() is False
-            assert set(names) == {"httpuv callbacks"}
-            two.send(request())
-            assert httpuv.runNow(PATIENCE) is True
-            assert two.response().status == 200
-            assert names[-1] == threading.current_thread().name
+    with (
+        start(call) as pooled,
+        start(call, "service") as served,
+        Wire(address(pooled)) as one,
+        Wire(address(served)) as two,
+    ):
+        for _ in range(10):
+            one.send(request())
+            assert one.response().status == 200
+        assert httpuv.runNow() is False
+        assert set(names) == {"httpuv callbacks"}
+        two.send(request())
+        assert httpuv.runNow(PATIENCE) is True
+        assert two.response().status == 200
+        assert names[-1] == threading.current_thread().name
 
 
 @pytest.mark.parametrize("dispatch", ["thread", 3])

@@ -95,7 +95,7 @@ class Dispatcher:
         self.queue.wake()
 
     def wake(self) -> None:
-        """Have the loops look at their `until`, and those who wait elsewhere at :meth:`next_time`."""
+        """Have loops look at their `until`, and who waits elsewhere at :meth:`next_time`."""
         self.queue.wake()
 
     def next_time(self) -> float | None:

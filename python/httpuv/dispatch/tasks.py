@@ -95,7 +95,7 @@ class _Job:
         if self.task is None:
             return
         if inspect.getcoroutinestate(self.coroutine) == inspect.CORO_CREATED:
-            # It begins before, as it has where it begins at once: what it holds is cleaned up by it.
+            # It begins before, as it has where that is at once: it cleans up what it holds.
             self.task.get_loop().call_soon(self.task.cancel)
         else:
             self.task.cancel()
