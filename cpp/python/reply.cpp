@@ -15,8 +15,7 @@ void Reply::post(server::Command&& command) {
 }
 
 void Reply::finish(server::Command&& command) {
-  if (done_) return;
-  done_ = true;
+  if (done_.exchange(true)) return;
   application_->send(std::move(command));
   application_->forget_reply(id_);
 }
@@ -44,6 +43,10 @@ void Reply::end() {
 
 void Reply::cut() {
   finish(server::Cut{id_});
+}
+
+void Reply::call_soon(py::object function) {
+  application_->post(id_.connection, std::move(function));
 }
 
 }  // namespace httpuv::python

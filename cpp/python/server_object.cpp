@@ -52,13 +52,6 @@ server::Overflow overflow_of(const std::string& name) {
   throw py::value_error("overflow must be 'close', 'drop' or 'callback', not '" + name + "'");
 }
 
-// The application and the loop count with the same.
-std::size_t max_unread(const py::dict& limits) {
-  std::size_t bytes = server::Limits{}.ws_max_unread;
-  read(limits, "ws_unread_bytes", bytes);
-  return bytes;
-}
-
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
                              const std::vector<std::string>& allowed_hosts,
                              const py::dict& websocket) {
@@ -93,7 +86,7 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   read(limits, "queue_bytes", l.queue_bytes);
   read(limits, "ws_max_message_bytes", l.ws_max_message);
   read(limits, "ws_queue_bytes", l.ws_max_queue);
-  l.ws_max_unread = max_unread(limits);
+  read(limits, "ws_unread_bytes", l.ws_max_unread);
   read_seconds(limits, "ws_ping_interval", l.ws_ping_interval);
   read_seconds(limits, "ws_pong_timeout", l.ws_pong_timeout);
   read_seconds(limits, "ws_close_timeout", l.ws_close_timeout);
@@ -105,16 +98,14 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
                            const std::vector<std::string>& allowed_hosts, const py::dict& websocket)
-    : application_(std::make_shared<Application>(callbacks, environment, max_unread(limits))),
-      server_(settings_of(callbacks, limits, allowed_hosts, websocket),
-              std::make_unique<Sink>(std::move(queue), application_)) {
-  application_->set_server(&server_);
-}
+    : queue_(std::move(queue)),
+      application_(std::make_shared<Application>(
+          callbacks, environment, settings_of(callbacks, limits, allowed_hosts, websocket),
+          queue_)) {}
 
 ServerObject::~ServerObject() {
-  application_->set_server(nullptr);
   const py::gil_scoped_release release;
-  server_.stop(0);
+  application_->server().stop(0);
 }
 
 std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, int port) {
@@ -123,7 +114,7 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
   int error = 0;
   {
     const py::gil_scoped_release release;
-    error = server_.listen_tcp(host, port, &bound, &failed);
+    error = application_->server().listen_tcp(host, port, &bound, &failed);
   }
   const std::string address = failed.empty() ? host + ":" + std::to_string(port) : failed;
   if (error != 0) throw_listen_error(error, address);
@@ -135,7 +126,7 @@ void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> 
   int error = 0;
   {
     const py::gil_scoped_release release;
-    error = server_.listen_pipe(name, mask);
+    error = application_->server().listen_pipe(name, mask);
   }
   if (error != 0) throw_listen_error(error, name);
   start("localhost", "", name);
@@ -149,7 +140,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
   int error = 0;
   {
     const py::gil_scoped_release release;
-    error = server_.start();
+    error = application_->server().start();
   }
   if (error != 0) throw_listen_error(error, address);
 }
@@ -157,7 +148,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
 void ServerObject::set_routes(const py::list& routes, const std::optional<py::dict>& mime) {
   auto table = make_route_table(routes, mime.value_or(py::dict()));
   const py::gil_scoped_release release;
-  server_.set_routes(std::move(table));
+  application_->server().set_routes(std::move(table));
 }
 
 void ServerObject::publish(const std::string& topic, py::handle message, bool compress) {
@@ -167,11 +158,11 @@ void ServerObject::publish(const std::string& topic, py::handle message, bool co
 
 void ServerObject::stop(double timeout) {
   const py::gil_scoped_release release;
-  server_.stop(static_cast<std::int64_t>(timeout * 1000));
+  application_->server().stop(static_cast<std::int64_t>(timeout * 1000));
 }
 
 py::dict ServerObject::stats() const {
-  const server::Counters& c = server_.counters();
+  const server::Counters& c = application_->server().counters();
   py::dict result;
   result["accepted"] = c.accepted.get();
   result["connections"] = c.connections.get();

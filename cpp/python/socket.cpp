@@ -51,7 +51,7 @@ Payload to_payload(py::handle message, std::string&& memory) {
 }
 
 void Socket::send(py::handle message, bool compress) {
-  Payload payload = to_payload(message, application_->take_memory());
+  Payload payload = to_payload(message, Application::take_memory());
   sent_ += payload.data.size();
   application_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
 }
@@ -73,9 +73,13 @@ std::size_t Socket::buffered() const {
   query.id = id_;
   std::future<std::size_t> answer = query.answer.get_future();
   if (!application_->send(std::move(query))) return 0;
-  application_->ring();  // from a callback, too: it waits
+  application_->server().ring();  // from a callback, too: it waits
   const py::gil_scoped_release release;
   return answer.get();
+}
+
+void Socket::call_soon(py::object function) {
+  application_->post(id_, std::move(function));
 }
 
 void Socket::consumed(std::size_t messages) {

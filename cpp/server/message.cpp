@@ -15,4 +15,20 @@ void Envelope::clear() {
   }
 }
 
+ConnectionId connection_of(const Event& event) {
+  return std::visit(
+      [](const auto& each) {
+        if constexpr (requires { each.envelope; }) {
+          return each.envelope->id.connection;
+        } else if constexpr (requires { each.request; }) {
+          return each.request->id.connection;
+        } else if constexpr (requires { each.id.connection; }) {
+          return each.id.connection;
+        } else {
+          return each.id;
+        }
+      },
+      event);
+}
+
 }  // namespace httpuv::server

@@ -149,6 +149,9 @@ using Event = std::variant<RequestEvent, AbandonedEvent, HalfClosedEvent, Stream
                            WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent,
                            WsDroppedEvent, WsLastEvent, WsCloseEvent>;
 
+// The connection that an event is about.
+ConnectionId connection_of(const Event& event);
+
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.
 class EventSink {

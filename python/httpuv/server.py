@@ -57,7 +57,7 @@ class RunOptions(TypedDict, total=False):
 class Options(RunOptions, total=False):
     """The same where the callbacks may run anywhere."""
 
-    dispatch: str | Dispatcher
+    dispatch: str | int | Dispatcher
 
 
 def shows(options: type) -> Callable[[_Function], _Function]:
@@ -94,7 +94,7 @@ class Server:
         wsProtocols: Sequence[str] | None = None,
         wsCompression: bool | str = True,
         wsOverflow: str = "close",
-        dispatch: str | Dispatcher = "auto",
+        dispatch: str | int | Dispatcher = "auto",
         callTimeout: float | None = None,
     ) -> None:
         if callTimeout is not None:
@@ -136,7 +136,7 @@ class Server:
         def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
             return tasks.runner().start(coroutine, at_end)
 
-        return websocket.opener(on_open, self._dispatcher.source.queue.post, start)
+        return websocket.opener(on_open, start)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""

@@ -74,9 +74,11 @@ def startServer(
             ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
         dispatch: Who runs the callbacks. ``"service"``: :func:`service` and its like, where they
             are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
-            server's own. ``"prompt"``: the idle time of Python's prompt or IPython's, and
-            ``service()``. ``"auto"``: an asyncio loop if one is running here (so in notebooks),
-            at a prompt ``"prompt"``, otherwise ``"service"``. Or a :class:`Dispatcher`.
+            server's own. A number: so many threads of its own, for callbacks that block; those of
+            one connection run in order and one at a time. ``"prompt"``: the idle time of Python's
+            prompt or IPython's, and ``service()``. ``"auto"``: an asyncio loop if one is running
+            here (so in notebooks), at a prompt ``"prompt"``, otherwise ``"service"``. Or a
+            :class:`Dispatcher`.
         callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
             begins; beyond, it is cancelled and the client gets 503. None: any time.
 
