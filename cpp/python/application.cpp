@@ -32,14 +32,13 @@ py::object text(const std::string& utf8) {
   return py::reinterpret_steal<py::object>(object);
 }
 
-// The exception with its traceback, which it carries itself only once it was caught in Python.
+}  // namespace
+
 py::object exception_of(const py::error_already_set& error) {
   const py::object& exception = error.value();
   if (error.trace()) PyException_SetTraceback(exception.ptr(), error.trace().ptr());
   return exception;
 }
-
-}  // namespace
 
 Application::Application(Callbacks callbacks, const py::dict& constants, std::size_t max_unread)
     : callbacks_(std::move(callbacks)),
@@ -86,7 +85,16 @@ void Application::on_event(server::RequestEvent&& event) {
   py::dict environment = environment_of(*envelope);
   if (!envelope->headers_only) {
     ask(std::move(envelope), callbacks_.call, "call", environment, false);
-  } else if (!ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
+    return;
+  }
+  const bool comes_in_pieces = envelope->request.has_body() && !callbacks_.open_upload.is_none();
+  if (!callbacks_.on_headers.is_none() &&
+      ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
+    return;
+  }
+  if (comes_in_pieces) {
+    begin_upload(id, environment);
+  } else {
     announced_.push_back({id, std::move(environment)});
     send(server::Continue{id});
   }
@@ -94,6 +102,7 @@ void Application::on_event(server::RequestEvent&& event) {
 
 void Application::on_event(server::AbandonedEvent&& event) {
   std::erase_if(announced_, [&](const Announced& each) { return each.id == event.id; });
+  lose_upload(event.id);
   if (const auto reply = find(event.id)) {
     replies_.erase(event.id);
     reply->abandon();
@@ -110,6 +119,7 @@ std::shared_ptr<Reply> Application::find(const server::ExchangeId& id) {
 
 void Application::forget_reply(const server::ExchangeId& id) {
   replies_.erase(id);
+  lose_upload(id);
 }
 
 // A callback of a Reply is the package's own: what it raises is a mistake of ours, and logged.

@@ -31,10 +31,17 @@ struct Callbacks {
   pybind11::object on_error;    // (where, environment or None, exception) -> None
   // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
   pybind11::object convert;
+  // (environment, Upload) -> receiver; None: a body is complete before anything is called. The
+  // receiver is told by data(bytes), then end() or lost(). `call` runs at once, or at the end.
+  pybind11::object open_upload;
+  bool call_first = false;
 };
 
 class Reply;
 class Socket;
+
+// The exception with its traceback, which it carries itself only once it was caught in Python.
+pybind11::object exception_of(const pybind11::error_already_set& error);
 
 struct ExchangeHash {
   std::size_t operator()(const server::ExchangeId& id) const {
@@ -75,6 +82,11 @@ class Application : public std::enable_shared_from_this<Application> {
     server::ExchangeId id;
     pybind11::dict environment;
   };
+  // The Python end of a body that is still coming.
+  struct Receiver {
+    pybind11::dict environment;
+    pybind11::object receiver;
+  };
   // The Python end of a WebSocket: `listener` has the methods _message(binary, data),
   // _closed(code, reason, clean), _pong(payload), _drained(), _taken() and _dropped(). A _message()
   // that returns True keeps the message: it counts as unread until Socket::consumed().
@@ -90,6 +102,7 @@ class Application : public std::enable_shared_from_this<Application> {
   };
 
   void on_event(server::RequestEvent&& event);
+  void on_event(server::BodyEvent&& event);
   void on_event(server::AbandonedEvent&& event);
   void on_event(server::HalfClosedEvent&& event);
   void on_event(server::StreamTakenEvent&& event);
@@ -105,6 +118,11 @@ class Application : public std::enable_shared_from_this<Application> {
   pybind11::dict environment_of(server::Envelope& envelope);
   bool ask(server::EnvelopePtr&& envelope, pybind11::handle callback, const char* where,
            const pybind11::dict& environment, bool may_decline);
+  void begin_upload(const server::ExchangeId& id, const pybind11::dict& environment);
+  void lose_upload(const server::ExchangeId& id);
+  void fail_upload(const server::ExchangeId& id, const pybind11::dict& environment,
+                   pybind11::error_already_set& error);
+  void call(const server::ExchangeId& id, const pybind11::dict& environment);
   std::shared_ptr<Reply> find(const server::ExchangeId& id);
   void tell(const char* where, pybind11::object callback,
             const std::optional<std::uint64_t>& argument = {});
@@ -122,6 +140,7 @@ class Application : public std::enable_shared_from_this<Application> {
   std::thread::id handling_;          // the thread in a callback: the queue rings for it afterwards
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
+  std::unordered_map<server::ExchangeId, Receiver, ExchangeHash> uploads_;
   std::unordered_map<std::uint64_t, Listener> listeners_;
 };
 

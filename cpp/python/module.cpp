@@ -9,6 +9,7 @@
 #include "python/response.h"
 #include "python/server_object.h"
 #include "python/socket.h"
+#include "python/upload.h"
 
 namespace py = pybind11;
 
@@ -41,7 +42,8 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<Reply, std::shared_ptr<Reply>>(m, "Reply")
       .def("send", &Reply::send, py::arg("normal"))
-      .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"))
+      .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"),
+           py::arg("filler") = py::none())
       .def("write", &Reply::write, py::arg("data"), py::arg("acknowledge") = false)
       .def("end", &Reply::end)
       .def("cut", &Reply::cut)
@@ -49,6 +51,10 @@ PYBIND11_MODULE(_core, m) {
       .def_readwrite("on_taken", &Reply::on_taken)
       .def_readwrite("on_abandoned", &Reply::on_abandoned)
       .def_readwrite("on_half_closed", &Reply::on_half_closed);
+
+  py::class_<Upload, std::shared_ptr<Upload>>(m, "Upload")
+      .def("resume", &Upload::resume)
+      .def("consumed", &Upload::consumed, py::arg("bytes"));
 
   py::class_<Socket, std::shared_ptr<Socket>>(m, "Socket")
       .def("send", &Socket::send, py::arg("message"), py::arg("compress") = true)
@@ -64,17 +70,21 @@ PYBIND11_MODULE(_core, m) {
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
                        py::object on_error, py::object convert, const py::dict& environ,
                        const py::dict& limits, py::object on_ws_open,
-                       const std::vector<std::string>& allowed_hosts, const py::dict& websocket) {
+                       const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
+                       bool gzip, py::object open_upload, bool call_first) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
-                           std::move(on_error), std::move(convert)},
-                 environ, limits, allowed_hosts, websocket);
+                           std::move(on_error), std::move(convert), std::move(open_upload),
+                           call_first},
+                 environ, limits, allowed_hosts, websocket, gzip);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
            py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
            py::arg("on_ws_open") = py::none(),
-           py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict())
+           py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict(),
+           py::arg("gzip") = true, py::arg("open_upload") = py::none(),
+           py::arg("call_first") = false)
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime") = py::none())

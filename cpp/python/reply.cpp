@@ -28,10 +28,15 @@ void Reply::send(const py::object& normal) {
   finish(server::Respond{std::move(envelope)});
 }
 
-void Reply::start(int status, const py::object& headers, std::optional<std::uint64_t> length) {
+void Reply::start(int status, const py::object& headers, std::optional<std::uint64_t> length,
+                  const std::optional<std::pair<double, std::string>>& filler) {
   server::Envelope envelope;
   from_normal(py::make_tuple(status, headers, py::none()), envelope);
-  post(server::StreamHead{id_, std::move(envelope.head), length});
+  std::optional<server::Filler> silence;
+  if (filler) {
+    silence = server::Filler{filler->second, static_cast<std::int64_t>(filler->first * 1000)};
+  }
+  post(server::StreamHead{id_, std::move(envelope.head), length, std::move(silence)});
 }
 
 void Reply::write(py::handle data, bool acknowledge) {

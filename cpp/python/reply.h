@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "server/message.h"
 
@@ -24,8 +26,10 @@ class Reply {
 
   // (status, [(name, value), ...], bytes | None | File): the whole answer.
   void send(const pybind11::object& normal);
-  // The head of an answer whose body follows in pieces; length None: chunked.
-  void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length);
+  // The head of an answer whose body follows in pieces; length None: chunked. `filler`: (seconds
+  // without a piece, what is sent then).
+  void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length,
+             const std::optional<std::pair<double, std::string>>& filler);
   // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far.
   void write(pybind11::handle data, bool acknowledge);
   void end();

@@ -60,10 +60,12 @@ std::size_t max_unread(const py::dict& limits) {
 
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
                              const std::vector<std::string>& allowed_hosts,
-                             const py::dict& websocket) {
+                             const py::dict& websocket, bool gzip) {
   server::Settings settings;
   settings.abilities.call = !callbacks.call.is_none();
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
+  settings.abilities.stream_body = !callbacks.open_upload.is_none();
+  settings.gzip = gzip;
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
   settings.allowed_hosts = allowed_hosts;
   read(websocket, "allowed_origins", settings.websocket.allowed_origins);
@@ -100,9 +102,10 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
-                           const std::vector<std::string>& allowed_hosts, const py::dict& websocket)
+                           const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
+                           bool gzip)
     : application_(std::make_shared<Application>(callbacks, environment, max_unread(limits))),
-      server_(settings_of(callbacks, limits, allowed_hosts, websocket),
+      server_(settings_of(callbacks, limits, allowed_hosts, websocket, gzip),
               std::make_unique<Sink>(std::move(queue), application_)) {
   application_->set_server(&server_);
 }

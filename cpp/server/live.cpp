@@ -139,9 +139,12 @@ struct Server::Live::Carrier {
   void operator()(Continue&& c) const {
     if (auto* session = http(c.id)) session->resume_request(c.id.sequence);
   }
+  void operator()(BodyConsumed&& c) const {
+    if (auto* session = http(c.id)) session->body_consumed(c.id.sequence, c.bytes);
+  }
   void operator()(StreamHead&& c) const {
     if (auto* session = http(c.id)) {
-      session->stream_head(c.id.sequence, std::move(c.head), c.length);
+      session->stream_head(c.id.sequence, std::move(c.head), c.length, std::move(c.filler));
     }
   }
   void operator()(StreamData&& c) const {

@@ -31,7 +31,8 @@ namespace httpuv::server {
 struct Abilities {
   bool call = true;         // without it every dynamic request is 404
   bool on_headers = false;  // with it every dynamic request is announced when its head has come
-  bool websocket = false;   // without it a request for one is a request like any other
+  bool stream_body = false;  // with it a body is announced by its head, and comes in pieces
+  bool websocket = false;    // without it a request for one is a request like any other
 };
 
 // What is done with a message for a peer whose queue is full.
@@ -53,6 +54,7 @@ struct Settings {
   Limits limits;
   Abilities abilities;
   std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
+  bool gzip = true;  // code the answers of the application for clients that accept it
   WebSocketSettings websocket;
 };
 

@@ -59,6 +59,11 @@ class Server:
         on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,
         allowed_hosts: Sequence[str] = (),
         websocket: dict[str, object] = ...,
+        gzip: bool = True,  # compress what `call` answers with
+        # Called with request and Upload when only the headers have come; what it returns is told of
+        # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
+        open_upload: Callable[[dict[str, Any], Upload], object] | None = None,
+        call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""
@@ -92,8 +97,17 @@ class Reply:
     on_half_closed: Callable[[], object] | None  # the client sends no more
     def send(self, normal: Normal) -> None:
         """Answer with a body that is at hand."""
-    def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
-        """Begin an answer whose body follows in pieces; length None: chunked."""
+    def start(
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        length: int | None,
+        filler: tuple[float, bytes] | None = None,
+    ) -> None:
+        """Begin an answer whose body follows in pieces; length None: chunked.
+
+        `filler`: after so many seconds without a piece, the I/O thread sends these bytes.
+        """
     def write(self, data: str | bytes, acknowledge: bool = False) -> None:
         """Send the next piece; on_taken is called if `acknowledge`."""
     def end(self) -> None:
@@ -102,6 +116,14 @@ class Reply:
         """Give up: 500 if nothing was sent, else the connection is cut."""
     @property
     def done(self) -> bool: ...
+
+class Upload:
+    """What is still to come of a body. Does nothing once the request is answered or abandoned."""
+
+    def resume(self) -> None:
+        """Have it read. Before, not even a 100 (Continue) is sent."""
+    def consumed(self, bytes: int) -> None:
+        """So many bytes were used: more may be read."""
 
 class Socket:
     """A WebSocket. Does nothing once it is closed."""

@@ -12,13 +12,16 @@ import concurrent.futures
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from .dispatch import tasks
+from ._checks import check_seconds
+from .disconnected import Disconnected
+from .dispatch import eager, tasks
 from .log import log_failure, logger
 from .response import Normal, convert, head_of
+from .sse import EventStream
 from .streaming import AsyncStream, Stream, is_streamed
 
 if TYPE_CHECKING:
@@ -30,77 +33,7 @@ _LATE: Normal = (
     b"503 Service Unavailable\n",
 )
 
-_gone_lock = threading.Lock()
-
-
-class Disconnected:
-    """Whether the client of a request has gone: ``req["httpuv.disconnected"]``.
-
-    Coroutine functions find it in every request; other callbacks in one that they answer with
-    something to wait for or to iterate over, from their return on. True as an object once the
-    client has gone; a client that will send no more counts as gone. May be used on any thread, and
-    awaited in asyncio.
-    """
-
-    __slots__ = ("_gone", "_listeners")
-
-    def __init__(self) -> None:
-        self._gone = False
-        self._listeners: list[Callable[[], object]] = []  # by _gone_lock
-
-    def is_set(self) -> bool:
-        """Whether the client has gone."""
-        return self._gone
-
-    __bool__ = is_set
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the client has gone; False if so many seconds have passed before."""
-        event = threading.Event()
-        self._listen(event.set)
-        try:
-            return event.wait(timeout)
-        finally:
-            self._ignore(event.set)
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-
-        def resolve() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed
-                loop.call_soon_threadsafe(resolve)
-
-        self._listen(wake)
-        try:
-            await future
-        finally:
-            self._ignore(wake)
-
-    def _listen(self, func: Callable[[], object]) -> None:
-        with _gone_lock:
-            if not self._gone:
-                self._listeners.append(func)
-                return
-        func()
-
-    def _ignore(self, func: Callable[[], object]) -> None:
-        with _gone_lock, contextlib.suppress(ValueError):
-            self._listeners.remove(func)
-
-    def _set(self) -> None:
-        with _gone_lock:
-            self._gone = True
-            listeners, self._listeners = self._listeners, []
-        for func in listeners:
-            func()
+_over_lock = threading.Lock()
 
 
 class Answers:
@@ -109,6 +42,7 @@ class Answers:
     Args:
         source: Runs the server's callbacks.
         timeout: Seconds that an awaited answer may take to begin; beyond: 503. None: any time.
+            ``req["httpuv.timeout"]`` replaces it for one request.
     """
 
     def __init__(self, source: Dispatcher, timeout: float | None) -> None:
@@ -117,7 +51,11 @@ class Answers:
         self.open: set[Answer] = set()
 
     def prepare(self, call: Callable[[dict[str, Any]], Any] | None) -> Any:
-        """``call``; if it is a coroutine function, with requests that can tell of their clients."""
+        """``call``; if it is a coroutine function, with requests that can tell of their clients.
+
+        Where the asyncio loop runs the callbacks, it is begun at once: if it never has to wait, its
+        answer costs little more than that of a plain function.
+        """
         if call is None or not (
             inspect.iscoroutinefunction(call)
             or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
@@ -125,8 +63,9 @@ class Answers:
             return call
 
         def with_disconnected(req: dict[str, Any]) -> Any:
-            req["httpuv.disconnected"] = Disconnected()
-            return call(req)
+            req.setdefault("httpuv.disconnected", Disconnected())
+            loop = tasks.running_loop()
+            return call(req) if loop is None else eager.run(call(req), loop)
 
         return with_disconnected
 
@@ -143,13 +82,19 @@ class Answers:
             except Exception:
                 answer.finish()  # the core logs it and answers
                 raise
-        elif isinstance(result, concurrent.futures.Future):
+        elif isinstance(result, (concurrent.futures.Future, asyncio.Future)):
             Answer(self, environ, reply).follow(result)
         elif inspect.isawaitable(result):
             Answer(self, environ, reply).wait_for(result)
         else:
             return convert(result)
         return None
+
+    def end_events(self) -> None:
+        """The server is about to stop: streams of events, which would not end by themselves, do."""
+        for answer in list(self.open):
+            if answer.events is not None:
+                answer.events.close()
 
     def close(self) -> None:
         """The server has stopped: nobody waits for its answers any more."""
@@ -165,6 +110,7 @@ class Answer:
         self.environ = environ
         self.reply = reply
         self.gone: Disconnected = environ.setdefault("httpuv.disconnected", Disconnected())
+        self.events: EventStream | None = None
         self._over = False
         # What makes it end early: cancels a task or a future, closes a stream.
         self._cancel: Callable[[], object] | None = None
@@ -180,7 +126,7 @@ class Answer:
 
     def finish(self, last: Callable[[], object] | None = None) -> bool:
         """It is over, and `last` the last thing to do, unless it was over before."""
-        with _gone_lock:
+        with _over_lock:
             if self._over:
                 return False
             self._over = True
@@ -208,28 +154,54 @@ class Answer:
 
     # --- where the answer comes from ---
 
-    def follow(self, future: concurrent.futures.Future[Any]) -> None:
-        """It is the result of a concurrent future."""
-        if self.answers.timeout is not None:
-            self._cancel_timer = self.answers.source.later(
-                lambda: self._late(future.cancel), self.answers.timeout
-            )
-        self._cancel = future.cancel
-        future.add_done_callback(self._done)
+    def _timeout(self) -> float | None:
+        """Seconds that this answer may take; None: any time.
 
-    def _done(self, future: concurrent.futures.Future[Any]) -> None:
+        Raises:
+            TypeError, ValueError: What the request says instead is no time.
+        """
+        timeout = self.environ.get("httpuv.timeout", self.answers.timeout)
+        return None if timeout is None else check_seconds("httpuv.timeout", timeout)
+
+    def follow(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
+        """It is the result of a future.
+
+        Raises:
+            TypeError, ValueError: See :meth:`_timeout`.
+        """
+        if isinstance(future, asyncio.Future):
+            loop = future.get_loop()
+            cancel: Callable[[], object] = lambda: _call_in(loop, future.cancel)  # noqa: E731
+        else:
+            cancel = future.cancel
+        try:
+            timeout = self._timeout()
+        except Exception:
+            self.finish()  # the core logs it and answers
+            cancel()
+            raise
+        if timeout is not None:
+            self._cancel_timer = self.answers.source.later(
+                lambda: self._late(timeout, cancel), timeout
+            )
+        self._cancel = cancel
+        if isinstance(future, asyncio.Future):
+            _call_in(future.get_loop(), lambda: future.add_done_callback(self._done))
+        else:
+            future.add_done_callback(self._done)
+
+    def _done(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
         try:
             result = future.result()
         except BaseException as error:
             return self.fail(error)
-        self.give(result)
+        stream = self.give(result)
+        if stream is not None:
+            self._cancelled_by(tasks.runner().start(stream.run()))
 
     def wait_for(self, awaitable: Any) -> None:
         """It is what an awaitable gives, in an asyncio loop."""
-        if isinstance(awaitable, asyncio.Future):
-            runner = tasks.Runner(awaitable.get_loop())
-        else:
-            runner = tasks.runner()
+        runner = tasks.runner()
         close = awaitable.close if inspect.iscoroutine(awaitable) else None
         self._cancelled_by(runner.start(self._wait(awaitable, runner), close))
 
@@ -239,11 +211,10 @@ class Answer:
             cancel()  # it was lost in between
 
     async def _wait(self, awaitable: Any, runner: tasks.Runner) -> None:
-        if self.answers.timeout is not None:
-            task = asyncio.current_task()
-            assert task is not None
-            handle = runner.loop.call_later(self.answers.timeout, self._late, task.cancel)
-            self._cancel_timer = lambda: runner.loop.call_soon_threadsafe(handle.cancel)
+        task = asyncio.current_task()
+        assert task is not None
+        # Behind its first step, which may have set a timeout of its own.
+        begun = runner.loop.call_soon(self._limit, runner, task)
         try:
             result = await awaitable
         except Exception as error:
@@ -255,12 +226,25 @@ class Answer:
             stream = self.give(result)
             if stream is not None:
                 await stream.run()
+        finally:
+            begun.cancel()
 
-    def _late(self, cancel: Callable[[], object]) -> None:
+    def _limit(self, runner: tasks.Runner, task: asyncio.Task[Any]) -> None:
+        try:
+            timeout = self._timeout()
+        except Exception as error:
+            self.fail(error)
+            task.cancel()
+            return
+        if timeout is not None and not self._over:
+            handle = runner.loop.call_later(timeout, self._late, timeout, task.cancel)
+            self._cancel_timer = lambda: _call_in(runner.loop, handle.cancel)
+
+    def _late(self, timeout: float, cancel: Callable[[], object]) -> None:
         if self.finish(lambda: self.reply.send(_LATE)):
             logger.warning(
                 "no answer in %g s for %s %s",
-                self.answers.timeout,
+                timeout,
                 self.environ.get("REQUEST_METHOD"),
                 self.environ.get("REQUEST_URI"),
             )
@@ -287,7 +271,11 @@ class Answer:
         """
         body: Any = result["body"]
         status, headers, length = head_of(result)
-        self.reply.start(status, headers, length)
+        if isinstance(body, EventStream) and length is None:
+            self.events = body
+            self.reply.start(status, headers, None, body.filler)
+        else:
+            self.reply.start(status, headers, length)
         if self._cancel_timer is not None:
             self._cancel_timer()  # it has begun
         empty = self.environ.get("REQUEST_METHOD") == "HEAD" or status in (204, 304)
@@ -301,3 +289,12 @@ class Answer:
             self._cancelled_by(sync.leave)
             sync.begin()
         return None
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, func: Callable[[], object]) -> None:
+    """Call a function on the thread of a loop: at once, if that is this one."""
+    if tasks.running_loop() is loop:
+        func()
+        return
+    with contextlib.suppress(RuntimeError):  # it was closed
+        loop.call_soon_threadsafe(func)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-from . import _core, request, websocket
+from . import _core, request, upload, websocket
 from ._checks import check_int, check_seconds
 from .app import normalize_app
 from .asyncapp import Answers
@@ -58,7 +58,10 @@ class Server:
         sockets: dict[str, object],
         dispatch: str | Dispatcher,
         callTimeout: float | None,
+        gzip: bool,
     ) -> None:
+        if not isinstance(gzip, bool):
+            raise TypeError(f"gzip must be bool, not {type(gzip).__name__}")
         if callTimeout is not None:
             callTimeout = check_seconds("callTimeout", callTimeout)
         self._app = normalize_app(app)
@@ -73,7 +76,7 @@ class Server:
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
         self._core = _core.Server(
             self._dispatcher.source.queue,
-            call=self._answers.prepare(self._app.call),
+            call=upload.prepare(self._app, self._answers.prepare(self._app.call)),
             on_headers=self._app.onHeaders,
             on_error=log_failure,
             convert=self._answers,
@@ -88,6 +91,9 @@ class Server:
             allowed_hosts=_check_hosts(allowedHosts),
             on_ws_open=self._ws_opener(),
             websocket=sockets,
+            gzip=gzip,
+            open_upload=upload.opener(self._app),
+            call_first=self._app.streamBody,
         )
 
     def _ws_opener(self) -> Callable[[_core.Socket, dict[str, Any], str], object] | None:
@@ -134,7 +140,8 @@ class Server:
         Returns when the address is free and nothing of the server is left. Stopping twice is fine.
 
         Args:
-            timeout: Seconds that answers under way have to finish; 0 cuts them off.
+            timeout: Seconds that answers under way have to finish; 0 cuts them off. Streams of
+                events end at once; WebSockets are closed with 1001 (Going Away) in any case.
 
         Raises:
             TypeError, ValueError: ``timeout`` is no number of seconds.
@@ -145,6 +152,8 @@ class Server:
             raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
         if not 0 <= timeout <= 1e9:
             raise ValueError(f"timeout must be from 0 to 1e9 seconds, not {timeout!r}")
+        if timeout > 0:
+            self._answers.end_events()
         if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
             self._stop_and_serve(float(timeout))
         else:
@@ -310,13 +319,14 @@ class WebServer(Server):
         wsOverflow: str = "close",
         dispatch: str | Dispatcher = "auto",
         callTimeout: float | None = None,
+        gzip: bool = True,
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host must be str, not {type(host).__name__}")
         self._host = host
         self._port = check_int("port", port, 0, 65535)
         sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout, gzip)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -354,6 +364,7 @@ class PipeServer(Server):
         wsOverflow: str = "close",
         dispatch: str | Dispatcher = "auto",
         callTimeout: float | None = None,
+        gzip: bool = True,
     ) -> None:
         path = os.fspath(name)
         if not isinstance(path, str):
@@ -367,7 +378,7 @@ class PipeServer(Server):
         number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
         self._mask = None if number is None or number < 0 else number
         sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout)
+        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout, gzip)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -400,6 +411,7 @@ def startServer(
     wsOverflow: str = "close",
     dispatch: str | Dispatcher = "auto",
     callTimeout: float | None = None,
+    gzip: bool = True,
 ) -> WebServer:
     """Start a server on a TCP port.
 
@@ -425,6 +437,13 @@ def startServer(
               exception the connection is cut.
             * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
               on, or an answer; then the body is not read, and the connection ends.
+            * ``onBodyData(req, data)`` is called with each piece of a body as it comes, bytes;
+              ``call`` comes after the last, and finds ``req["rook.input"]`` empty. The client
+              waits while it runs behind. If it raises an exception, the client gets 500 and the
+              rest is not read. ``req["httpuv.disconnected"]`` tells if the client goes.
+            * ``streamBody=True`` has ``call``, a coroutine function, called when only the headers
+              have come; ``req["rook.input"]`` is to be read with ``async for`` or ``await
+              read(n)``, and the client waits for that.
             * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
               ``onHeaders`` may refuse it before. Without it such a request is like any other.
             * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
@@ -453,6 +472,15 @@ def startServer(
             at a prompt ``"prompt"``, otherwise ``"service"``. Or a :class:`Dispatcher`.
         callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
             begins; beyond, it is cancelled and the client gets 503. None: any time.
+            ``req["httpuv.timeout"]`` replaces it for one request, where ``call`` sets it before it
+            returns, or before its first ``await``.
+        gzip: Whether the answers of ``call`` are compressed for clients that accept it: text,
+            JSON and their like, streams too, of 1 KiB or of unknown length; not files, parts (206),
+            streams of events, nor what has a Content-Encoding, ``Cache-Control: no-transform`` or a
+            digest. The I/O thread and its pool do it. Such answers say ``Vary: Accept-Encoding``,
+            and a strong ETag becomes a weak one. An answer with ``Content-Encoding: identity``
+            leaves as it is, without that field; the right choice where TLS is in front and a
+            secret stands beside what the client chose (the BREACH attack).
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -475,6 +503,7 @@ def startServer(
         wsOverflow=wsOverflow,
         dispatch=dispatch,
         callTimeout=callTimeout,
+        gzip=gzip,
     )
 
 
@@ -493,6 +522,7 @@ def startPipeServer(
     wsOverflow: str = "close",
     dispatch: str | Dispatcher = "auto",
     callTimeout: float | None = None,
+    gzip: bool = True,
 ) -> PipeServer:
     """Start a server on a Unix domain socket.
 
@@ -504,7 +534,7 @@ def startPipeServer(
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
             socket is on this machine.
-        dispatch, callTimeout: As for :func:`startServer`.
+        dispatch, callTimeout, gzip: As for :func:`startServer`.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -526,6 +556,7 @@ def startPipeServer(
         wsOverflow=wsOverflow,
         dispatch=dispatch,
         callTimeout=callTimeout,
+        gzip=gzip,
     )
 
 
@@ -543,6 +574,7 @@ def runServer(
     wsCompression: bool | str = True,
     wsOverflow: str = "close",
     callTimeout: float | None = None,
+    gzip: bool = True,
 ) -> None:
     """Start a server, run callbacks until interrupted, stop it.
 
@@ -552,7 +584,7 @@ def runServer(
         interruptIntervalMs: Deprecated, without effect.
         host, port, app: As for :func:`startServer`.
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow, callTimeout: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow, callTimeout, gzip: As for :func:`startServer`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.
@@ -579,6 +611,7 @@ def runServer(
         wsOverflow=wsOverflow,
         dispatch="service",
         callTimeout=callTimeout,
+        gzip=gzip,
     ) as server:
         run_until_stopped(server)
 

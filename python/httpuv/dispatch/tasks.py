@@ -42,7 +42,7 @@ class Runner:
             at_end: Called in the loop when it has ended, even if it never began.
         """
         job = _Job(coroutine, at_end)
-        if _running() is self.loop:
+        if running_loop() is self.loop:
             job.begin(self.loop)
         else:
             self._inbox.append(job)
@@ -62,7 +62,7 @@ class Runner:
             self._inbox.popleft().begin(self.loop)
 
     def _cancel(self, job: _Job) -> None:
-        if _running() is self.loop:
+        if running_loop() is self.loop:
             job.cancel()
             return
         with contextlib.suppress(RuntimeError):  # it was closed
@@ -107,7 +107,8 @@ class _Job:
             log_failure("a coroutine", None, error)
 
 
-def _running() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The asyncio loop that is running on this thread."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -160,7 +161,7 @@ def runner() -> Runner:
 
     The asyncio loop that is running here, or else a private one on a thread of its own.
     """
-    loop = _running()
+    loop = running_loop()
     if loop is not None:
         return Runner(loop)
     global _private
