@@ -133,6 +133,8 @@ class Answer:
         self.answers.open.discard(self)
         if self._cancel_timer is not None:
             self._cancel_timer()
+        if self.events is not None:
+            self.events.close()  # its coroutine may never have begun
         reply = self.reply
         if last is not None:
             last()
