@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "http/response.h"
+#include "python/answering.h"
 #include "python/reply.h"
 #include "python/response.h"
 #include "python/socket.h"
@@ -147,6 +148,7 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
                       const py::dict& environment, bool may_decline) {
   const server::ExchangeId id = envelope->id;
   try {
+    const Answering answering(*this, id);
     const py::object result =
         py::reinterpret_steal<py::object>(PyObject_CallOneArg(callback.ptr(), environment.ptr()));
     if (!result) throw py::error_already_set();

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "base/base64.h"
+#include "python/answering.h"
 #include "python/environment.h"
 #include "python/queue.h"
 #include "python/reply.h"
@@ -97,6 +98,7 @@ PYBIND11_MODULE(_core, m) {
       .def("stats", &ServerObject::stats)
       .def_property_readonly("running", &ServerObject::running);
 
+  m.def("client_gone", &Answering::client_gone);
   m.def("register_input", &register_input, py::arg("cls"));
   m.def("encode_base64", &encode_base64, py::arg("data"));
 }

@@ -133,6 +133,10 @@ void HttpSession::resume_reading() {
   }
 }
 
+bool HttpSession::present(std::uint32_t sequence) {
+  return !eof_ && exchanges_.find(sequence) != nullptr;
+}
+
 HttpSession::Exchange* HttpSession::current() {
   return exchanges_.find(current_);
 }

@@ -50,6 +50,7 @@ class HttpSession {
   void stream_data(std::uint32_t sequence, std::string_view bytes, bool acknowledge);
   void stream_end(std::uint32_t sequence);
   void cut(std::uint32_t sequence);
+  [[nodiscard]] bool present(std::uint32_t sequence);
 
   // The routes' outcome.
   void resolved(std::uint32_t sequence, const files::Resolution& resolution);

@@ -184,6 +184,10 @@ struct Server::Live::Carrier {
     const auto* const session = websocket(c.id);
     c.answer.set_value(session != nullptr ? session->queued() : 0);
   }
+  void operator()(IsPresent&& c) const {
+    auto* const session = http(c.id);
+    c.answer.set_value(session != nullptr && session->present(c.id.sequence));
+  }
   void operator()(SetRoutes&& c) const {
     live.set_routes(std::move(c.routes));
     c.done.set_value();
@@ -199,6 +203,7 @@ void Server::Live::carry_out(Command&& command) {
 void Server::Live::answer_late(Command& command) {
   if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
   if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
+  if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
 }
 
 // WebSockets are told in any case, and have a moment to answer.

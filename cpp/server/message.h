@@ -280,6 +280,12 @@ struct WsConclude {
   ConnectionId id;
 };
 
+// Whether an exchange's client still waits for its answer, and might send more.
+struct IsPresent {
+  ExchangeId id;
+  std::promise<bool> answer;
+};
+
 // How many bytes of a socket wait in user memory.
 struct WsQueued {
   ConnectionId id;
@@ -293,6 +299,6 @@ struct Stop {
 
 using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamEnd, Cut, WsSend,
                              WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish, WsAcknowledge,
-                             WsConclude, WsQueued, SetRoutes, Stop>;
+                             WsConclude, WsQueued, IsPresent, SetRoutes, Stop>;
 
 }  // namespace httpuv::server

@@ -148,6 +148,12 @@ class File:
 
     def __init__(self, fd: int, length: int) -> None: ...
 
+def client_gone() -> bool:
+    """Whether the client of the request that is being answered on this thread has gone.
+
+    Asks the I/O thread, with the GIL released. Raises RuntimeError where none is being answered.
+    """
+
 def register_input(cls: type) -> None:
     """Name the class of rook.input: called with (), (bytes) or (fd, length)."""
 

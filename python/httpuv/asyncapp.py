@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._checks import check_seconds
-from .disconnected import Disconnected
 from .dispatch import eager, tasks
 from .log import log_failure, logger
+from .presence import Disconnected
 from .response import Normal, convert, head_of
 from .sse import EventStream
 from .streaming import AsyncStream, Stream, is_streamed

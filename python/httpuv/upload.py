@@ -16,7 +16,7 @@ from typing import Any
 
 from . import _core
 from .app import App, Environ
-from .disconnected import Disconnected
+from .presence import Disconnected
 from .request import Input
 
 #: Bytes of a piece of a body that is there as a whole.

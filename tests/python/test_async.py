@@ -303,6 +303,34 @@ def test_worker_asks_for_its_client(start: Start, leave: Callable[[Wire], None])
             wire.close()
 
 
+@leaves
+def test_a_plain_function_asks_for_its_client(start: Start, leave: Callable[[Wire], None]) -> None:
+    begun, noticed = threading.Event(), threading.Event()
+
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        assert not httpuv.disconnected()
+        begun.set()
+        until = time.monotonic() + PATIENCE
+        while not httpuv.disconnected():
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        noticed.set()
+        return ok()
+
+    with start(call) as server:
+        wire = Wire(address(server))
+        wire.send(request())
+        assert begun.wait(PATIENCE)
+        leave(wire)
+        assert noticed.wait(PATIENCE)
+        wire.close()
+
+
+def test_nobody_is_asked_about_outside_of_callbacks() -> None:
+    with pytest.raises(RuntimeError, match="no request is being answered"):
+        httpuv.disconnected()
+
+
 def test_disconnected_may_be_awaited(start: Start) -> None:
     begun, noticed = threading.Event(), threading.Event()
     others: list[asyncio.Task[None]] = []

@@ -8,7 +8,22 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
+from . import _core
+
 _lock = threading.Lock()
+
+
+def disconnected() -> bool:
+    """Whether the client of the request that is being answered on this thread has gone.
+
+    For plain functions that take long: they keep the thread that would learn of it otherwise, so
+    each call asks the I/O thread (some ten microseconds). A client that will send no more counts as
+    gone. Coroutine functions have ``req["httpuv.disconnected"]``, which can be waited for.
+
+    Raises:
+        RuntimeError: Not inside of ``call`` or ``onHeaders``, or on another thread than theirs.
+    """
+    return _core.client_gone()
 
 
 class Disconnected:
