@@ -32,9 +32,10 @@ void Reply::start(int status, const py::object& headers, std::optional<std::uint
                   const std::optional<std::pair<double, std::string>>& filler) {
   server::Envelope envelope;
   from_normal(py::make_tuple(status, headers, py::none()), envelope);
-  std::optional<server::Filler> silence;
+  std::unique_ptr<server::Filler> silence;
   if (filler) {
-    silence = server::Filler{filler->second, static_cast<std::int64_t>(filler->first * 1000)};
+    silence = std::make_unique<server::Filler>(
+        server::Filler{filler->second, static_cast<std::int64_t>(filler->first * 1000)});
   }
   post(server::StreamHead{id_, std::move(envelope.head), length, std::move(silence)});
 }

@@ -46,7 +46,7 @@ class HttpSession {
   void resume_request(std::uint32_t sequence);
   void body_consumed(std::uint32_t sequence, std::size_t bytes);
   void stream_head(std::uint32_t sequence, http::ResponseHead&& head,
-                   std::optional<std::uint64_t> length, std::optional<Filler>&& filler);
+                   std::optional<std::uint64_t> length, std::unique_ptr<Filler>&& filler);
   void stream_data(std::uint32_t sequence, std::string_view bytes, bool acknowledge);
   void stream_end(std::uint32_t sequence);
   void cut(std::uint32_t sequence);

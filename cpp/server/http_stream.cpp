@@ -27,7 +27,7 @@ HttpSession::Exchange* HttpSession::streaming(std::uint32_t sequence) {
 
 void HttpSession::stream_head(std::uint32_t sequence, http::ResponseHead&& head,
                               std::optional<std::uint64_t> length,
-                              std::optional<Filler>&& filler) {
+                              std::unique_ptr<Filler>&& filler) {
   Exchange* const exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->with_application || exchange->streaming) return;
   // It may still want the body that it is streamed.

@@ -216,7 +216,7 @@ struct StreamHead {
   ExchangeId id;
   http::ResponseHead head;
   std::optional<std::uint64_t> length;
-  std::optional<Filler> filler = {};
+  std::unique_ptr<Filler> filler = {};  // seldom there
 };
 struct StreamData {
   ExchangeId id;

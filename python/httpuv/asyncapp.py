@@ -12,7 +12,7 @@ import concurrent.futures
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -165,82 +165,74 @@ class Answer:
         timeout = self.environ.get("httpuv.timeout", self.answers.timeout)
         return None if timeout is None else check_seconds("httpuv.timeout", timeout)
 
-    def follow(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
-        """It is the result of a future.
-
-        Raises:
-            TypeError, ValueError: See :meth:`_timeout`.
-        """
-        if isinstance(future, asyncio.Future):
-            loop = future.get_loop()
-            cancel: Callable[[], object] = lambda: _call_in(loop, future.cancel)  # noqa: E731
-        else:
-            cancel = future.cancel
-        try:
-            timeout = self._timeout()
-        except Exception:
-            self.finish()  # the core logs it and answers
-            cancel()
-            raise
-        if timeout is not None:
-            self._cancel_timer = self.answers.source.later(
-                lambda: self._late(timeout, cancel), timeout
-            )
-        self._cancel = cancel
-        if isinstance(future, asyncio.Future):
-            _call_in(future.get_loop(), lambda: future.add_done_callback(self._done))
-        else:
-            future.add_done_callback(self._done)
-
-    def _done(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
-        try:
-            result = future.result()
-        except BaseException as error:
-            return self.fail(error)
-        stream = self.give(result)
-        if stream is not None:
-            self._cancelled_by(tasks.runner().start(stream.run()))
-
     def wait_for(self, awaitable: Any) -> None:
         """It is what an awaitable gives, in an asyncio loop."""
+        if not inspect.iscoroutine(awaitable):
+            awaitable = _result_of(awaitable)
         runner = tasks.runner()
-        close = awaitable.close if inspect.iscoroutine(awaitable) else None
-        self._cancelled_by(runner.start(self._wait(awaitable, runner), close))
+        try:
+            runner.call(lambda: self._begin(awaitable, runner.loop))
+        except RuntimeError as error:  # the loop was closed
+            awaitable.close()
+            self.fail(error)
+
+    def _begin(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        if self._over:
+            return coroutine.close()
+        try:
+            result = eager.run(coroutine, loop)
+        except BaseException as error:
+            self.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        if isinstance(result, asyncio.Task):
+            self._follow_task(result)
+        else:
+            self._have(result)
+
+    def follow(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
+        """It is the result of a future."""
+        if isinstance(future, asyncio.Future):
+            return _call_in(future.get_loop(), lambda: self._follow_task(future))
+        try:
+            timeout = self._timeout()
+        except Exception as error:
+            future.cancel()
+            return self.fail(error)
+        if timeout is not None:
+            self._cancel_timer = self.answers.source.later(
+                lambda: self._late(timeout, future.cancel), timeout
+            )
+        self._cancelled_by(future.cancel)
+        future.add_done_callback(self._done)
+
+    def _follow_task(self, future: asyncio.Future[Any]) -> None:
+        """The same on the thread of its loop. A task has taken its first step."""
+        loop = future.get_loop()
+        tasks.keep(future)
+        try:
+            timeout = self._timeout()
+        except Exception as error:
+            future.cancel()
+            return self.fail(error)
+        if timeout is not None and not self._over:
+            handle = loop.call_later(timeout, self._late, timeout, future.cancel)
+            self._cancel_timer = lambda: _call_in(loop, handle.cancel)
+        self._cancelled_by(lambda: _call_in(loop, future.cancel))
+        future.add_done_callback(self._done)
 
     def _cancelled_by(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
         if self._over and self.gone:
             cancel()  # it was lost in between
 
-    async def _wait(self, awaitable: Any, runner: tasks.Runner) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        # Behind its first step, which may have set a timeout of its own.
-        begun = runner.loop.call_soon(self._limit, runner, task)
+    def _done(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
         try:
-            result = await awaitable
-        except Exception as error:
-            self.fail(error)
+            result = future.result()
         except BaseException as error:
-            self.fail(error)
-            raise
-        else:
-            stream = self.give(result)
-            if stream is not None:
-                await stream.run()
-        finally:
-            begun.cancel()
-
-    def _limit(self, runner: tasks.Runner, task: asyncio.Task[Any]) -> None:
-        try:
-            timeout = self._timeout()
-        except Exception as error:
-            self.fail(error)
-            task.cancel()
-            return
-        if timeout is not None and not self._over:
-            handle = runner.loop.call_later(timeout, self._late, timeout, task.cancel)
-            self._cancel_timer = lambda: _call_in(runner.loop, handle.cancel)
+            return self.fail(error)
+        self._have(result)
 
     def _late(self, timeout: float, cancel: Callable[[], object]) -> None:
         if self.finish(lambda: self.reply.send(_LATE)):
@@ -254,18 +246,16 @@ class Answer:
 
     # --- what it is ---
 
-    def give(self, result: object) -> AsyncStream | None:
-        """This is the answer. Returns an asynchronous stream, which is then to be run."""
+    def _have(self, result: object) -> None:
         try:
             if isinstance(result, Mapping) and is_streamed(result.get("body")):
-                return self.stream(result, in_task=True)
+                return self.stream(result)
             normal = convert(result)
             self.finish(lambda: self.reply.send(normal))
         except Exception as error:
             self.fail(error)
-        return None
 
-    def stream(self, result: Mapping[Any, Any], in_task: bool = False) -> AsyncStream | None:
+    def stream(self, result: Mapping[Any, Any]) -> None:
         """Send the pieces of the body as they come.
 
         Raises:
@@ -283,14 +273,15 @@ class Answer:
         empty = self.environ.get("REQUEST_METHOD") == "HEAD" or status in (204, 304)
         if hasattr(body, "__aiter__"):
             stream = AsyncStream(self, body, length, empty)
-            if in_task:
-                return stream
             self._cancelled_by(tasks.runner().start(stream.run()))
         else:
             sync = Stream(self, body, length, empty)
             self._cancelled_by(sync.leave)
             sync.begin()
-        return None
+
+
+async def _result_of(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, func: Callable[[], object]) -> None:

@@ -157,7 +157,7 @@ TEST_CASE("a stream with a filler does not fall silent, and says nothing else") 
     auto* request = std::get_if<RequestEvent>(&event);
     if (request == nullptr) return;
     id = request->envelope->id;
-    self.post(StreamHead{id, {}, {}, Filler{":\n\n", 60}});
+    self.post(StreamHead{id, {}, {}, std::make_unique<Filler>(Filler{":\n\n", 60})});
   });
   TestClient client(server.port());
   client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
