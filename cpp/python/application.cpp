@@ -56,6 +56,25 @@ bool Application::send(server::Command&& command) {
   return server_ != nullptr && server_->post(std::move(command), ring);
 }
 
+bool Application::leave(server::Command&& command) {
+  return server_ != nullptr && server_->post(std::move(command), false);
+}
+
+void Application::gather(const py::object& function) {
+  struct Finally {
+    Application& application;
+    std::thread::id outer;
+    ~Finally() {
+      application.handling_ = outer;
+      application.batch_handled();
+      application.ring();
+    }
+  } const finally{*this, std::exchange(handling_, std::this_thread::get_id())};
+  batch_delivered();
+  ring();  // from now on the loop looks by itself
+  function();
+}
+
 void Application::handle(server::Event&& event) {
   struct Restore {
     std::thread::id& handling;
@@ -155,15 +174,15 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
     if (may_decline && result.is_none()) return false;
     if (!from_plain(result, *envelope)) {
       const auto reply = std::make_shared<Reply>(shared_from_this(), id);
+      replies_[id] = reply;  // it may begin, and even end, in there
       const py::object normal = callbacks_.convert(result, environment, reply);
-      if (normal.is_none()) {
-        if (!reply->done()) replies_[id] = reply;
-        return true;
-      }
+      if (normal.is_none()) return true;
+      replies_.erase(id);
       from_normal(normal, *envelope);
     }
     send(server::Respond{std::move(envelope)});
   } catch (py::error_already_set& error) {
+    replies_.erase(id);
     http::PlainResponse plain = http::plain_response(500);
     envelope->head = std::move(plain.head);
     envelope->answer = std::move(plain.body);

@@ -76,6 +76,10 @@ class Application : public std::enable_shared_from_this<Application> {
 
   // A command from outside a callback, or inside one. False: the server has stopped.
   bool send(server::Command&& command);
+  // The same without ringing: ring() follows soon.
+  bool leave(server::Command&& command);
+  // Calls a function whose commands are gathered as those of a callback are.
+  void gather(const pybind11::object& function);
 
  private:
   struct Announced {

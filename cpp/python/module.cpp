@@ -43,9 +43,13 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<Reply, std::shared_ptr<Reply>>(m, "Reply")
       .def("send", &Reply::send, py::arg("normal"))
+      .def("send_plain", &Reply::send_plain, py::arg("result"))
       .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"),
            py::arg("filler") = py::none())
-      .def("write", &Reply::write, py::arg("data"), py::arg("acknowledge") = false)
+      .def("write", &Reply::write, py::arg("data"), py::arg("acknowledge") = false,
+           py::arg("ring") = true)
+      .def("ring", &Reply::ring)
+      .def("gather", &Reply::gather, py::arg("func"))
       .def("end", &Reply::end)
       .def("cut", &Reply::cut)
       .def_property_readonly("done", &Reply::done)

@@ -28,6 +28,14 @@ void Reply::send(const py::object& normal) {
   finish(server::Respond{std::move(envelope)});
 }
 
+bool Reply::send_plain(py::handle result) {
+  auto envelope = std::make_unique<server::Envelope>();
+  envelope->id = id_;
+  if (!from_plain(result, *envelope)) return false;
+  finish(server::Respond{std::move(envelope)});
+  return true;
+}
+
 void Reply::start(int status, const py::object& headers, std::optional<std::uint64_t> length,
                   const std::optional<std::pair<double, std::string>>& filler) {
   server::Envelope envelope;
@@ -40,8 +48,18 @@ void Reply::start(int status, const py::object& headers, std::optional<std::uint
   post(server::StreamHead{id_, std::move(envelope.head), length, std::move(silence)});
 }
 
-void Reply::write(py::handle data, bool acknowledge) {
-  post(server::StreamData{id_, to_payload(data).data, acknowledge});
+void Reply::write(py::handle data, bool acknowledge, bool ring) {
+  if (done_) return;
+  server::StreamData piece{id_, to_payload(data).data, acknowledge};
+  ring ? application_->send(std::move(piece)) : application_->leave(std::move(piece));
+}
+
+void Reply::ring() {
+  application_->ring();
+}
+
+void Reply::gather(const py::object& function) {
+  application_->gather(function);
 }
 
 void Reply::end() {

@@ -26,12 +26,19 @@ class Reply {
 
   // (status, [(name, value), ...], bytes | None | File): the whole answer.
   void send(const pybind11::object& normal);
+  // The same from a dict of the plain shape (response.h); false if it is of another, and not sent.
+  bool send_plain(pybind11::handle result);
   // The head of an answer whose body follows in pieces; length None: chunked. `filler`: (seconds
   // without a piece, what is sent then).
   void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length,
              const std::optional<std::pair<double, std::string>>& filler);
-  // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far.
-  void write(pybind11::handle data, bool acknowledge);
+  // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far. `ring`
+  // false: ring() follows soon, or it is inside of gather().
+  void write(pybind11::handle data, bool acknowledge, bool ring);
+  void ring();
+  // Calls a function that writes: its pieces leave together, but for those that have waited for
+  // milliseconds.
+  void gather(const pybind11::object& function);
   void end();
   // Gives up: 500 where nothing was sent yet, else the connection is cut.
   void cut();

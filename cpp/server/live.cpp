@@ -78,10 +78,7 @@ void Server::Live::on_connection_closed() {
 }
 
 void Server::Live::take_mail() {
-  if (!mailbox_.drain(mail_)) {
-    if (sink_.idle() && mail_ticker_ != nullptr) mail_ticker_->stop();
-    return;
-  }
+  if (!mailbox_.drain(mail_)) return watch_mail();
   context_.clock.tick();
   // Carrying a command out may take mail again (a stop does), so the batch is set aside.
   std::vector<Command> batch;
@@ -93,6 +90,17 @@ void Server::Live::take_mail() {
   }
   context_.outbox.flush();
   close_broken();
+  watch_mail();
+}
+
+// Looks by itself as long as the application is at work.
+void Server::Live::watch_mail() {
+  if (mail_ticker_ == nullptr) return;
+  if (sink_.idle()) {
+    mail_ticker_->stop();
+  } else if (!mail_ticker_->active()) {
+    mail_ticker_->start(kMailCheckMs);
+  }
 }
 
 void Server::Live::close_broken() {

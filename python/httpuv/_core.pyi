@@ -97,6 +97,8 @@ class Reply:
     on_half_closed: Callable[[], object] | None  # the client sends no more
     def send(self, normal: Normal) -> None:
         """Answer with a body that is at hand."""
+    def send_plain(self, result: object) -> bool:
+        """The same with what `call` returned; False, and nothing done, if that is no plain dict."""
     def start(
         self,
         status: int,
@@ -108,8 +110,15 @@ class Reply:
 
         `filler`: after so many seconds without a piece, the I/O thread sends these bytes.
         """
-    def write(self, data: str | bytes, acknowledge: bool = False) -> None:
-        """Send the next piece; on_taken is called if `acknowledge`."""
+    def write(self, data: str | bytes, acknowledge: bool = False, ring: bool = True) -> None:
+        """Send the next piece; on_taken is called if `acknowledge`.
+
+        Without `ring`, ring() is to follow soon.
+        """
+    def ring(self) -> None:
+        """Have the I/O thread look at what was written."""
+    def gather(self, func: Callable[[], object]) -> None:
+        """Call a function; what it writes leaves together, or within a few milliseconds."""
     def end(self) -> None:
         """The body is complete."""
     def cut(self) -> None:

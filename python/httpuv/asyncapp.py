@@ -63,7 +63,8 @@ class Answers:
             return call
 
         def with_disconnected(req: dict[str, Any]) -> Any:
-            req.setdefault("httpuv.disconnected", Disconnected())
+            if "httpuv.disconnected" not in req:
+                req["httpuv.disconnected"] = Disconnected()
             loop = tasks.running_loop()
             return call(req) if loop is None else eager.run(call(req), loop)
 
@@ -73,12 +74,14 @@ class Answers:
         self, result: object, environ: dict[str, Any], reply: _core.Reply
     ) -> Normal | None:
         """Answer a request with what the application returned. The core calls this."""
-        if isinstance(result, Mapping):
+        if inspect.iscoroutine(result):
+            Answer(self, environ, reply).wait_for(result)
+        elif isinstance(result, Mapping):
             if not is_streamed(result.get("body")):
                 return convert(result)
             answer = Answer(self, environ, reply)
             try:
-                answer.stream(result)
+                answer.stream(result, inside=True)
             except Exception:
                 answer.finish()  # the core logs it and answers
                 raise
@@ -109,7 +112,10 @@ class Answer:
         self.answers = answers
         self.environ = environ
         self.reply = reply
-        self.gone: Disconnected = environ.setdefault("httpuv.disconnected", Disconnected())
+        gone = environ.get("httpuv.disconnected")
+        if gone is None:
+            gone = environ["httpuv.disconnected"] = Disconnected()
+        self.gone: Disconnected = gone
         self.events: EventStream | None = None
         self._over = False
         # What makes it end early: cancels a task or a future, closes a stream.
@@ -248,6 +254,9 @@ class Answer:
 
     def _have(self, result: object) -> None:
         try:
+            if self.reply.send_plain(result):
+                self.finish()
+                return
             if isinstance(result, Mapping) and is_streamed(result.get("body")):
                 return self.stream(result)
             normal = convert(result)
@@ -255,8 +264,8 @@ class Answer:
         except Exception as error:
             self.fail(error)
 
-    def stream(self, result: Mapping[Any, Any]) -> None:
-        """Send the pieces of the body as they come.
+    def stream(self, result: Mapping[Any, Any], inside: bool = False) -> None:
+        """Send the pieces of the body as they come. `inside` of the callback itself, or not.
 
         Raises:
             TypeError, ValueError: Status or headers are wrong.
@@ -277,7 +286,7 @@ class Answer:
         else:
             sync = Stream(self, body, length, empty)
             self._cancelled_by(sync.leave)
-            sync.begin()
+            sync.begin_here() if inside else sync.begin()
 
 
 async def _result_of(awaitable: Awaitable[Any]) -> Any:

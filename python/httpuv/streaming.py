@@ -82,7 +82,7 @@ class _Flow:
         ask = self.sent - self._asked >= _STEP
         if ask:
             self._asked = self.sent
-        self.answer.reply.write(data, ask)
+        self._send(data, ask)
 
     def end(self) -> None:
         """The iterable has ended.
@@ -95,6 +95,9 @@ class _Flow:
                 f"the body ended after {self.sent} bytes; its Content-Length is {self.length}"
             )
         self.answer.finish(self.answer.reply.end)
+
+    def _send(self, data: bytes, ask: bool) -> None:
+        self.answer.reply.write(data, ask)
 
     def _on_taken(self, total: int) -> None:
         self.taken = total
@@ -118,8 +121,12 @@ class Stream(_Flow):
         self._closed = False
 
     def begin(self) -> None:
-        """Have the first piece asked for."""
+        """Have the first piece asked for, on the thread that runs the callbacks."""
         self._post()
+
+    def begin_here(self) -> None:
+        """Ask for the first pieces now, inside of the callback."""
+        self._step()
 
     def resume(self) -> None:
         """Go on."""
@@ -132,7 +139,7 @@ class Stream(_Flow):
         self.answer.answers.source.queue.post(self._close)
 
     def _post(self) -> None:
-        self.answer.answers.source.queue.post(self._step)
+        self.answer.answers.source.queue.post(lambda: self.answer.reply.gather(self._step))
 
     def _step(self) -> None:
         if self._running:
@@ -193,6 +200,7 @@ class AsyncStream(_Flow):
         super().__init__(answer, length, empty)
         self._body = body
         self._room: asyncio.Future[None] | None = None
+        self._gathering = False
 
     async def run(self) -> None:
         """Send it all."""
@@ -222,6 +230,17 @@ class AsyncStream(_Flow):
                 await close()
             except Exception as error:
                 log_failure("aclose() of a body", self.answer.environ, error)
+
+    def _send(self, data: bytes, ask: bool) -> None:
+        # The first piece leaves at once, those that follow in the same turn of the loop together.
+        self.answer.reply.write(data, ask, not self._gathering)
+        if not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_soon(self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self.answer.reply.ring()
 
     async def _until_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()

@@ -128,10 +128,7 @@ class _Job:
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """The asyncio loop that is running on this thread."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+    return asyncio._get_running_loop()  # without the exception that its better known kin raises
 
 
 # --- the private loop ---------------------------------------------------------------------------
