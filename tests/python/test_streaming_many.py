@@ -18,7 +18,7 @@ from test_async import Start, start
 
 assert start  # a fixture
 
-COUNT = 200_000 if os.environ.get("HTTPUV_SOAK") else 6_000
+COUNT = 200_000 if os.environ.get("HTTPUV_SOAK") else 4_000
 PIPELINED = 20
 #: Bytes that memory may grow by, for the allocator's sake: those of 200,000 would be 40 each.
 MOST = 8 * 1024 * 1024

@@ -45,4 +45,4 @@ class ThreadDispatcher(Dispatcher):
                 # SystemExit and its like, which would leave the server without callbacks.
                 log_failure("a callback", None, error)
         if self._thread is None:
-            self.source.run_now(0.0, True)  # what the servers said last
+            self.run_rest()
