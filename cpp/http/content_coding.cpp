@@ -43,13 +43,13 @@ void vary_by_coding(ResponseHead& head) {
   bool said = false;
   std::string list;
   std::string others;
-  each_field(head.fields(), [&](std::string_view line, std::string_view name,
-                                std::string_view value) {
-    if (!base::iequals(name, "vary")) return append_line(others, line);
-    said = said || base::has_list_token(value, "accept-encoding") ||
-           base::has_list_token(value, "*");
-    if (!value.empty()) list.append(list.empty() ? "" : ", ").append(value);
-  });
+  each_field(head.fields(),
+             [&](std::string_view line, std::string_view name, std::string_view value) {
+               if (!base::iequals(name, "vary")) return append_line(others, line);
+               said = said || base::has_list_token(value, "accept-encoding") ||
+                      base::has_list_token(value, "*");
+               if (!value.empty()) list.append(list.empty() ? "" : ", ").append(value);
+             });
   if (said) return;
   list.append(list.empty() ? "" : ", ").append("Accept-Encoding");
   others.append("Vary: ").append(list).append("\r\n");
@@ -59,15 +59,15 @@ void vary_by_coding(ResponseHead& head) {
 void mark_coded(ResponseHead& head, std::string_view coding) {
   std::string fields;
   fields.reserve(head.fields().size() + 32);
-  each_field(head.fields(), [&](std::string_view line, std::string_view name,
-                                std::string_view value) {
-    if (base::iequals(name, "accept-ranges")) return;
-    if (base::iequals(name, "etag") && value.starts_with('"')) {
-      fields.append("ETag: W/").append(value).append("\r\n");
-    } else {
-      append_line(fields, line);
-    }
-  });
+  each_field(head.fields(),
+             [&](std::string_view line, std::string_view name, std::string_view value) {
+               if (base::iequals(name, "accept-ranges")) return;
+               if (base::iequals(name, "etag") && value.starts_with('"')) {
+                 fields.append("ETag: W/").append(value).append("\r\n");
+               } else {
+                 append_line(fields, line);
+               }
+             });
   fields.append("Content-Encoding: ").append(coding).append("\r\n");
   head.replace_fields(std::move(fields));
   head.has_content_encoding = true;

@@ -33,7 +33,7 @@ void Application::begin_upload(const server::ExchangeId& id, const py::dict& env
 
 void Application::on_event(server::BodyEvent&& event) {
   const auto found = uploads_.find(event.id);
-  if (found == uploads_.end()) return;  // it was answered meanwhile
+  if (found == uploads_.end()) return;                 // it was answered meanwhile
   const auto [environment, receiver] = found->second;  // a callback may make the entry go away
   try {
     if (!event.bytes.empty()) receiver.attr("data")(py::bytes(event.bytes));

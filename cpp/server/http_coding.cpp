@@ -64,14 +64,13 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
   };
   auto job = std::make_shared<Job>(Job{std::move(body), {}});
   // The work is done on a plain pointer: only the loop thread shares the ownership.
-  context_.loop.work([job = job.get()] { job->coded = files::gzip(job->plain); },
-                     [&context = context_, id = connection_.id(), sequence = exchange.sequence,
-                      job] {
-                       Connection* const connection = context.connections.find(id);
-                       if (connection == nullptr || connection->websocket() != nullptr) return;
-                       connection->http().coded(sequence, std::move(job->plain),
-                                                std::move(job->coded));
-                     });
+  context_.loop.work(
+      [job = job.get()] { job->coded = files::gzip(job->plain); },
+      [&context = context_, id = connection_.id(), sequence = exchange.sequence, job] {
+        Connection* const connection = context.connections.find(id);
+        if (connection == nullptr || connection->websocket() != nullptr) return;
+        connection->http().coded(sequence, std::move(job->plain), std::move(job->coded));
+      });
 }
 
 void HttpSession::coded(std::uint32_t sequence, std::string&& plain,
@@ -112,8 +111,7 @@ void HttpSession::code_piece_on_pool(Exchange& exchange) {
   context_.loop.work(
       [job = stream.coder.get()] {
         job->coded.clear();
-        job->failed =
-            !job->gzip.code(job->plain, files::GzipStream::Until::kFlushed, job->coded);
+        job->failed = !job->gzip.code(job->plain, files::GzipStream::Until::kFlushed, job->coded);
       },
       [&context = context_, id = connection_.id(), sequence = exchange.sequence,
        coder = stream.coder] {

@@ -134,9 +134,8 @@ void HttpSession::acknowledge(Exchange& exchange) {
 void HttpSession::drained_stream(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
   if (stream.acknowledged == 0 || stream.coding()) return;
-  context_.events.emplace_back(
-      StreamTakenEvent{{connection_.id(), exchange.sequence},
-                       std::exchange(stream.acknowledged, 0)});
+  context_.events.emplace_back(StreamTakenEvent{{connection_.id(), exchange.sequence},
+                                                std::exchange(stream.acknowledged, 0)});
 }
 
 void HttpSession::stream_end(std::uint32_t sequence) {

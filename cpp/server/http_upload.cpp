@@ -14,9 +14,8 @@ void HttpSession::pass_on(std::string_view bytes, bool last) {
   Exchange* const exchange = current();
   if (exchange == nullptr) return;
   const ExchangeId id{connection_.id(), current_};
-  BodyEvent* event = context_.events.empty()
-                         ? nullptr
-                         : std::get_if<BodyEvent>(&context_.events.back());
+  BodyEvent* event =
+      context_.events.empty() ? nullptr : std::get_if<BodyEvent>(&context_.events.back());
   if (event == nullptr || event->id != id) {
     event = &std::get<BodyEvent>(context_.events.emplace_back(BodyEvent{id, {}, false}));
   }

@@ -166,9 +166,9 @@ struct WsCloseEvent {
   bool clean = false;
 };
 
-using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEvent, StreamTakenEvent,
-                           WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent,
-                           WsDroppedEvent, WsLastEvent, WsCloseEvent>;
+using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEvent,
+                           StreamTakenEvent, WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent,
+                           WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent>;
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.
@@ -203,8 +203,8 @@ struct SetRoutes {
   std::promise<void> done;
 };
 
-// What is sent on a stream that nothing was sent on for so long, so that nobody in between takes the
-// connection for dead.
+// What is sent on a stream that nothing was sent on for so long, so that nobody in between takes
+// the connection for dead.
 struct Filler {
   std::string bytes;
   std::int64_t after_ms = 0;
@@ -297,8 +297,8 @@ struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamEnd, Cut, WsSend,
-                             WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish, WsAcknowledge,
-                             WsConclude, WsQueued, IsPresent, SetRoutes, Stop>;
+using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamEnd,
+                             Cut, WsSend, WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish,
+                             WsAcknowledge, WsConclude, WsQueued, IsPresent, SetRoutes, Stop>;
 
 }  // namespace httpuv::server

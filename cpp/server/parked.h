@@ -70,8 +70,8 @@ struct HttpSession::Streamed {
   bool started = false;
   bool ended = false;
   std::unique_ptr<Silence> silence;  // null: it has no filler
-  std::shared_ptr<Coder> coder;  // null: the body is sent as it is
-  std::string uncoded;           // what the coder has not been given yet
+  std::shared_ptr<Coder> coder;      // null: the body is sent as it is
+  std::string uncoded;               // what the coder has not been given yet
 
   [[nodiscard]] bool coding() const { return coder != nullptr && coder->busy; }
 };

@@ -29,8 +29,8 @@ namespace httpuv::server {
 
 // What the application of a server can do.
 struct Abilities {
-  bool call = true;         // without it every dynamic request is 404
-  bool on_headers = false;  // with it every dynamic request is announced when its head has come
+  bool call = true;          // without it every dynamic request is 404
+  bool on_headers = false;   // with it every dynamic request is announced when its head has come
   bool stream_body = false;  // with it a body is announced by its head, and comes in pieces
   bool websocket = false;    // without it a request for one is a request like any other
 };

@@ -105,8 +105,8 @@ TEST_CASE("it may be switched off") {
 TEST_CASE("answers that are coded meanwhile keep their order") {
   TestServer server(serve);
   TestClient client(server.port());
-  client.send(get("/short") + get("/whole") + get("/short") + get("/pieces?5000") +
-              get("/whole") + get("/short"));
+  client.send(get("/short") + get("/whole") + get("/short") + get("/pieces?5000") + get("/whole") +
+              get("/short"));
   const std::size_t size = files::gzip(kPlain)->size();
   CHECK(client.read_until("short").ends_with("short"));
   client.read_until("\r\n\r\n");
@@ -171,7 +171,9 @@ TEST_CASE("a stream with a filler does not fall silent, and says nothing else") 
   CHECK(client.read_until("\r\n0\r\n\r\n").ends_with("0\r\n\r\n"));
   client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   client.read_until(":\n\n");
-  SUBCASE("the client leaves") { client.vanish(); }
+  SUBCASE("the client leaves") {
+    client.vanish();
+  }
   SUBCASE("the server stops") {}
 }
 

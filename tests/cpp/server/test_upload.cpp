@@ -211,7 +211,9 @@ TEST_CASE("a client that leaves in the middle of a body is reported") {
     TestClient client(server.port());
     client.send(put(1000) + "some");
     while (reader.bytes == 0) std::this_thread::yield();
-    SUBCASE("by RST") { client.vanish(); }
+    SUBCASE("by RST") {
+      client.vanish();
+    }
     SUBCASE("by FIN") {}
   }
   while (reader.lost == 0) std::this_thread::yield();
