@@ -43,7 +43,7 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<Reply, std::shared_ptr<Reply>>(m, "Reply")
       .def("send", &Reply::send, py::arg("normal"))
-      .def("send_plain", &Reply::send_plain, py::arg("result"))
+      .def("send_plain", &Reply::send_plain, py::arg("result"), py::arg("ring") = true)
       .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"),
            py::arg("filler") = py::none())
       .def("write", &Reply::write, py::arg("data"), py::arg("acknowledge") = false,

@@ -28,11 +28,15 @@ void Reply::send(const py::object& normal) {
   finish(server::Respond{std::move(envelope)});
 }
 
-bool Reply::send_plain(py::handle result) {
+bool Reply::send_plain(py::handle result, bool ring) {
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id_;
   if (!from_plain(result, *envelope)) return false;
-  finish(server::Respond{std::move(envelope)});
+  if (done_) return true;
+  done_ = true;
+  server::Respond answer{std::move(envelope)};
+  ring ? application_->send(std::move(answer)) : application_->leave(std::move(answer));
+  application_->forget_reply(id_);
   return true;
 }
 

@@ -27,7 +27,8 @@ class Reply {
   // (status, [(name, value), ...], bytes | None | File): the whole answer.
   void send(const pybind11::object& normal);
   // The same from a dict of the plain shape (response.h); false if it is of another, and not sent.
-  bool send_plain(pybind11::handle result);
+  // `ring` as for write().
+  bool send_plain(pybind11::handle result, bool ring);
   // The head of an answer whose body follows in pieces; length None: chunked. `filler`: (seconds
   // without a piece, what is sent then).
   void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length,

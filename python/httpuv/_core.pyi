@@ -97,8 +97,11 @@ class Reply:
     on_half_closed: Callable[[], object] | None  # the client sends no more
     def send(self, normal: Normal) -> None:
         """Answer with a body that is at hand."""
-    def send_plain(self, result: object) -> bool:
-        """The same with what `call` returned; False, and nothing done, if that is no plain dict."""
+    def send_plain(self, result: object, ring: bool = True) -> bool:
+        """The same with what `call` returned; False, and nothing done, if that is no plain dict.
+
+        Without `ring`, ring() is to follow soon.
+        """
     def start(
         self,
         status: int,

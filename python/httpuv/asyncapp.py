@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import inspect
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ _LATE: Normal = (
     b"503 Service Unavailable\n",
 )
 
+#: Seconds that an answer may wait for others of the same turn of an asyncio loop.
+_RING_EVERY = 0.002
+
 _over_lock = threading.Lock()
 
 
@@ -49,6 +53,8 @@ class Answers:
         self.source = source
         self.timeout = timeout
         self.open: set[Answer] = set()
+        self._gathering = False  # a ring is due at the end of the asyncio loop's turn
+        self._rung = 0.0  # when the last was
 
     def prepare(self, call: Callable[[dict[str, Any]], Any] | None) -> Any:
         """``call``; if it is a coroutine function, with requests that can tell of their clients.
@@ -92,6 +98,29 @@ class Answers:
         else:
             return convert(result)
         return None
+
+    def rings(self, reply: _core.Reply) -> bool:
+        """Whether what is sent now is to ring the I/O thread.
+
+        On one core every ring is a switch of threads. So in a turn of an asyncio loop only the
+        first does, and those that come milliseconds later; one more at its end is for the rest.
+        """
+        loop = tasks.running_loop()
+        if loop is None:
+            return True
+        now = time.monotonic()
+        if self._gathering:
+            if now - self._rung < _RING_EVERY:
+                return False
+        else:
+            self._gathering = True
+            loop.call_soon(self._gathered, reply)
+        self._rung = now
+        return True
+
+    def _gathered(self, reply: _core.Reply) -> None:
+        self._gathering = False
+        reply.ring()
 
     def end_events(self) -> None:
         """The server is about to stop: streams of events, which would not end by themselves, do."""
@@ -254,7 +283,7 @@ class Answer:
 
     def _have(self, result: object) -> None:
         try:
-            if self.reply.send_plain(result):
+            if self.reply.send_plain(result, self.answers.rings(self.reply)):
                 self.finish()
                 return
             if isinstance(result, Mapping) and is_streamed(result.get("body")):

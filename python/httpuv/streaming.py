@@ -200,7 +200,6 @@ class AsyncStream(_Flow):
         super().__init__(answer, length, empty)
         self._body = body
         self._room: asyncio.Future[None] | None = None
-        self._gathering = False
 
     async def run(self) -> None:
         """Send it all."""
@@ -232,15 +231,8 @@ class AsyncStream(_Flow):
                 log_failure("aclose() of a body", self.answer.environ, error)
 
     def _send(self, data: bytes, ask: bool) -> None:
-        # The first piece leaves at once, those that follow in the same turn of the loop together.
-        self.answer.reply.write(data, ask, not self._gathering)
-        if not self._gathering:
-            self._gathering = True
-            asyncio.get_running_loop().call_soon(self._gathered)
-
-    def _gathered(self) -> None:
-        self._gathering = False
-        self.answer.reply.ring()
+        reply = self.answer.reply
+        reply.write(data, ask, self.answer.answers.rings(reply))
 
     async def _until_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()
