@@ -19,8 +19,8 @@ endif
 SOURCES := $(shell find CMakeLists.txt cpp python vendor -type f -not -path '*/source/*' -not -name '*.pyc')
 STAGE := tests/tools/stage.sh
 
-.PHONY: build demo test test-cpp test-python lint sanitize asan tsan fuzz test-packaging test-other-python \
-  test-all-pythons tidy format bench conformance wheel clean
+.PHONY: build demo test test-cpp test-python test-autobahn lint sanitize asan tsan fuzz test-packaging \
+  test-other-python test-all-pythons tidy format bench conformance wheel clean
 
 build: .make/installed
 
@@ -52,9 +52,9 @@ demo: build
 
 # ---- testing -------------------------------------------------------------------------------------------------
 
-STAGES := lint test-cpp test-python asan asan-python tsan fuzz test-packaging test-other-python
+STAGES := lint test-cpp test-python test-autobahn asan asan-python tsan fuzz test-packaging test-other-python
 
-test: lint test-cpp test-python sanitize fuzz test-packaging test-other-python
+test: lint test-cpp test-python test-autobahn sanitize fuzz test-packaging test-other-python
 	@$(STAGE) --summary $(STAGES)
 
 lint: .make/dev
@@ -66,6 +66,10 @@ test-cpp: .make/dev
 
 test-python: .make/dev .make/installed
 	@$(STAGE) test-python python -m pytest tests/python
+
+test-autobahn: .make/dev .make/installed
+	@tests/tools/autobahn.sh
+	@$(STAGE) test-autobahn python -m pytest tests/conformance
 
 sanitize: asan tsan
 

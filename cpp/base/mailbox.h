@@ -44,6 +44,11 @@ class Mailbox {
     return first ? Post::kFirst : Post::kQueued;
   }
 
+  bool empty() {
+    const std::lock_guard lock(mutex_);
+    return items_.empty();
+  }
+
   // Swaps everything that waits into `into`, whose own items are dropped but whose capacity is
   // used for what comes next. False when nothing waited.
   bool drain(std::vector<T>& into) {

@@ -23,7 +23,7 @@ class Utf8Validator {
   void reset() { state_ = 0; }
 
  private:
-  std::uint8_t state_ = 0;
+  std::uint8_t state_ = 0;  // 0: not in the middle of a character
 };
 
 }  // namespace httpuv::base

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "files/descriptor.h"
+#include "base/descriptor.h"
 #include "files/stamp.h"
 
 namespace httpuv::files {
@@ -23,7 +23,7 @@ std::string_view coding_name(Coding coding);       // "br", "zstd", "gzip"
 std::string_view coding_extension(Coding coding);  // ".br", ".zst", ".gz"
 
 struct FileEntry {
-  Descriptor fd;        // only when the bytes are not in memory
+  base::Descriptor fd;  // only when the bytes are not in memory
   std::string content;  // the bytes, when in_memory
   bool in_memory = false;
   std::uint64_t size = 0;

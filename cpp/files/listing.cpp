@@ -129,7 +129,7 @@ std::string listing_page(Directory&& directory, const Opener& opener, const Opti
   const int fd = directory.fd.release();
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
   if (stream == nullptr) {
-    directory.fd = Descriptor(fd);
+    directory.fd = base::Descriptor(fd);
     return "";
   }
   std::vector<Row> rows;

@@ -6,14 +6,14 @@
 #include <string>
 #include <string_view>
 
-#include "files/descriptor.h"
+#include "base/descriptor.h"
 #include "files/opener.h"
 #include "files/options.h"
 
 namespace httpuv::files {
 
 struct Directory {
-  Descriptor fd;
+  base::Descriptor fd;
   std::string_view url;   // decoded, "/a/b/"
   std::string_view rest;  // where it lies below the root of `opener`
   bool has_parent = false;

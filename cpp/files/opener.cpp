@@ -66,7 +66,7 @@ std::string path_of(int fd) {
 // Follows every link, then asks the kernel where it ended: what counts is the file that is open,
 // so nothing that happens to the tree in between matters.
 int open_checked(int root, const char* path) {
-  const Descriptor found(open_at(root, path, kLookup));
+  const base::Descriptor found(open_at(root, path, kLookup));
   if (!found.valid()) return -1;
   const std::string inside = path_of(root);
   const std::string place = path_of(found.get());
@@ -118,7 +118,7 @@ Opened Opener::open(std::string_view path) const {
     opened.error = errno;
     return opened;
   }
-  opened.fd = Descriptor(fd);
+  opened.fd = base::Descriptor(fd);
   if (::fstat(fd, &opened.status) != 0) {
     opened.error = errno;
   } else if (!S_ISREG(opened.status.st_mode) && !S_ISDIR(opened.status.st_mode)) {
@@ -147,7 +147,7 @@ int Opener::open_beneath(const std::string& path) const {
 }
 
 int Opener::walk(const std::string& path) const {
-  Descriptor directory;
+  base::Descriptor directory;
   std::size_t begin = 0;
   for (;;) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
@@ -162,7 +162,7 @@ int Opener::walk(const std::string& path) const {
       return maybe_link ? open_checked(root_, path.c_str()) : -1;
     }
     if (last) return fd;
-    directory = Descriptor(fd);
+    directory = base::Descriptor(fd);
     begin = end + 1;
   }
 }

@@ -11,12 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "files/descriptor.h"
+#include "base/descriptor.h"
 
 namespace httpuv::files {
 
 struct Opened {
-  Descriptor fd;  // for reading; invalid when error != 0
+  base::Descriptor fd;  // for reading; invalid when error != 0
   struct stat status = {};
   int error = 0;  // errno; EXDEV: leads out of the root
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/percent.h"
 #include "files/fields.h"
 #include "files/gzip.h"
@@ -86,7 +87,7 @@ class Search {
   std::string root_path_;
   std::string rest_;
   bool route_is_file_ = false;
-  Descriptor root_;
+  base::Descriptor root_;
   Finding finding_;
 };
 
@@ -98,7 +99,7 @@ Finding Search::run() {
 }
 
 bool Search::open_root_directory() {
-  root_ = Descriptor(open_root(root_path_));
+  root_ = base::Descriptor(open_root(root_path_));
   if (root_.valid()) return true;
   if (errno != ENOTDIR) {
     finding_.settled = false;
@@ -120,7 +121,7 @@ bool Search::open_root_directory() {
   route_is_file_ = true;
   rest_ = root_path_.substr(slash + 1);
   root_path_.resize(std::max<std::size_t>(slash, 1));
-  root_ = Descriptor(open_root(root_path_));
+  root_ = base::Descriptor(open_root(root_path_));
   if (!root_.valid()) failed(errno);
   return root_.valid();
 }
@@ -154,7 +155,7 @@ void Search::found_file(const std::string& rest, Opened&& file) {
 
   // Kept for gzip; load_file() may drop the descriptor.
   const bool compress = options_.gzip && !coded && worth_compressing(type);
-  const Descriptor again(compress ? ::fcntl(file.fd.get(), F_DUPFD_CLOEXEC, 0) : -1);
+  const base::Descriptor again(compress ? ::fcntl(file.fd.get(), F_DUPFD_CLOEXEC, 0) : -1);
 
   Loaded loaded = load_file(std::move(file), limits_.small_file);
   if (loaded.error != 0) return failed(loaded.error);

@@ -25,7 +25,8 @@ class FileRef {
 
   int fd() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
-  // False: what is read now would not go together with what was sent. Asked before each slice.
+  // False: what is read now would not go together with what was sent. Asked before each slice that
+  // sendfile(2) sends, and after reading what is sent otherwise.
   bool unchanged() const { return check_ == nullptr || check_(owner_.get()); }
 
  private:

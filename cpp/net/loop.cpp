@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <thread>
 #include <utility>
 
 namespace httpuv::net {
@@ -104,7 +105,19 @@ void Loop::end_if_idle() {
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
 }
 
+bool Loop::linger(std::chrono::microseconds most, const std::function<bool()>& ready) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + most;
+  lingering_.store(true);
+  do {
+    std::this_thread::yield();
+  } while (!ready() && Clock::now() < end);
+  lingering_.store(false);
+  return ready();
+}
+
 void Loop::wake() noexcept {
+  if (lingering_.load()) return std::this_thread::yield();
   const std::lock_guard lock(wake_mutex_);
   if (wakeable_) uv_async_send(&async_);
 }

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -65,6 +66,11 @@ class Loop final : private WheelAlarm {
   // Any thread, at any time before the destructor: has on_wake called soon. Calls in between are
   // merged.
   void wake() noexcept;
+
+  // Instead of sleeping at once: gives the processor away until ready(), at most for so long.
+  // Meanwhile a wake() only gives it away, too, so that the thread that calls it need not put this
+  // one to sleep and wake it again. Returns ready(), after which no wake() is lost.
+  bool linger(std::chrono::microseconds most, const std::function<bool()>& ready);
 
   // After wake(); what for is the owner's business (to drain a mailbox).
   std::function<void()> on_wake;
@@ -132,7 +138,8 @@ class Loop final : private WheelAlarm {
   ListLink turn_tasks_;
   std::mutex wake_mutex_;
   bool wakeable_ = false;  // guarded by wake_mutex_: async_ may be touched
-  bool forking_ = false;   // of the thread that forks
+  std::atomic<bool> lingering_{false};
+  bool forking_ = false;  // of the thread that forks
   std::atomic<bool> forked_{false};
   DescriptorSet descriptors_;
   Residency residency_;

@@ -213,6 +213,7 @@ int Outbox::write_tail(FileRange& range) {
     return 0;
   }
   if (count < 0) return static_cast<int>(count);
+  if (!range.file.unchanged()) return UV_EOF;
   const uv_buf_t buffer{tail_.get(), static_cast<std::size_t>(count)};
   return submit(&buffer, 1, static_cast<std::size_t>(count));
 }
@@ -241,7 +242,7 @@ void Outbox::pool_read_done(PoolRead& read) {
     budget_ = Stream::kFileSlice;
     return go_on();
   }
-  if (read.result == 0) return stream_.outbox_failed(UV_EOF);
+  if (read.result == 0 || !read.file.unchanged()) return stream_.outbox_failed(UV_EOF);
   tail_ = std::move(read.into);
   const uv_buf_t buffer{tail_.get(), static_cast<std::size_t>(read.result)};
   const int error = submit(&buffer, 1, buffer.len);

@@ -151,6 +151,7 @@ int Stream::send_file(std::string_view head, FileRef file, std::uint64_t offset,
                       std::uint64_t length) {
   if (length == 0) return write(head);
   if (const int error = refusal(); error != 0) return error;
+  if (!file.unchanged()) return fail(UV_EOF);  // it may have waited for its turn
   std::size_t budget = kFileSlice;
   if (!outbox_) {
     const auto slice = static_cast<std::size_t>(std::min<std::uint64_t>(length, kFileSlice));

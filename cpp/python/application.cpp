@@ -19,8 +19,8 @@ namespace {
 // rarely, and long before it stops reading, or in time to have it go on (at a half).
 constexpr std::size_t kConsumedPart = 8;
 
-// What the core counts for a message beyond its bytes.
-constexpr std::size_t kMessageCost = 64;
+// Memory of messages that is kept between two of them.
+constexpr std::size_t kMaxMemory = std::size_t{256} * 1024;
 
 std::uint64_t key_of(const server::ConnectionId& id) {
   return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
@@ -33,6 +33,11 @@ py::object text(const std::string& utf8) {
   return py::reinterpret_steal<py::object>(object);
 }
 
+// Whose callback this thread is in: the queue rings its server afterwards.
+thread_local const Application* t_handling = nullptr;
+
+thread_local std::string t_memory;  // of the last message
+
 }  // namespace
 
 py::object exception_of(const py::error_already_set& error) {
@@ -41,46 +46,67 @@ py::object exception_of(const py::error_already_set& error) {
   return exception;
 }
 
-Application::Application(Callbacks callbacks, const py::dict& constants, std::size_t max_unread)
+// The loop thread's end of it: batches go to the queue.
+class Application::Sink final : public server::EventSink {
+ public:
+  explicit Sink(Application& application) : application_(application) {}
+  void deliver(std::vector<server::Event>& events) override { application_.deliver(events); }
+  [[nodiscard]] bool idle() const override { return application_.idle(); }
+
+ private:
+  Application& application_;
+};
+
+Application::Application(Callbacks callbacks, const py::dict& constants, server::Settings settings,
+                         const std::shared_ptr<Queue>& queue)
     : callbacks_(std::move(callbacks)),
       environment_(constants),
-      consumed_step_(max_unread / kConsumedPart) {}
+      consumed_step_(settings.limits.ws_max_unread / kConsumedPart),
+      queue_(queue),
+      server_(std::move(settings), std::make_unique<Sink>(*this)) {}
 
-void Application::ring() {
-  if (server_ != nullptr) server_->ring();
+void Application::deliver(std::vector<server::Event>& events) {
+  unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
+  if (const auto queue = queue_.lock()) queue->push(shared_from_this(), events);
+}
+
+void Application::ring(int handled) {
+  server_.ring();
+  unhandled_.fetch_sub(static_cast<std::size_t>(handled), std::memory_order_relaxed);
 }
 
 bool Application::send(server::Command&& command) {
   // From a callback the queue rings when the batch is through; from elsewhere nobody else would.
-  const bool ring = handling_ != std::this_thread::get_id();
-  return server_ != nullptr && server_->post(std::move(command), ring);
+  return server_.post(std::move(command), t_handling != this);
+}
+
+void Application::post(const server::ConnectionId& id, py::object function) {
+  if (const auto queue = queue_.lock()) queue->post(shared_from_this(), id, std::move(function));
 }
 
 bool Application::leave(server::Command&& command) {
-  return server_ != nullptr && server_->post(std::move(command), false);
+  return server_.post(std::move(command), false);
 }
 
 void Application::gather(const py::object& function) {
   struct Finally {
     Application& application;
-    std::thread::id outer;
+    const Application* outer;
     ~Finally() {
-      application.handling_ = outer;
-      application.batch_handled();
-      application.ring();
+      t_handling = outer;
+      application.ring(1);
     }
-  } const finally{*this, std::exchange(handling_, std::this_thread::get_id())};
-  batch_delivered();
+  } const finally{*this, std::exchange(t_handling, this)};
+  unhandled_.fetch_add(1, std::memory_order_relaxed);
   ring();  // from now on the loop looks by itself
   function();
 }
 
 void Application::handle(server::Event&& event) {
   struct Restore {
-    std::thread::id& handling;
-    std::thread::id outer;
-    ~Restore() { handling = outer; }
-  } const restore{handling_, std::exchange(handling_, std::this_thread::get_id())};
+    const Application* outer;
+    ~Restore() { t_handling = outer; }
+  } const restore{std::exchange(t_handling, this)};
   std::visit([this](auto&& each) { on_event(std::move(each)); }, std::move(event));
 }
 
@@ -88,18 +114,28 @@ void Application::handle(server::Event&& event) {
 
 py::dict Application::environment_of(server::Envelope& envelope) {
   if (!envelope.resumed) return environment_.build(envelope);
-  const auto found = std::find_if(announced_.begin(), announced_.end(),
-                                  [&](const Announced& each) { return each.id == envelope.id; });
-  if (found == announced_.end()) return environment_.build(envelope);
-  py::dict environment = std::move(found->environment);
-  announced_.erase(found);
+  const py::object announced = take_announced(envelope.id);
+  if (!announced) return environment_.build(envelope);
+  auto environment = py::reinterpret_borrow<py::dict>(announced);
   Environment::set_body(environment, std::move(envelope.body));
+  return environment;
+}
+
+// The environment that on_headers saw; null if it did not.
+py::object Application::take_announced(const server::ExchangeId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(announced_.begin(), announced_.end(),
+                                  [&](const Announced& each) { return each.id == id; });
+  if (found == announced_.end()) return {};
+  py::object environment = std::move(found->environment);
+  if (&*found != &announced_.back()) *found = std::move(announced_.back());
+  announced_.pop_back();
   return environment;
 }
 
 void Application::on_event(server::RequestEvent&& event) {
   // A stopped server has nobody to answer.
-  if (server_ == nullptr || !server_->answers()) return;
+  if (!server_.answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
   const server::ExchangeId id = envelope->id;
   py::dict environment = environment_of(*envelope);
@@ -112,33 +148,43 @@ void Application::on_event(server::RequestEvent&& event) {
       ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
     return;
   }
-  if (comes_in_pieces) {
-    begin_upload(id, environment);
-  } else {
+  if (comes_in_pieces) return begin_upload(id, environment);
+  {
+    const std::lock_guard lock(mutex_);
     announced_.push_back({id, std::move(environment)});
-    send(server::Continue{id});
   }
+  send(server::Continue{id});
 }
 
 void Application::on_event(server::AbandonedEvent&& event) {
-  std::erase_if(announced_, [&](const Announced& each) { return each.id == event.id; });
+  take_announced(event.id);
   lose_upload(event.id);
   if (const auto reply = find(event.id)) {
-    replies_.erase(event.id);
+    forget_reply(event.id);
     reply->abandon();
-    tell("on_abandoned", reply->on_abandoned);
+    tell("on_abandoned", reply->on_abandoned.get());
   }
 }
 
 // --- answers that take their time ---------------------------------------------------------------
 
 std::shared_ptr<Reply> Application::find(const server::ExchangeId& id) {
+  const std::lock_guard lock(mutex_);
   const auto found = replies_.find(id);
   return found != replies_.end() ? found->second : nullptr;
 }
 
 void Application::forget_reply(const server::ExchangeId& id) {
-  replies_.erase(id);
+  std::shared_ptr<Reply> reply;  // let go of behind the lock
+  const std::lock_guard lock(mutex_);
+  const auto found = replies_.find(id);
+  if (found == replies_.end()) return;
+  reply = std::move(found->second);
+  replies_.erase(found);
+}
+
+void Application::answered(const server::ExchangeId& id) {
+  forget_reply(id);
   lose_upload(id);
 }
 
@@ -155,11 +201,11 @@ void Application::tell(const char* where, py::object callback,
 }
 
 void Application::on_event(server::HalfClosedEvent&& event) {
-  if (const auto reply = find(event.id)) tell("on_half_closed", reply->on_half_closed);
+  if (const auto reply = find(event.id)) tell("on_half_closed", reply->on_half_closed.get());
 }
 
 void Application::on_event(server::StreamTakenEvent&& event) {
-  if (const auto reply = find(event.id)) tell("on_taken", reply->on_taken, event.total);
+  if (const auto reply = find(event.id)) tell("on_taken", reply->on_taken.get(), event.total);
 }
 
 // Calls back and sends the answer. False when it may decline to answer and did.
@@ -174,15 +220,18 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
     if (may_decline && result.is_none()) return false;
     if (!from_plain(result, *envelope)) {
       const auto reply = std::make_shared<Reply>(shared_from_this(), id);
-      replies_[id] = reply;  // it may begin, and even end, in there
+      {
+        const std::lock_guard lock(mutex_);
+        replies_.emplace(id, reply);  // it may begin, and even end, in there
+      }
       const py::object normal = callbacks_.convert(result, environment, reply);
       if (normal.is_none()) return true;
-      replies_.erase(id);
+      forget_reply(id);
       from_normal(normal, *envelope);
     }
     send(server::Respond{std::move(envelope)});
   } catch (py::error_already_set& error) {
-    replies_.erase(id);
+    forget_reply(id);
     http::PlainResponse plain = http::plain_response(500);
     envelope->head = std::move(plain.head);
     envelope->answer = std::move(plain.body);
@@ -195,9 +244,10 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
 
 // --- WebSocket ----------------------------------------------------------------------------------
 
-Application::Listener* Application::find(const server::ConnectionId& id) {
+std::shared_ptr<Application::Listener> Application::find(const server::ConnectionId& id) {
+  const std::lock_guard lock(mutex_);
   const auto found = listeners_.find(key_of(id));
-  return found != listeners_.end() ? &found->second : nullptr;
+  return found != listeners_.end() ? found->second : nullptr;
 }
 
 // A callback failed: its socket is of no use any more (RFC 6455 section 7.4.1, 1011).
@@ -211,11 +261,10 @@ void Application::fail(const server::ConnectionId& id, const char* where,
 template <class... Arguments>
 void Application::notify(const server::ConnectionId& id, const char* method,
                          Arguments&&... arguments) {
-  const Listener* const found = find(id);
+  const std::shared_ptr<Listener> found = find(id);
   if (found == nullptr) return;
-  const py::object listener = found->listener;  // the callback may make the entry go away
   try {
-    listener.attr(method)(std::forward<Arguments>(arguments)...);
+    found->listener.attr(method)(std::forward<Arguments>(arguments)...);
   } catch (py::error_already_set& error) {
     fail(id, method, error);
   }
@@ -228,39 +277,45 @@ void Application::on_event(server::WsOpenEvent&& event) {
     const auto socket = std::make_shared<Socket>(shared_from_this(), id);
     const py::object listener = callbacks_.on_ws_open(socket, environment, text(event.protocol));
     if (listener.is_none()) return;  // it has failed and was closed
-    listeners_.emplace(key_of(id), Listener{listener, listener.attr("_message"), socket});
+    const auto entry = std::make_shared<Listener>(listener, listener.attr("_message"), socket);
+    const std::lock_guard lock(mutex_);
+    listeners_.emplace(key_of(id), entry);
   } catch (py::error_already_set& error) {
     fail(id, "onWSOpen", error);
   }
 }
 
+std::string Application::take_memory() {
+  return std::exchange(t_memory, {});
+}
+
 void Application::on_event(server::WsMessageEvent&& event) {
-  const Listener* const found = find(event.id);
+  const std::shared_ptr<Listener> found = find(event.id);
   if (found == nullptr) return;
-  const std::size_t cost = event.data.size() + kMessageCost;
+  const std::size_t cost = event.data.size() + server::kWsMessageCost;
   bool kept = false;
-  const py::object callback = found->message;
   try {
     const py::object data = event.text ? text(event.data) : py::bytes(event.data);
+    if (event.data.capacity() <= kMaxMemory) t_memory = std::move(event.data);
     PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
     const py::object result = py::reinterpret_steal<py::object>(
-        PyObject_Vectorcall(callback.ptr(), arguments, 2, nullptr));
+        PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr));
     if (!result) throw py::error_already_set();
     kept = result.ptr() == Py_True;
   } catch (py::error_already_set& error) {
     fail(event.id, "onMessage", error);
   }
-  Listener* const after = find(event.id);  // the callback may have run the queue
-  if (after == nullptr) return;
-  if (kept && after->used_early == 0) {
-    ++after->kept;
-    after->kept_bytes += cost;
+  const std::lock_guard lock(mutex_);
+  if (kept && found->used_early == 0) {
+    ++found->kept;
+    found->kept_bytes += cost;
   } else {
-    if (kept) --after->used_early;
-    count_consumed(event.id, *after, cost);
+    if (kept) --found->used_early;
+    count_consumed(event.id, *found, cost);
   }
 }
 
+// By mutex_.
 void Application::count_consumed(const server::ConnectionId& id, Listener& listener,
                                  std::size_t bytes) {
   listener.consumed += bytes;
@@ -270,8 +325,9 @@ void Application::count_consumed(const server::ConnectionId& id, Listener& liste
 }
 
 void Application::consumed(const server::ConnectionId& id, std::size_t messages) {
-  Listener* const found = find(id);
+  const std::shared_ptr<Listener> found = find(id);
   if (found == nullptr || messages == 0) return;
+  const std::lock_guard lock(mutex_);
   // One of them may be the message whose callback has not yet returned on another thread.
   const std::size_t used = std::min(messages, found->kept);
   found->used_early += messages - used;
@@ -287,11 +343,13 @@ void Application::consumed(const server::ConnectionId& id, std::size_t messages)
 
 void Application::on_event(server::WsPongEvent&& event) {
   notify(event.id, "_pong", py::bytes(event.payload));
-  Listener* const found = find(event.id);
-  if (found != nullptr) count_consumed(event.id, *found, event.payload.size() + kMessageCost);
+  const std::shared_ptr<Listener> found = find(event.id);
+  if (found == nullptr) return;
+  const std::lock_guard lock(mutex_);
+  count_consumed(event.id, *found, event.payload.size() + server::kWsMessageCost);
 }
 void Application::on_event(server::WsTakenEvent&& event) {
-  const Listener* const found = find(event.id);
+  const std::shared_ptr<Listener> found = find(event.id);
   if (found == nullptr) return;
   found->socket->taken(event.total);
   notify(event.id, "_taken");
@@ -304,7 +362,8 @@ void Application::on_event(server::WsDroppedEvent&& event) {
 }
 
 void Application::on_event(server::WsLastEvent&& event) {
-  Listener* const found = find(event.id);
+  const std::shared_ptr<Listener> found = find(event.id);
+  const std::lock_guard lock(mutex_);
   if (found != nullptr && found->kept > 0) {
     found->last = true;
   } else {
@@ -314,7 +373,12 @@ void Application::on_event(server::WsLastEvent&& event) {
 
 void Application::on_event(server::WsCloseEvent&& event) {
   notify(event.id, "_closed", event.code, text(event.reason), event.clean);
-  listeners_.erase(key_of(event.id));
+  std::shared_ptr<Listener> listener;  // let go of behind the lock
+  const std::lock_guard lock(mutex_);
+  const auto found = listeners_.find(key_of(event.id));
+  if (found == listeners_.end()) return;
+  listener = std::move(found->second);
+  listeners_.erase(found);
 }
 
 }  // namespace httpuv::python

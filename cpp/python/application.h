@@ -1,10 +1,12 @@
 // The user's application as the extension knows it: Python callables, what they are called with,
 // and the way back to the server. Turns events into calls and results into commands.
 //
-// With the GIL held, but for Sink. Shared by the Python object of the server, its sink and the
-// batches in the queue. An exception of a callback goes to on_error and is answered with a plain
-// 500 that tells nothing, or closes the socket with 1011; one that is not an Exception is thrown
-// on.
+// With the GIL held, but for what the loop thread calls. Several threads may be in here at once,
+// with events of different connections, and with what is sent from outside callbacks: what they
+// share is guarded by a mutex that is never held while Python may run. Shared by the Python object
+// of the server, what handles its exchanges and sockets, and the batches in the queue. An exception
+// of a callback goes to on_error and is answered with a plain 500 that tells nothing, or closes the
+// socket with 1011; one that is not an Exception is thrown on.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -12,9 +14,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <thread>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "python/environment.h"
@@ -52,34 +56,37 @@ struct ExchangeHash {
 
 class Application : public std::enable_shared_from_this<Application> {
  public:
-  // `max_unread`: bytes of messages after which the loop stops reading a WebSocket.
-  Application(Callbacks callbacks, const pybind11::dict& constants, std::size_t max_unread);
+  Application(Callbacks callbacks, const pybind11::dict& constants, server::Settings settings,
+              const std::shared_ptr<Queue>& queue);
 
-  // The server that answers go to; null once it is gone.
-  void set_server(server::Server* server) { server_ = server; }
+  // Where answers go. Whoever made this stops it before letting go.
+  server::Server& server() { return server_; }
   Environment& environment() { return environment_; }
 
   // Runs the callback of one event. Its answers are posted without ringing; the queue rings.
   void handle(server::Event&& event);
-  void ring();
+  // The loop is told of the answers to so many events, which are handled now.
+  void ring(int handled);
 
   // So many messages that a WebSocket's listener kept were used.
   void consumed(const server::ConnectionId& id, std::size_t messages);
 
-  // The exchange's Reply is done: nothing is to be told to it any more.
-  void forget_reply(const server::ExchangeId& id);
-
-  // Batches of events that were delivered and are not handled to the end. Any thread.
-  void batch_delivered() { batches_.fetch_add(1, std::memory_order_relaxed); }
-  void batch_handled() { batches_.fetch_sub(1, std::memory_order_relaxed); }
-  [[nodiscard]] bool idle() const { return batches_.load(std::memory_order_relaxed) == 0; }
+  // The exchange is answered: nothing is to be told to its Reply any more, nor to its Upload.
+  void answered(const server::ExchangeId& id);
 
   // A command from outside a callback, or inside one. False: the server has stopped.
   bool send(server::Command&& command);
   // The same without ringing: ring() follows soon.
   bool leave(server::Command&& command);
+  void ring() { server_.ring(); }
   // Calls a function whose commands are gathered as those of a callback are.
   void gather(const pybind11::object& function);
+  // Has a function called in its turn among the events of a connection.
+  void post(const server::ConnectionId& id, pybind11::object function);
+
+  // That of a message that came and is Python's now, for one that goes: so it returns to the thread
+  // that allocated it.
+  static std::string take_memory();
 
  private:
   struct Announced {
@@ -89,8 +96,9 @@ class Application : public std::enable_shared_from_this<Application> {
   // The Python end of a body that is still coming.
   struct Receiver {
     pybind11::dict environment;
-    pybind11::object receiver;
+    pybind11::object receiver;  // null: there is none
   };
+  class Sink;
   // The Python end of a WebSocket: `listener` has the methods _message(binary, data),
   // _closed(code, reason, clean), _pong(payload), _drained(), _taken() and _dropped(). A _message()
   // that returns True keeps the message: it counts as unread until Socket::consumed().
@@ -98,6 +106,7 @@ class Application : public std::enable_shared_from_this<Application> {
     pybind11::object listener;
     pybind11::object message;  // its bound _message
     std::shared_ptr<Socket> socket;
+    // By mutex_:
     std::size_t consumed = 0;  // bytes the loop has not been told of
     std::size_t kept = 0;      // messages that were kept and not used, and what they count for
     std::size_t kept_bytes = 0;
@@ -119,18 +128,24 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsLastEvent&& event);
   void on_event(server::WsCloseEvent&& event);
 
+  void deliver(std::vector<server::Event>& events);
+  [[nodiscard]] bool idle() const { return unhandled_.load(std::memory_order_relaxed) == 0; }
+
   pybind11::dict environment_of(server::Envelope& envelope);
+  pybind11::object take_announced(const server::ExchangeId& id);
   bool ask(server::EnvelopePtr&& envelope, pybind11::handle callback, const char* where,
            const pybind11::dict& environment, bool may_decline);
   void begin_upload(const server::ExchangeId& id, const pybind11::dict& environment);
+  Receiver find_upload(const server::ExchangeId& id, bool take);
   void lose_upload(const server::ExchangeId& id);
   void fail_upload(const server::ExchangeId& id, const pybind11::dict& environment,
                    pybind11::error_already_set& error);
   void call(const server::ExchangeId& id, const pybind11::dict& environment);
   std::shared_ptr<Reply> find(const server::ExchangeId& id);
+  void forget_reply(const server::ExchangeId& id);
   void tell(const char* where, pybind11::object callback,
             const std::optional<std::uint64_t>& argument = {});
-  Listener* find(const server::ConnectionId& id);
+  std::shared_ptr<Listener> find(const server::ConnectionId& id);
   void count_consumed(const server::ConnectionId& id, Listener& listener, std::size_t bytes);
   template <class... Arguments>
   void notify(const server::ConnectionId& id, const char* method, Arguments&&... arguments);
@@ -138,30 +153,16 @@ class Application : public std::enable_shared_from_this<Application> {
 
   Callbacks callbacks_;
   Environment environment_;
-  const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
-  server::Server* server_ = nullptr;
-  std::atomic<int> batches_{0};
-  std::thread::id handling_;          // the thread in a callback: the queue rings for it afterwards
+  const std::size_t consumed_step_;   // the loop is told of consumed messages in such steps
+  const std::weak_ptr<Queue> queue_;  // whoever made this keeps it
+  server::Server server_;
+  std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told
+
+  std::mutex mutex_;                  // for the rest; never held while Python may run
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
   std::unordered_map<server::ExchangeId, Receiver, ExchangeHash> uploads_;
-  std::unordered_map<std::uint64_t, Listener> listeners_;
-};
-
-// The loop thread's end of it: batches go to the queue.
-class Sink final : public server::EventSink {
- public:
-  Sink(std::shared_ptr<Queue> queue, std::shared_ptr<Application> application)
-      : queue_(std::move(queue)), application_(std::move(application)) {}
-  void deliver(std::vector<server::Event>& events) override {
-    application_->batch_delivered();
-    queue_->push(application_, events);
-  }
-  [[nodiscard]] bool idle() const override { return application_->idle(); }
-
- private:
-  std::shared_ptr<Queue> queue_;
-  std::shared_ptr<Application> application_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Listener>> listeners_;
 };
 
 }  // namespace httpuv::python

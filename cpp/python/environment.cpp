@@ -131,25 +131,39 @@ void Environment::set_constant(const char* key, py::object value) {
   template_[key] = value;
 }
 
-py::object Environment::value_text(http::Field field, std::string_view value) {
-  if (field == http::Field::kOther || value.size() > kMaxKept) return text(value);
-  LastValue& last = last_values_[static_cast<std::size_t>(field)];
-  if (!last.text || last.bytes != value) {
-    last.text = text(value);
-    last.bytes = value;
+// What is kept from one request to the next, for one thread at a time: no lock can be waited for
+// here, because what Python does in between may be anything.
+class Environment::Kept {
+ public:
+  explicit Kept(Environment& environment)
+      : environment_(environment), mine_(!environment.keeping_.test_and_set()) {}
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+  ~Kept() {
+    if (mine_) environment_.keeping_.clear();
   }
-  return last.text;
-}
 
-py::object Environment::address_text(const std::string& address) {
-  if (!last_address_.text || last_address_.bytes != address) {
-    last_address_.text = text(address);
-    last_address_.bytes = address;
+  py::object value(http::Field field, std::string_view value) {
+    if (field == http::Field::kOther) return text(value);
+    return keep(environment_.last_values_[static_cast<std::size_t>(field)], value);
   }
-  return last_address_.text;
-}
+  py::object address(std::string_view address) { return keep(environment_.last_address_, address); }
 
-void Environment::add_fields(PyObject* environment, const http::RequestHead& head) {
+ private:
+  py::object keep(LastValue& last, std::string_view value) const {
+    if (!mine_ || value.size() > kMaxKept) return text(value);
+    if (!last.text || last.bytes != value) {
+      last.text = text(value);
+      last.bytes = value;
+    }
+    return last.text;
+  }
+
+  Environment& environment_;
+  const bool mine_;
+};
+
+void Environment::add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept) {
   const Constants& c = constants();
   const py::object headers = checked(PyDict_New());
   for (const http::HeaderField& field : head.fields) {
@@ -165,7 +179,7 @@ void Environment::add_fields(PyObject* environment, const http::RequestHead& hea
       // "x_y" would pass for "x-y" there, which a proxy in front may have vouched for.
       if (name.find('_') == std::string_view::npos) variable = text(environment_name(name));
     }
-    py::object value = value_text(field.id, head.view(field.value));
+    py::object value = kept.value(field.id, head.view(field.value));
     if (PyObject* earlier = PyDict_GetItemWithError(headers.ptr(), key.ptr())) {
       // RFC 9110 section 5.3; Cookie as RFC 9113 section 8.2.3 joins it.
       const char* format = field.id == http::Field::kCookie ? "%U; %U" : "%U, %U";
@@ -181,6 +195,7 @@ void Environment::add_fields(PyObject* environment, const http::RequestHead& hea
 
 py::dict Environment::build(server::Envelope& envelope) {
   const Constants& c = constants();
+  Kept kept(*this);
   const http::RequestHead& head = envelope.request;
   const py::object result = checked(PyDict_Copy(template_.ptr()));
   PyObject* const environment = result.ptr();
@@ -194,12 +209,12 @@ py::dict Environment::build(server::Envelope& envelope) {
   set(environment, c.query_string,
       head.query.size == 0 ? c.empty : text(head.view(head.query)).ptr());
   set(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
-  set(environment, c.remote_addr, address_text(envelope.remote_address).ptr());
+  set(environment, c.remote_addr, kept.address(envelope.remote_address).ptr());
   char port[8];
   const int digits = std::snprintf(port, sizeof port, "%d", envelope.remote_port);
   set(environment, c.remote_port,
       envelope.remote_port == 0 ? c.empty : text({port, static_cast<std::size_t>(digits)}).ptr());
-  add_fields(environment, head);
+  add_fields(environment, head, kept);
   set(environment, c.input, make_input(std::move(envelope.body)).ptr());
   return py::reinterpret_borrow<py::dict>(result);
 }

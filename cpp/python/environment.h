@@ -1,13 +1,14 @@
 // Builds the Rook environment of a request: the dict that `call` gets.
 //
-// With the GIL held. One for each application: it keeps the constant entries, and the strings that
-// request after request has in common, so that most of a dict costs no new object. Python's own
-// errors (MemoryError) are thrown as error_already_set.
+// With the GIL held; several threads may build at once. One for each application: it keeps the
+// constant entries, and the strings that request after request has in common, so that most of a
+// dict costs no new object. Python's own errors (MemoryError) are thrown as error_already_set.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 #include <array>
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -34,14 +35,14 @@ class Environment {
     pybind11::object text;
   };
 
-  pybind11::object value_text(http::Field field, std::string_view value);
-  pybind11::object address_text(const std::string& address);
-  void add_fields(PyObject* environment, const http::RequestHead& head);
+  class Kept;
+
+  void add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept);
 
   pybind11::dict template_;
+  std::atomic_flag keeping_;  // a thread has these; another one does without
   std::array<LastValue, static_cast<std::size_t>(http::Field::kCount)> last_values_;
   LastValue last_address_;
-  LastValue last_path_;
 };
 
 // Registers the class of `rook.input`: called with bytes, or with a descriptor and a length. Where

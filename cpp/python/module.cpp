@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "python/answering.h"
 #include "python/environment.h"
+#include "python/input_hook.h"
 #include "python/queue.h"
 #include "python/reply.h"
 #include "python/response.h"
@@ -26,23 +27,33 @@ std::string encode_base64(const py::buffer& data) {
   return encoded;
 }
 
+template <Slot Reply::*member>
+void slot(py::class_<Reply, std::shared_ptr<Reply>>& cls, const char* name) {
+  cls.def_property(
+      name, [](const Reply& self) { return (self.*member).get(); },
+      [](Reply& self, py::object callback) { (self.*member).set(std::move(callback)); });
+}
+
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of httpuv: loop thread, HTTP, static files, and the queue to Python.";
   m.attr("__version__") = HTTPUV_VERSION;
 
   py::class_<Queue, std::shared_ptr<Queue>>(m, "Queue")
-      .def(py::init<>())
-      .def("run", &Queue::run, py::arg("timeout"), py::arg("max_events") = 0)
+      .def(py::init<std::size_t>(), py::arg("threads") = 1)
+      .def("run", &Queue::run, py::arg("timeout"), py::arg("max_events") = 0,
+           py::arg("wakes") = py::none())
+      .def("rest", &Queue::rest, py::arg("timeout"))
       .def("wake", &Queue::wake)
-      .def("post", &Queue::post, py::arg("func"))
+      .def_property_readonly("wakes", &Queue::wakes)
+      .def("post", py::overload_cast<py::object>(&Queue::post), py::arg("func"))
       .def("fileno", &Queue::fileno)
       .def("pending", &Queue::pending)
       .def("forget", &Queue::forget);
 
   py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"), py::arg("length"));
 
-  py::class_<Reply, std::shared_ptr<Reply>>(m, "Reply")
-      .def("send", &Reply::send, py::arg("normal"))
+  py::class_<Reply, std::shared_ptr<Reply>> reply(m, "Reply");
+  reply.def("send", &Reply::send, py::arg("normal"))
       .def("send_plain", &Reply::send_plain, py::arg("result"), py::arg("ring") = true)
       .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"),
            py::arg("filler") = py::none())
@@ -52,10 +63,11 @@ PYBIND11_MODULE(_core, m) {
       .def("gather", &Reply::gather, py::arg("func"))
       .def("end", &Reply::end)
       .def("cut", &Reply::cut)
-      .def_property_readonly("done", &Reply::done)
-      .def_readwrite("on_taken", &Reply::on_taken)
-      .def_readwrite("on_abandoned", &Reply::on_abandoned)
-      .def_readwrite("on_half_closed", &Reply::on_half_closed);
+      .def("call_soon", &Reply::call_soon, py::arg("func"))
+      .def_property_readonly("done", &Reply::done);
+  slot<&Reply::on_taken>(reply, "on_taken");
+  slot<&Reply::on_abandoned>(reply, "on_abandoned");
+  slot<&Reply::on_half_closed>(reply, "on_half_closed");
 
   py::class_<Upload, std::shared_ptr<Upload>>(m, "Upload")
       .def("resume", &Upload::resume)
@@ -67,6 +79,7 @@ PYBIND11_MODULE(_core, m) {
       .def("close", &Socket::close, py::arg("code"), py::arg("reason"))
       .def("subscribe", &Socket::subscribe, py::arg("topic"), py::arg("wanted") = true)
       .def("buffered", &Socket::buffered)
+      .def("call_soon", &Socket::call_soon, py::arg("func"))
       .def("consumed", &Socket::consumed, py::arg("messages"))
       .def("outstanding", &Socket::outstanding)
       .def("acknowledge", &Socket::acknowledge);
@@ -103,6 +116,8 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("running", &ServerObject::running);
 
   m.def("client_gone", &Answering::client_gone);
+  m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
+  m.def("clear_input_hook", &clear_input_hook);
   m.def("register_input", &register_input, py::arg("cls"));
   m.def("encode_base64", &encode_base64, py::arg("data"));
 }

@@ -1,7 +1,6 @@
 #include "python/queue.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "python/application.h"
@@ -11,6 +10,9 @@ namespace py = pybind11;
 namespace httpuv::python {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
 
 // A loop is told of the answers it got after this many, or when the batch is through: on one core
 // every telling is a switch of threads. A callback that takes long in between does not hold them
@@ -23,7 +25,67 @@ constexpr int kSignalCheckMs = 100;
 
 }  // namespace
 
-Queue::~Queue() = default;
+// One run(), on the stack of its thread.
+struct Queue::Run {
+  Queue& queue;
+  base::Strands<Delivery>::Claim claim;
+  std::thread::id thread = std::this_thread::get_id();
+  std::shared_ptr<Application> owing;  // whose events were handled and whose loop was not told
+  int owed = 0;
+
+  explicit Run(Queue& of) : queue(of) {}
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() {
+    settle();
+    queue.leave(*this);
+  }
+
+  void perform(Task& task) {
+    const std::shared_ptr<Application> application = std::move(task.application);
+    if (task.function) {
+      const py::object function = std::move(task.function);
+      function();
+      return;
+    }
+    if (application != owing) {
+      settle();
+      owing = application;
+    }
+    ++owed;
+    owing->handle(std::move(task.event));
+    if (owed >= kAnswersPerRing) settle();
+  }
+
+  void settle() {
+    if (owed > 0) owing->ring(std::exchange(owed, 0));
+  }
+};
+
+Queue::Key Queue::Delivery::key() const {
+  if (function) return {application.get(), connection};
+  const auto* const request = std::get_if<server::RequestEvent>(&events[next]);
+  return {application.get(), request != nullptr ? request->envelope->id.connection
+                                                : server::connection_of(events[next])};
+}
+
+void Queue::Delivery::take(Task& into) {
+  if (function) {
+    into.application = std::move(application);
+    into.function = std::move(function);
+    return;
+  }
+  into.event = std::move(events[next]);
+  if (++next < events.size()) {
+    into.application = application;
+  } else {
+    into.application = std::move(application);
+    events.clear();
+    next = 0;
+  }
+}
+
+// --- in -----------------------------------------------------------------------------------------
 
 void Queue::push(const std::shared_ptr<Application>& application,
                  std::vector<server::Event>& events) {
@@ -33,24 +95,27 @@ void Queue::push(const std::shared_ptr<Application>& application,
   bool ring = false;
   {
     const std::lock_guard lock(mutex_);
-    back_.push_back(std::move(delivery));
-    events.swap(spare_);
+    strands_.push(std::move(delivery));
+    events.swap(strands_.spent().events);
     ring = std::exchange(armed_, false);
   }
   if (ring) doorbell_.ring();
 }
 
 void Queue::post(py::object function) {
-  Delivery delivery;
-  delivery.function = std::move(function);
-  enqueue(std::move(delivery));
+  post(nullptr, {}, std::move(function));
 }
 
-void Queue::enqueue(Delivery&& delivery) {
+void Queue::post(const std::shared_ptr<Application>& application, const server::ConnectionId& id,
+                 py::object function) {
+  Delivery delivery;
+  delivery.application = application;
+  delivery.connection = id;
+  delivery.function = std::move(function);
   bool ring = false;
   {
     const std::lock_guard lock(mutex_);
-    back_.push_back(std::move(delivery));
+    strands_.push(std::move(delivery));
     ring = std::exchange(armed_, false);
   }
   if (ring) doorbell_.ring();
@@ -60,8 +125,9 @@ void Queue::wake() {
   bool ring = false;
   {
     const std::lock_guard lock(mutex_);
-    woken_.store(true);
+    wakes_.fetch_add(1, std::memory_order_release);
     ring = std::exchange(armed_, false);
+    changed_.notify_all();
   }
   if (ring) doorbell_.ring();
 }
@@ -70,10 +136,10 @@ int Queue::fileno() {
   const std::lock_guard lock(mutex_);
   if (!watched_) {
     watched_ = true;
-    if (back_.empty() && front_.empty() && !woken_.load()) {
-      armed_ = true;
-    } else {
+    if (strands_.open()) {
       doorbell_.ring();
+    } else {
+      armed_ = true;
     }
   }
   return doorbell_.fd();
@@ -81,153 +147,132 @@ int Queue::fileno() {
 
 std::size_t Queue::pending() {
   const std::lock_guard lock(mutex_);
-  std::size_t count = 0;
-  for (const std::deque<Delivery>* part : {&front_, &back_}) {
-    for (const Delivery& delivery : *part) {
-      count += delivery.function ? 1 : delivery.events.size() - delivery.next;
-    }
-  }
-  return count;
+  return strands_.size();
 }
 
-// Moves what came in to the front. True when there is something to run.
-bool Queue::take() {
-  const std::lock_guard lock(mutex_);
-  if (front_.empty()) {
-    front_.swap(back_);
-  } else {
-    std::move(back_.begin(), back_.end(), std::back_inserter(front_));
-    back_.clear();
-  }
-  return !front_.empty();
-}
+// --- out ----------------------------------------------------------------------------------------
 
-// Waits with the GIL released until something was pushed. False on a time-out or wake().
-bool Queue::wait(std::optional<double> timeout) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  while (true) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (woken_.exchange(false)) return false;
-      if (!back_.empty()) return true;
-      armed_ = true;
-    }
-    int slice = kSignalCheckMs;
-    if (timeout) {
-      const double left = *timeout - std::chrono::duration<double>(Clock::now() - start).count();
-      if (left <= 0) return false;
-      slice = std::min(slice, static_cast<int>(left * 1000) + 1);
-    }
-    bool rung = false;
-    {
-      const py::gil_scoped_release release;
-      rung = doorbell_.wait(slice);
-      if (rung) doorbell_.clear();
-    }
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+int Queue::run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes) {
+  const std::uint64_t seen = wakes.value_or(this->wakes());
+  // However it ends, loops learn of their answers, others that wait go on, and a watched descriptor
+  // tells of what is left.
+  Run run(*this);
+  Task task;
+  std::size_t waiting = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    ++runs_;
+    waiting = next(run, task);
   }
-}
-
-void Queue::ring_servers() {
-  answers_unrung_ = 0;
-  for (const auto& application : std::exchange(unrung_, {})) application->ring();
-}
-
-// Takes one callback off the front and calls it.
-void Queue::run_next() {
-  Delivery& delivery = front_.front();
-  if (delivery.function) {
-    const py::object function = std::move(delivery.function);
-    front_.pop_front();
-    function();
-    return;
-  }
-  const std::shared_ptr<Application> application = delivery.application;
-  server::Event event = std::move(delivery.events[delivery.next]);
-  const bool last = ++delivery.next == delivery.events.size();
-  if (last) {
-    delivery.events.clear();
-    {
-      const std::lock_guard lock(mutex_);
-      if (spare_.capacity() < delivery.events.capacity()) spare_.swap(delivery.events);
-    }
-    front_.pop_front();
-  }
-  // `delivery` is not touched again: the callback may run the queue.
-  answered(application);
-  struct Finally {
-    Application* application;
-    ~Finally() {
-      if (application != nullptr) application->batch_handled();
-    }
-  } const finally{last ? application.get() : nullptr};
-  application->handle(std::move(event));
-}
-
-void Queue::answered(const std::shared_ptr<Application>& application) {
-  if (std::find(unrung_.begin(), unrung_.end(), application) == unrung_.end()) {
-    unrung_.push_back(application);
-  }
-}
-
-int Queue::run(std::optional<double> timeout, int max_events) {
-  // However this ends, loops learn of their answers, and a watched descriptor tells of what is
-  // left.
-  struct Finally {
-    Queue& queue;
-    ~Finally() {
-      queue.ring_servers();
-      queue.rearm();
-    }
-  } const finally{*this};
-
-  if (!take()) {
-    if (timeout && *timeout <= 0) {
-      woken_.store(false);  // this was the return that wake() asked for
-      return 0;
-    }
-    if (!wait(timeout) || !take()) return 0;
-  }
-  int budget = max_events;
-  if (budget <= 0) {
-    for (const Delivery& delivery : front_) {
-      budget += delivery.function ? 1 : static_cast<int>(delivery.events.size() - delivery.next);
-    }
-  }
-
+  if (waiting == 0 && !(timeout && *timeout <= 0)) waiting = wait(run, task, timeout, seen);
+  const std::size_t budget = max_events > 0 ? static_cast<std::size_t>(max_events) : waiting;
   int ran = 0;
-  while (ran < budget && !front_.empty()) {
+  while (waiting != 0) {
     ++ran;
-    run_next();
-    if (woken_.load(std::memory_order_relaxed)) {
-      woken_.store(false);
-      break;
-    }
-    if (!unrung_.empty() && ++answers_unrung_ >= kAnswersPerRing) ring_servers();
+    run.perform(task);
+    if (static_cast<std::size_t>(ran) >= budget || this->wakes() != seen) break;
+    const std::lock_guard lock(mutex_);
+    waiting = next(run, task);
   }
   return ran;
 }
 
-void Queue::forget() {
-  front_.clear();
-  // The lock may be held, and the container half changed, by a thread that does not exist here:
-  // both start anew, and what they had is leaked.
-  new (&mutex_) std::mutex;
-  new (&back_) std::deque<Delivery>;
-  armed_ = false;
-  woken_.store(true);
+// Whether a thread may begin a callback now, if there is one. By mutex_.
+bool Queue::may_begin(std::thread::id thread) const {
+  return strands_.threads() < threads_ || strands_.works(thread);
 }
 
-void Queue::rearm() {
-  const std::lock_guard lock(mutex_);
-  if (!watched_) return;
-  doorbell_.clear();
-  if (front_.empty() && back_.empty() && !woken_.load()) {
-    armed_ = true;
-  } else {
+// The run's callback is over; the next one for it. Returns how many waited, 0: there is none for
+// it. By mutex_.
+std::size_t Queue::next(Run& run, Task& task) {
+  if (!may_begin(run.thread)) return 0;
+  const std::size_t waiting = strands_.size();
+  const bool found = strands_.next(run.claim, task);
+  if (strands_.left()) {
+    changed_.notify_all();
+    if (std::exchange(armed_, false)) doorbell_.ring();
+  }
+  if (!found) return 0;
+  hand_on();
+  return waiting;
+}
+
+// Has somebody else begin what else waits, or lead. By mutex_.
+void Queue::hand_on() {
+  if (strands_.threads() >= threads_) return;
+  if (followers_ > 0) {
+    if (!led_ || strands_.open()) changed_.notify_one();
+  } else if (strands_.open() && std::exchange(armed_, false)) {
     doorbell_.ring();
   }
+}
+
+// Waits with the GIL released until there is a callback for the run. 0 on a time-out or wake().
+std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen) {
+  const auto start = Clock::now();
+  while (true) {
+    std::unique_lock lock(mutex_);
+    if (wakes() != seen) return 0;
+    if (const std::size_t waiting = next(run, task); waiting != 0) return waiting;
+    int slice = kSignalCheckMs;
+    if (timeout) {
+      const double left = *timeout - Seconds(Clock::now() - start).count();
+      if (left <= 0) return 0;
+      slice = left * 1000 < slice ? static_cast<int>(left * 1000) + 1 : slice;
+    }
+    if (!led_ && may_begin(run.thread)) {
+      led_ = armed_ = true;
+      lock.unlock();
+      {
+        const py::gil_scoped_release release;
+        if (doorbell_.wait(slice)) doorbell_.clear();
+      }
+      lock.lock();
+      led_ = false;
+    } else {
+      const py::gil_scoped_release release;
+      ++followers_;
+      changed_.wait_for(lock, std::chrono::milliseconds(slice), [&] {
+        return wakes() != seen || (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
+      });
+      --followers_;
+      lock.unlock();  // before the GIL is asked for
+    }
+    if (lock.owns_lock()) lock.unlock();
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+}
+
+void Queue::leave(Run& run) {
+  const std::lock_guard lock(mutex_);
+  strands_.release(run.claim);
+  if (runs_ > 0 && --runs_ == 0) resting_.notify_all();
+  hand_on();
+  if (!watched_) return;
+  doorbell_.clear();
+  if (strands_.open()) {
+    doorbell_.ring();
+  } else {
+    armed_ = true;
+  }
+}
+
+bool Queue::rest(double timeout) {
+  const py::gil_scoped_release release;
+  std::unique_lock lock(mutex_);
+  return resting_.wait_for(lock, Seconds(timeout), [this] { return runs_ == 0; });
+}
+
+void Queue::forget() {
+  // A lock may be held, and what it guards half changed, by a thread that does not exist here: all
+  // of it starts anew, and what was there is leaked.
+  new (&mutex_) std::mutex;
+  new (&changed_) std::condition_variable;
+  new (&resting_) std::condition_variable;
+  new (&strands_) base::Strands<Delivery>;
+  followers_ = runs_ = 0;
+  led_ = armed_ = false;
+  wakes_.fetch_add(1);
 }
 
 }  // namespace httpuv::python

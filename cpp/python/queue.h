@@ -1,22 +1,28 @@
 // The GIL-aware queue: events come in from loop threads, which never hold the GIL, and leave on the
-// Python thread that runs it.
+// Python threads that run it.
 //
-// push() and wake() from any thread; everything else with the GIL held. The consumer takes all that
-// waits with one lock and gives the GIL up only to wait. A producer rings the doorbell only when
-// somebody waits, or may be waiting on the descriptor. One consumer at a time; a callback may run
-// the queue again from inside. What a callback raises leaves run() when it is not an Exception;
-// what was taken and not run stays at the front.
+// push() and wake() from any thread; everything else with the GIL held. A run gives the GIL up only
+// to wait. So many threads as the queue was made for may be in callbacks at once, never two for one
+// connection (see base::Strands); the others wait. A callback may run the queue again from inside.
+// What a callback raises leaves run() when it is not an Exception; what waits goes on waiting.
+//
+// One of those that wait leads: it polls the doorbell, which a producer rings only when somebody
+// does, or may be watching the descriptor. The others follow: they sleep until there is work for
+// them, or nobody who leads.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 #include <atomic>
-#include <deque>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
+#include "base/strands.h"
 #include "python/doorbell.h"
 #include "server/message.h"
 
@@ -26,50 +32,78 @@ class Application;
 
 class Queue {
  public:
-  Queue() = default;
-  ~Queue();
+  explicit Queue(std::size_t threads) : threads_(threads) {}
 
+  // A batch of events. Leaves the vector empty.
   void push(const std::shared_ptr<Application>& application, std::vector<server::Event>& events);
-  void wake();  // a run() under way returns after its callback, or else the next that would wait
+  // A function to call, in its turn: after all others of its connection that wait, or if it is
+  // nobody's after all others that are nobody's.
+  void post(pybind11::object function);
+  void post(const std::shared_ptr<Application>& application, const server::ConnectionId& id,
+            pybind11::object function);
+
+  // Every run() under way returns after its callback, or at once if it waits. So does one that was
+  // given an earlier wakes() than there is from now on.
+  void wake();
+  [[nodiscard]] std::uint64_t wakes() const { return wakes_.load(std::memory_order_acquire); }
 
   // Runs what waits now, at most max_events callbacks (0: all); if there is nothing, waits for it.
   // timeout in seconds, none: for ever. Returns how many callbacks ran.
-  int run(std::optional<double> timeout, int max_events);
-  void post(pybind11::object function);
+  int run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes);
+  // Waits so many seconds until no thread is in run(); whether none is.
+  bool rest(double timeout);
   int fileno();
   [[nodiscard]] std::size_t pending();
 
-  // In a forked child, where a producer may have been in the middle of anything: drops what waits,
+  // In a forked child, where a thread may have been in the middle of anything: drops what waits,
   // and has a run() under way return.
   void forget();
 
  private:
-  // A batch of one application's events, or one posted function.
+  struct Key {
+    const Application* application = nullptr;
+    server::ConnectionId connection;
+    bool operator==(const Key&) const = default;
+  };
+  struct Task {
+    std::shared_ptr<Application> application;
+    server::Event event;
+    pybind11::object function;  // instead of an event
+  };
+  // A batch of one application's events, or one function.
   struct Delivery {
+    using Key = Queue::Key;
+    using Task = Queue::Task;
+    [[nodiscard]] std::size_t size() const { return function ? 1 : events.size() - next; }
+    [[nodiscard]] Key key() const;
+    void take(Task& into);
+
     std::shared_ptr<Application> application;
     std::vector<server::Event> events;
     std::size_t next = 0;
+    server::ConnectionId connection;  // the function's
     pybind11::object function;
   };
+  struct Run;
 
   void enqueue(Delivery&& delivery);
-  bool take();
-  bool wait(std::optional<double> timeout);
-  void run_next();
-  void answered(const std::shared_ptr<Application>& application);
-  void ring_servers();
-  void rearm();
+  std::size_t next(Run& run, Task& task);
+  std::size_t wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen);
+  void leave(Run& run);
+  [[nodiscard]] bool may_begin(std::thread::id thread) const;
+  void hand_on();
 
-  std::mutex mutex_;
-  std::deque<Delivery> back_;         // by mutex_
-  std::vector<server::Event> spare_;  // by mutex_: the memory of a batch that was handled
-  bool armed_ = false;                // by mutex_: the next push rings
-  std::atomic<bool> woken_{false};
+  const std::size_t threads_;
+  std::mutex mutex_;                 // never held while Python runs, nor when the GIL is asked for
+  base::Strands<Delivery> strands_;  // by mutex_
+  std::condition_variable changed_;  // for followers
+  std::condition_variable resting_;  // nobody is in run()
+  std::size_t runs_ = 0;             // by mutex_: under way
+  std::size_t followers_ = 0;        // by mutex_
+  bool led_ = false;                 // by mutex_
+  bool armed_ = false;               // by mutex_: the next push rings
   bool watched_ = false;  // by mutex_: somebody has the descriptor, so it must tell the truth
-
-  std::deque<Delivery> front_;                        // by the GIL
-  std::vector<std::shared_ptr<Application>> unrung_;  // by the GIL: owe their loop a ring
-  int answers_unrung_ = 0;
+  std::atomic<std::uint64_t> wakes_{0};
   Doorbell doorbell_;
 };
 

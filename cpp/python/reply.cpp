@@ -15,10 +15,9 @@ void Reply::post(server::Command&& command) {
 }
 
 void Reply::finish(server::Command&& command) {
-  if (done_) return;
-  done_ = true;
+  if (done_.exchange(true)) return;
   application_->send(std::move(command));
-  application_->forget_reply(id_);
+  application_->answered(id_);
 }
 
 void Reply::send(const py::object& normal) {
@@ -32,11 +31,10 @@ bool Reply::send_plain(py::handle result, bool ring) {
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id_;
   if (!from_plain(result, *envelope)) return false;
-  if (done_) return true;
-  done_ = true;
+  if (done_.exchange(true)) return true;
   server::Respond answer{std::move(envelope)};
   ring ? application_->send(std::move(answer)) : application_->leave(std::move(answer));
-  application_->forget_reply(id_);
+  application_->answered(id_);
   return true;
 }
 
@@ -72,6 +70,10 @@ void Reply::end() {
 
 void Reply::cut() {
   finish(server::Cut{id_});
+}
+
+void Reply::call_soon(py::object function) {
+  application_->post(id_.connection, std::move(function));
 }
 
 }  // namespace httpuv::python

@@ -7,8 +7,10 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +20,23 @@
 namespace httpuv::python {
 
 class Application;
+
+// A callback that one thread may set while another one takes it.
+class Slot {
+ public:
+  [[nodiscard]] pybind11::object get() const {
+    const std::lock_guard lock(mutex_);
+    return callback_;
+  }
+  void set(pybind11::object callback) {  // what was there is let go of behind the lock
+    const std::lock_guard lock(mutex_);
+    std::swap(callback_, callback);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  pybind11::object callback_ = pybind11::none();
+};
 
 class Reply {
  public:
@@ -43,13 +62,15 @@ class Reply {
   void end();
   // Gives up: 500 where nothing was sent yet, else the connection is cut.
   void cut();
+  // Has a function called on a thread that runs callbacks, in its turn among those of the exchange.
+  void call_soon(pybind11::object function);
 
   [[nodiscard]] bool done() const { return done_; }
   void abandon() { done_ = true; }  // the client has gone
 
-  pybind11::object on_taken = pybind11::none();        // (total: int)
-  pybind11::object on_abandoned = pybind11::none();    // ()
-  pybind11::object on_half_closed = pybind11::none();  // (): the client sends no more, maybe left
+  Slot on_taken;        // (total: int)
+  Slot on_abandoned;    // ()
+  Slot on_half_closed;  // (): the client sends no more, maybe left
 
  private:
   void post(server::Command&& command);
@@ -57,7 +78,7 @@ class Reply {
 
   std::shared_ptr<Application> application_;
   server::ExchangeId id_;
-  bool done_ = false;
+  std::atomic<bool> done_{false};
 };
 
 }  // namespace httpuv::python

@@ -7,6 +7,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "base/descriptor.h"
 #include "server/message.h"
 
 namespace httpuv::python {
@@ -25,7 +26,7 @@ class File {
   server::FileBody take();
 
  private:
-  server::OwnedFd fd_;
+  base::Descriptor fd_;
   std::uint64_t length_;
 };
 

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -51,13 +52,6 @@ server::Overflow overflow_of(const std::string& name) {
   throw py::value_error("overflow must be 'close', 'drop' or 'callback', not '" + name + "'");
 }
 
-// The application and the loop count with the same.
-std::size_t max_unread(const py::dict& limits) {
-  std::size_t bytes = server::Limits{}.ws_max_unread;
-  read(limits, "ws_unread_bytes", bytes);
-  return bytes;
-}
-
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
                              const std::vector<std::string>& allowed_hosts,
                              const py::dict& websocket, bool gzip) {
@@ -68,6 +62,9 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   settings.gzip = gzip;
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
   settings.allowed_hosts = allowed_hosts;
+  // Here, where the GIL keeps Python from changing the environment meanwhile.
+  const char* folder = std::getenv("TMPDIR");
+  if (folder != nullptr && *folder != '\0') settings.spool_folder = folder;
   read(websocket, "allowed_origins", settings.websocket.allowed_origins);
   read(websocket, "protocols", settings.websocket.protocols);
   read(websocket, "deflate", settings.websocket.deflate);
@@ -91,7 +88,7 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   read(limits, "queue_bytes", l.queue_bytes);
   read(limits, "ws_max_message_bytes", l.ws_max_message);
   read(limits, "ws_queue_bytes", l.ws_max_queue);
-  l.ws_max_unread = max_unread(limits);
+  read(limits, "ws_unread_bytes", l.ws_max_unread);
   read_seconds(limits, "ws_ping_interval", l.ws_ping_interval);
   read_seconds(limits, "ws_pong_timeout", l.ws_pong_timeout);
   read_seconds(limits, "ws_close_timeout", l.ws_close_timeout);
@@ -104,16 +101,14 @@ ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
                            const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
                            bool gzip)
-    : application_(std::make_shared<Application>(callbacks, environment, max_unread(limits))),
-      server_(settings_of(callbacks, limits, allowed_hosts, websocket, gzip),
-              std::make_unique<Sink>(std::move(queue), application_)) {
-  application_->set_server(&server_);
-}
+    : queue_(std::move(queue)),
+      application_(std::make_shared<Application>(
+          callbacks, environment, settings_of(callbacks, limits, allowed_hosts, websocket, gzip),
+          queue_)) {}
 
 ServerObject::~ServerObject() {
-  application_->set_server(nullptr);
   const py::gil_scoped_release release;
-  server_.stop(0);
+  application_->server().stop(0);
 }
 
 std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, int port) {
@@ -122,7 +117,7 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
   int error = 0;
   {
     const py::gil_scoped_release release;
-    error = server_.listen_tcp(host, port, &bound, &failed);
+    error = application_->server().listen_tcp(host, port, &bound, &failed);
   }
   const std::string address = failed.empty() ? host + ":" + std::to_string(port) : failed;
   if (error != 0) throw_listen_error(error, address);
@@ -134,7 +129,7 @@ void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> 
   int error = 0;
   {
     const py::gil_scoped_release release;
-    error = server_.listen_pipe(name, mask);
+    error = application_->server().listen_pipe(name, mask);
   }
   if (error != 0) throw_listen_error(error, name);
   start("localhost", "", name);
@@ -148,7 +143,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
   int error = 0;
   {
     const py::gil_scoped_release release;
-    error = server_.start();
+    error = application_->server().start();
   }
   if (error != 0) throw_listen_error(error, address);
 }
@@ -156,7 +151,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
 void ServerObject::set_routes(const py::list& routes, const std::optional<py::dict>& mime) {
   auto table = make_route_table(routes, mime.value_or(py::dict()));
   const py::gil_scoped_release release;
-  server_.set_routes(std::move(table));
+  application_->server().set_routes(std::move(table));
 }
 
 void ServerObject::publish(const std::string& topic, py::handle message, bool compress) {
@@ -166,11 +161,11 @@ void ServerObject::publish(const std::string& topic, py::handle message, bool co
 
 void ServerObject::stop(double timeout) {
   const py::gil_scoped_release release;
-  server_.stop(static_cast<std::int64_t>(timeout * 1000));
+  application_->server().stop(static_cast<std::int64_t>(timeout * 1000));
 }
 
 py::dict ServerObject::stats() const {
-  const server::Counters& c = server_.counters();
+  const server::Counters& c = application_->server().counters();
   py::dict result;
   result["accepted"] = c.accepted.get();
   result["connections"] = c.connections.get();

@@ -29,17 +29,17 @@ class ServerObject {
   void publish(const std::string& topic, pybind11::handle message, bool compress);
   void stop(double timeout);
   [[nodiscard]] pybind11::dict stats() const;
-  [[nodiscard]] bool running() const { return server_.running(); }
+  [[nodiscard]] bool running() const { return application_->server().running(); }
 
-  void before_fork() { server_.before_fork(); }
-  void after_fork_in_parent() { server_.after_fork_in_parent(); }
-  void forget() { server_.forget(); }
+  void before_fork() { application_->server().before_fork(); }
+  void after_fork_in_parent() { application_->server().after_fork_in_parent(); }
+  void forget() { application_->server().forget(); }
 
  private:
   void start(const std::string& name, const std::string& port, const std::string& address);
 
-  std::shared_ptr<Application> application_;
-  server::Server server_;
+  const std::shared_ptr<Queue> queue_;
+  const std::shared_ptr<Application> application_;
 };
 
 }  // namespace httpuv::python

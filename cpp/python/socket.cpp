@@ -8,14 +8,28 @@ namespace py = pybind11;
 
 namespace httpuv::python {
 
-Payload to_payload(py::handle message) {
-  Payload payload;
+namespace {
+
+constexpr std::size_t kSmall = 64;
+
+// Makes memory that was used before hold a copy; unless it is so large that what waits to be sent
+// would be much more than it says.
+void copy(std::string& memory, const void* data, Py_ssize_t size) {
+  const auto bytes = static_cast<std::size_t>(size);
+  if (memory.capacity() / 2 > bytes + kSmall) memory = std::string();
+  memory.assign(static_cast<const char*>(data), bytes);
+}
+
+}  // namespace
+
+Payload to_payload(py::handle message, std::string&& memory) {
+  Payload payload{false, std::move(memory)};
   if (PyUnicode_Check(message.ptr())) {
     Py_ssize_t size = 0;
     const char* const data = PyUnicode_AsUTF8AndSize(message.ptr(), &size);
     if (data == nullptr) throw py::error_already_set();
     payload.text = true;
-    payload.data.assign(data, static_cast<std::size_t>(size));
+    copy(payload.data, data, size);
     return payload;
   }
   if (!PyObject_CheckBuffer(message.ptr())) {
@@ -24,15 +38,20 @@ Payload to_payload(py::handle message) {
   }
   Py_buffer view;
   if (PyObject_GetBuffer(message.ptr(), &view, PyBUF_FULL_RO) != 0) throw py::error_already_set();
-  payload.data.resize(static_cast<std::size_t>(view.len));
-  const int error = PyBuffer_ToContiguous(payload.data.data(), &view, view.len, 'C');
+  int error = 0;
+  if (PyBuffer_IsContiguous(&view, 'C') != 0) {
+    copy(payload.data, view.buf, view.len);
+  } else {
+    payload.data.resize(static_cast<std::size_t>(view.len));
+    error = PyBuffer_ToContiguous(payload.data.data(), &view, view.len, 'C');
+  }
   PyBuffer_Release(&view);
   if (error != 0) throw py::error_already_set();
   return payload;
 }
 
 void Socket::send(py::handle message, bool compress) {
-  Payload payload = to_payload(message);
+  Payload payload = to_payload(message, Application::take_memory());
   sent_ += payload.data.size();
   application_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
 }
@@ -54,9 +73,13 @@ std::size_t Socket::buffered() const {
   query.id = id_;
   std::future<std::size_t> answer = query.answer.get_future();
   if (!application_->send(std::move(query))) return 0;
-  application_->ring();  // from a callback, too: it waits
+  application_->server().ring();  // from a callback, too: it waits
   const py::gil_scoped_release release;
   return answer.get();
+}
+
+void Socket::call_soon(py::object function) {
+  application_->post(id_, std::move(function));
 }
 
 void Socket::consumed(std::size_t messages) {

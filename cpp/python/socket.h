@@ -6,6 +6,7 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,7 +22,8 @@ struct Payload {
   bool text = false;
   std::string data;
 };
-Payload to_payload(pybind11::handle message);
+// `memory`: to be used for the copy if it has the right size.
+Payload to_payload(pybind11::handle message, std::string&& memory = {});
 
 class Socket {
  public:
@@ -32,13 +34,18 @@ class Socket {
   void ping(pybind11::handle payload);
   void close(std::uint16_t code, const std::string& reason);
   void subscribe(const std::string& topic, bool wanted);
+  // Has a function called on a thread that runs callbacks, in its turn among those of the socket.
+  void call_soon(pybind11::object function);
   [[nodiscard]] std::size_t buffered() const;  // asks the loop thread, with the GIL released
 
   // So many of the messages that the listener kept (see Application::Listener) were used now.
   void consumed(std::size_t messages);
 
   // Bytes of messages that were sent and are not known to have been taken by the kernel.
-  [[nodiscard]] std::uint64_t outstanding() const { return sent_ - std::min(taken_, sent_); }
+  [[nodiscard]] std::uint64_t outstanding() const {
+    const std::uint64_t taken = taken_;
+    return sent_ - std::min<std::uint64_t>(taken, sent_);
+  }
   // The listener's _taken() is called when they have been.
   void acknowledge();
   void taken(std::uint64_t total) { taken_ = total; }
@@ -46,8 +53,8 @@ class Socket {
  private:
   std::shared_ptr<Application> application_;
   server::ConnectionId id_;
-  std::uint64_t sent_ = 0;
-  std::uint64_t taken_ = 0;
+  std::atomic<std::uint64_t> sent_{0};
+  std::atomic<std::uint64_t> taken_{0};
 };
 
 }  // namespace httpuv::python

@@ -22,7 +22,9 @@ void Upload::consumed(std::size_t bytes) {
 void Application::begin_upload(const server::ExchangeId& id, const py::dict& environment) {
   try {
     const auto handle = std::make_shared<Upload>(shared_from_this(), id);
-    uploads_[id] = {environment, callbacks_.open_upload(environment, handle)};
+    Receiver receiver{environment, callbacks_.open_upload(environment, handle)};
+    const std::lock_guard lock(mutex_);
+    uploads_.emplace(id, std::move(receiver));
   } catch (py::error_already_set& error) {
     return fail_upload(id, environment, error);
   }
@@ -31,26 +33,33 @@ void Application::begin_upload(const server::ExchangeId& id, const py::dict& env
   if (find(id) == nullptr) lose_upload(id);  // it is answered: nobody reads on
 }
 
+// What is told of the body; nothing if there is none any more.
+Application::Receiver Application::find_upload(const server::ExchangeId& id, bool take) {
+  const std::lock_guard lock(mutex_);
+  const auto found = uploads_.find(id);
+  if (found == uploads_.end()) return {};
+  Receiver receiver = found->second;
+  if (take) uploads_.erase(found);
+  return receiver;
+}
+
 void Application::on_event(server::BodyEvent&& event) {
-  const auto found = uploads_.find(event.id);
-  if (found == uploads_.end()) return;                 // it was answered meanwhile
-  const auto [environment, receiver] = found->second;  // a callback may make the entry go away
+  const Receiver upload = find_upload(event.id, false);
+  if (!upload.receiver) return;  // it was answered meanwhile
   try {
-    if (!event.bytes.empty()) receiver.attr("data")(py::bytes(event.bytes));
-    if (!event.last || uploads_.erase(event.id) == 0) return;
-    receiver.attr("end")();
+    if (!event.bytes.empty()) upload.receiver.attr("data")(py::bytes(event.bytes));
+    if (!event.last || !find_upload(event.id, true).receiver) return;
+    upload.receiver.attr("end")();
   } catch (py::error_already_set& error) {
-    return fail_upload(event.id, environment, error);
+    return fail_upload(event.id, upload.environment, error);
   }
-  if (!callbacks_.call_first) call(event.id, environment);
+  if (!callbacks_.call_first) call(event.id, upload.environment);
 }
 
 void Application::lose_upload(const server::ExchangeId& id) {
-  const auto found = uploads_.find(id);
-  if (found == uploads_.end()) return;
-  const py::object receiver = std::move(found->second.receiver);
-  uploads_.erase(found);
-  tell("a body", receiver.attr("lost"));
+  if (callbacks_.open_upload.is_none()) return;
+  const Receiver upload = find_upload(id, true);
+  if (upload.receiver) tell("a body", upload.receiver.attr("lost"));
 }
 
 void Application::call(const server::ExchangeId& id, const py::dict& environment) {
@@ -62,7 +71,7 @@ void Application::call(const server::ExchangeId& id, const py::dict& environment
 // What has come was no good to the application: it wants no more of it.
 void Application::fail_upload(const server::ExchangeId& id, const py::dict& environment,
                               py::error_already_set& error) {
-  uploads_.erase(id);
+  find_upload(id, true);
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id;
   http::PlainResponse plain = http::plain_response(500);

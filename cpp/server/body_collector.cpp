@@ -1,10 +1,10 @@
 #include "server/body_collector.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 namespace httpuv::server {
@@ -13,15 +13,13 @@ namespace {
 
 constexpr std::size_t kMaxWaiting = 1024 * 1024;  // bytes that may wait for the disk
 
-// A file that has no name, in $TMPDIR or /tmp; -1 and errno when there is no place for one.
-int open_unnamed() {
-  const char* directory = ::getenv("TMPDIR");
-  std::string path = directory != nullptr && *directory != '\0' ? directory : "/tmp";
+// A file that has no name; -1 and errno when the folder has no place for one.
+int open_unnamed(const std::string& folder) {
 #ifdef O_TMPFILE
-  const int unnamed = ::open(path.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  const int unnamed = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (unnamed >= 0) return unnamed;
 #endif
-  path += "/httpuv-XXXXXX";
+  std::string path = folder + "/httpuv-XXXXXX";
   const int fd = ::mkostemp(path.data(), O_CLOEXEC);
   if (fd >= 0) ::unlink(path.c_str());
   return fd;
@@ -45,10 +43,11 @@ int write_all(int fd, std::string_view bytes, std::uint64_t offset) {
 
 struct BodyCollector::Spool {
   net::Loop& loop;
+  const std::string& folder;
   std::size_t memory_bytes;
   std::function<void()> progress;  // emptied when the collector goes away
 
-  std::string waiting;  // in memory for good, or not yet given to a job
+  std::string waiting{};  // in memory for good, or not yet given to a job
   std::uint64_t length = 0;
   bool spooling = false;
   bool ended = false;
@@ -56,16 +55,18 @@ struct BodyCollector::Spool {
 
   // Owned by the job while `busy`.
   bool busy = false;
-  OwnedFd file;
-  std::string writing;
+  base::Descriptor file{};
+  std::string writing{};
   std::uint64_t written = 0;
   int result = 0;
 };
 
-BodyCollector::BodyCollector(net::Loop& loop, std::size_t memory_bytes,
+BodyCollector::BodyCollector(net::Loop& loop, const std::string& folder, std::size_t memory_bytes,
                              std::function<void()> progress)
-    : spool_(new Spool{
-          loop, memory_bytes, std::move(progress), {}, 0, false, false, 0, false, {}, {}, 0, 0}) {}
+    : spool_(new Spool{.loop = loop,
+                       .folder = folder,
+                       .memory_bytes = memory_bytes,
+                       .progress = std::move(progress)}) {}
 
 BodyCollector::~BodyCollector() {
   spool_->progress = nullptr;
@@ -117,7 +118,7 @@ void BodyCollector::write_some(const std::shared_ptr<Spool>& spool) {
   // The job works on a plain pointer: only `done`, on the loop thread, shares the ownership.
   s.loop.work(
       [job = &s] {
-        if (job->file.get() < 0) job->file = OwnedFd(open_unnamed());
+        if (job->file.get() < 0) job->file = base::Descriptor(open_unnamed(job->folder));
         job->result =
             job->file.get() < 0 ? errno : write_all(job->file.get(), job->writing, job->written);
         job->written += job->writing.size();

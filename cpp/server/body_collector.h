@@ -20,7 +20,9 @@ class BodyCollector {
  public:
   // `progress` is called on the loop thread after each pool job: full(), finished() or error()
   // may have changed.
-  BodyCollector(net::Loop& loop, std::size_t memory_bytes, std::function<void()> progress);
+  // `folder` is where files are made; it outlives the loop's jobs.
+  BodyCollector(net::Loop& loop, const std::string& folder, std::size_t memory_bytes,
+                std::function<void()> progress);
   ~BodyCollector();
   BodyCollector(const BodyCollector&) = delete;
   BodyCollector& operator=(const BodyCollector&) = delete;

@@ -29,14 +29,14 @@ void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, Res
   answer(*exchange, std::move(head), std::move(body));
 }
 
-void HttpSession::answer_plain(Exchange& exchange, int status) {
-  http::PlainResponse plain = http::plain_response(status);
+void HttpSession::answer_plain(Exchange& exchange, int status, std::string_view text) {
+  http::PlainResponse plain = http::plain_response(status, text);
   answer(exchange, std::move(plain.head), std::move(plain.body));
 }
 
-void HttpSession::answer_early(Exchange& exchange, int status) {
+void HttpSession::answer_early(Exchange& exchange, int status, std::string_view text) {
   discard_body_ = true;
-  answer_plain(exchange, status);
+  answer_plain(exchange, status, text);
 }
 
 // A refusal of the file library, whose few fields are already written out.

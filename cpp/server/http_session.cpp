@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "server/connection.h"
+#include "server/host_check.h"
 #include "server/parked.h"
 #include "server/static_files.h"
 
@@ -23,27 +24,12 @@ constexpr std::uint64_t kMaxDiscard = 256 * 1024;
 // A lingering connection that keeps sending is cut after this many milliseconds.
 constexpr std::int64_t kMaxLinger = 30'000;
 
-// The name in a Host value, without the port: "a:80" -> "a", "[::1]:80" -> "[::1]".
-std::string_view host_name(std::string_view host) {
-  if (!host.empty() && host.front() == '[') return host.substr(0, host.find(']') + 1);
-  return host.substr(0, host.find(':'));
-}
-
 // The first value of a field, by its lower-case name; "" without one.
 std::string_view value_of(const http::RequestHead& head, std::string_view name) {
   for (const http::HeaderField& field : head.fields) {
     if (head.view(field.name) == name) return head.view(field.value);
   }
   return {};
-}
-
-bool host_allowed(const std::vector<std::string>& allowed, const http::RequestHead& head) {
-  if (allowed.empty()) return true;
-  const std::string_view authority = head.view(head.authority);
-  const std::string_view name =
-      host_name(authority.empty() ? head.get(http::Field::kHost) : authority);
-  return std::any_of(allowed.begin(), allowed.end(),
-                     [&](const std::string& each) { return base::iequals(each, name); });
 }
 
 }  // namespace
@@ -158,7 +144,8 @@ void HttpSession::on_head() {
   exchange.continue_pending = head_.expects_continue && head_.has_body();
   body_is_long_ = head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
   if (head_.has_body()) {
-    body_ = std::make_unique<BodyCollector>(context_.loop, context_.limits.body_memory_bytes,
+    body_ = std::make_unique<BodyCollector>(context_.loop, context_.settings.spool_folder,
+                                            context_.limits.body_memory_bytes,
                                             [this] { on_body_progress(); });
   }
   route(exchange);
@@ -172,10 +159,7 @@ void HttpSession::on_body(std::string_view bytes) {
 
 void HttpSession::on_body_progress() {
   if (body_->error() != 0) {
-    // The disk is full or broken: nothing the client could mend.
-    body_.reset();
-    discard_body_ = true;
-    refuse(500);
+    refuse(500);  // the disk is full or broken: nothing the client could mend
   } else if (!reading_request_ && body_->finished()) {
     request_complete();
   }
@@ -242,7 +226,9 @@ void HttpSession::refuse(int status) {
 // --- deciding -----------------------------------------------------------------------------------
 
 void HttpSession::route(Exchange& exchange) {
-  if (!host_allowed(context_.settings.allowed_hosts, head_)) return answer_early(exchange, 403);
+  if (!host_allowed(context_.settings.allowed_hosts, head_)) {
+    return answer_early(exchange, 403, "this server does not go by that name");
+  }
   if (wants_websocket()) {
     upgrade_ = Upgrade::kWanted;
     if (context_.settings.abilities.on_headers) {

@@ -96,8 +96,9 @@ class HttpSession {
 
   // Answering.
   void answer(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body);
-  void answer_plain(Exchange& exchange, int status);
-  void answer_early(Exchange& exchange, int status);  // its body, if any, is not wanted
+  void answer_plain(Exchange& exchange, int status, std::string_view text = {});
+  // The body of the request, if any, is not wanted.
+  void answer_early(Exchange& exchange, int status, std::string_view text = {});
   void answer_static_early(Exchange& exchange, files::Answer&& answer);
   // Both say whether the connection is kept.
   bool write_answer(Exchange& exchange, const http::ResponseHead& head, ResponseBody&& body);

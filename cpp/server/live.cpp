@@ -1,6 +1,7 @@
 #include "server/live.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace httpuv::server {
@@ -11,6 +12,11 @@ namespace {
 // posted without waking the loop each time, and a callback that takes long must not hold up those
 // that were made before it.
 constexpr int kMailCheckMs = 2;
+
+// An application that has nothing else to do often answers a few events sooner than two threads can
+// be put to sleep and woken; so the loop looks for its answers so long before it sleeps.
+constexpr std::size_t kFew = 4;
+constexpr std::chrono::microseconds kLinger{30};
 
 // How long a server that stops at once waits for its WebSockets' clients to close their ends.
 constexpr std::int64_t kFarewellMs = 1000;
@@ -84,13 +90,14 @@ void Server::Live::take_mail() {
   std::vector<Command> batch;
   batch.swap(mail_);
   for (Command& command : batch) carry_out(std::move(command));
+  publish();
   if (mail_.empty()) {
     batch.clear();
     mail_.swap(batch);  // keeps the capacity
   }
   context_.outbox.flush();
   close_broken();
-  watch_mail();
+  if (!sink_.idle()) watch_mail();
 }
 
 // Looks by itself as long as the application is at work.
@@ -114,6 +121,15 @@ void Server::Live::close_broken() {
 
 void Server::Live::end_turn() {
   if (ended_) return;
+  const bool soon = sink_.idle() && !context_.events.empty() && context_.events.size() <= kFew;
+  hand_over();
+  // Once a turn: commands may make new events, and sockets and timers have to have their turn.
+  if (!soon || !context_.loop.linger(kLinger, [this] { return !mailbox_.empty(); })) return;
+  take_mail();
+  if (!ended_) hand_over();
+}
+
+void Server::Live::hand_over() {
   context_.clock.tick();
   files_.end_turn();
   context_.outbox.flush();
@@ -187,7 +203,7 @@ struct Server::Live::Carrier {
   void operator()(WsSubscribe&& c) const {
     if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
   }
-  void operator()(WsPublish&& c) const { WebSocketSession::publish(live.context_, std::move(c)); }
+  void operator()(WsPublish&& c) const { live.publications_.push_back(std::move(c)); }
   void operator()(WsQueued&& c) const {
     const auto* const session = websocket(c.id);
     c.answer.set_value(session != nullptr ? session->queued() : 0);
@@ -203,8 +219,19 @@ struct Server::Live::Carrier {
   void operator()(Stop&& c) const { live.stop(c.grace_ms); }
 };
 
+// What is published to one topic in a row is sent together.
 void Server::Live::carry_out(Command&& command) {
+  const auto* const message = std::get_if<WsPublish>(&command);
+  const bool goes_on =
+      message != nullptr && !publications_.empty() && message->topic == publications_.front().topic;
+  if (!goes_on) publish();
   std::visit(Carrier{*this}, std::move(command));
+}
+
+void Server::Live::publish() {
+  if (publications_.empty()) return;
+  WebSocketSession::publish(context_, publications_);
+  publications_.clear();
 }
 
 // What is still waiting when the server has ended: nothing is done, but nobody waits in vain.

@@ -37,7 +37,9 @@ class Server::Live final : private net::DeadlineOwner {
   void watch_mail();
   void close_broken();
   void end_turn();
+  void hand_over();
   void carry_out(Command&& command);
+  void publish();
   static void answer_late(Command& command);
   void stop(std::int64_t grace_ms);
   void close_connections();
@@ -52,6 +54,7 @@ class Server::Live final : private net::DeadlineOwner {
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<net::Ticker> mail_ticker_;
   std::vector<Command> mail_;
+  std::vector<WsPublish> publications_;  // to one topic, not carried out yet
   net::Deadline grace_{this};
   bool ended_ = false;
 };

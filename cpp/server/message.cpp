@@ -1,20 +1,6 @@
 #include "server/message.h"
 
-#include <unistd.h>
-
 namespace httpuv::server {
-
-OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-OwnedFd::~OwnedFd() {
-  if (fd_ >= 0) ::close(fd_);
-}
 
 void Envelope::clear() {
   request.clear();
@@ -27,6 +13,22 @@ void Envelope::clear() {
   } else {
     answer = std::monostate();
   }
+}
+
+ConnectionId connection_of(const Event& event) {
+  return std::visit(
+      [](const auto& each) {
+        if constexpr (requires { each.envelope; }) {
+          return each.envelope->id.connection;
+        } else if constexpr (requires { each.request; }) {
+          return each.request->id.connection;
+        } else if constexpr (requires { each.id.connection; }) {
+          return each.id.connection;
+        } else {
+          return each.id;
+        }
+      },
+      event);
 }
 
 }  // namespace httpuv::server

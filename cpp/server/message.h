@@ -2,6 +2,7 @@
 // data, moved from one thread to the other; nothing here is shared.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <future>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "files/route_table.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -31,36 +33,17 @@ struct ExchangeId {
   bool operator==(const ExchangeId&) const = default;
 };
 
-// A file descriptor with one owner, closed with it.
-class OwnedFd {
- public:
-  OwnedFd() = default;
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(other.release()) {}
-  OwnedFd& operator=(OwnedFd&& other) noexcept;
-  ~OwnedFd();
-  [[nodiscard]] int get() const { return fd_; }
-  int release() noexcept {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_ = -1;
-};
-
 // The body of a request: in memory, or past Limits::body_memory_bytes in an unlinked file whose
 // offset is at its start.
 struct RequestBody {
   std::string bytes;
-  OwnedFd file;
+  base::Descriptor file;
   std::uint64_t length = 0;
 };
 
 // The body of an answer: in memory, or `length` bytes of a file from its start.
 struct FileBody {
-  OwnedFd file;
+  base::Descriptor file;
   std::uint64_t length = 0;
 };
 using ResponseBody = std::variant<std::monostate, std::string, FileBody>;
@@ -124,6 +107,10 @@ struct WsOpenEvent {
   std::string protocol;  // the subprotocol agreed on, or ""
 };
 
+// What a message that the application has not consumed counts for beyond its bytes, so that many
+// small ones count, too.
+constexpr std::size_t kWsMessageCost = 64;
+
 struct WsMessageEvent {
   ConnectionId id;
   bool text = false;
@@ -169,6 +156,9 @@ struct WsCloseEvent {
 using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEvent,
                            StreamTakenEvent, WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent,
                            WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent>;
+
+// The connection that an event is about.
+ConnectionId connection_of(const Event& event);
 
 // Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
 // must not block. The vector is left empty.

@@ -56,6 +56,7 @@ struct Settings {
   std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
   bool gzip = true;  // code the answers of the application for clients that accept it
   WebSocketSettings websocket;
+  std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
 };
 
 struct Bound {

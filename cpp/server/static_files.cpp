@@ -1,5 +1,7 @@
 #include "server/static_files.h"
 
+#include <forward_list>
+#include <string>
 #include <utility>
 
 #include "http/response.h"
@@ -21,10 +23,9 @@ files::Token token_of(const ExchangeId& id) {
 // The request as the file library reads it. Repeated fields are rare: `joined` keeps them.
 struct RequestQuery {
   files::Query query;
-  std::vector<std::string> joined;
+  std::forward_list<std::string> joined;
 
   RequestQuery(const http::RequestHead& head, std::int64_t now) {
-    joined.reserve(7);
     query.head = head.is_head;
     query.has_query = head.has_query;
     query.query = head.view(head.query);
@@ -32,7 +33,7 @@ struct RequestQuery {
     for (const http::HeaderField& field : head.fields) {
       if (std::string_view* const value = slot(field.id)) {
         *value =
-            value->empty() ? head.view(field.value) : joined.emplace_back(head.joined(field.id));
+            value->empty() ? head.view(field.value) : joined.emplace_front(head.joined(field.id));
       }
     }
   }

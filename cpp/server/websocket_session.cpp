@@ -1,48 +1,20 @@
 #include "server/websocket_session.h"
 
 #include <algorithm>
-#include <deque>
-#include <optional>
 #include <utility>
 
 #include "server/connection.h"
-#include "websocket/prepared_message.h"
+#include "server/websocket_backlog.h"
 
 namespace httpuv::server {
 
 namespace {
-
-// Compressing more than this would hold up the other connections of the loop.
-constexpr std::size_t kCompressHere = 32 * 1024;
-
-// What a message costs beyond its bytes, so that many small ones count, too.
-constexpr std::size_t kMessageCost = 64;
-
-// Frames up to here are gathered with others; larger ones go out by themselves.
-constexpr std::size_t kGather = 16 * 1024;
 
 // With so much waiting for the peer its pings are answered later, and of several only the last
 // (RFC 6455 section 5.5.3): who pings and does not read gets no memory for it.
 constexpr std::size_t kPongBacklog = 64 * 1024;
 
 }  // namespace
-
-struct WebSocketSession::Outgoing {
-  websocket::PreparedMessage message;
-  bool compress;
-  bool ready = true;
-};
-
-struct WebSocketSession::Backlog {
-  struct Farewell {
-    std::uint16_t code;
-    std::string reason;
-  };
-  std::deque<SharedOutgoing> messages;
-  std::size_t bytes = 0;
-  std::optional<Farewell> farewell;  // nothing is taken behind it
-  bool conclude = false;
-};
 
 WebSocketSession::WebSocketSession(Context& context, Connection& connection,
                                    websocket::Session&& session)
@@ -119,7 +91,7 @@ void WebSocketSession::pause(std::string_view rest) {
 
 void WebSocketSession::message_received() {
   std::string data = session_.take_message();
-  unread_ += data.size() + kMessageCost;
+  unread_ += data.size() + kWsMessageCost;
   context_.events.emplace_back(
       WsMessageEvent{connection_.id(), session_.is_text(), std::move(data)});
 }
@@ -134,7 +106,7 @@ void WebSocketSession::answer_ping() {
 
 void WebSocketSession::pong_received() {
   if (!tell_pongs_) return;
-  unread_ += session_.payload().size() + kMessageCost;
+  unread_ += session_.payload().size() + kWsMessageCost;
   context_.events.emplace_back(WsPongEvent{connection_.id(), std::string(session_.payload())});
 }
 
@@ -148,163 +120,6 @@ void WebSocketSession::consumed(std::size_t bytes) {
   read(input);
   if (!paused_ && !finishing_ && !connection_.closing()) connection_.stream().start_reading();
 }
-
-// --- out ----------------------------------------------------------------------------------------
-
-bool WebSocketSession::may_send() const {
-  return !session_.close_sent() && (backlog_ == nullptr || !backlog_->farewell);
-}
-
-// A message of any size may be sent to a peer that has read all before it.
-bool WebSocketSession::make_room(std::size_t bytes) {
-  const std::size_t waiting = queued();
-  if (waiting == 0 || waiting + bytes <= context_.limits.ws_max_queue) return true;
-  switch (context_.settings.websocket.overflow) {
-    case Overflow::kClose:
-      close(websocket::kCloseTryAgainLater, "the peer does not read");
-      break;
-    case Overflow::kTell:
-      context_.events.emplace_back(WsDroppedEvent{connection_.id()});
-      break;
-    case Overflow::kDrop:
-      break;
-  }
-  return false;
-}
-
-std::size_t WebSocketSession::queued() const {
-  return connection_.stream().queued() + (backlog_ != nullptr ? backlog_->bytes : 0);
-}
-
-void WebSocketSession::send(bool text, bool compress, std::string&& data) {
-  sent_ += data.size();
-  if (!may_send() || !make_room(data.size())) return;
-  const bool compressed = compress && session_.would_compress(data.size());
-  if (backlog_ == nullptr && data.size() <= kGather) {
-    // The usual case: framed, and compressed if need be, right into what is about to be written.
-    std::string& out = context_.outbox.open(connection_);
-    session_.append_message(out, text, data, compress);
-    return;
-  }
-  if (backlog_ == nullptr && !compressed) {
-    char header[websocket::kMaxServerHeader];
-    const std::size_t size = session_.message_header(header, text, data.size());
-    context_.outbox.flush(connection_);
-    connection_.write({header, size}, std::move(data));
-    return;
-  }
-  auto message = std::make_shared<Outgoing>(
-      Outgoing{websocket::PreparedMessage(text, data), compressed, true});
-  if (compressed && data.size() > kCompressHere) {
-    prepare(context_, message, session_.deflate_window_bits(), {connection_.id()});
-  }
-  enqueue(message);
-}
-
-void WebSocketSession::publish(Context& context, WsPublish&& message) {
-  const std::vector<WebSocketSession*> subscribers = context.topics.subscribers(message.topic);
-  if (subscribers.empty()) return;
-  auto outgoing = std::make_shared<Outgoing>(
-      Outgoing{websocket::PreparedMessage(message.text, message.data), message.compress, true});
-  if (message.compress && message.data.size() > kCompressHere) {
-    // The window nearly all of them have agreed on; the others' variants are made when they send.
-    const auto wanted = std::find_if(
-        subscribers.begin(), subscribers.end(),
-        [](const WebSocketSession* each) { return each->session_.deflate_window_bits() != 0; });
-    if (wanted != subscribers.end()) {
-      std::vector<ConnectionId> ids;
-      ids.reserve(subscribers.size());
-      for (const WebSocketSession* each : subscribers) ids.push_back(each->connection_.id());
-      prepare(context, outgoing, (*wanted)->session_.deflate_window_bits(), std::move(ids));
-    }
-  }
-  for (WebSocketSession* subscriber : subscribers) {
-    if (subscriber->may_send() && subscriber->make_room(message.data.size())) {
-      subscriber->enqueue(outgoing);
-    }
-  }
-}
-
-// Compresses on a pool thread; those who wait for it send it, and what came behind it, afterwards.
-void WebSocketSession::prepare(Context& context, const SharedOutgoing& message, int window_bits,
-                               std::vector<ConnectionId> waiting) {
-  message->ready = false;
-  context.loop.work(
-      [plain = message.get(), window_bits] {
-        websocket::DeflatePool pool;
-        plain->message.compressed(window_bits, pool);
-      },
-      [&context, message, waiting = std::move(waiting)] {
-        message->ready = true;
-        for (const ConnectionId& id : waiting) {
-          Connection* const connection = context.connections.find(id);
-          if (connection != nullptr && connection->websocket() != nullptr) {
-            connection->websocket()->flush_ready();
-          }
-        }
-      });
-}
-
-void WebSocketSession::enqueue(const SharedOutgoing& message) {
-  if (backlog_ == nullptr && message->ready) return write(message);
-  if (backlog_ == nullptr) backlog_ = std::make_unique<Backlog>();
-  backlog_->messages.push_back(message);
-  backlog_->bytes += message->message.payload_size();
-}
-
-void WebSocketSession::flush_ready() {
-  if (backlog_ == nullptr) return;
-  std::deque<SharedOutgoing>& messages = backlog_->messages;
-  while (!messages.empty() && messages.front()->ready && !connection_.closing()) {
-    const SharedOutgoing message = std::move(messages.front());
-    messages.pop_front();
-    backlog_->bytes -= message->message.payload_size();
-    write(message);
-  }
-  if (!messages.empty() || connection_.closing()) return;
-  const std::unique_ptr<Backlog> done = std::move(backlog_);
-  if (done->farewell) start_closing(done->farewell->code, done->farewell->reason);
-  if (done->conclude) return conclude();
-  report_if_taken();
-}
-
-void WebSocketSession::write(const SharedOutgoing& message) {
-  const std::string_view frame = session_.prepared_frame(message->message, message->compress);
-  if (frame.size() <= kGather && !connection_.stream().busy()) {
-    context_.outbox.open(connection_).append(frame);
-    return;
-  }
-  context_.outbox.flush(connection_);
-  connection_.write_shared({}, frame, message);
-}
-
-void WebSocketSession::ping(std::string_view payload) {
-  if (!may_send() || !make_room(payload.size())) return;
-  tell_pongs_ = true;
-  session_.append_ping(context_.outbox.open(connection_), payload);
-}
-
-void WebSocketSession::acknowledge() {
-  acknowledge_ = true;
-  report_if_taken();
-}
-
-void WebSocketSession::report_if_taken() {
-  if (!acknowledge_ || backlog_ != nullptr) return;
-  context_.outbox.flush(connection_);
-  if (connection_.closing() || connection_.stream().busy()) return;  // on_drained() comes back
-  acknowledge_ = false;
-  context_.events.emplace_back(WsTakenEvent{connection_.id(), sent_});
-}
-
-void WebSocketSession::subscribe(const std::string& topic, bool wanted) {
-  if (!wanted) {
-    context_.topics.leave(subscriptions_, topic);
-  } else if (may_send()) {
-    context_.topics.join(*this, subscriptions_, topic);
-  }
-}
-
 // --- ending -------------------------------------------------------------------------------------
 
 void WebSocketSession::close(std::uint16_t code, std::string_view reason) {

@@ -49,7 +49,9 @@ class WebSocketSession {
   void subscribe(const std::string& topic, bool wanted);
   [[nodiscard]] std::size_t queued() const;
 
-  static void publish(Context& context, WsPublish&& message);
+  // Sends messages, at least one and all to the same topic, to its subscribers: each gets them in
+  // one write.
+  static void publish(Context& context, const std::vector<WsPublish>& messages);
 
   // The server is stopping.
   void drain();
@@ -78,6 +80,8 @@ class WebSocketSession {
   void write(const SharedOutgoing& message);
   bool make_room(std::size_t bytes);
   void report_if_taken();
+  static SharedOutgoing outgoing(Context& context, const WsPublish& message,
+                                 const std::vector<WebSocketSession*>& subscribers);
   static void prepare(Context& context, const SharedOutgoing& message, int window_bits,
                       std::vector<ConnectionId> waiting);
   void set_deadline();

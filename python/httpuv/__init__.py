@@ -12,9 +12,9 @@ from .limits import Limits
 from .log import logLevel
 from .ports import NoFreePortError, ipFamily, randomPort
 from .presence import disconnected
-from .server import (
-    PipeServer,
-    WebServer,
+from .server import PipeServer, WebServer
+from .sse import EventStream
+from .start import (
     listServers,
     runServer,
     startDaemonizedServer,
@@ -24,7 +24,6 @@ from .server import (
     stopDaemonizedServer,
     stopServer,
 )
-from .sse import EventStream
 from .static import (
     StaticPath,
     StaticPathOptions,

@@ -29,8 +29,8 @@ def check_int(name: str, value: object, low: int, high: int | None) -> int:
     return number
 
 
-def check_seconds(name: str, value: object) -> float:
-    """``value`` as a number of seconds above 0 and at most 1e9 (32 years).
+def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
+    """``value`` as a number of seconds above 0 (or 0, if ``zero``), at most 1e9 (32 years).
 
     Raises:
         TypeError: It is no number.
@@ -39,6 +39,7 @@ def check_seconds(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {value!r}")
     number = float(value)
-    if not 0 < number <= 1e9:
-        raise ValueError(f"{name} must be above 0 and at most 1e9 seconds, not {value!r}")
+    if not (0 < number <= 1e9 or (zero and number == 0)):
+        least = "from" if zero else "above"
+        raise ValueError(f"{name} must be {least} 0 to 1e9 seconds, not {value!r}")
     return number

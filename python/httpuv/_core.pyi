@@ -13,25 +13,32 @@ Route = tuple[str, bytes, bool, dict[str, object]]
 Normal = tuple[int, list[tuple[str, str]], bytes | File | None]
 
 class Queue:
-    """Events on their way from I/O threads to the Python thread that runs the callbacks."""
+    """Events on their way from I/O threads to the Python threads that run the callbacks.
 
-    def __init__(self) -> None: ...
-    def run(self, timeout: float | None, max_events: int = 0) -> int:
+    So many threads as it is made for are in callbacks at once, never two for one connection.
+    """
+
+    def __init__(self, threads: int = 1) -> None: ...
+    def run(
+        self, timeout: float | None, max_events: int = 0, wakes: int | None = None
+    ) -> int:
         """Run the callbacks that wait: at most `max_events` (0: one batch, all that wait now).
 
-        If none waits, wait for one with the GIL released: up to `timeout` seconds, None for ever, 0
-        not at all; wake() and signals end the wait. Returns how many callbacks ran. An Exception of
-        a callback goes to its server's on_error; anything else, a signal handler's too, is raised
-        here, and the rest of the batch stays queued. Only one thread may run at a time; callbacks
-        may run the queue again.
+        If there is none to run, wait for one with the GIL released: up to `timeout` seconds, None
+        for ever, 0 not at all. Returns how many callbacks ran: early once `wakes` is not what the
+        property of that name has. An Exception of a callback goes to its server's on_error;
+        anything else, a signal handler's too, is raised here, and what waits stays queued. Any
+        thread may run; callbacks may run the queue again.
         """
+    def rest(self, timeout: float) -> bool:
+        """Wait so many seconds until no thread is in run(); whether none is."""
     def wake(self) -> None:
-        """Have the run() under way return once its callback has, or at once if it waits.
-
-        If none is under way, the next one that would wait returns instead.
-        """
+        """Have every run() under way return once its callback has, or at once if it waits."""
+    @property
+    def wakes(self) -> int:
+        """How often wake() was called."""
     def post(self, func: Callable[[], object]) -> None:
-        """Have run() call a function, in order with the events."""
+        """Have run() call a function; one of these at a time, in their order."""
     def fileno(self) -> int:
         """A descriptor that is readable while run(0) has something to do."""
     def pending(self) -> int:
@@ -69,7 +76,7 @@ class Server:
         """Listen; returns the address and the port that it became. Raises OSError."""
     def listen_pipe(self, name: str, mask: int | None) -> None:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
-    def set_routes(self, routes: list[Route], mime: dict[str, str] | None) -> None:
+    def set_routes(self, routes: list[Route], mime: dict[str, str] | None = None) -> None:
         """Replace the static paths; returns when they are in use."""
     def publish(
         self, topic: str, message: str | bytes | bytearray | memoryview, compress: bool = True
@@ -91,7 +98,7 @@ class Server:
 class Reply:
     """The way to answer a request later. Does nothing once it was answered or its client left."""
 
-    # Called on the thread that runs the queue.
+    # Called on a thread that runs the queue.
     on_taken: Callable[[int], object] | None  # the kernel has taken so many bytes of the body
     on_abandoned: Callable[[], object] | None  # the client has gone
     on_half_closed: Callable[[], object] | None  # the client sends no more
@@ -126,6 +133,8 @@ class Reply:
         """The body is complete."""
     def cut(self) -> None:
         """Give up: 500 if nothing was sent, else the connection is cut."""
+    def call_soon(self, func: Callable[[], object]) -> None:
+        """Have a function called where callbacks run, in its turn among those of the exchange."""
     @property
     def done(self) -> bool: ...
 
@@ -148,6 +157,8 @@ class Socket:
     def subscribe(self, topic: str, wanted: bool = True) -> None: ...
     def buffered(self) -> int:
         """Bytes that the kernel has not taken; waits for the I/O thread, with the GIL released."""
+    def call_soon(self, func: Callable[[], object]) -> None:
+        """Have a function called where callbacks run, in its turn among those of the socket."""
     def consumed(self, messages: int) -> None:
         """So many of the messages that the listener kept were used: more may be read."""
     def outstanding(self) -> int:
@@ -165,6 +176,15 @@ def client_gone() -> bool:
 
     Asks the I/O thread, with the GIL released. Raises RuntimeError where none is being answered.
     """
+
+def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> None:
+    """While Python's prompt waits for input, call a function at once and whenever `fd` is readable.
+
+    And when so many seconds have passed as it has returned. Only on the main thread.
+    """
+
+def clear_input_hook() -> None:
+    """Do so no longer."""
 
 def register_input(cls: type) -> None:
     """Name the class of rook.input: called with (), (bytes) or (fd, length)."""

@@ -212,8 +212,7 @@ class Answer:
             self.fail(error)
 
     def _begin(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
-        if self._over:
-            return coroutine.close()
+        # Even if its client has gone meanwhile: it may hold something that it is to clean up.
         try:
             result = eager.run(coroutine, loop)
         except BaseException as error:

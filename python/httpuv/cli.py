@@ -10,6 +10,12 @@ from collections.abc import Sequence
 from . import _core
 from .static_server import DEFAULT_PORT, runStaticServer
 
+# What pages of other origins may read, and that readers of ranges (PDF.js, Parquet, GeoTIFF) need.
+CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range, ETag"),
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -21,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, or 1 if the server could not be started. Wrong arguments exit with 2.
     """
     options = _parser().parse_args(arguments)
-    headers = [*options.header]
-    if options.cors:
-        headers.append(("Access-Control-Allow-Origin", "*"))
+    headers = [*options.header, *(CORS if options.cors else ())]
     browse = (
         sys.stdin.isatty() and sys.stdout.isatty() if options.browse is None else options.browse
     )
@@ -35,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.host,
             options.port,
             browse=browse,
+            allowedHosts=options.allowed_host,
+            mimeTypes=dict(options.mime),
             headers=headers,
             listing=options.listing,
             indexhtml=options.index,
@@ -113,6 +119,21 @@ def _parser() -> argparse.ArgumentParser:
         help="add a header field to every answer; may be repeated",
     )
     parser.add_argument(
+        "--mime",
+        action="append",
+        default=[],
+        type=_mime,
+        metavar="EXTENSION=TYPE",
+        help="media type of files by their extension; may be repeated",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        metavar="NAME",
+        help="a name that browsers may call this server, '*' for any; may be repeated"
+        " (default: those of this machine)",
+    )
+    parser.add_argument(
         "--cache-control", default="", metavar="VALUE", help="value of Cache-Control"
     )
     parser.add_argument(
@@ -127,3 +148,10 @@ def _header(text: str) -> tuple[str, str]:
     if not colon:
         raise argparse.ArgumentTypeError(f"not of the form 'NAME: VALUE': {text!r}")
     return name.strip(), value.strip()
+
+
+def _mime(text: str) -> tuple[str, str]:
+    extension, equals, kind = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"not of the form EXTENSION=TYPE: {text!r}")
+    return extension, kind

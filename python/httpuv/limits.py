@@ -25,7 +25,8 @@ class Limits:
     max_header_count: int = 128
     #: Bytes of a request body, without chunk framing. Beyond: 413.
     max_body_bytes: int = 1024 * 1024 * 1024
-    #: Bytes of a request body kept in memory; a longer one is spooled to an unlinked file.
+    #: Bytes of a request body kept in memory; a longer one is spooled to an
+    #: unlinked file in ``$TMPDIR``, or /tmp.
     body_memory_bytes: int = 64 * 1024
 
     #: Seconds from the first byte of a request to the end of its header section. Beyond: 408.
@@ -67,10 +68,9 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "ws_ping_interval" and value == 0 and not isinstance(value, bool):
-                checked: float = 0.0
-            elif isinstance(field.default, float):
-                checked = check_seconds(field.name, value)
+            if isinstance(field.default, float):
+                zero = field.name == "ws_ping_interval"
+                checked: float = check_seconds(field.name, value, zero=zero)
             else:
                 highest = 2**62 if field.name.endswith("_bytes") else 2**31 - 1
                 checked = check_int(field.name, value, _LOWEST.get(field.name, 1), highest)

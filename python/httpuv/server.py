@@ -1,26 +1,23 @@
-"""Servers: start them, stop them, list them.
+"""Servers: what runs from :func:`startServer` to :func:`stopServer`.
 
-Source: manual pages *startServer*, *runServer*, *stopServer*, *stopAllServers*, *listServers*,
-*startDaemonizedServer*, *stopDaemonizedServer*. Arguments that the manual does not have are
-keyword-only.
+Source: manual page *startServer*, which names :class:`WebServer` and :class:`PipeServer`.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import inspect
 import os
 import threading
-import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from . import _core, request, upload, websocket
+from . import _core, registry, request, upload, websocket
 from ._checks import check_int, check_seconds
 from .app import normalize_app
 from .asyncapp import Answers
-from .dispatch import queue, tasks
+from .dispatch import tasks
 from .dispatch.base import Dispatcher
 from .dispatch.choice import choose
 from .limits import Limits
@@ -35,9 +32,47 @@ from .static import (
     routes,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 _core.register_input(request.Input)
 
 _Self = TypeVar("_Self", bound="Server")
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+class RunOptions(TypedDict, total=False):
+    """What every way to start a server takes by keyword; :func:`startServer` describes them."""
+
+    limits: Limits | None
+    mimeTypes: Mapping[str, str] | None
+    allowedHosts: Sequence[str] | None
+    allowedOrigins: Sequence[str] | None
+    wsProtocols: Sequence[str] | None
+    wsCompression: bool | str
+    wsOverflow: str
+    callTimeout: float | None
+    gzip: bool
+
+
+class Options(RunOptions, total=False):
+    """The same where the callbacks may run anywhere."""
+
+    dispatch: str | int | Dispatcher
+
+
+def shows(options: type) -> Callable[[_Function], _Function]:
+    """Have help() show the ``**options`` of a function by name, as type checkers do."""
+
+    def decorate(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        *own, _ = signature.parameters.values()
+        named = inspect.signature(Server.__init__).parameters.values()
+        shown = [each for each in named if each.name in options.__annotations__]
+        function.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
 class Server:
@@ -52,13 +87,17 @@ class Server:
     def __init__(
         self,
         app: object,
-        limits: Limits | None,
-        mimeTypes: Mapping[str, str] | None,
-        allowedHosts: Sequence[str] | None,
-        sockets: dict[str, object],
-        dispatch: str | Dispatcher,
-        callTimeout: float | None,
-        gzip: bool,
+        *,
+        limits: Limits | None = None,
+        mimeTypes: Mapping[str, str] | None = None,
+        allowedHosts: Sequence[str] | None = None,
+        allowedOrigins: Sequence[str] | None = None,
+        wsProtocols: Sequence[str] | None = None,
+        wsCompression: bool | str = True,
+        wsOverflow: str = "close",
+        dispatch: str | int | Dispatcher = "auto",
+        callTimeout: float | None = None,
+        gzip: bool = True,
     ) -> None:
         if not isinstance(gzip, bool):
             raise TypeError(f"gzip must be bool, not {type(gzip).__name__}")
@@ -71,7 +110,7 @@ class Server:
         self._routes_lock = threading.Lock()
         self._dispatcher = choose(dispatch)
         self._answers = Answers(self._dispatcher.source, callTimeout)
-        self._attached = False  # to the dispatcher; by _registry_lock
+        self._attached = False  # to the dispatcher; by registry.lock
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
         self._core = _core.Server(
@@ -90,7 +129,7 @@ class Server:
             limits=(limits or Limits()).as_dict(),
             allowed_hosts=_check_hosts(allowedHosts),
             on_ws_open=self._ws_opener(),
-            websocket=sockets,
+            websocket=websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
             gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
@@ -104,13 +143,13 @@ class Server:
         def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
             return tasks.runner().start(coroutine, at_end)
 
-        return websocket.opener(on_open, self._dispatcher.source.queue.post, start)
+        return websocket.opener(on_open, start)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
         # Before it has a thread: a fork() in the middle must find it.
-        with _registry_lock:
-            _registry.append(self)
+        with registry.lock:
+            registry.servers.append(self)
             self._attached = True
         try:
             self._dispatcher.attach()
@@ -148,19 +187,16 @@ class Server:
 
         Source: manual page *stopServer*.
         """
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
-        if not 0 <= timeout <= 1e9:
-            raise ValueError(f"timeout must be from 0 to 1e9 seconds, not {timeout!r}")
+        timeout = check_seconds("timeout", timeout, zero=True)
         if timeout > 0:
             self._answers.end_events()
         if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
-            self._stop_and_serve(float(timeout))
+            self._stop_and_serve(timeout)
         else:
-            self._core.stop(float(timeout))
-        with _registry_lock:
+            self._core.stop(timeout)
+        with registry.lock:
             with contextlib.suppress(ValueError):
-                _registry.remove(self)
+                registry.servers.remove(self)
             attached, self._attached = self._attached, False
         self._answers.close()
         if attached:
@@ -303,30 +339,20 @@ class Server:
 class WebServer(Server):
     """A server on a TCP port; :func:`startServer` describes the arguments."""
 
+    @shows(Options)
     def __init__(
         self,
         host: str,
         port: int,
         app: object,
         quiet: bool = False,
-        *,
-        limits: Limits | None = None,
-        mimeTypes: Mapping[str, str] | None = None,
-        allowedHosts: Sequence[str] | None = None,
-        allowedOrigins: Sequence[str] | None = None,
-        wsProtocols: Sequence[str] | None = None,
-        wsCompression: bool | str = True,
-        wsOverflow: str = "close",
-        dispatch: str | Dispatcher = "auto",
-        callTimeout: float | None = None,
-        gzip: bool = True,
+        **options: Unpack[Options],
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host must be str, not {type(host).__name__}")
         self._host = host
         self._port = check_int("port", port, 0, 65535)
-        sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout, gzip)
+        super().__init__(app, **options)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -348,23 +374,14 @@ class WebServer(Server):
 class PipeServer(Server):
     """A server on a Unix domain socket; :func:`startPipeServer` describes the arguments."""
 
+    @shows(Options)
     def __init__(
         self,
         name: str | os.PathLike[str],
         mask: int | None,
         app: object,
         quiet: bool = False,
-        *,
-        limits: Limits | None = None,
-        mimeTypes: Mapping[str, str] | None = None,
-        allowedHosts: Sequence[str] | None = None,
-        allowedOrigins: Sequence[str] | None = None,
-        wsProtocols: Sequence[str] | None = None,
-        wsCompression: bool | str = True,
-        wsOverflow: str = "close",
-        dispatch: str | Dispatcher = "auto",
-        callTimeout: float | None = None,
-        gzip: bool = True,
+        **options: Unpack[Options],
     ) -> None:
         path = os.fspath(name)
         if not isinstance(path, str):
@@ -377,8 +394,7 @@ class PipeServer(Server):
         # Negative: like None (manual).
         number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
         self._mask = None if number is None or number < 0 else number
-        sockets = websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins)
-        super().__init__(app, limits, mimeTypes, allowedHosts, sockets, dispatch, callTimeout, gzip)
+        super().__init__(app, **options)
         self._listen(quiet)
 
     def _bind(self) -> None:
@@ -396,330 +412,9 @@ class PipeServer(Server):
         return self._mask
 
 
-def startServer(
-    host: str,
-    port: int,
-    app: object,
-    quiet: bool = False,
-    *,
-    limits: Limits | None = None,
-    mimeTypes: Mapping[str, str] | None = None,
-    allowedHosts: Sequence[str] | None = None,
-    allowedOrigins: Sequence[str] | None = None,
-    wsProtocols: Sequence[str] | None = None,
-    wsCompression: bool | str = True,
-    wsOverflow: str = "close",
-    dispatch: str | Dispatcher = "auto",
-    callTimeout: float | None = None,
-    gzip: bool = True,
-) -> WebServer:
-    """Start a server on a TCP port.
-
-    It listens at once, on a thread of its own; ``call`` and the other callbacks run where
-    ``dispatch`` says. Static paths need no Python.
-
-    Args:
-        host: An address of this machine, ``"0.0.0.0"`` for every IPv4 address, ``"::"`` or
-            ``"::/0"`` for every address, or a name.
-        port: The port; 0 picks a free one, which ``getPort()`` tells.
-        app: The application: a dict, an object with attributes, or a function, which is ``call``.
-
-            * ``call(req)`` answers a request: it gets the Rook environment, a dict, and returns
-              ``{"status": int, "headers": dict, "body": str | bytes | None}``. Without it the
-              answer is 404. An exception is logged and answered with 500. It may be a coroutine
-              function, or return a :class:`concurrent.futures.Future` or anything else that can
-              be awaited: then that gives the answer. A coroutine is run by the asyncio loop that
-              runs the callbacks, or else by a loop on a thread that all such servers share; it is
-              cancelled when the client goes or will send no more, of which
-              ``req["httpuv.disconnected"]`` can tell. The body may be an iterable or asynchronous
-              iterable of str or bytes, sent as they come, chunked where there is no
-              Content-Length; it is closed when the client has gone, and if it raises an
-              exception the connection is cut.
-            * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
-              on, or an answer; then the body is not read, and the connection ends.
-            * ``onBodyData(req, data)`` is called with each piece of a body as it comes, bytes;
-              ``call`` comes after the last, and finds ``req["rook.input"]`` empty. The client
-              waits while it runs behind. If it raises an exception, the client gets 500 and the
-              rest is not read. ``req["httpuv.disconnected"]`` tells if the client goes.
-            * ``streamBody=True`` has ``call``, a coroutine function, called when only the headers
-              have come; ``req["rook.input"]`` is to be read with ``async for`` or ``await
-              read(n)``, and the client waits for that.
-            * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
-              ``onHeaders`` may refuse it before. Without it such a request is like any other.
-            * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
-            * ``staticPathOptions`` is what these inherit.
-        quiet: Whether to keep a failure to start out of the log.
-        limits: Bounds on sizes, times and numbers.
-        mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
-        allowedHosts: Names that the Host field may have; others get 403. None: any. Protects a
-            server on the loopback address from web pages that point a name of theirs at it.
-        allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
-            ``"https://example.com"``, or ``"same"`` for those from the very host that they connect
-            to; others get 403. None: any. Browsers let every page connect anywhere, so where
-            cookies or the network decide who is welcome, this must, too. Clients that are no
-            browsers send no origin and are let in.
-        wsProtocols: The WebSocket subprotocols that the application speaks. The first of a client's
-            list that is among them becomes ``ws.protocol``.
-        wsCompression: Whether WebSocket messages are compressed (RFC 7692) where the client can.
-            True: unless it is on this machine, where bytes cost nothing; ``"always"``: there, too.
-        wsOverflow: What becomes of a message for a WebSocket client that does not read, when
-            ``limits.ws_queue_bytes`` wait for it: ``"close"`` closes the connection with 1013,
-            ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
-        dispatch: Who runs the callbacks. ``"service"``: :func:`service` and its like, where they
-            are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
-            server's own. ``"prompt"``: the idle time of Python's prompt or IPython's, and
-            ``service()``. ``"auto"``: an asyncio loop if one is running here (so in notebooks),
-            at a prompt ``"prompt"``, otherwise ``"service"``. Or a :class:`Dispatcher`.
-        callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
-            begins; beyond, it is cancelled and the client gets 503. None: any time.
-            ``req["httpuv.timeout"]`` replaces it for one request, where ``call`` sets it before it
-            returns, or before its first ``await``.
-        gzip: Whether the answers of ``call`` are compressed for clients that accept it: text,
-            JSON and their like, streams too, of 1 KiB or of unknown length; not files, parts (206),
-            streams of events, nor what has a Content-Encoding, ``Cache-Control: no-transform`` or a
-            digest. The I/O thread and its pool do it. Such answers say ``Vary: Accept-Encoding``,
-            and a strong ETag becomes a weak one. An answer with ``Content-Encoding: identity``
-            leaves as it is, without that field; the right choice where TLS is in front and a
-            secret stands beside what the client chose (the BREACH attack).
-
-    Raises:
-        OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
-        TypeError, ValueError: An argument is wrong; the message names it.
-        FileNotFoundError: A static path does not exist.
-
-    Source: manual page *startServer*.
-    """
-    return WebServer(
-        host,
-        port,
-        app,
-        quiet,
-        limits=limits,
-        mimeTypes=mimeTypes,
-        allowedHosts=allowedHosts,
-        allowedOrigins=allowedOrigins,
-        wsProtocols=wsProtocols,
-        wsCompression=wsCompression,
-        wsOverflow=wsOverflow,
-        dispatch=dispatch,
-        callTimeout=callTimeout,
-        gzip=gzip,
-    )
-
-
-def startPipeServer(
-    name: str | os.PathLike[str],
-    mask: int | None,
-    app: object,
-    quiet: bool = False,
-    *,
-    limits: Limits | None = None,
-    mimeTypes: Mapping[str, str] | None = None,
-    allowedHosts: Sequence[str] | None = None,
-    allowedOrigins: Sequence[str] | None = None,
-    wsProtocols: Sequence[str] | None = None,
-    wsCompression: bool | str = True,
-    wsOverflow: str = "close",
-    dispatch: str | Dispatcher = "auto",
-    callTimeout: float | None = None,
-    gzip: bool = True,
-) -> PipeServer:
-    """Start a server on a Unix domain socket.
-
-    Args:
-        name: The path of the socket. One that nobody listens on any more is replaced.
-        mask: The umask while the socket is created: ``0o777`` lets only root connect, ``0o117``
-            owner and group. None, or a negative number, leaves the process's umask.
-        app, quiet: As for :func:`startServer`.
-        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
-            socket is on this machine.
-        dispatch, callTimeout, gzip: As for :func:`startServer`.
-
-    Raises:
-        OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
-        TypeError, ValueError: An argument is wrong; the message names it.
-
-    Source: manual page *startServer*.
-    """
-    return PipeServer(
-        name,
-        mask,
-        app,
-        quiet,
-        limits=limits,
-        mimeTypes=mimeTypes,
-        allowedHosts=allowedHosts,
-        allowedOrigins=allowedOrigins,
-        wsProtocols=wsProtocols,
-        wsCompression=wsCompression,
-        wsOverflow=wsOverflow,
-        dispatch=dispatch,
-        callTimeout=callTimeout,
-        gzip=gzip,
-    )
-
-
-def runServer(
-    host: str,
-    port: int,
-    app: object,
-    interruptIntervalMs: float | None = None,
-    *,
-    limits: Limits | None = None,
-    mimeTypes: Mapping[str, str] | None = None,
-    allowedHosts: Sequence[str] | None = None,
-    allowedOrigins: Sequence[str] | None = None,
-    wsProtocols: Sequence[str] | None = None,
-    wsCompression: bool | str = True,
-    wsOverflow: str = "close",
-    callTimeout: float | None = None,
-    gzip: bool = True,
-) -> None:
-    """Start a server, run callbacks until interrupted, stop it.
-
-    Returns when :func:`interrupt` is called or the server is stopped.
-
-    Args:
-        interruptIntervalMs: Deprecated, without effect.
-        host, port, app: As for :func:`startServer`.
-        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow, callTimeout, gzip: As for :func:`startServer`.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.
-        OSError, TypeError, ValueError: As for :func:`startServer`.
-
-    Source: manual page *runServer*.
-    """
-    if interruptIntervalMs is not None:
-        warnings.warn(
-            "interruptIntervalMs has no effect and will be removed",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-    with startServer(
-        host,
-        port,
-        app,
-        limits=limits,
-        mimeTypes=mimeTypes,
-        allowedHosts=allowedHosts,
-        allowedOrigins=allowedOrigins,
-        wsProtocols=wsProtocols,
-        wsCompression=wsCompression,
-        wsOverflow=wsOverflow,
-        dispatch="service",
-        callTimeout=callTimeout,
-        gzip=gzip,
-    ) as server:
-        run_until_stopped(server)
-
-
-def run_until_stopped(server: Server) -> None:
-    """Run callbacks until interrupted or until the server is stopped."""
-    server._dispatcher.source.serve(None, until=lambda: not server.isRunning())
-
-
-def stopServer(server: Server) -> None:
-    """Stop a server: close its connections and free its address.
-
-    Raises:
-        TypeError: ``server`` is no server.
-
-    Source: manual page *stopServer*.
-    """
-    if not isinstance(server, Server):
-        raise TypeError(f"server must be a WebServer or PipeServer, not {type(server).__name__}")
-    server.stop()
-
-
-def stopAllServers() -> None:
-    """Stop every server of this process.
-
-    Source: manual page *stopAllServers*.
-    """
-    with _registry_lock:
-        servers = list(_registry)
-    for server in servers:
-        server.stop()
-
-
-def listServers() -> list[Server]:
-    """The servers that are running, in the order in which they were started.
-
-    Source: manual page *listServers*.
-    """
-    with _registry_lock:
-        servers = list(_registry)
-    return [server for server in servers if server.isRunning()]
-
-
-def startDaemonizedServer(host: str, port: int, app: object, quiet: bool = False) -> WebServer:
-    """Deprecated: the same as :func:`startServer`.
-
-    Source: manual page *startDaemonizedServer*.
-    """
-    warnings.warn(
-        "startDaemonizedServer() is deprecated, use startServer()", DeprecationWarning, stacklevel=2
-    )
-    return startServer(host, port, app, quiet)
-
-
-def stopDaemonizedServer(server: Server) -> None:
-    """Deprecated: the same as :func:`stopServer`.
-
-    Source: manual page *stopDaemonizedServer*.
-    """
-    warnings.warn(
-        "stopDaemonizedServer() is deprecated, use stopServer()", DeprecationWarning, stacklevel=2
-    )
-    stopServer(server)
-
-
 def _check_hosts(hosts: Sequence[str] | None) -> list[str]:
     if hosts is None:
         return []
     if isinstance(hosts, str) or not all(isinstance(host, str) for host in hosts):
         raise TypeError(f"allowedHosts must be a list of names or None, not {hosts!r}")
-    return [host.lower() for host in hosts]
-
-
-# --- the servers of this process ----------------------------------------------------------------
-
-_registry: list[Server] = []
-_registry_lock = threading.Lock()
-
-
-def _at_exit() -> None:
-    stopAllServers()
-    tasks.close()
-    queue.default().close()
-
-
-def _before_fork() -> None:
-    _registry_lock.acquire()
-    for server in _registry:
-        server._core.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for server in _registry:
-        server._core.after_fork_in_parent()
-    _registry_lock.release()
-
-
-def _after_fork_in_child() -> None:
-    # The I/O threads are the parent's.
-    for server in _registry:
-        server._core.forget()
-    _registry.clear()
-    _registry_lock.release()
-
-
-atexit.register(_at_exit)
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=_after_fork_in_parent,
-    after_in_child=_after_fork_in_child,
-)
+    return [] if "*" in hosts else [host.lower() for host in hosts]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 import webbrowser
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .dispatch.queue import interactive
 from .limits import Limits
 from .ports import randomPort
-from .server import WebServer, run_until_stopped, startServer
+from .server import WebServer
+from .start import run_until_stopped, startServer
 from .static import check_names, staticPath
 
 #: Where a static server listens unless told otherwise.
 DEFAULT_PORT = 7446
+
+_EVERY_ADDRESS = ("0.0.0.0", "::", "::/0")
 
 
 def runStaticServer(
@@ -26,6 +31,8 @@ def runStaticServer(
     background: bool = False,
     browse: bool | None = None,
     limits: Limits | None = None,
+    mimeTypes: Mapping[str, str] | None = None,
+    allowedHosts: Sequence[str] | None = None,
     **options: Any,
 ) -> WebServer | None:
     """Serve a directory.
@@ -40,6 +47,11 @@ def runStaticServer(
             :func:`interrupt`). True: return at once.
         browse: Whether to open the directory in a web browser; None: if Python runs a prompt.
         limits: Bounds on sizes, times and numbers.
+        mimeTypes: Media types by file extension, as for :func:`startServer`.
+        allowedHosts: Names that the Host field may have, besides IP addresses; others get 403, so
+            that no web page can reach the files by a name of its own (DNS rebinding). None:
+            localhost, ``host``, and the names of this machine if it listens on all addresses.
+            ``["*"]``: any.
         options: What :func:`staticPath` takes besides the path.
 
     Returns:
@@ -62,7 +74,10 @@ def runStaticServer(
 
     if browse is None:
         browse = interactive()
-    server = _start(host, port, {"staticPaths": {"/": root}}, limits)
+    if allowedHosts is None:
+        allowedHosts = _own_names(host)
+    settings = {"limits": limits, "mimeTypes": mimeTypes, "allowedHosts": allowedHosts}
+    server = _start(host, port, {"staticPaths": {"/": root}}, settings)
     if background:
         _announce(server, root.path, "Stop it with stopServer() or stopAllServers().", browse)
         return server
@@ -84,15 +99,24 @@ def _announce(server: WebServer, path: str, how_to_stop: str, browse: bool) -> N
         webbrowser.open(url)
 
 
-def _start(host: str, port: int | None, app: object, limits: Limits | None) -> WebServer:
+def _start(host: str, port: int | None, app: object, settings: dict[str, Any]) -> WebServer:
     if port is not None:
-        return startServer(host, port, app, limits=limits)
+        return startServer(host, port, app, **settings)
     try:
-        return startServer(host, DEFAULT_PORT, app, quiet=True, limits=limits)
+        return startServer(host, DEFAULT_PORT, app, quiet=True, **settings)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-    return startServer(host, randomPort(host=host), app, limits=limits)
+    return startServer(host, randomPort(host=host), app, **settings)
+
+
+def _own_names(host: str) -> list[str]:
+    """What browsers may call a server that listens on ``host``."""
+    names = ["localhost", host]
+    if host in _EVERY_ADDRESS:
+        name = socket.gethostname()
+        names += [name, name.partition(".")[0] + ".local"]
+    return names
 
 
 def url_of(server: WebServer) -> str:
@@ -100,7 +124,7 @@ def url_of(server: WebServer) -> str:
     host = server.getHost()
     if host == "0.0.0.0":
         host = "127.0.0.1"
-    elif host in ("::", "::/0"):
+    elif host in _EVERY_ADDRESS:
         host = "::1"
     return f"http://{f'[{host}]' if ':' in host else host}:{server.getPort()}/"
 

@@ -136,10 +136,10 @@ class Stream(_Flow):
 
     def leave(self) -> None:
         """The client has gone. Closes the iterable, on the thread that runs the callbacks."""
-        self.answer.answers.source.queue.post(self._close)
+        self.answer.reply.call_soon(self._close)
 
     def _post(self) -> None:
-        self.answer.answers.source.queue.post(lambda: self.answer.reply.gather(self._step))
+        self.answer.reply.call_soon(lambda: self.answer.reply.gather(self._step))
 
     def _step(self) -> None:
         if self._running:

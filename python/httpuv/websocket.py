@@ -25,11 +25,11 @@ from .log import log_failure
 if TYPE_CHECKING:
     import asyncio
 
-Post = Callable[[Callable[[], object]], None]
 Start = Callable[[Coroutine[Any, Any, None], Callable[[], object]], object]
 #: A message: str is sent and received as text, bytes as binary.
 Message = str | bytes
 _Func = TypeVar("_Func", bound=Callable[..., Any])
+_CoroutineType = types.CoroutineType  # looked at for every message
 
 #: ``await ws.send()`` goes on while at most this many bytes wait for the kernel to take them.
 _HIGH_WATER = 64 * 1024
@@ -288,7 +288,6 @@ class _Link:
         "on_dropped",
         "on_message",
         "on_pong",
-        "post",
         "protocol",
         "reason",
         "request",
@@ -302,13 +301,11 @@ class _Link:
         socket: _core.Socket,
         request: dict[str, Any],
         protocol: str,
-        post: Post,
         start: Start,
     ) -> None:
         self.socket = socket
         self.request = request
         self.protocol = protocol
-        self.post = post
         self.start = start
         self.on_message: tuple[Callable[[bool, Message], object], ...] = ()
         self.on_close: tuple[Callable[[], object], ...] = ()
@@ -343,7 +340,7 @@ class _Link:
         try:
             for callback in self.on_message:
                 result = callback(binary, message)
-                if type(result) is types.CoroutineType:
+                if type(result) is _CoroutineType:
                     self.spawn("onMessage", result, counts=not kept)
                     kept = True  # until it is done
         except Exception as error:
@@ -384,7 +381,7 @@ class _Link:
         try:
             for callback in callbacks:
                 result = callback(*args)
-                if type(result) is types.CoroutineType:
+                if type(result) is _CoroutineType:
                     self.spawn(where, result)
         except Exception as error:
             self.fail(where, error)
@@ -407,7 +404,7 @@ class _Link:
         """Call onWSOpen."""
         try:
             result = on_open(WebSocket(self, self.request))
-            if type(result) is types.CoroutineType:
+            if type(result) is _CoroutineType:
                 if self.inbox is None:
                     self.inbox = deque()
                     self.held = True
@@ -429,7 +426,7 @@ class _Link:
                 self.close(1001, "the server is stopping")  # its loop ended before it began
             coroutine.close()
             if where == "onWSOpen":
-                self.post(self._opened)
+                self.socket.call_soon(self._opened)
             elif counts:
                 self.socket.consumed(1)
 
@@ -462,7 +459,7 @@ class _Link:
     def release_soon(self) -> None:
         """Give what was held to the callbacks."""
         if self.held:
-            self.post(self._release)
+            self.socket.call_soon(self._release)
 
     def _release(self) -> None:
         with _switching:
@@ -488,7 +485,7 @@ class _Link:
                 self.inbox = deque()
             was_held, self.held = self.held, False
         if was_held and self.closed:
-            self.post(self._finish)
+            self.socket.call_soon(self._finish)
 
     async def receive(self) -> Message | None:
         """The next message; None once the connection has closed and all were taken."""
@@ -582,19 +579,18 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 def opener(
-    on_open: Callable[[WebSocket], object], post: Post, start: Start
+    on_open: Callable[[WebSocket], object], start: Start
 ) -> Callable[[_core.Socket, dict[str, Any], str], object]:
     """What the core calls for a connection that opens; it returns the listener.
 
     Args:
         on_open: ``onWSOpen``.
-        post: Has a function called where the callbacks run, behind the events that wait.
         start: Runs a coroutine as a task of an asyncio loop, and calls a function at its end, even
             if it never began.
     """
 
     def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> _Link:
-        link = _Link(socket, request, protocol, post, start)
+        link = _Link(socket, request, protocol, start)
         link.open(on_open)
         return link
 

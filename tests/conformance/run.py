@@ -102,6 +102,26 @@ LLHTTP_MISSES = {
     " list, and the other corpus has valid methods that are not on it",
     "valid sample/No HTTP version": "HTTP/0.9 is no part of RFC 9112",
 }
+CORPORA = {
+    "gunicorn": (109, "src/benoitc+gunicorn", GUNICORN_WRONG, GUNICORN_MISSES),
+    "llhttp": (114, "src/nodejs+llhttp", LLHTTP_WRONG, LLHTTP_MISSES),
+}
+
+
+def corpus(name: str, seconds: float, options: str = "") -> Suite:
+    bar, source, wrong, misses = CORPORA[name]
+    return Suite(
+        contract="GARDEN",
+        commands=(f"python3 {{runners}}/corpus.py {{port}} {name} {options}",),
+        needs=(source,),
+        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
+        bar=bar,
+        seconds=seconds,
+        excused=wrong,
+        explained=misses,
+    )
+
+
 PARENT = "a `..` segment is refused with 400, as in the reference"
 
 SUITES: dict[str, Suite] = {
@@ -121,46 +141,10 @@ SUITES: dict[str, Suite] = {
         bar=None,
         seconds=60,
     ),
-    "gunicorn corpus": Suite(
-        contract="GARDEN",
-        commands=("python3 {runners}/corpus.py {port} gunicorn",),
-        needs=("src/benoitc+gunicorn",),
-        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
-        bar=109,
-        seconds=300,
-        excused=GUNICORN_WRONG,
-        explained=GUNICORN_MISSES,
-    ),
-    "gunicorn bytewise": Suite(
-        contract="GARDEN",
-        commands=("python3 {runners}/corpus.py {port} gunicorn --send bytes",),
-        needs=("src/benoitc+gunicorn",),
-        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
-        bar=109,
-        seconds=600,
-        excused=GUNICORN_WRONG,
-        explained=GUNICORN_MISSES,
-    ),
-    "llhttp corpus": Suite(
-        contract="GARDEN",
-        commands=("python3 {runners}/corpus.py {port} llhttp",),
-        needs=("src/nodejs+llhttp",),
-        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
-        bar=114,
-        seconds=300,
-        excused=LLHTTP_WRONG,
-        explained=LLHTTP_MISSES,
-    ),
-    "llhttp in pieces": Suite(
-        contract="GARDEN",
-        commands=("python3 {runners}/corpus.py {port} llhttp --send random",),
-        needs=("src/nodejs+llhttp",),
-        read=lambda texts, port, conf: reading.read_corpus(texts[0]),
-        bar=114,
-        seconds=600,
-        excused=LLHTTP_WRONG,
-        explained=LLHTTP_MISSES,
-    ),
+    "gunicorn corpus": corpus("gunicorn", 300),
+    "gunicorn bytewise": corpus("gunicorn", 600, "--send bytes"),
+    "llhttp corpus": corpus("llhttp", 300),
+    "llhttp in pieces": corpus("llhttp", 600, "--send random"),
     "send": Suite(
         contract="STATIC",
         commands=("{runners}/static-node.sh {port} send",),

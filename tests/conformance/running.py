@@ -54,8 +54,9 @@ def serving(contract: str, root: str | None, conf: Path, log: Path) -> Iterator[
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
         )
-        stack.callback(ended, process)
         assert process.stdout is not None
+        stack.enter_context(process.stdout)
+        stack.callback(ended, process)
         line = process.stdout.readline()
         if not line.startswith("port "):
             status = process.wait(10)

@@ -83,7 +83,6 @@ def start(contract: str, root: str | None) -> Any:
     elif contract == "WS":
         app = {"call": no_websocket, "onWSOpen": echo_messages}
         options["wsCompression"] = "always"  # loopback clients are spared it otherwise
-        options["wsCompression"] = "always"
     elif contract == "STATIC":
         if root is None:
             raise SystemExit("STATIC needs --root")

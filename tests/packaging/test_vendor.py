@@ -68,25 +68,34 @@ def test_another_pin_replaces_the_sources_and_a_hand_filled_folder_stays(vendor:
     assert not (source / "mine").exists()
 
 
+def configure(build: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DHTTPUV_BUILD_PYTHON=OFF"]
+    return subprocess.run([*map(str, command), *options], text=True, capture_output=True)
+
+
 @pytest.mark.parametrize(
     ("option", "package"),
     [("LIBUV", "libuv1-dev"), ("LLHTTP", "libllhttp-dev"), ("ZLIB", "zlib1g-dev")],
 )
 def test_a_missing_system_library_is_named(option: str, package: str, tmp_path: Path) -> None:
-    command = [
-        "cmake",
-        "-S",
-        str(ROOT),
-        "-B",
-        str(tmp_path),
-        "-G",
-        "Ninja",
-        "-DHTTPUV_BUILD_PYTHON=OFF",
-    ]
-    command += [f"-DHTTPUV_SYSTEM_{option}=ON", f"-DCMAKE_FIND_ROOT_PATH={tmp_path}"]
-    command += [f"-DCMAKE_FIND_ROOT_PATH_MODE_{kind}=ONLY" for kind in ("LIBRARY", "INCLUDE")]
-    result = subprocess.run(command, text=True, capture_output=True)
+    only_there = [f"-DCMAKE_FIND_ROOT_PATH_MODE_{kind}=ONLY" for kind in ("LIBRARY", "INCLUDE")]
+    elsewhere = [f"-DCMAKE_FIND_ROOT_PATH={tmp_path}", *only_there]
+    result = configure(tmp_path, f"-DHTTPUV_SYSTEM_{option}=ON", *elsewhere)
     assert result.returncode != 0
     message = " ".join(result.stderr.split())
     assert f"HTTPUV_SYSTEM_{option}=ON, but {option.lower()} was not found" in message
     assert package in message
+
+
+@pytest.mark.parametrize(
+    ("option", "header", "folder"),
+    [("LIBUV", "uv.h", "libuv"), ("LLHTTP", "llhttp.h", "llhttp"), ("ZLIB", "zlib.h", "zlib-ng")],
+)
+def test_a_system_library_is_used(option: str, header: str, folder: str, tmp_path: Path) -> None:
+    if not Path("/usr/include", header).exists():
+        pytest.skip(f"the system has no {header}")
+    for value in ("OFF", "ON"):
+        result = configure(tmp_path, f"-DHTTPUV_SYSTEM_{option}={value}")
+        assert result.returncode == 0, result.stderr
+        pinned = f"vendor/{folder}/source" in (tmp_path / "build.ninja").read_text()
+        assert pinned == (value == "OFF")

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpuv
 import pytest
+from browser import launched, window
 from support import PATIENCE
 
 Serve = Callable[..., httpuv.WebServer]
+
+#: Seconds for a part of a test (setup, call, teardown) before the run ends, with all stacks shown.
+HUNG = 300.0
+_stderr = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        config.stash[_stderr] = os.dup(2)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    yield from _watched(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    yield from _watched(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    yield from _watched(item)
+
+
+def _watched(item: pytest.Item) -> Iterator[None]:
+    """For what the timeout does not end: fixtures, and a main thread that runs no Python."""
+    faulthandler.dump_traceback_later(HUNG, exit=True, file=item.config.stash[_stderr])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +131,17 @@ def log() -> Iterator[Log]:
     yield handler
     logger.removeHandler(handler)
     logger.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, once for a module; see browser.py."""
+    with launched() as started:
+        yield started
+
+
+@pytest.fixture
+def browser_context(browser: Any) -> Iterator[Any]:
+    """A Playwright context of the test's own, in which no page may fail."""
+    with window(browser) as context:
+        yield context

@@ -179,6 +179,11 @@ def fetch(where: tuple[str, int] | str, data: bytes, method: str = "GET") -> Res
         return wire.response(method)
 
 
+def get(server: httpuv.WebServer, target: str, *fields: str, method: str = "GET") -> Response:
+    """One request for a target, on a connection of its own."""
+    return fetch(address(server), request(target, *fields, method=method), method)
+
+
 class Script:
     """A Python program in a process of its own, told what to do over its standard input."""
 

@@ -17,16 +17,20 @@ from support import PATIENCE, Wire, address, fetch, request
 Start = Callable[..., httpuv.WebServer]
 
 
-@pytest.fixture(params=["service", "thread", "asyncio"])
+@pytest.fixture(params=["service", "thread", "threads", "asyncio", "uvloop"])
 def start(request: pytest.FixtureRequest) -> Iterator[Start]:
     """Start servers whose callbacks run in one of the ways there are."""
     if request.param == "service":
         request.getfixturevalue("running")
         yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, **more)
-    elif request.param == "thread":
-        yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, dispatch="thread", **more)
+    elif request.param in ("thread", "threads"):
+        dispatch = "thread" if request.param == "thread" else 3
+        yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, dispatch=dispatch, **more)
     else:
-        loop = asyncio.new_event_loop()
+        if request.param == "uvloop":
+            loop = pytest.importorskip("uvloop").new_event_loop()
+        else:
+            loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
 
@@ -270,6 +274,43 @@ def test_cancelled_when_the_client_goes(start: Start, leave: Callable[[Wire], No
         assert cancelled.wait(PATIENCE)
         assert gone == [True]
         wire.close()
+
+
+def test_cancelled_before_it_began() -> None:
+    """Its loop was busy when it came and when its client went: it begins, and cleans up."""
+    busy, go, cleaned = threading.Event(), threading.Event(), threading.Event()
+    gone: list[Any] = []
+
+    async def work(target: str) -> dict[str, Any]:
+        try:
+            if target == "/busy":
+                busy.set()
+                assert go.wait(PATIENCE)  # the loop stands still
+                return ok()
+            await asyncio.sleep(PATIENCE)
+            return ok()
+        finally:
+            if target == "/left":
+                cleaned.set()
+
+    def call(req: dict[str, Any]) -> Any:
+        gone.append(req)
+        return work(req["PATH_INFO"])
+
+    with (
+        httpuv.startServer("127.0.0.1", 0, call, dispatch="thread") as server,
+        Wire(address(server)) as one,
+    ):
+        one.send(request("/busy"))
+        assert busy.wait(PATIENCE)
+        with Wire(address(server)) as two:
+            two.send(request("/left"))
+            while len(gone) < 2 or "httpuv.disconnected" not in gone[1]:
+                time.sleep(0.001)
+        assert gone[1]["httpuv.disconnected"].wait(PATIENCE)
+        go.set()
+        assert one.response().status == 200
+        assert cleaned.wait(PATIENCE)
 
 
 @leaves

@@ -87,6 +87,16 @@ def test_spooled_body_has_no_name(serve: Serve, tmp_path, monkeypatch) -> None:
     assert names == []
 
 
+def test_no_place_for_a_long_body(serve: Serve, monkeypatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/no/such/folder")
+    server = serve(digest)
+    assert fetch(address(server), request(method="POST", body=b"short")).body == sha(b"short")
+    with Wire(address(server)) as wire:
+        wire.send(request(method="POST", body=b"x" * 300_000))
+        assert wire.response().status == 500
+        assert wire.at_end()
+
+
 def test_descriptors_of_spooled_bodies_are_closed(serve: Serve) -> None:
     psutil = pytest.importorskip("psutil")
     server = serve(lambda req: {"status": 200})  # never looks at it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,38 +71,10 @@ def test_other_pages_may_not_connect() -> None:
 
 # --- in a browser -------------------------------------------------------------------------------
 
-#: No sandbox: tests often run as root. No network but this machine's.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs the system's chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        started.close()
-
-
-def test_two_tabs(browser: Any) -> None:
-    context = browser.new_context()
-    context.set_default_timeout(20_000)
-    problems: list[str] = []
-
+def test_two_tabs(browser_context: Any) -> None:
     def tab(url: str) -> Any:
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        page = browser_context.new_page()
         page.goto(url)
         page.wait_for_function("document.getElementById('state').textContent == 'connected'")
         return page
@@ -139,5 +110,3 @@ def test_two_tabs(browser: Any) -> None:
     with chat(port):
         # It comes back, and so does the page, by itself.
         anna.wait_for_function("document.getElementById('state').textContent == '1 here: Anna'")
-    assert problems == []
-    context.close()

@@ -488,6 +488,42 @@ def test_run_server_ends_when_its_server_is_stopped() -> None:
     httpuv.runServer("127.0.0.1", 0, {})
 
 
+def test_two_run_servers_end_each_with_its_own() -> None:
+    """One leads and the other waits for its turn; either may be stopped first."""
+    for first in (0, 1):
+        threads: list[threading.Thread] = []
+        for n in range(2):
+            threads.append(in_thread(lambda: httpuv.runServer("127.0.0.1", 0, {})))
+            while len(httpuv.listServers()) <= n:
+                threads[n].join(0.001)
+        servers = httpuv.listServers()
+        servers[first].stop()
+        assert joined(threads[first])
+        assert threads[1 - first].is_alive()
+        servers[1 - first].stop()
+        assert joined(threads[1 - first])
+
+
+def test_interrupt_reaches_all_loops() -> None:
+    for _ in range(10):
+        threads = [in_thread(lambda: httpuv.service(0)) for _ in range(4)]
+        while any(thread.is_alive() for thread in threads):
+            httpuv.interrupt()  # again if it came before a loop began
+            for thread in threads:
+                thread.join(0.005)
+
+
+def test_a_callback_cancelled_by_the_one_before_it_does_not_run() -> None:
+    ran: list[str] = []
+    cancels: list[Callable[[], bool]] = []
+    httpuv.later(lambda: ran.append(f"first {cancels[0]()} {cancels[0]()}"))
+    cancels.append(httpuv.later(lambda: ran.append("second")))
+    httpuv.later(lambda: ran.append("third"))
+    while httpuv.runNow():
+        pass
+    assert ran == ["first True False", "third"]
+
+
 def test_run_server_on_another_thread() -> None:
     thread = in_thread(lambda: httpuv.runServer("127.0.0.1", 0, {}))
     while thread.is_alive():

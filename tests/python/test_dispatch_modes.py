@@ -186,6 +186,22 @@ def test_asyncio_stopped_from_another_thread_and_after_its_loop() -> None:
     left[0].stop()
 
 
+def test_asyncio_later_keeps_its_order_and_is_cancelled() -> None:
+    async def main() -> None:
+        with start(who, "asyncio"):
+            ran: list[int] = []
+            done = asyncio.Event()
+            cancels = [httpuv.later(lambda n=n: ran.append(n), n // 4 / 100) for n in range(12)]
+            httpuv.later(done.set, 0.05)
+            assert cancels[5]() is True
+            assert cancels[5]() is False
+            await done.wait()
+            assert ran == [n for n in range(12) if n != 5]
+            assert cancels[0]() is False
+
+    run(main)
+
+
 def test_service_runs_what_belongs_to_the_loop_here() -> None:
     async def main() -> None:
         with start(who, "auto") as server:
@@ -264,7 +280,7 @@ def test_one_of_your_own() -> None:
 
         thread = threading.Thread(target=client)
         thread.start()
-        mine.loop(lambda: len(bodies) == 2)
+        mine.loop(lambda: len(bodies) == 2 and ran.is_set())  # later() is about it, too
         thread.join()
         assert bodies == [b"MainThread"] * 2
         assert mine.events == ["start"]

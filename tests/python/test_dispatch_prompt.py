@@ -2,95 +2,229 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import re
-import select
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
-from support import PATIENCE, fetch, request
+from support import PATIENCE, Response, Wire, fetch, request
+from terminal import Terminal
 
-START = (
-    "import httpuv; s = httpuv.startServer('127.0.0.1', 0, lambda req:"
-    " {'status': 200, 'body': 'from the prompt'}); print('port', s.getPort())\n"
+CALL = (
+    "exec('import httpuv, time, threading\\n"
+    "def call(req):\\n"
+    "    if req[\"PATH_INFO\"] == \"/slow\":\\n"
+    "        print(\"slow\" + \"ly\")\\n"
+    "        time.sleep(60)\\n"
+    "    if req[\"PATH_INFO\"] == \"/raise\": raise ValueError(\"on purpose\")\\n"
+    "    return {\"status\": 200, \"body\": threading.current_thread().name}\\n"
+    "s = httpuv.startServer(\"127.0.0.1\", 0, call)\\n"
+    "print(\"port\", s.getPort())')"
 )
 
 
-class Terminal:
-    def __init__(self, *command: str) -> None:
-        self.master, slave = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm", "PYTHON_BASIC_REPL": "", "NO_COLOR": "1"}
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env=environment, preexec_fn=None,
-        )  # fmt: skip
-        os.close(slave)
-        self.text = ""
+class Prompt(Terminal):
+    """A prompt with a server started at it."""
 
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
+    def __init__(self, kind: str, *command: str, **environment: str) -> None:
+        super().__init__(sys.executable, *command, **environment)
+        self.kind = kind
+        self.number = 1  # of the input, in IPython's prompt
+        self.wait()
+        self.type(CALL)
+        self.address = ("127.0.0.1", int(self.expect(r"port (\d+)\s")[1]))
+        self.wait()
 
-    def expect(self, pattern: str) -> re.Match[str]:
-        until = time.monotonic() + PATIENCE
-        while (found := re.search(pattern, self.text)) is None:
-            assert time.monotonic() < until, f"no {pattern!r} in:\n{self.text}"
-            if select.select([self.master], [], [], 0.1)[0]:
-                data = os.read(self.master, 65536)
-                if b"\x1b[6n" in data:  # where is the cursor?
-                    os.write(self.master, b"\x1b[1;1R")
-                self.text += data.decode(errors="replace")
-        self.text = self.text[found.end() :]
-        return found
+    def type(self, line: str) -> None:
+        super().type(line)
+        self.number += 1
 
-    def close(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self.master)
+    def wait(self) -> None:
+        """Wait for the prompt."""
+        self.expect(r">>> $" if self.kind == "python" else rf"In \[{self.number}\]:")
+
+    def answers(self) -> None:
+        for _ in range(3):
+            assert fetch(self.address, request()).body == b"MainThread"
+
+    def evaluates(self, expression: str, result: str) -> None:
+        self.type(expression)
+        self.expect(result)
+        self.wait()
 
 
-@pytest.fixture(params=["python", "ipython"])
-def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    if request.param == "python":
-        terminal = Terminal(sys.executable, "-q")
-        terminal.expect(">>> ")
-    else:
+def kinds() -> list[str]:
+    basic = ["readline", "no readline"]
+    return [*(["pyrepl"] if sys.version_info >= (3, 13) else []), *basic, "ipython"]
+
+
+@pytest.fixture(params=kinds())
+def prompt(request: pytest.FixtureRequest) -> Iterator[Prompt]:
+    if request.param == "ipython":
         pytest.importorskip("IPython")
-        terminal = Terminal(
-            sys.executable, "-m", "IPython", "--no-banner", "--no-confirm-exit",
-            "--colors=nocolor", "--HistoryManager.enabled=False",
-        )  # fmt: skip
-        terminal.expect(r"In \[")
-    yield terminal
-    terminal.close()
+        options = ["--no-banner", "--no-confirm-exit", "--colors=nocolor"]
+        options += ["--HistoryManager.enabled=False", "--TerminalInteractiveShell.xmode=Plain"]
+        with Prompt("ipython", "-m", "IPython", *options) as prompt:
+            yield prompt
+    elif request.param == "pyrepl":
+        with Prompt("python", "-q") as prompt:
+            yield prompt
+    elif request.param == "readline":
+        with Prompt("python", "-q", PYTHON_BASIC_REPL="1") as prompt:
+            yield prompt
+    else:
+        # What Python does where there is no readline to import.
+        code = "import sys; sys.modules['readline'] = None"
+        with Prompt("python", "-q", "-i", "-c", code, PYTHON_BASIC_REPL="1") as prompt:
+            yield prompt
 
 
-def test_the_idle_prompt_answers(terminal: Terminal) -> None:
-    terminal.type(START.replace("\n", "\r"))
-    port = int(terminal.expect(r"port (\d+)\s")[1])
+def in_background(func: Callable[[], Response]) -> tuple[threading.Thread, list[Response]]:
+    answers: list[Response] = []
+    thread = threading.Thread(target=lambda: answers.append(func()))
+    thread.start()
+    return thread, answers
+
+
+def test_the_idle_prompt_answers(prompt: Prompt) -> None:
+    prompt.answers()
+    prompt.evaluates("6 * 7", "42")
+    prompt.answers()
+    prompt.press("8 * ")  # in the middle of a line, too
+    prompt.answers()
+    prompt.type("7")
+    prompt.expect("56")
+    prompt.answers()
+
+
+def test_later_at_the_prompt(prompt: Prompt) -> None:
+    prompt.type("httpuv.later(lambda: print('in' + ' time'), 0.1) and None")
+    prompt.expect("in time")
+    prompt.type("httpuv.later(lambda: httpuv.later(lambda: print('aga' + 'in'), 0.1)) and None")
+    prompt.expect("again")
+    prompt.answers()
+
+
+def test_a_long_computation_holds_up_answers_and_service_does_not(prompt: Prompt) -> None:
+    prompt.type("print('beg' + 'un'); time.sleep(1); print('do' + 'ne')")
+    prompt.expect("begun")
+    thread, answers = in_background(lambda: fetch(prompt.address, request()))
+    prompt.expect("done")
+    thread.join(PATIENCE)
+    assert answers[0].body == b"MainThread"
+    prompt.wait()
+    prompt.type("print('serv' + 'ing'); httpuv.service(0)")
+    prompt.expect("serving")
+    prompt.answers()
+    prompt.process.send_signal(signal.SIGINT)
+    prompt.expect("KeyboardInterrupt")
+    prompt.wait()
+    prompt.answers()
+
+
+def test_what_a_callback_raises_is_logged_and_the_prompt_stays(prompt: Prompt) -> None:
+    prompt.type("httpuv.logLevel('ERROR') and None")
+    prompt.wait()
+    assert fetch(prompt.address, request("/raise")).status == 500
+    prompt.expect("ValueError: on purpose")
+    prompt.answers()
+    prompt.evaluates("6 * 7", "42")
+
+
+def test_control_c_at_the_prompt(prompt: Prompt) -> None:
+    """A new prompt, without what was typed; the server goes on."""
     for _ in range(3):
-        answer = fetch(("127.0.0.1", port), request())
-        assert answer.body == b"from the prompt"
-    terminal.type("httpuv.later(lambda: print('in' + ' time'), 0.1) and None\r")
-    terminal.expect("in time")
-    terminal.type("6 * 7\r")
-    terminal.expect("42")
-    assert fetch(("127.0.0.1", port), request()).status == 200
-    if sys.version_info >= (3, 11):  # 3.10 calls no hook any more after Ctrl-C: a known gap
-        os.kill(terminal.process.pid, signal.SIGINT)
-        terminal.expect("KeyboardInterrupt|In \\[|>>> ")
-        assert fetch(("127.0.0.1", port), request()).status == 200
-    terminal.type("s.stop()\r")
-    terminal.type("8 * 7\r")
-    terminal.expect("56")
-    terminal.type("exit()\r")
-    assert terminal.process.wait(PATIENCE) == 0
+        prompt.press("1 + ")
+        prompt.expect(r"1 \+")
+        prompt.press("\x03")
+        if prompt.kind == "python":
+            prompt.expect("KeyboardInterrupt")
+        prompt.wait()
+        prompt.answers()
+        prompt.evaluates("6 * 7", "42")
+    assert "Exception ignored" not in prompt.text
+
+
+def test_control_c_ends_a_long_computation_and_not_the_server(prompt: Prompt) -> None:
+    prompt.type("print('beg' + 'un'); time.sleep(60)")
+    prompt.expect("begun")
+    prompt.press("\x03")
+    prompt.expect("KeyboardInterrupt")
+    prompt.wait()
+    prompt.answers()
+
+
+def test_control_c_ends_a_slow_callback_and_not_the_server(prompt: Prompt) -> None:
+    if prompt.kind == "ipython":
+        pytest.skip("its terminal sends no signal while it waits for input: Ctrl-C is a key")
+    with Wire(prompt.address) as wire:
+        wire.send(request("/slow"))
+        prompt.expect("slowly")
+        prompt.press("\x03")
+        assert wire.response().status == 500
+    prompt.expect("KeyboardInterrupt")
+    prompt.wait()
+    prompt.answers()
+    prompt.evaluates("6 * 7", "42")
+
+
+def test_a_signal_from_elsewhere(prompt: Prompt) -> None:
+    for _ in range(3):
+        prompt.process.send_signal(signal.SIGINT)
+        prompt.expect("KeyboardInterrupt" if prompt.kind == "python" else r"In \[\d+\]:")
+        prompt.answers()
+
+
+def test_other_signals_have_their_handlers_run(prompt: Prompt) -> None:
+    prompt.type("import signal; signal.signal(signal.SIGUSR1, lambda *_: print('sig' + 'nal'))")
+    prompt.wait()
+    for _ in range(3):
+        prompt.answers()
+        prompt.process.send_signal(signal.SIGUSR1)
+        prompt.expect("signal")
+    prompt.answers()
+    prompt.evaluates("6 * 7", "42")
+
+
+def test_stopped_and_started_again(prompt: Prompt) -> None:
+    prompt.type("s.stop()")
+    prompt.wait()
+    with pytest.raises(ConnectionRefusedError):
+        fetch(prompt.address, request())
+    prompt.evaluates("6 * 7", "42")
+    prompt.type("s = httpuv.startServer('127.0.0.1', 0, call); print('po' + 'rt', s.getPort())")
+    prompt.address = ("127.0.0.1", int(prompt.expect(r"port (\d+)\s")[1]))
+    prompt.answers()
+
+
+@pytest.mark.parametrize("how", ["exit()", "\x04"])
+def test_it_ends_in_silence_with_the_server_running(prompt: Prompt, how: str) -> None:
+    prompt.answers()
+    with Wire(prompt.address):
+        prompt.type(how) if how == "exit()" else prompt.press(how)
+        rest = prompt.end()
+    assert not [line for line in rest.split("\n") if "rror" in line or "Exception" in line], rest
+
+
+@pytest.mark.parametrize("dispatch", ["thread", 2])
+def test_threads_at_the_prompt(prompt: Prompt, dispatch: object) -> None:
+    prompt.type("s.stop()")
+    prompt.wait()
+    prompt.type(
+        f"s = httpuv.startServer('127.0.0.1', 0, call, dispatch={dispatch!r});"
+        " print('po' + 'rt', s.getPort())"
+    )
+    where = ("127.0.0.1", int(prompt.expect(r"port (\d+)\s")[1]))
+    prompt.type("print('beg' + 'un'); time.sleep(60)")
+    prompt.expect("begun")
+    assert fetch(where, request()).body == b"httpuv callbacks"
+    prompt.press("\x03")
+    prompt.expect("KeyboardInterrupt")
+    prompt.wait()
+    assert fetch(where, request()).body == b"httpuv callbacks"
+    prompt.type("exit()")
+    prompt.end()
 
 
 def test_a_notebook() -> None:
@@ -98,13 +232,31 @@ def test_a_notebook() -> None:
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
     cells = [
-        START,
+        "import httpuv, threading\n"
+        "def call(req):\n"
+        "    return {'status': 200, 'body': threading.current_thread().name}\n"
+        "s = httpuv.startServer('127.0.0.1', 0, call)",
         "import asyncio, urllib.request\n"
         "url = f'http://127.0.0.1:{s.getPort()}/'\n"
-        "get = lambda: urllib.request.urlopen(url).read().decode()\n"
+        "get = lambda: urllib.request.urlopen(url, timeout=20).read().decode()\n"
         "print(await asyncio.to_thread(get))",
-        "s.stop()",
+        # A cell that blocks: service() runs the callbacks, as in a script.
+        "thread = threading.Thread(target=lambda: print(get()))\n"
+        "thread.start()\n"
+        "while thread.is_alive():\n"
+        "    httpuv.service(20)",
+        "async def call(req):\n"
+        "    await asyncio.sleep(0.01)\n"
+        "    return {'status': 200, 'body': type(asyncio.get_running_loop()).__name__}\n"
+        "with httpuv.startServer('127.0.0.1', 0, call) as t:\n"
+        "    url = f'http://127.0.0.1:{t.getPort()}/'\n"
+        "    print((await asyncio.to_thread(get)) == type(asyncio.get_running_loop()).__name__)",
+        "done = asyncio.Event()\n"
+        "httpuv.later(done.set, 0.01)\n"
+        "await done.wait()\n"
+        "print('in time')",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
-    assert notebook.cells[1].outputs[0]["text"] == "from the prompt\n"
+    outputs = ["".join(each.get("text", "") for each in cell.outputs) for cell in notebook.cells]
+    assert outputs == ["", "MainThread\n", "MainThread\n", "True\n", "in time\n"]

@@ -1,6 +1,5 @@
 """Server objects: their life, their getters, the list of them."""
 
-import inspect
 import threading
 from pathlib import Path
 
@@ -24,48 +23,6 @@ def refuses(server: httpuv.WebServer) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def test_manual_signatures() -> None:
-    for function, names in {
-        httpuv.startServer: ["host", "port", "app", "quiet"],
-        httpuv.startPipeServer: ["name", "mask", "app", "quiet"],
-        httpuv.startDaemonizedServer: ["host", "port", "app", "quiet"],
-        httpuv.runServer: ["host", "port", "app", "interruptIntervalMs"],
-        httpuv.runStaticServer: ["dir", "host", "port"],
-        httpuv.stopServer: ["server"],
-        httpuv.stopDaemonizedServer: ["server"],
-        httpuv.stopAllServers: [],
-        httpuv.listServers: [],
-        httpuv.service: ["timeoutMs"],
-        httpuv.interrupt: [],
-        httpuv.randomPort: ["min", "max", "host", "n"],
-        httpuv.ipFamily: ["ip"],
-        httpuv.rawToBase64: ["x"],
-        httpuv.encodeURI: ["value"],
-        httpuv.excludeStaticPath: [],
-    }.items():
-        parameters = inspect.signature(function).parameters.values()
-        positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        assert positional == names, function
-    assert inspect.signature(httpuv.startServer).parameters["quiet"].default is False
-    assert inspect.signature(httpuv.runServer).parameters["interruptIntervalMs"].default is None
-
-
-def test_public_names() -> None:
-    for name in httpuv.__all__:
-        assert getattr(httpuv, name) is not None
-    assert [name for name in dir(httpuv) if name.startswith(("start", "stop", "run"))] == [
-        "runNow",
-        "runServer",
-        "runStaticServer",
-        "startDaemonizedServer",
-        "startPipeServer",
-        "startServer",
-        "stopAllServers",
-        "stopDaemonizedServer",
-        "stopServer",
-    ]
 
 
 def test_life() -> None:

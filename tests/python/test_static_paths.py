@@ -6,7 +6,7 @@ from pathlib import Path
 import httpuv
 import pytest
 from conftest import Serve
-from support import Response, Wire, address, fetch, request
+from support import Wire, address, fetch, get, request
 
 
 def dynamic(req: dict) -> dict:
@@ -34,10 +34,6 @@ def site(tmp_path: Path) -> Path:
         (root / name).write_text(text)
     (tmp_path / "outside.txt").write_text("outside")
     return root
-
-
-def get(server: httpuv.WebServer, target: str, *fields: str, method: str = "GET") -> Response:
-    return fetch(address(server), request(target, *fields, method=method), method)
 
 
 def test_files(serve: Serve, site: Path) -> None:

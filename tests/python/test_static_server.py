@@ -73,6 +73,28 @@ def test_options_go_to_static_path(site: Path) -> None:
         assert server.getStaticPaths()["/"].options.html_charset == ""
 
 
+def test_only_names_of_this_machine(site: Path) -> None:
+    """No web page can read the files by a name of its own that it points here (DNS rebinding)."""
+    name = socket.gethostname()
+
+    def status(server: httpuv.WebServer, host: str) -> int:
+        return fetch(address(server), request("/page.html", host=host)).status
+
+    with background(site, port=0) as server:
+        for host in ("localhost", "localhost:7446", "127.0.0.1", "[::1]", "192.0.2.1:80"):
+            assert status(server, host) == 200, host
+        for host in ("evil.example", "127.0.0.1.evil.example", ""):
+            assert status(server, host) == 403, host
+    with background(site, "0.0.0.0", 0) as server:
+        for host in ("localhost", name, name.upper(), f"{name.partition('.')[0]}.local"):
+            assert status(server, host) == 200, host
+        assert status(server, "evil.example") == 403
+    with background(site, port=0, allowedHosts=["files.example"]) as server:
+        assert (status(server, "files.example"), status(server, "localhost")) == (200, 403)
+    with background(site, port=0, allowedHosts=["*"]) as server:
+        assert status(server, "evil.example") == 200
+
+
 def test_default_port_or_another(site: Path) -> None:
     free = default_port_is_free()
     with background(site) as first, background(site) as second:
@@ -172,13 +194,19 @@ def test_command_options(site: Path) -> None:
         *("--host", "::1", "--port", "0", "--no-listing", "--no-index", "--dotfiles", "--cors"),
         *("--header", "X-A: b", "--header", "X-C:d", "--cache-control", "no-store"),
         *("--not-found", "404.html", "--no-browse", "--gzip", "--no-precompressed", "--symlinks"),
+        *("--mime", ".html=text/x-mine", "--allowed-host", "files.example"),
     ) as child:
         where = started(child)
         assert where[0] == "::1"
-        assert fetch(where, request("/")).body == b"custom"
-        response = fetch(where, request("/.hidden"))
+        assert fetch(where, request("/", host="[::1]")).body == b"custom"
+        assert fetch(where, request("/page.html", host="files.example")).status == 200
+        assert fetch(where, request("/page.html")).status == 403
+        response = fetch(where, request("/page.html", host="[::1]"))
+        assert (response.get("Content-Type") or "").startswith("text/x-mine")
+        response = fetch(where, request("/.hidden", host="[::1]"))
         assert response.body == b"hidden"
         assert response.get("Access-Control-Allow-Origin") == "*"
+        assert "Content-Range" in (response.get("Access-Control-Expose-Headers") or "")
         assert (response.get("X-A"), response.get("X-C")) == ("b", "d")
         assert response.get("Cache-Control") == "no-store"
 
@@ -199,6 +227,8 @@ def test_command_failures(site: Path) -> None:
         ([str(site), "--host", "192.0.2.1", "--port", "0"], 1, "192.0.2.1"),
         ([str(site), "--header", "nonsense"], 2, "NAME: VALUE"),
         ([str(site), "--header", "a b: c"], 1, "not a header name"),
+        ([str(site), "--mime", "html"], 2, "EXTENSION=TYPE"),
+        ([str(site), "--mime", "html=nonsense"], 1, "not a media type"),
         (["--nonsense"], 2, "usage:"),
     ]:
         with command(*arguments) as child:

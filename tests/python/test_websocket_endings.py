@@ -1,18 +1,16 @@
-"""Ways to die: every one of them is told of once, logged if it is our fault, and leaves nothing."""
+"""Ways to die: every one of them is told of once, logged if it is our fault, and leaves nothing.
+
+Here the client vanishes, or the application ends it. In other files the server stops (_stopping),
+deadlines pass (_bounds), Close comes or broken input (_protocol), callbacks fail (_api)."""
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
 import threading
-import time
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import httpuv
-import psutil
 import pytest
 from conftest import Log, Serve
 from support import PATIENCE, Wire, address, run_script
@@ -24,26 +22,15 @@ from ws_support import (
     Client,
     Watch,
     close_frame,
-    echo,
     frame,
+    gone,
     handshake,
+    wait_until,
 )
 
 WebSocket = httpuv.WebSocket
 Limits = httpuv.Limits
 MIB = 1 << 20
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
-
-
-def gone(server: httpuv.WebServer) -> None:
-    """Wait until the server has no connection."""
-    wait_until(lambda: server._core.stats()["connections"] == 0)
 
 
 # --- the client vanishes ------------------------------------------------------------------------
@@ -108,7 +95,7 @@ def test_before_on_ws_open_was_called(serve: Serve, how: str) -> None:
         assert watched.next() == ("close", 1006, "", False)
 
 
-@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("how", ["close", "reset", "half_close"])
 def test_idle(serve: Serve, how: str) -> None:
     watch = Watch()
     server = serve({"onWSOpen": watch})
@@ -118,6 +105,7 @@ def test_idle(serve: Serve, how: str) -> None:
     assert watched.next() == ("close", 1006, "", False)
     assert watched.ws.readyState == WebSocket.CLOSED
     gone(server)
+    client.close()
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -184,6 +172,31 @@ def test_while_python_is_busy_with_its_message(serve: Serve) -> None:
     assert ended.wait(PATIENCE)
 
 
+def test_while_a_flood_is_held_back(serve: Serve) -> None:
+    """It is not read, so its end is seen later: after what it had said."""
+    began, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+    received = []
+
+    def on_open(ws: WebSocket) -> None:
+        @ws.onMessage
+        def slow(binary: bool, message: bytes) -> None:
+            began.set()
+            assert go_on.wait(PATIENCE)
+            received.append(len(message))
+
+        ws.onClose(ended.set)
+
+    server = serve({"onWSOpen": on_open}, limits=Limits(ws_unread_bytes=100_000))
+    client = Client.open(server)
+    client.send(frame(BINARY, bytes(1000)) * 300)
+    assert began.wait(PATIENCE)
+    client.close()
+    go_on.set()
+    assert ended.wait(PATIENCE)
+    assert received == [1000] * 300
+    gone(server)
+
+
 def test_while_large_messages_are_compressed(serve: Serve) -> None:
     watch = Watch()
     server = serve({"onWSOpen": watch}, wsCompression="always")
@@ -239,212 +252,6 @@ def test_in_the_middle_of_a_thousand_echoes(serve: Serve) -> None:
     gone(server)
 
 
-# --- the server stops ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("timeout", [0.0, 5.0])
-def test_stop_says_1001_to_everyone(serve: Serve, timeout: float) -> None:
-    watch = Watch()
-    server = serve({"onWSOpen": watch})
-    clients = [Client.open(server) for _ in range(20)]
-    sockets = [watch.opened() for _ in clients]
-    for client in clients:
-        client.say(TEXT, "x")
-    for watched in sockets:
-        assert watched.next() == ("message", False, "x")
-
-    def leave(client: Client) -> None:
-        assert client.closed() == (1001, "the server is stopping")
-        client.send(close_frame(1001))
-        assert client.at_end()
-        client.close()
-
-    threads = [threading.Thread(target=leave, args=(client,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    start = time.monotonic()
-    server.stop(timeout)
-    assert time.monotonic() - start < 0.9
-    for thread in threads:
-        thread.join()
-    for watched in sockets:
-        assert watched.next() == ("close", 1001, "", True)
-
-
-def test_stop_waits_for_nobody_in_particular(serve: Serve) -> None:
-    watch = Watch()
-    server = serve({"onWSOpen": watch})
-    with Client.open(server) as deaf:
-        watched = watch.opened()
-        start = time.monotonic()
-        server.stop()
-        assert 0.5 < time.monotonic() - start < 3
-        assert deaf.closed() == (1001, "the server is stopping")
-        assert deaf.at_end()
-        assert watched.next() == ("close", 1006, "", False)
-
-
-def test_stop_while_a_client_does_not_read(serve: Serve) -> None:
-    watch = Watch()
-    server = serve({"onWSOpen": watch})
-    with Client.open(server):
-        watched = watch.opened()
-        watched.ws.send(bytes(15 * MIB))
-        start = time.monotonic()
-        server.stop()
-        assert time.monotonic() - start < 3
-        assert watched.until("close") == ("close", 1006, "", False)
-
-
-def test_stop_in_the_middle_of_a_handshake(serve: Serve) -> None:
-    server = serve({"onWSOpen": Watch()})
-    with Wire(address(server)) as wire:
-        wire.send(handshake()[:-2])
-        wait_until(lambda: server._core.stats()["accepted"] == 1)
-        server.stop()
-        assert wire.at_end()
-
-
-@pytest.mark.parametrize("where", ["onHeaders", "onWSOpen", "onMessage", "onClose"])
-def test_stop_from_a_callback(serve: Serve, where: str) -> None:
-    servers: list[httpuv.WebServer] = []
-    ended = threading.Event()
-
-    def stop(name: str) -> None:
-        if name == where:
-            servers[0].stop()
-
-    def on_open(ws: WebSocket) -> None:
-        ws.onMessage(lambda binary, message: stop("onMessage"))
-        ws.onClose(lambda: stop("onClose"))
-        ws.onClose(ended.set)
-        stop("onWSOpen")
-
-    servers.append(serve({"onHeaders": lambda req: stop("onHeaders"), "onWSOpen": on_open}))
-    with Wire(address(servers[0])) as wire:
-        wire.send(handshake() + frame(TEXT, "x") + close_frame(1000))
-        wait_until(lambda: not servers[0].isRunning())
-        with contextlib.suppress(ConnectionError):
-            wire.rest()
-    assert where == "onHeaders" or ended.wait(PATIENCE)
-
-
-def test_stop_does_not_wait_for_those_who_have_said_close(serve: Serve) -> None:
-    watch = Watch()
-    server = serve({"onWSOpen": watch})
-    with Client.open(server) as client:
-        client.send(close_frame(1000))
-        assert client.closed() == (1000, "")
-        assert watch.opened().next() == ("close", 1000, "", True)
-        start = time.monotonic()
-        server.stop()
-        assert time.monotonic() - start < 0.9
-
-
-def test_stop_while_both_are_closing(serve: Serve) -> None:
-    watch = Watch()
-    server = serve({"onWSOpen": watch})
-    with Client.open(server) as ours, Client.open(server) as theirs:
-        first, second = watch.opened(), watch.opened()
-        first.ws.close(4000)
-        assert ours.closed() == (4000, "")
-        theirs.send(close_frame(4001))
-        assert theirs.closed() == (4001, "")
-        server.stop()
-        assert first.next() == ("close", 1006, "", False)
-        assert second.next() == ("close", 4001, "", True)
-
-
-def test_stop_while_large_messages_are_compressed(serve: Serve) -> None:
-    watch = Watch()
-    server = serve({"onWSOpen": watch}, wsCompression="always")
-    offer = "Sec-WebSocket-Extensions: permessage-deflate"
-    with Client.open(server, "/", offer) as client:
-        watched = watch.opened()
-        for _ in range(4):
-            watched.ws.send("text " * 100_000)
-        thread = threading.Thread(target=server.stop)
-        thread.start()
-        for _ in range(4):  # they were sent before, so they come before
-            assert client.message() == "text " * 100_000
-        assert client.closed() == (1001, "the server is stopping")
-        client.send(close_frame(1001))
-        thread.join()
-        assert watched.until("close") == ("close", 1001, "", True)
-
-
-def test_the_process_ends_with_sockets_open() -> None:
-    output = run_script(
-        """
-        import threading
-        import httpuv
-        from websockets.sync.client import connect
-
-        def on_open(ws):
-            ws.onMessage(lambda binary, message: ws.send(message))
-
-        def talk():
-            with connect(f"ws://127.0.0.1:{server.getPort()}/") as client:
-                client.send("x")
-                print(client.recv(), flush=True)
-                done.set()
-                try:
-                    client.recv()
-                except Exception as error:
-                    print(type(error).__name__, flush=True)
-
-        done = threading.Event()
-        server = httpuv.startServer("127.0.0.1", 0, {"onWSOpen": on_open})
-        threading.Thread(target=talk, daemon=True).start()
-        while not done.is_set():
-            httpuv.service(10)
-        """
-    )
-    assert output.startswith("x\n")
-
-
-def test_a_forked_child_leaves_the_parents_sockets_alone() -> None:
-    output = run_script(
-        """
-        import os, threading
-        import httpuv
-        from websockets.sync.client import connect
-
-        sockets = []
-
-        def on_open(ws):
-            sockets.append(ws)
-            ws.onMessage(lambda binary, message: ws.send(message))
-
-        server = httpuv.startServer("127.0.0.1", 0, {"onWSOpen": on_open})
-        stop = threading.Event()
-
-        def talk():
-            with connect(f"ws://127.0.0.1:{server.getPort()}/") as client:
-                client.send("before")
-                print(client.recv(), flush=True)
-                pid = os.fork()
-                if pid == 0:
-                    sockets[0].send("from the child")
-                    sockets[0].close()
-                    assert sockets[0].bufferedAmount == 0
-                    os._exit(0)
-                print(os.waitpid(pid, 0)[1], flush=True)
-                client.send("after")
-                print(client.recv(), flush=True)
-            stop.set()
-
-        thread = threading.Thread(target=talk)
-        thread.start()
-        while not stop.is_set():
-            httpuv.service(10)
-        thread.join()
-        server.stop()
-        """
-    )
-    assert output.split() == ["before", "0", "after"]
-
-
 # --- the application ----------------------------------------------------------------------------
 
 
@@ -483,6 +290,39 @@ def test_close_in_on_message(serve: Serve) -> None:
         assert client.message() == "got it"
         assert client.closed() == (4000, "")
     assert seen == ["one"]
+
+
+def test_closing_twice(serve: Serve) -> None:
+    watch = Watch()
+    server = serve({"onWSOpen": watch})
+    with Client.open(server) as client:
+        watched = watch.opened()
+        for code in (4000, 4001, 1000):
+            watched.ws.close(code)
+        watched.ws.clone().close(4002)
+        assert client.closed() == (4000, "")
+        watched.ws.close(4003)
+        client.send(close_frame(4000))
+        assert client.at_end()
+        assert watched.next() == ("close", 4000, "", True)
+        watched.ws.close(4004)
+        assert watched.silent()
+
+
+def test_close_in_the_middle_of_a_fragmented_message(serve: Serve) -> None:
+    watch = Watch()
+    server = serve({"onWSOpen": watch})
+    with Client.open(server) as client:
+        watched = watch.opened()
+        client.say(TEXT, "first", fin=False)
+        client.say(PING, "seen")
+        assert client.frame().payload == b"seen"
+        watched.ws.close(4000)
+        assert client.closed() == (4000, "")
+        client.say(CONTINUATION, "second")
+        client.send(close_frame(4000))
+        assert client.at_end()
+        assert watched.next() == ("close", 4000, "", True)
 
 
 def test_close_in_on_close(serve: Serve, log: Log) -> None:
@@ -608,63 +448,3 @@ def test_sys_exit_in_a_callback_ends_the_loop() -> None:
         """
     )
     assert output.split() == ["enough", "[1011]"]
-
-
-# --- nothing leaks ------------------------------------------------------------------------------
-
-
-def cycles(serve: Serve, count: int) -> None:
-    """Open, talk and close again and again, in every way; memory must not grow."""
-    ended = threading.Semaphore(0)
-
-    def on_open(ws: WebSocket) -> None:
-        ws.subscribe("all")
-        echo(ws)
-        ws.onClose(ended.release)
-        if ws.request["PATH_INFO"] == "/fail":
-            ws.close(4000)
-
-    def sockets() -> int:
-        gc.collect()
-        return sum(isinstance(each, WebSocket) for each in gc.get_objects())
-
-    server = serve({"onWSOpen": on_open}, wsCompression="always")
-    process = psutil.Process()
-    before = sockets()
-    sizes = []
-    parts = 10
-    for part in range(parts):
-        for number in range(part * count // parts, (part + 1) * count // parts):
-            kind = number % 8
-            fields = ["Sec-WebSocket-Extensions: permessage-deflate"] if kind % 2 else []
-            client = Client.open(server, "/fail" if kind == 7 else "/", *fields)
-            if kind < 4:
-                client.say(TEXT, "x" * 2000)
-                assert client.message() == "x" * 2000
-            if kind in (0, 1, 4):
-                assert client.farewell() == (1000, "")
-            elif kind in (2, 5):
-                client.reset()
-            else:
-                client.close()
-            if number % 500 == 0:
-                server.publish("all", "x" * 10_000)
-        for _ in range(part * count // parts, (part + 1) * count // parts):
-            assert ended.acquire(timeout=PATIENCE)
-        gc.collect()
-        sizes.append(process.memory_info().rss)
-    gone(server)
-    assert sockets() <= before
-    if "HTTPUV_SANITIZED" not in os.environ:
-        # What is pooled is there after the first rounds.
-        assert sizes[-1] - sizes[2] < MIB, [size // 1024 for size in sizes]
-
-
-def test_memory_is_flat_over_2000_cycles(serve: Serve) -> None:
-    cycles(serve, 2000)
-
-
-@pytest.mark.skipif("HTTPUV_SLOW" not in os.environ, reason="takes minutes; HTTPUV_SLOW=1 runs it")
-@pytest.mark.timeout(3600)
-def test_memory_is_flat_over_100000_cycles(serve: Serve) -> None:
-    cycles(serve, 100_000)

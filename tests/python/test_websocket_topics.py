@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from collections.abc import Iterator
 import httpuv
 import pytest
 from conftest import Serve
-from ws_support import BINARY, PING, PONG, TEXT, Client, Watch, Watched, inflated
+from support import Script
+from ws_support import BINARY, PING, PONG, TEXT, Client, Watch, Watched, handshake, inflated
 
 MIB = 1 << 20
 
@@ -124,6 +126,59 @@ def test_fan_out(serve: Serve) -> None:
         for client, _ in pairs:
             for number in range(50):
                 assert client.message() == number.to_bytes(2, "big") * 512
+
+
+CROWD = """
+import ctypes, resource, sys
+import httpuv
+
+libc = ctypes.PyDLL(None)  # whose functions are called with the GIL held
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+def on_open(ws):
+    ws.subscribe("all")
+
+    @ws.onMessage
+    def publish(binary, message):
+        for number in range(3):
+            server.publish("all", f"{message} {number}")
+        ws.send("and you")
+        libc.getchar()
+
+limits = httpuv.Limits(max_connections=hard)
+with httpuv.startServer("127.0.0.1", 0, {"onWSOpen": on_open}, limits=limits) as server:
+    print(server.getPort(), flush=True)
+    httpuv.service(0)
+"""
+
+
+def test_ten_thousand_subscribers_without_python() -> None:
+    """From the third publish() on the interpreter does nothing: it is blocked, holding the GIL."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1000 if "HTTPUV_SANITIZED" in os.environ else 10_000
+    count = min(wanted, hard - 500)  # of descriptors, which each of the two processes needs
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
+    with contextlib.ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        script = stack.enter_context(Script(CROWD))
+        where = ("127.0.0.1", int(script.line()))
+        clients = []
+        for _ in range(count):
+            client = Client(where)
+            stack.callback(client.reset)
+            assert client.shake_hands(handshake()).status == 101
+            clients.append(client)
+        # Its message comes behind all who have opened, and so have subscribed.
+        speaker = clients[-1]
+        speaker.say(TEXT, "hello")
+        for client in clients:
+            assert [client.message() for _ in range(3)] == ["hello 0", "hello 1", "hello 2"]
+        assert speaker.message() == "and you"
+        script.tell()  # it may go on
+        speaker.say(TEXT, "again")
+        for client in clients:
+            assert client.message() == "again 0"
 
 
 def test_every_subscriber_gets_the_form_it_can_read(serve: Serve) -> None:

@@ -9,7 +9,9 @@ import hashlib
 import os
 import queue
 import struct
+import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,3 +234,15 @@ class Watch:
 def echo(ws: httpuv.WebSocket) -> None:
     """An onWSOpen that sends back what comes."""
     ws.onMessage(lambda binary, message: ws.send(message))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.005)
+
+
+def gone(server: httpuv.WebServer) -> None:
+    """Wait until the server has no connection."""
+    wait_until(lambda: server._core.stats()["connections"] == 0)

@@ -12,7 +12,7 @@ if [ "$1" = --summary ]; then
   echo "---- summary ----"
   for name in "$@"; do
     printf '%s:\n' "$name"
-    grep -aE '^=+ .*(passed|failed|error|no tests ran).* =+$|% tests passed|^Success: no issues|^All checks passed|^fuzz: |Session other skipped' \
+    grep -aE '^=+ .*(passed|skipped|failed|error|no tests ran).* =+$|% tests passed|^Success: no issues|^All checks passed|^fuzz: |Session other skipped' \
       "$logs/$name.log" | sed 's/^/  /' || echo "  no closing line"
   done
   exit

@@ -4,11 +4,13 @@
 #   tests/tools/system_packages.sh build     to build and run httpuv
 #   tests/tools/system_packages.sh test      to run `make test` besides
 #
-# Installs what is missing with apt where it may (root, or sudo without a password), else names it.
+# Installs what is missing with apt where it may (root, or sudo without a password), else names it. Extras
+# are for tests that skip without them.
 set -eu
 wanted=$1
 python=${PYTHON:-python3}
 missing=()
+extras=()
 
 has() { command -v "$1" >/dev/null; }
 compiles() { echo "$2" | "$1" -x c++ -std=c++20 "${@:3}" - -o /dev/null 2>/dev/null; }
@@ -17,6 +19,7 @@ clang_runtime() { [ -z "$1" ] || echo "libclang-rt-$1-dev"; } # the sanitizers a
 
 look() {
   missing=()
+  extras=()
   compiles "${CXX:-c++}" '#include <span>
     int main() {}' || missing+=(g++)
   if has "$python"; then
@@ -30,6 +33,8 @@ look() {
     [ -e /usr/include/doctest/doctest.h ] || compiles c++ '#include <doctest/doctest.h>' -fsyntax-only ||
       missing+=(doctest-dev)
     has curl || missing+=(curl)
+    has nginx || [ -x /usr/sbin/nginx ] || extras+=(nginx-light)
+    has chromium || has chromium-browser || extras+=(chromium)
     if ! has clang++; then
       missing+=(clang $(clang_runtime "$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-//p')"))
     elif ! compiles clang++ 'int main() {}' -fsanitize=thread; then
@@ -45,18 +50,22 @@ install() {
     sudo="sudo -n"
   fi
   has apt-get || return 1
-  echo "installing: ${missing[*]}"
+  echo "installing: $*"
   $sudo apt-get update -qq || true # a stale list is good enough, if it has the packages
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" \
-    >/dev/null
+  # Offline, runlevel 1: a server that comes in a package is not started.
+  $sudo env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 RUNLEVEL=1 \
+    apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
 
 # Twice: which runtime library clang needs is known only once clang is there.
 for _ in 1 2; do
   look
-  [ ${#missing[@]} = 0 ] || install || break
+  [ ${#missing[@]} = 0 ] || install "${missing[@]}" || break
 done
 look
+for package in ${extras[*]-}; do
+  install "$package" || echo "Some tests will be skipped without $package." >&2
+done
 if [ ${#missing[@]} != 0 ]; then
   echo "This machine lacks packages that cannot be installed from here. As root, on Debian or Ubuntu:" >&2
   echo "  apt-get install ${missing[*]}" >&2

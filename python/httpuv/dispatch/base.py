@@ -47,7 +47,6 @@ class Dispatcher:
 
     def fileno(self) -> int:
         """A descriptor that is readable while :meth:`run` has callbacks to run."""
-        self.source.watched = True
         return self.source.queue.fileno()
 
     def run(self) -> None:
@@ -56,16 +55,21 @@ class Dispatcher:
         Raises:
             BaseException: What a callback raised, if it is no :class:`Exception`.
         """
-        if not self.source.run_now(0.0, True):
-            # It was only woken. A round with something in it makes the descriptor quiet again.
-            self.source.queue.post(queue.nothing)
+        before = queue.adopt(self.source)  # what is called from callbacks is about this one
+        try:
             self.source.run_now(0.0, True)
+        finally:
+            queue.adopt(before)
 
     def run_rest(self) -> None:
         """Run what the servers said last: nobody will, once :meth:`stop` is through."""
         # Not one round: whoever stops a server wakes the queue, which ends a round early.
-        while self.source.queue.pending() and self.source.run_now(0.0, True):
-            pass
+        before = queue.adopt(self.source)
+        try:
+            while self.source.queue.pending() and self.source.run_now(0.0, True):
+                pass
+        finally:
+            queue.adopt(before)
 
     def timeout(self) -> float | None:
         """Seconds until :func:`httpuv.later` wants :meth:`run` to be called; None: never.
@@ -88,6 +92,8 @@ class Dispatcher:
     def detach(self) -> None:
         """A server has stopped."""
         with self._lock:
+            if self._servers == 0:
+                return  # start() has failed
             self._servers -= 1
             if self._servers == 0:
                 self.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from .._checks import check_int
 from . import queue
 from .base import Dispatcher
 from .threads import ThreadDispatcher
@@ -13,12 +14,12 @@ class ServiceDispatcher(Dispatcher):
     """Runs callbacks in ``service()``, ``runNow()`` and ``runServer()``, and nowhere else."""
 
 
-def choose(dispatch: str | Dispatcher) -> Dispatcher:
+def choose(dispatch: str | int | Dispatcher) -> Dispatcher:
     """Find the dispatcher for a server.
 
     Args:
         dispatch: A dispatcher, or ``"service"``, ``"asyncio"``, ``"thread"``, ``"prompt"`` or
-            ``"auto"``.
+            ``"auto"``, or a number of threads.
 
     Raises:
         TypeError, ValueError: It is none of these.
@@ -26,8 +27,13 @@ def choose(dispatch: str | Dispatcher) -> Dispatcher:
     """
     if isinstance(dispatch, Dispatcher):
         return dispatch
+    if isinstance(dispatch, int) and not isinstance(dispatch, bool):
+        return ThreadDispatcher(check_int("dispatch", dispatch, 1, None))
     if not isinstance(dispatch, str):
-        raise TypeError(f"dispatch must be str or a Dispatcher, not {type(dispatch).__name__}")
+        raise TypeError(
+            "dispatch must be str, a number of threads or a Dispatcher,"
+            f" not {type(dispatch).__name__}"
+        )
     if dispatch == "auto":
         dispatch = _suitable()
     if dispatch == "prompt":
@@ -43,7 +49,8 @@ def choose(dispatch: str | Dispatcher) -> Dispatcher:
 
         return aio.of_running_loop()
     raise ValueError(
-        f"dispatch must be 'auto', 'service', 'asyncio', 'thread' or 'prompt', not {dispatch!r}"
+        "dispatch must be 'auto', 'service', 'asyncio', 'thread', 'prompt' or a number of threads,"
+        f" not {dispatch!r}"
     )
 
 

@@ -1,25 +1,24 @@
 """Callbacks while a prompt waits for input: Python's own, with and without readline, and IPython's.
 
 Both call a function while nothing is typed. It stays until there is input, and runs what comes in
-the meantime on the thread of the prompt; so callbacks and what is typed never run at once.
+the meantime on the thread of the prompt; so callbacks and what is typed never run at once. For
+Python's own prompt the core has that function.
 """
 
 from __future__ import annotations
 
-import ctypes
 import importlib
+import os
 import select
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from .. import _core
 from ..log import log_failure
 from . import queue
 from .base import Dispatcher
-
-_Hook = ctypes.CFUNCTYPE(ctypes.c_int)
 
 
 class PromptDispatcher(Dispatcher):
@@ -64,45 +63,21 @@ def dispatcher() -> PromptDispatcher:
 
 
 def _into_repl(dispatcher: PromptDispatcher) -> Callable[[], object]:
-    slot = ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyOS_InputHook")
-    before = slot.value
-    other = _Hook(before) if before else None
-
-    def run() -> int:
+    def run() -> float | None:
         try:
-            if other is not None:
-                dispatcher.run()
-                return int(other())  # such as tkinter's: it is called again and again
-            dispatcher.run_until_readable(sys.stdin.fileno())
+            dispatcher.run()
         except KeyboardInterrupt:
-            _interrupt_soon()
+            raise  # Ctrl-C while a callback ran: the prompt's
         except BaseException as error:
             log_failure("a callback", None, error)
-        return 0
+        return dispatcher.timeout()
 
-    hook = _Hook(run)
-    mine = ctypes.cast(hook, ctypes.c_void_p).value
-    slot.value = mine
-    # For ever: the prompt may be in the middle of it when the server is stopped.
-    _hooks.append(hook)
-
-    def uninstall() -> None:
-        if slot.value == mine:
-            slot.value = before
-
-    return uninstall
+    _core.set_input_hook(sys.stdin.fileno(), dispatcher.fileno(), run)
+    return _core.clear_input_hook
 
 
-_hooks: list[Any] = []
-
-
-def _interrupt_soon() -> None:
-    """Ctrl-C came while callbacks ran: have the prompt see it, which looks only while it waits."""
-    ident = threading.main_thread().ident
-    assert ident is not None
-    timer = threading.Timer(0.02, signal.pthread_kill, (ident, signal.SIGINT))
-    timer.daemon = True
-    timer.start()
+# The descriptor is the parent's.
+os.register_at_fork(after_in_child=_core.clear_input_hook)
 
 
 # --- IPython's ----------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
-"""The default dispatcher: callbacks run where and when somebody calls for them.
+"""Callbacks that wait, and the loops that run them.
 
 A :class:`Dispatcher` joins the core's event queue with the timers of :func:`later`, and runs both
-on the thread that calls :func:`service`, :func:`runNow` or ``runServer``. There is one for the
-process. Any thread may run it and several may try at once: one runs callbacks at a time, the
-others wait for their turn.
+on the threads that run one of its loops: that of :func:`service`, :func:`runNow` or ``runServer``,
+or a dispatcher's own. Any thread may run one and several may try at once: so many callbacks as it
+was made for run at a time, never two of one connection, nor two timers; the others wait for their
+turn. There is one for the process, where one callback runs at a time.
 """
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
@@ -27,30 +29,27 @@ _EXIT_PATIENCE = 0.5
 Callback = Callable[[], object]
 
 
-def nothing() -> None:
-    """A callback that only makes a round of the queue happen."""
-
-
 class _Timer:
-    """One call of later()."""
+    """One call of later(). By the lock of its dispatcher."""
 
-    __slots__ = ("func",)
+    __slots__ = ("func", "in_line")
 
-    def __init__(self, func: Callable[[], object]) -> None:
-        self.func: Callable[[], object] | None = func  # None: ran or cancelled
+    def __init__(self, func: Callback) -> None:
+        self.func: Callback | None = func  # None: ran or cancelled
+        self.in_line = False  # it was due, and waits for its turn among the events
 
 
 class Dispatcher:
-    """The core's queue, timers, and the loop that runs both."""
+    """The core's queue, timers, and the loop that runs both.
 
-    def __init__(self) -> None:
-        self.queue = _core.Queue()
-        self.watched = False  # somebody waits for the queue's descriptor instead of in run()
+    Args:
+        threads: How many threads may be in callbacks at a time.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self.queue = _core.Queue(threads)
         self.active = True  # somebody will run this
-        self._turn = threading.RLock()  # held by the thread that runs callbacks
-        self._depth = 0  # how many loops that thread is in; by _turn
-        self._runner: int | None = None  # that thread's ident while it may be waiting in the queue
-        self._interrupts = -1  # a loop ends when this is not what it was when the loop began
+        self._interrupts: object = None  # a loop ends when this is not what it was when it began
         self._closed = False
         self._exiting = False
 
@@ -66,8 +65,11 @@ class Dispatcher:
         """Run callbacks for so long (None: for ever), or until interrupted or `until()` is true."""
         seen = self._interrupts
         deadline = None if seconds is None else time.monotonic() + seconds
-        while not self._ended(seen) and not (until is not None and until()):
-            self._run_turn(seen, deadline, True)
+        while True:
+            wakes = self.queue.wakes  # a wake-up from here on ends the round
+            if self._ended(seen) or (until is not None and until()):
+                break
+            self._run_round(wakes, deadline, 0)
             if deadline is not None and time.monotonic() >= deadline:
                 return
         if self._exiting:
@@ -78,82 +80,58 @@ class Dispatcher:
         """Run what is ready, waiting so long (None: for ever) if nothing is; whether any did."""
         seen = self._interrupts
         deadline = None if seconds is None else time.monotonic() + seconds
-        while not self._run_turn(seen, deadline, all):
+        while True:
+            wakes = self.queue.wakes
             if self._ended(seen):
                 return False
+            if self._run_round(wakes, deadline, 0 if all else 1):
+                return True
             if deadline is not None and time.monotonic() >= deadline:
                 return False
-        return True
 
     def interrupt(self) -> None:
         """End the loops that are running now, each once its present callback has returned."""
-        # A number it never was. Without a lock: a signal handler may be who calls.
-        self._interrupts = next(self._numbers)
+        self._interrupts = object()
         self.queue.wake()
 
     def wake(self) -> None:
-        """Have a loop that waits look at its `until` again."""
+        """Have loops look at their `until`, and who waits elsewhere at :meth:`next_time`."""
         self.queue.wake()
-        if self.watched:
-            self.queue.post(nothing)  # the descriptor stays readable until something ran
 
     def next_time(self) -> float | None:
         """When the next timer is due, by time.monotonic(); None if there is none."""
         with self._mutex:
             return self._timers[0][0] if self._timers else None
 
-    def _ended(self, seen: int) -> bool:
-        return self._interrupts != seen or self._closed
+    def _ended(self, seen: object) -> bool:
+        return self._interrupts is not seen or self._closed
 
-    def _run_turn(self, seen: int, deadline: float | None, all: bool) -> int:
-        """Run the timers that are due and one batch of events, at most one of them if not `all`.
+    def _run_round(self, wakes: int, deadline: float | None, most: int) -> int:
+        """Run what is ready now, at most so many callbacks (0: all); how many ran.
 
-        Waits up to the deadline if there is none of either. Returns how many ran.
+        Waits up to the deadline or the next timer if nothing is, or until there is a wake-up.
         """
-        if not self._turn.acquire(blocking=False):
-            left = -1 if deadline is None else max(0.0, deadline - time.monotonic())
-            if not self._turn.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
-                return 0
-        self._depth += 1
-        try:
-            if self._ended(seen):
-                return 0
-            ran = self._run_timers(seen, all) if self._timers else 0
-            if ran and (not all or self._ended(seen)):
-                return ran
-            # later() looks at _runner after it has added a timer; so _runner comes first here.
-            self._runner = threading.get_ident()
-            try:
-                pause = 0.0 if ran else self._pause(deadline)
-                return ran + self.queue.run(pause, 0 if all else 1)
-            finally:
-                self._runner = None
-        finally:
-            self._depth -= 1
-            if self._depth and self._ended(seen):
-                self.queue.wake()  # the loop around this one, whose batch is not done, ends too
-            self._turn.release()
-
-    def _pause(self, deadline: float | None) -> float | None:
-        """Seconds until the deadline or the next timer, None if there is neither."""
-        with self._mutex:
-            if self._timers and (deadline is None or self._timers[0][0] < deadline):
-                deadline = self._timers[0][0]
-        return None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not self._timers:
+            due = deadline
+        else:
+            self._queue_due()
+            due = self.next_time()
+            if due is None or (deadline is not None and deadline < due):
+                due = deadline
+        pause = None if due is None else max(0.0, due - time.monotonic())
+        return self.queue.run(pause, most, wakes)
 
     # --- timers ---
 
-    def later(self, func: Callable[[], object], seconds: float) -> Callable[[], bool]:
+    def later(self, func: Callback, seconds: float) -> Callable[[], bool]:
         """See :func:`later`."""
         timer = _Timer(func)
         with self._mutex:
             entry = (time.monotonic() + seconds, next(self._numbers), timer)
             heapq.heappush(self._timers, entry)
             is_next = self._timers[0] is entry
-        if is_next and self.watched and self._runner != threading.get_ident():
-            self.queue.post(nothing)  # who watches asks for the time anew
-        elif is_next and self._runner not in (None, threading.get_ident()):
-            self.queue.wake()
+        if is_next:
+            self.queue.wake()  # who waits for the one that was next must not wait that long
 
         def cancel() -> bool:
             return self._cancel(timer)
@@ -165,6 +143,8 @@ class Dispatcher:
             if timer.func is None:
                 return False
             timer.func = None
+            if timer.in_line:
+                return True
             self._cancelled += 1
             if self._cancelled * 2 > len(self._timers):
                 self._timers = [each for each in self._timers if each[2].func is not None]
@@ -172,30 +152,27 @@ class Dispatcher:
                 self._cancelled = 0
             return True
 
-    def _run_timers(self, seen: int, all: bool) -> int:
-        """Run the timers that are due by now; not those that they add. Returns how many ran."""
+    def _queue_due(self) -> None:
+        """Put the timers that are due in line with the events."""
         now = time.monotonic()
-        end = next(self._numbers)
-        ran = 0
-        while (func := self._take_due(now, end)) is not None:
-            ran += 1
-            try:
-                func()
-            except Exception as error:
-                log_failure("a callback of later()", None, error)
-            if not all or self._ended(seen):
-                break
-        return ran
-
-    def _take_due(self, now: float, end: int) -> Callable[[], object] | None:
         with self._mutex:
-            while self._timers and self._timers[0][:2] < (now, end):
+            while self._timers and self._timers[0][0] <= now:
                 timer = heapq.heappop(self._timers)[2]
-                func, timer.func = timer.func, None
-                if func is not None:
-                    return func
-                self._cancelled -= 1
-        return None
+                if timer.func is None:
+                    self._cancelled -= 1
+                else:
+                    timer.in_line = True
+                    self.queue.post(functools.partial(self._run_timer, timer))
+
+    def _run_timer(self, timer: _Timer) -> None:
+        with self._mutex:
+            func, timer.func = timer.func, None
+        if func is None:
+            return
+        try:
+            func()
+        except Exception as error:
+            log_failure("a callback of later()", None, error)
 
     # --- ends ---
 
@@ -203,8 +180,7 @@ class Dispatcher:
         """The interpreter ends: get every thread out of the core."""
         self._closed = self._exiting = True
         self.queue.wake()
-        if self._turn.acquire(timeout=_EXIT_PATIENCE):
-            self._turn.release()
+        self.queue.rest(_EXIT_PATIENCE)
 
     def forget(self) -> None:
         """This process was forked: the loop that is on the stack, if any, ends. Takes no lock."""
@@ -226,9 +202,11 @@ def default() -> Dispatcher:
 _local = threading.local()
 
 
-def adopt(source: Dispatcher) -> None:
-    """This thread runs that dispatcher from now on, while it is active."""
+def adopt(source: Dispatcher | None) -> Dispatcher | None:
+    """This thread runs that dispatcher from now on, while it is active; which one did it before?"""
+    before: Dispatcher | None = getattr(_local, "source", None)
     _local.source = source
+    return before
 
 
 def here() -> Dispatcher:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import sys
 import threading
@@ -111,7 +112,12 @@ class _Job:
             self.task.add_done_callback(self._ended)
 
     def cancel(self) -> None:
-        if self.task is not None:
+        if self.task is None:
+            return
+        if inspect.getcoroutinestate(self.coroutine) == inspect.CORO_CREATED:
+            # It begins before, as it has where that is at once: it cleans up what it holds.
+            self.task.get_loop().call_soon(self.task.cancel)
+        else:
             self.task.cancel()
 
     def drop(self) -> None:

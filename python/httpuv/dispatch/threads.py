@@ -1,48 +1,69 @@
-"""Callbacks on a thread of their own: for scripts that block, and for GUIs."""
+"""Callbacks on threads of their own: for scripts that block, for GUIs, for callbacks that block."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 from ..log import log_failure
 from . import queue
 from .base import Dispatcher
 
-#: How long stop() waits for a callback that is running, in seconds. The thread is a daemon.
+#: How long stop() waits for callbacks that are running, in seconds. The threads are daemons.
 _PATIENCE = 0.5
 
 
 class ThreadDispatcher(Dispatcher):
-    """Runs callbacks on a daemon thread, one at a time; installs no signal handlers."""
+    """Runs callbacks on daemon threads; installs no signal handlers.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._thread: threading.Thread | None = None
+    Callbacks of one connection run in their order and one at a time, those of different ones at
+    the same time, on as many threads as there are. With one thread there is one callback at a time.
+
+    Args:
+        threads: How many threads, at least 1.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        super().__init__(queue.Dispatcher(threads))
+        self._size = threads
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name="httpuv callbacks", daemon=True)
-        self._thread.start()
+        """Start the threads."""
+        threads = [
+            threading.Thread(target=self._run, name="httpuv callbacks", daemon=True)
+            for _ in range(self._size)
+        ]
+        self._threads = threads
+        try:
+            for thread in threads:
+                thread.start()
+        except BaseException:  # there is no room for one more
+            self._threads = []
+            self.source.wake()
+            raise
 
     def stop(self) -> None:
-        """End the thread once the callback that is running has returned."""
-        thread, self._thread = self._thread, None
+        """End the threads, each once the callback that it is running has returned."""
+        threads, self._threads = self._threads, []
         self.source.wake()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(_PATIENCE)
+        until = time.monotonic() + _PATIENCE
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
 
     def blocked_by(self, thread: int) -> bool:
-        """Whether it is the thread."""
-        return self._thread is not None and self._thread.ident == thread
+        """Whether it is one of the threads."""
+        return any(each.ident == thread for each in self._threads)
 
     def _run(self) -> None:
         me = threading.current_thread()
         queue.adopt(self.source)
-        while self._thread is me:
+        while me in self._threads:
             try:
-                self.source.serve(None, until=lambda: self._thread is not me)
+                self.source.serve(None, until=lambda: me not in self._threads)
             except BaseException as error:
                 # SystemExit and its like, which would leave the server without callbacks.
                 log_failure("a callback", None, error)
-        if self._thread is None:
+        if not self._threads:
             self.run_rest()

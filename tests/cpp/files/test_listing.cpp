@@ -13,7 +13,7 @@ namespace {
 
 std::string page(const TempTree& tree, const Options& options, bool has_parent = false) {
   OpenerState state;
-  const Descriptor root(open_root(tree.root()));
+  const httpuv::base::Descriptor root(open_root(tree.root()));
   const Opener opener(root.get(), options.symlinks, state);
   Opened directory = opener.open("");
   REQUIRE(directory.is_directory());

@@ -21,7 +21,7 @@ namespace {
 struct Fixture {
   TempTree tree;
   OpenerState state;
-  Descriptor root;
+  httpuv::base::Descriptor root;
 
   explicit Fixture(bool use_openat2) {
     state.use_openat2 = use_openat2;
@@ -29,7 +29,7 @@ struct Fixture {
     tree.write("root/a.txt", "a");
     tree.write("root/dir/b.txt", "b");
     tree.write("root2/c.txt", "c");
-    root = Descriptor(open_root(tree.path("root")));
+    root = httpuv::base::Descriptor(open_root(tree.path("root")));
     REQUIRE(root.valid());
   }
 
@@ -152,6 +152,6 @@ TEST_CASE("a tree that changes under the look-up never lets out") {
 TEST_CASE("a root that is not a directory") {
   TempTree tree;
   tree.write("file", "x");
-  CHECK_FALSE(Descriptor(open_root(tree.path("file"))).valid());
-  CHECK_FALSE(Descriptor(open_root(tree.path("none"))).valid());
+  CHECK_FALSE(httpuv::base::Descriptor(open_root(tree.path("file"))).valid());
+  CHECK_FALSE(httpuv::base::Descriptor(open_root(tree.path("none"))).valid());
 }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -193,6 +194,22 @@ Session& ServerHarness::session(std::size_t count) {
   return *sessions_[count - 1];
 }
 
+ListenerHarness::ListenerHarness(LoopHarness& harness, std::function<void(Accepted&&)> accept)
+    : harness_(harness) {
+  harness.call([&] {
+    std::vector<ListenSocket> sockets;
+    REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
+    int error = 0;
+    listener_ =
+        Listener::open(harness.loop(), std::move(sockets.front()), std::move(accept), &error);
+    REQUIRE(error == 0);
+  });
+}
+
+ListenerHarness::~ListenerHarness() {
+  harness_.call([this] { listener_.reset(); });
+}
+
 Client::Client(int fd) : fd_(fd) {
   set_patience();
 }
@@ -221,6 +238,16 @@ Client::Client(int port, int family, int receive_buffer) : fd_(::socket(family, 
     length = sizeof(*v6);
   }
   REQUIRE(connected(fd_, reinterpret_cast<sockaddr*>(&address), length));
+}
+
+Client::Client(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
+  REQUIRE(fd_ >= 0);
+  set_patience();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  REQUIRE(path.size() < sizeof(address.sun_path));
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  REQUIRE(connected(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)));
 }
 
 Client::~Client() {

@@ -106,12 +106,26 @@ class ServerHarness {
   int port_ = 0;
 };
 
+// Listens on 127.0.0.1 for as long as it lives; `accept` runs on the loop thread.
+class ListenerHarness {
+ public:
+  ListenerHarness(LoopHarness& harness, std::function<void(Accepted&&)> accept);
+  ~ListenerHarness();
+
+  int port() const { return listener_->socket().port(); }
+
+ private:
+  LoopHarness& harness_;
+  std::unique_ptr<Listener> listener_;
+};
+
 // A blocking client.
 class Client {
  public:
   explicit Client(int fd);                       // takes a connected socket
   explicit Client(const ServerHarness& server);  // not const: the accessor is
   explicit Client(int port, int family, int receive_buffer = 0);
+  explicit Client(const std::string& path);  // of a Unix socket
   Client(Client&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   ~Client();
 

@@ -20,17 +20,6 @@ using test::Client;
 using test::count_descriptors;
 using test::TempDir;
 
-int connect_unix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-  REQUIRE(fd >= 0);
-  const int result = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address));
-  ::close(fd);
-  return result;
-}
-
 bool exists(const std::string& path) {
   struct stat file {};
   return lstat(path.c_str(), &file) == 0;
@@ -126,7 +115,7 @@ TEST_CASE("a Unix socket is made with the mask and removed at the end") {
     REQUIRE(stat(path.c_str(), &file) == 0);
     CHECK(S_ISSOCK(file.st_mode));
     CHECK((file.st_mode & 0777) == 0700);
-    CHECK(connect_unix(path) == 0);
+    const Client client(path);
   }
   CHECK_FALSE(exists(path));
   {
@@ -151,7 +140,7 @@ TEST_CASE("a socket file that nobody listens on is replaced") {
   REQUIRE(exists(path));
   ListenSocket socket;
   REQUIRE(bind_unix(path, std::nullopt, &socket) == 0);
-  CHECK(connect_unix(path) == 0);
+  const Client client(path);
 }
 
 TEST_CASE("a live Unix socket and any other file are left alone") {
@@ -161,7 +150,7 @@ TEST_CASE("a live Unix socket and any other file are left alone") {
   REQUIRE(bind_unix(path, std::nullopt, &first) == 0);
   ListenSocket second;
   CHECK(bind_unix(path, std::nullopt, &second) == UV_EADDRINUSE);
-  CHECK(connect_unix(path) == 0);
+  const Client client(path);
 
   const std::string file = dir.path("file");
   std::ofstream(file) << "precious";
@@ -183,7 +172,7 @@ TEST_CASE("only our own socket file is removed") {
     REQUIRE(bind_unix(path, std::nullopt, &second) == 0);
   }
   CHECK(exists(path));
-  CHECK(connect_unix(path) == 0);
+  const Client client(path);
 }
 
 TEST_CASE("errors of a path") {

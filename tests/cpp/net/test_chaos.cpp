@@ -167,35 +167,21 @@ TEST_CASE("anything at any time") {
   std::atomic<int> wrong = 0;
   {
     test::LoopHarness harness;
-    std::unique_ptr<Listener> listener;
-    int port = 0;
     std::uint32_t next_seed = 1;
-    harness.call([&] {
-      std::vector<ListenSocket> sockets;
-      REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
-      port = sockets[0].port();
-      int error = 0;
-      listener = Listener::open(
-          harness.loop(), std::move(sockets[0]),
-          [&](Accepted&& accepted) {
-            auto* actor = new Actor(next_seed++, content, file, alive);
-            if (actor->stream.open(std::move(accepted), actor) == 0) {
-              actor->stream.start_reading();
-            }
-          },
-          &error);
+    const test::ListenerHarness listener(harness, [&](Accepted&& accepted) {
+      auto* actor = new Actor(next_seed++, content, file, alive);
+      if (actor->stream.open(std::move(accepted), actor) == 0) actor->stream.start_reading();
     });
     std::vector<std::thread> clients;
     for (std::uint32_t seed = 1; seed <= 6; ++seed) {
       clients.emplace_back([&, seed] {
         std::mt19937 random(seed);
         for (int i = 0; i < 40; ++i) {
-          if (!visit(port, random, content)) ++wrong;
+          if (!visit(listener.port(), random, content)) ++wrong;
         }
       });
     }
     for (std::thread& client : clients) client.join();
-    harness.call([&] { listener.reset(); });
     // The harness ends now; run() returns only when the last connection has gone by itself.
   }
   CHECK(wrong == 0);

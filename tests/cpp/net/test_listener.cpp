@@ -25,16 +25,6 @@ using test::ServerHarness;
 using test::Session;
 using test::TempDir;
 
-int connect_unix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-  REQUIRE(fd >= 0);
-  REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-  return fd;
-}
-
 TEST_CASE("accepted connections are non-blocking, not inherited, and do not delay") {
   ServerHarness server(echo);
   Client client(server);
@@ -78,7 +68,7 @@ TEST_CASE("a Unix listener") {
   ListenSocket socket;
   REQUIRE(bind_unix(path, std::nullopt, &socket) == 0);
   ServerHarness server(std::move(socket), echo);
-  Client client(connect_unix(path));
+  Client client(path);
   client.send("hello");
   CHECK(client.receive(5) == "hello");
   Session& session = server.session();
@@ -176,21 +166,9 @@ TEST_CASE("a listener may be paused or destroyed by the connection it accepts") 
 
 TEST_CASE("a connection nobody wants is closed") {
   test::LoopHarness harness;
-  std::unique_ptr<Listener> listener;
-  int port = 0;
-  harness.call([&] {
-    std::vector<ListenSocket> sockets;
-    REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
-    port = sockets[0].port();
-    int error = 0;
-    listener = Listener::open(
-        harness.loop(), std::move(sockets[0]), [](Accepted&&) {}, &error);
-    CHECK(error == 0);
-    CHECK(listener->socket().port() == port);
-  });
-  Client client(port, AF_INET);
+  const test::ListenerHarness listener(harness, [](Accepted&&) {});
+  Client client(listener.port(), AF_INET);
   CHECK(client.receive_all().empty());
-  harness.call([&] { listener.reset(); });
 }
 
 TEST_CASE("the port is free when the listener is gone") {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <thread>
 
@@ -125,6 +126,32 @@ TEST_CASE("no wake-up is lost") {
   }
   run(*loop);
   for (std::thread& poster : posters) poster.join();
+  CHECK(seen == 4000);
+}
+
+TEST_CASE("no wake-up is lost while the loop lingers before it sleeps") {
+  const auto loop = make_loop();
+  std::atomic<int> posted = 0;
+  std::atomic<int> seen = 0;
+  const auto look = [&] {
+    seen = posted.load();
+    if (seen == 4000) loop->finish();
+  };
+  loop->on_wake = look;
+  loop->on_turn_end = [&] {
+    const auto news = [&] { return posted != seen; };
+    while (seen < 4000 && loop->linger(std::chrono::microseconds(20), news)) look();
+  };
+  std::thread poster([&] {
+    for (int n = 0; n < 4000; ++n) {
+      ++posted;
+      loop->wake();
+      // Each finds the loop anew: reading, lingering, about to sleep, asleep.
+      while (n % 3 == 0 && seen <= n) std::this_thread::yield();
+    }
+  });
+  run(*loop);
+  poster.join();
   CHECK(seen == 4000);
 }
 

@@ -227,6 +227,36 @@ TEST_CASE("a file truncated while it is being sent cuts the connection") {
   CHECK(session.error() == UV_EOF);
 }
 
+TEST_CASE("a file that is changed before or while it is sent cuts the connection") {
+  const TempFile file(pattern(32 * kMega));
+  for (const bool sendfile : {true, false}) {
+    CAPTURE(sendfile);
+    const auto changed = std::make_shared<std::atomic<bool>>(false);
+    const FileRef watched(file.fd(), changed, [](const void* flag) {
+      return !static_cast<const std::atomic<bool>*>(flag)->load();
+    });
+    ServerHarness server(
+        [](Session& session) { session.error_hook = [](Session& self) { self.stream.reset(); }; });
+    {
+      Client client(server.port(), AF_INET, kSmallBuffer);
+      Session& session = server.session();
+      server.call([&] {
+        server.loop().set_use_sendfile(sendfile);
+        CHECK(session.stream.send_file("", watched, 0, 32 * kMega) == 0);
+        CHECK(session.stream.busy());
+      });
+      client.receive(kMega);
+      changed->store(true);
+      client.receive_end();
+      session.wait_for_event('C');
+      CHECK(session.error() == UV_EOF);
+    }
+    const Client late(server);
+    Session& session = server.session(2);
+    server.call([&] { CHECK(session.stream.send_file("head", watched, 0, 10) == UV_EOF); });
+  }
+}
+
 TEST_CASE("a file that sendfile cannot send is copied") {
   // Made by the kernel as it is read: no page cache behind it.
   const int fd = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);

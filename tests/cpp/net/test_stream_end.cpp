@@ -218,29 +218,17 @@ TEST_CASE("a stream, its session and its connection end in their own closed call
   int gone = 0;
   {
     LoopHarness harness;
-    std::unique_ptr<Listener> listener;
-    int port = 0;
-    harness.call([&] {
-      std::vector<ListenSocket> sockets;
-      REQUIRE(bind_tcp("127.0.0.1", 0, &sockets) == 0);
-      port = sockets[0].port();
-      int error = 0;
-      listener = Listener::open(
-          harness.loop(), std::move(sockets[0]),
-          [&](Accepted&& accepted) {
-            auto* connection = new Connection(gone);
-            CHECK(connection->stream.open(std::move(accepted), connection) == 0);
-            connection->stream.start_reading();
-          },
-          &error);
+    const test::ListenerHarness listener(harness, [&](Accepted&& accepted) {
+      auto* connection = new Connection(gone);
+      CHECK(connection->stream.open(std::move(accepted), connection) == 0);
+      connection->stream.start_reading();
     });
     for (int i = 0; i < 50; ++i) {
-      Client client(port, AF_INET);
+      Client client(listener.port(), AF_INET);
       client.send("x");
       CHECK(client.receive(1) == "x");
       if (i % 2 == 0) client.reset();
     }
-    harness.call([&] { listener.reset(); });
   }
   CHECK(gone == 50);
 }

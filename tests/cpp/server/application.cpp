@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -111,6 +112,19 @@ void TestClient::send(std::string_view bytes) {
     if (n <= 0) return;  // the server has closed: what it said is still to be read
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
+}
+
+std::size_t TestClient::send_while_taken(std::string_view bytes, int patience_ms) {
+  std::size_t taken = 0;
+  while (taken < bytes.size()) {
+    pollfd writable{fd_, POLLOUT, 0};
+    if (::poll(&writable, 1, patience_ms) == 0) break;
+    const ssize_t n =
+        ::send(fd_, bytes.data() + taken, bytes.size() - taken, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) taken += static_cast<std::size_t>(n);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) break;
+  }
+  return taken;
 }
 
 void TestClient::half_close() {

@@ -63,6 +63,8 @@ class TestClient {
   TestClient& operator=(const TestClient&) = delete;
 
   void send(std::string_view bytes);
+  // Until the server has taken nothing for so long; returns how many bytes it took.
+  std::size_t send_while_taken(std::string_view bytes, int patience_ms);
   void half_close();
   void vanish();  // closes with RST
   // Reads until the text has come, or the end of the stream; what was read is returned and kept.

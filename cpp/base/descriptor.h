@@ -1,7 +1,7 @@
 // A file descriptor with one owner, closed with it. Move-only; any thread.
 #pragma once
 
-namespace httpuv::files {
+namespace httpuv::base {
 
 class Descriptor {
  public:
@@ -23,4 +23,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace httpuv::files
+}  // namespace httpuv::base

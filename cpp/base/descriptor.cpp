@@ -1,10 +1,10 @@
-#include "files/descriptor.h"
+#include "base/descriptor.h"
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace httpuv::files {
+namespace httpuv::base {
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   // The temporary closes what this one had.
@@ -18,4 +18,4 @@ Descriptor::~Descriptor() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-}  // namespace httpuv::files
+}  // namespace httpuv::base

@@ -1,0 +1,227 @@
+"""Start servers, stop them, list them.
+
+Source: manual pages *startServer*, *runServer*, *stopServer*, *stopAllServers*, *listServers*,
+*startDaemonizedServer*, *stopDaemonizedServer*. Arguments that the manual does not have are
+keyword-only.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from . import registry
+from .server import Options, PipeServer, RunOptions, Server, WebServer, shows
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+@shows(Options)
+def startServer(
+    host: str,
+    port: int,
+    app: object,
+    quiet: bool = False,
+    **options: Unpack[Options],
+) -> WebServer:
+    """Start a server on a TCP port.
+
+    It listens at once, on a thread of its own; ``call`` and the other callbacks run where
+    ``dispatch`` says. Static paths need no Python.
+
+    Args:
+        host: An address of this machine, ``"0.0.0.0"`` for every IPv4 address, ``"::"`` or
+            ``"::/0"`` for every address, or a name.
+        port: The port; 0 picks a free one, which ``getPort()`` tells.
+        app: The application: a dict, an object with attributes, or a function, which is ``call``.
+
+            * ``call(req)`` answers a request: it gets the Rook environment, a dict, and returns
+              ``{"status": int, "headers": dict, "body": str | bytes | None}``. Without it the
+              answer is 404. An exception is logged and answered with 500. It may be a coroutine
+              function, or return a :class:`concurrent.futures.Future` or anything else that can
+              be awaited: then that gives the answer. A coroutine is run by the asyncio loop that
+              runs the callbacks, or else by a loop on a thread that all such servers share; it is
+              cancelled when the client goes or will send no more, of which
+              ``req["httpuv.disconnected"]`` can tell. The body may be an iterable or asynchronous
+              iterable of str or bytes, sent as they come, chunked where there is no
+              Content-Length; it is closed when the client has gone, and if it raises an
+              exception the connection is cut.
+            * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
+              on, or an answer; then the body is not read, and the connection ends.
+            * ``onBodyData(req, data)`` is called with each piece of a body as it comes, bytes;
+              ``call`` comes after the last, and finds ``req["rook.input"]`` empty. The client
+              waits while it runs behind. If it raises an exception, the client gets 500 and the
+              rest is not read. ``req["httpuv.disconnected"]`` tells if the client goes.
+            * ``streamBody=True`` has ``call``, a coroutine function, called when only the headers
+              have come; ``req["rook.input"]`` is to be read with ``async for`` or ``await
+              read(n)``, and the client waits for that.
+            * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
+              ``onHeaders`` may refuse it before. Without it such a request is like any other.
+            * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
+            * ``staticPathOptions`` is what these inherit.
+        quiet: Whether to keep a failure to start out of the log.
+        limits: Bounds on sizes, times and numbers.
+        mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
+        allowedHosts: Names that the Host field may have; others get 403. None or ``["*"]``:
+            any. Protects a server on the loopback address from web pages that point a name of
+            theirs at it. IP addresses need not be named: nobody can point those elsewhere.
+        allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
+            ``"https://example.com"``, or ``"same"`` for those from the very host that they connect
+            to; others get 403. None: any. Browsers let every page connect anywhere, so where
+            cookies or the network decide who is welcome, this must, too. Clients that are no
+            browsers send no origin and are let in.
+        wsProtocols: The WebSocket subprotocols that the application speaks. The first of a client's
+            list that is among them becomes ``ws.protocol``.
+        wsCompression: Whether WebSocket messages are compressed (RFC 7692) where the client can.
+            True: unless it is on this machine, where bytes cost nothing; ``"always"``: there, too.
+        wsOverflow: What becomes of a message for a WebSocket client that does not read, when
+            ``limits.ws_queue_bytes`` wait for it: ``"close"`` closes the connection with 1013,
+            ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
+        dispatch: Who runs the callbacks. ``"service"``: :func:`service` and its like, where they
+            are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
+            server's own. A number: so many threads of its own, for callbacks that block; those of
+            one connection run in order and one at a time. ``"prompt"``: the idle time of Python's
+            prompt or IPython's, and ``service()``. ``"auto"``: an asyncio loop if one is running
+            here (so in notebooks), at a prompt ``"prompt"``, otherwise ``"service"``. Or a
+            :class:`Dispatcher`.
+        callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
+            begins; beyond, it is cancelled and the client gets 503. None: any time.
+            ``req["httpuv.timeout"]`` replaces it for one request, where ``call`` sets it before it
+            returns, or before its first ``await``.
+        gzip: Whether the answers of ``call`` are compressed for clients that accept it: text,
+            JSON and their like, streams too, of 1 KiB or of unknown length; not files, parts (206),
+            streams of events, nor what has a Content-Encoding, ``Cache-Control: no-transform`` or a
+            digest. The I/O thread and its pool do it. Such answers say ``Vary: Accept-Encoding``,
+            and a strong ETag becomes a weak one. An answer with ``Content-Encoding: identity``
+            leaves as it is, without that field; the right choice where TLS is in front and a
+            secret stands beside what the client chose (the BREACH attack).
+
+    Raises:
+        OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
+        TypeError, ValueError: An argument is wrong; the message names it.
+        FileNotFoundError: A static path does not exist.
+
+    Source: manual page *startServer*.
+    """
+    return WebServer(host, port, app, quiet, **options)
+
+
+@shows(Options)
+def startPipeServer(
+    name: str | os.PathLike[str],
+    mask: int | None,
+    app: object,
+    quiet: bool = False,
+    **options: Unpack[Options],
+) -> PipeServer:
+    """Start a server on a Unix domain socket.
+
+    Args:
+        name: The path of the socket. One that nobody listens on any more is replaced.
+        mask: The umask while the socket is created: ``0o777`` lets only root connect, ``0o117``
+            owner and group. None, or a negative number, leaves the process's umask.
+        app, quiet: As for :func:`startServer`.
+        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
+            socket is on this machine.
+        dispatch, callTimeout, gzip: As for :func:`startServer`.
+
+    Raises:
+        OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
+        TypeError, ValueError: An argument is wrong; the message names it.
+
+    Source: manual page *startServer*.
+    """
+    return PipeServer(name, mask, app, quiet, **options)
+
+
+@shows(RunOptions)
+def runServer(
+    host: str,
+    port: int,
+    app: object,
+    interruptIntervalMs: float | None = None,
+    **options: Unpack[RunOptions],
+) -> None:
+    """Start a server, run callbacks until interrupted, stop it.
+
+    Returns when :func:`interrupt` is called or the server is stopped.
+
+    Args:
+        interruptIntervalMs: Deprecated, without effect.
+        host, port, app: As for :func:`startServer`.
+        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow, callTimeout, gzip: As for :func:`startServer`.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.
+        OSError, TypeError, ValueError: As for :func:`startServer`.
+
+    Source: manual page *runServer*.
+    """
+    if interruptIntervalMs is not None:
+        warnings.warn(
+            "interruptIntervalMs has no effect and will be removed",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    with startServer(host, port, app, dispatch="service", **options) as server:
+        run_until_stopped(server)
+
+
+def run_until_stopped(server: Server) -> None:
+    """Run callbacks until interrupted or until the server is stopped."""
+    server._dispatcher.source.serve(None, until=lambda: not server.isRunning())
+
+
+def stopServer(server: Server) -> None:
+    """Stop a server: close its connections and free its address.
+
+    Raises:
+        TypeError: ``server`` is no server.
+
+    Source: manual page *stopServer*.
+    """
+    if not isinstance(server, Server):
+        raise TypeError(f"server must be a WebServer or PipeServer, not {type(server).__name__}")
+    server.stop()
+
+
+def stopAllServers() -> None:
+    """Stop every server of this process.
+
+    Source: manual page *stopAllServers*.
+    """
+    registry.stop_all()
+
+
+def listServers() -> list[Server]:
+    """The servers that are running, in the order in which they were started.
+
+    Source: manual page *listServers*.
+    """
+    return registry.running()
+
+
+def startDaemonizedServer(host: str, port: int, app: object, quiet: bool = False) -> WebServer:
+    """Deprecated: the same as :func:`startServer`.
+
+    Source: manual page *startDaemonizedServer*.
+    """
+    warnings.warn(
+        "startDaemonizedServer() is deprecated, use startServer()", DeprecationWarning, stacklevel=2
+    )
+    return startServer(host, port, app, quiet)
+
+
+def stopDaemonizedServer(server: Server) -> None:
+    """Deprecated: the same as :func:`stopServer`.
+
+    Source: manual page *stopDaemonizedServer*.
+    """
+    warnings.warn(
+        "stopDaemonizedServer() is deprecated, use stopServer()", DeprecationWarning, stacklevel=2
+    )
+    stopServer(server)

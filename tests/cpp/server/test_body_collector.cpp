@@ -1,0 +1,174 @@
+// Bodies that are longer than their share of memory, and a disk that is behind.
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <future>
+#include <string>
+#include <vector>
+
+#include "application.h"
+#include "server/body_collector.h"
+
+namespace httpuv::server {
+namespace {
+
+constexpr std::size_t kMega = std::size_t{1024} * 1024;
+const std::string kFolder = "/tmp";
+
+// Keeps every thread of libuv's pool, which all loops share, from its work until `open` is called.
+// Its loop has to run to get rid of it.
+class BusyPool {
+ public:
+  explicit BusyPool(net::Loop& loop) {
+    const char* size = std::getenv("UV_THREADPOOL_SIZE");
+    const int threads = size == nullptr ? 4 : std::atoi(size);
+    for (int i = 0; i < threads; ++i) {
+      auto begun = std::make_shared<std::promise<void>>();
+      begun_.push_back(begun->get_future());
+      loop.work(
+          [begun, opened = opened_] {
+            begun->set_value();
+            opened.wait();
+          },
+          [] {});
+    }
+    for (std::future<void>& each : begun_) each.wait();
+  }
+
+  void open() { gate_.set_value(); }
+
+ private:
+  std::promise<void> gate_;
+  std::shared_future<void> opened_ = gate_.get_future().share();
+  std::vector<std::future<void>> begun_;
+};
+
+std::unique_ptr<net::Loop> make_loop() {
+  int error = 0;
+  std::unique_ptr<net::Loop> loop = net::Loop::create(&error);
+  REQUIRE(error == 0);
+  return loop;
+}
+
+std::string content(int fd) {
+  std::string all;
+  char chunk[65536];
+  ssize_t n = 0;
+  while ((n = ::pread(fd, chunk, sizeof chunk, static_cast<off_t>(all.size()))) > 0) {
+    all.append(chunk, static_cast<std::size_t>(n));
+  }
+  return all;
+}
+
+TEST_CASE("a body that fits stays in memory") {
+  const std::unique_ptr<net::Loop> loop = make_loop();
+  {
+    BodyCollector body(*loop, kFolder, 10, [] {});
+    body.append("01234");
+    body.append("56789");
+    CHECK_FALSE(body.finished());
+    body.end();
+    CHECK(body.finished());
+    CHECK_FALSE(body.full());
+    const RequestBody taken = body.take();
+    CHECK(taken.bytes == "0123456789");
+    CHECK(taken.length == 10);
+    CHECK_FALSE(taken.file.valid());
+  }
+  loop->finish();
+  loop->run();
+}
+
+TEST_CASE("a disk that is behind fills the body up, and later gets all of it") {
+  const std::unique_ptr<net::Loop> loop = make_loop();
+  BusyPool pool(*loop);
+  std::string sent;
+  BodyCollector body(*loop, kFolder, 10, [&] {
+    if (body.finished()) loop->finish();
+  });
+  while (!body.full()) {
+    REQUIRE(sent.size() < 4 * kMega);
+    const std::string piece(10'007, static_cast<char>('a' + sent.size() % 26));
+    body.append(piece);
+    sent += piece;
+  }
+  CHECK(sent.size() >= kMega);
+  body.end();
+  CHECK_FALSE(body.finished());
+  pool.open();
+  loop->run();
+  CHECK(body.error() == 0);
+  CHECK_FALSE(body.full());
+  const RequestBody taken = body.take();
+  CHECK(taken.length == sent.size());
+  CHECK(taken.bytes.empty());
+  CHECK((content(taken.file.get()) == sent));
+}
+
+TEST_CASE("a folder that is not there is an error, once") {
+  const std::unique_ptr<net::Loop> loop = make_loop();
+  const std::string nowhere = "/no/such/folder";
+  BodyCollector body(*loop, nowhere, 10, [&] { loop->finish(); });
+  body.append(std::string(100, 'x'));
+  loop->run();
+  CHECK(body.error() == ENOENT);
+}
+
+TEST_CASE("a body that nobody wants any more may go while the disk is behind") {
+  const std::unique_ptr<net::Loop> loop = make_loop();
+  BusyPool pool(*loop);
+  bool told = false;
+  {
+    BodyCollector body(*loop, kFolder, 10, [&] { told = true; });
+    body.append(std::string(100, 'x'));
+    body.append(std::string(100, 'y'));
+  }
+  pool.open();
+  loop->finish();
+  loop->run();
+  CHECK_FALSE(told);
+}
+
+TEST_CASE("a disk that fails is a 500, whether the body has come or is coming") {
+  Settings settings;
+  settings.spool_folder = "/no/such/folder";
+  TestServer server(echo, settings);
+  for (const std::size_t sent : {70'000UL, 100'000UL}) {
+    TestClient client(server.port());
+    client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+                std::string(sent, 'b'));
+    CHECK(client.read_all().find("HTTP/1.1 500 ") == 0);
+  }
+  TestClient client(server.port());
+  client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(client.read_until("GET / ").find("200 OK") != std::string::npos);
+}
+
+TEST_CASE("a client waits for a disk that is behind") {
+  TestServer server([](Server& self, Event&& event) {
+    if (auto* request = std::get_if<RequestEvent>(&event)) {
+      const std::uint64_t length = request->envelope->body.length;
+      respond(self, std::move(request->envelope), 200, std::to_string(length) + ".");
+    }
+  });
+  const std::unique_ptr<net::Loop> loop = make_loop();
+  BusyPool pool(*loop);
+  TestClient client(server.port());
+  const std::string body(64 * kMega, 'b');
+  client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+              "\r\n\r\n");
+  // What the kernel's buffers and the server take, and then no more.
+  const std::size_t taken = client.send_while_taken(body, 500);
+  CHECK(taken < body.size());
+  pool.open();
+  loop->finish();
+  loop->run();
+  client.send(std::string_view(body).substr(taken));
+  CHECK(client.read_until(std::to_string(body.size()) + ".").find("200 OK") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace httpuv::server
