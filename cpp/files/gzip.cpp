@@ -1,6 +1,8 @@
 #include "files/gzip.h"
 
-#include <cstdint>
+#include <algorithm>
+#include <cstddef>
+#include <utility>
 
 #if HTTPUV_ZLIB_NG
 #include <zlib-ng.h>
@@ -14,6 +16,8 @@ namespace {
 constexpr int kLevel = 6;
 constexpr int kWindow = 15 + 16;  // 32 KiB; + 16: with the gzip header
 constexpr int kMemory = 8;
+constexpr std::size_t kBlock = std::size_t{16} * 1024;
+constexpr std::size_t kMaxSpan = std::size_t{1} << 30;  // the library counts in 32 bits
 
 // The two libraries differ in names and in whether their input is const.
 #if HTTPUV_ZLIB_NG
@@ -21,51 +25,70 @@ using Stream = zng_stream;
 int open_stream(Stream& s) {
   return zng_deflateInit2(&s, kLevel, Z_DEFLATED, kWindow, kMemory, Z_DEFAULT_STRATEGY);
 }
-std::size_t bound(Stream& s, std::size_t size) {
-  return zng_deflateBound(&s, size);
-}
-int finish(Stream& s) {
-  return zng_deflate(&s, Z_FINISH);
+int deflate_some(Stream& s, int flush) {
+  return zng_deflate(&s, flush);
 }
 void close_stream(Stream& s) {
   zng_deflateEnd(&s);
-}
-const std::uint8_t* input(const char* bytes) {
-  return reinterpret_cast<const std::uint8_t*>(bytes);
 }
 #else
 using Stream = z_stream;
 int open_stream(Stream& s) {
   return deflateInit2(&s, kLevel, Z_DEFLATED, kWindow, kMemory, Z_DEFAULT_STRATEGY);
 }
-std::size_t bound(Stream& s, std::size_t size) {
-  return deflateBound(&s, size);
-}
-int finish(Stream& s) {
-  return deflate(&s, Z_FINISH);
+int deflate_some(Stream& s, int flush) {
+  return deflate(&s, flush);
 }
 void close_stream(Stream& s) {
   deflateEnd(&s);
-}
-Bytef* input(const char* bytes) {
-  return reinterpret_cast<Bytef*>(const_cast<char*>(bytes));
 }
 #endif
 
 }  // namespace
 
-std::optional<std::string> gzip(std::string_view bytes) {
+struct GzipStream::Impl {
   Stream stream = {};
-  if (open_stream(stream) != Z_OK) return std::nullopt;
-  std::string out(bound(stream, bytes.size()), '\0');
-  stream.next_in = input(bytes.data());
-  stream.avail_in = static_cast<std::uint32_t>(bytes.size());
-  stream.next_out = reinterpret_cast<std::uint8_t*>(out.data());
-  stream.avail_out = static_cast<std::uint32_t>(out.size());
-  const int result = finish(stream);
-  out.resize(out.size() - stream.avail_out);
-  close_stream(stream);
-  if (result != Z_STREAM_END) return std::nullopt;
+  bool ready = false;  // it exists and never failed
+};
+
+GzipStream::GzipStream() : impl_(std::make_unique<Impl>()) {
+  impl_->ready = open_stream(impl_->stream) == Z_OK;
+}
+
+GzipStream::~GzipStream() {
+  close_stream(impl_->stream);
+}
+
+bool GzipStream::code(std::string_view bytes, Until until, std::string& out) {
+  if (!impl_->ready) return false;
+  Stream& stream = impl_->stream;
+  char block[kBlock];
+  do {
+    const std::size_t span = std::min(bytes.size(), kMaxSpan);
+    stream.next_in = reinterpret_cast<decltype(stream.next_in)>(const_cast<char*>(bytes.data()));
+    stream.avail_in = static_cast<decltype(stream.avail_in)>(span);
+    bytes.remove_prefix(span);
+    const int last = until == Until::kEnd ? Z_FINISH : Z_SYNC_FLUSH;
+    const int flush = bytes.empty() ? last : Z_NO_FLUSH;
+    int result = Z_OK;
+    do {
+      stream.next_out = reinterpret_cast<decltype(stream.next_out)>(block);
+      stream.avail_out = sizeof block;
+      result = deflate_some(stream, flush);
+      // Z_BUF_ERROR: the last block was filled exactly and nothing is left to say.
+      if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
+        return impl_->ready = false;
+      }
+      out.append(block, sizeof block - stream.avail_out);
+    } while (stream.avail_out == 0 && result != Z_STREAM_END);
+  } while (!bytes.empty());
+  return true;
+}
+
+std::optional<std::string> gzip(std::string_view bytes) {
+  GzipStream stream;
+  std::string out;
+  if (!stream.code(bytes, GzipStream::Until::kEnd, out)) return std::nullopt;
   out.shrink_to_fit();
   return out;
 }

@@ -25,6 +25,8 @@ struct Exchange {
   bool answered = false;          // nothing more will be made for it
   bool with_application = false;  // the application was asked and has not answered
   bool announced = false;         // the application has had its head, and waits for its body
+  bool negotiated = false;        // the server may code the content of its answer,
+  bool accepts_gzip = false;      // and the client takes that
   std::uint64_t body_bytes = 0;   // what it was handed
   std::unique_ptr<Parked> parked;
 };

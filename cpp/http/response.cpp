@@ -128,26 +128,19 @@ enum class Special : std::uint8_t {
   kConnection,
   kContentEncoding,
   kContentLength,
-  kContentType,
   kDate,
   kKeepAlive,
-  kServer,
   kTransferEncoding,
-  kVary,
 };
 
 Special special_field(std::string_view name) {
   const auto is = [name](std::string_view other) { return base::iequals(name, other); };
   switch (name.size()) {
     case 4:
-      return is("date") ? Special::kDate : is("vary") ? Special::kVary : Special::kNone;
-    case 6:
-      return is("server") ? Special::kServer : Special::kNone;
+      return is("date") ? Special::kDate : Special::kNone;
     case 10:
       if (is("connection")) return Special::kConnection;
       return is("keep-alive") ? Special::kKeepAlive : Special::kNone;
-    case 12:
-      return is("content-type") ? Special::kContentType : Special::kNone;
     case 14:
       return is("content-length") ? Special::kContentLength : Special::kNone;
     case 16:
@@ -190,23 +183,26 @@ HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
     }
     case Special::kContentEncoding:
       has_content_encoding = true;
-      break;
-    case Special::kContentType:
-      has_content_type = true;
+      if (base::iequals(value, "identity")) return HeaderError::kNone;
       break;
     case Special::kDate:
       has_date = true;
-      break;
-    case Special::kServer:
-      has_server = true;
-      break;
-    case Special::kVary:
-      has_vary = true;
       break;
   }
   fields_.reserve(fields_.size() + name.size() + value.size() + 4);
   fields_.append(name).append(": ").append(value).append("\r\n");
   return HeaderError::kNone;
+}
+
+std::string_view ResponseHead::get(std::string_view name) const {
+  std::string_view rest = fields_;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find("\r\n"));
+    rest.remove_prefix(line.size() + 2);
+    const std::size_t colon = line.find(':');
+    if (base::iequals(line.substr(0, colon), name)) return base::trim_ows(line.substr(colon + 1));
+  }
+  return {};
 }
 
 void write_response_head(std::string& out, const ResponseHead& head, Framing framing,

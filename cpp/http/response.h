@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace httpuv::http {
 
@@ -31,15 +32,16 @@ class ResponseHead {
   std::optional<std::uint64_t> content_length;
 
   bool has_content_encoding = false;
-  bool has_content_type = false;
   bool has_date = false;
-  bool has_server = false;
-  bool has_vary = false;
 
   // Appends a field; white space around the value is dropped. Connection and Content-Length are
-  // noted above instead, Keep-Alive is dropped, the others are noted besides. On an error the head
-  // is as it was.
+  // noted above instead, Keep-Alive is dropped, the others are noted besides. "Content-Encoding:
+  // identity" is only noted, too: it is no coding that is sent (RFC 9110 section 8.4.1). On an
+  // error the head is as it was.
   HeaderError add(std::string_view name, std::string_view value);
+
+  // The value of the first field of that name, or "".
+  [[nodiscard]] std::string_view get(std::string_view name) const;
 
   // For fields known to be good: "Name: value\r\n" once or more, none of those that are noted.
   void add_serialized(std::string_view lines) { fields_.append(lines); }
@@ -49,6 +51,7 @@ class ResponseHead {
 
   // "Name: value\r\n" for each field that is written as it is.
   [[nodiscard]] const std::string& fields() const { return fields_; }
+  void replace_fields(std::string&& lines) { fields_ = std::move(lines); }
 
  private:
   std::string fields_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "http/response.h"
+#include "python/answering.h"
 #include "python/reply.h"
 #include "python/response.h"
 #include "python/socket.h"
@@ -32,19 +33,18 @@ py::object text(const std::string& utf8) {
   return py::reinterpret_steal<py::object>(object);
 }
 
-// The exception with its traceback, which it carries itself only once it was caught in Python.
-py::object exception_of(const py::error_already_set& error) {
-  const py::object& exception = error.value();
-  if (error.trace()) PyException_SetTraceback(exception.ptr(), error.trace().ptr());
-  return exception;
-}
-
 // Whose callback this thread is in: the queue rings its server afterwards.
 thread_local const Application* t_handling = nullptr;
 
 thread_local std::string t_memory;  // of the last message
 
 }  // namespace
+
+py::object exception_of(const py::error_already_set& error) {
+  const py::object& exception = error.value();
+  if (error.trace()) PyException_SetTraceback(exception.ptr(), error.trace().ptr());
+  return exception;
+}
 
 // The loop thread's end of it: batches go to the queue.
 class Application::Sink final : public server::EventSink {
@@ -82,6 +82,24 @@ bool Application::send(server::Command&& command) {
 
 void Application::post(const server::ConnectionId& id, py::object function) {
   if (const auto queue = queue_.lock()) queue->post(shared_from_this(), id, std::move(function));
+}
+
+bool Application::leave(server::Command&& command) {
+  return server_.post(std::move(command), false);
+}
+
+void Application::gather(const py::object& function) {
+  struct Finally {
+    Application& application;
+    const Application* outer;
+    ~Finally() {
+      t_handling = outer;
+      application.ring(1);
+    }
+  } const finally{*this, std::exchange(t_handling, this)};
+  unhandled_.fetch_add(1, std::memory_order_relaxed);
+  ring();  // from now on the loop looks by itself
+  function();
 }
 
 void Application::handle(server::Event&& event) {
@@ -123,17 +141,24 @@ void Application::on_event(server::RequestEvent&& event) {
   py::dict environment = environment_of(*envelope);
   if (!envelope->headers_only) {
     ask(std::move(envelope), callbacks_.call, "call", environment, false);
-  } else if (!ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
-    {
-      const std::lock_guard lock(mutex_);
-      announced_.push_back({id, std::move(environment)});
-    }
-    send(server::Continue{id});
+    return;
   }
+  const bool comes_in_pieces = envelope->request.has_body() && !callbacks_.open_upload.is_none();
+  if (!callbacks_.on_headers.is_none() &&
+      ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
+    return;
+  }
+  if (comes_in_pieces) return begin_upload(id, environment);
+  {
+    const std::lock_guard lock(mutex_);
+    announced_.push_back({id, std::move(environment)});
+  }
+  send(server::Continue{id});
 }
 
 void Application::on_event(server::AbandonedEvent&& event) {
   take_announced(event.id);
+  lose_upload(event.id);
   if (const auto reply = find(event.id)) {
     forget_reply(event.id);
     reply->abandon();
@@ -156,6 +181,11 @@ void Application::forget_reply(const server::ExchangeId& id) {
   if (found == replies_.end()) return;
   reply = std::move(found->second);
   replies_.erase(found);
+}
+
+void Application::answered(const server::ExchangeId& id) {
+  forget_reply(id);
+  lose_upload(id);
 }
 
 // A callback of a Reply is the package's own: what it raises is a mistake of ours, and logged.
@@ -183,22 +213,25 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
                       const py::dict& environment, bool may_decline) {
   const server::ExchangeId id = envelope->id;
   try {
+    const Answering answering(*this, id);
     const py::object result =
         py::reinterpret_steal<py::object>(PyObject_CallOneArg(callback.ptr(), environment.ptr()));
     if (!result) throw py::error_already_set();
     if (may_decline && result.is_none()) return false;
     if (!from_plain(result, *envelope)) {
       const auto reply = std::make_shared<Reply>(shared_from_this(), id);
-      const py::object normal = callbacks_.convert(result, environment, reply);
-      if (normal.is_none()) {
+      {
         const std::lock_guard lock(mutex_);
-        if (!reply->done()) replies_.emplace(id, reply);
-        return true;
+        replies_.emplace(id, reply);  // it may begin, and even end, in there
       }
+      const py::object normal = callbacks_.convert(result, environment, reply);
+      if (normal.is_none()) return true;
+      forget_reply(id);
       from_normal(normal, *envelope);
     }
     send(server::Respond{std::move(envelope)});
   } catch (py::error_already_set& error) {
+    forget_reply(id);
     http::PlainResponse plain = http::plain_response(500);
     envelope->head = std::move(plain.head);
     envelope->answer = std::move(plain.body);

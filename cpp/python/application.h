@@ -35,10 +35,17 @@ struct Callbacks {
   pybind11::object on_error;    // (where, environment or None, exception) -> None
   // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
   pybind11::object convert;
+  // (environment, Upload) -> receiver; None: a body is complete before anything is called. The
+  // receiver is told by data(bytes), then end() or lost(). `call` runs at once, or at the end.
+  pybind11::object open_upload;
+  bool call_first = false;
 };
 
 class Reply;
 class Socket;
+
+// The exception with its traceback, which it carries itself only once it was caught in Python.
+pybind11::object exception_of(const pybind11::error_already_set& error);
 
 struct ExchangeHash {
   std::size_t operator()(const server::ExchangeId& id) const {
@@ -64,11 +71,16 @@ class Application : public std::enable_shared_from_this<Application> {
   // So many messages that a WebSocket's listener kept were used.
   void consumed(const server::ConnectionId& id, std::size_t messages);
 
-  // The exchange's Reply is done: nothing is to be told to it any more.
-  void forget_reply(const server::ExchangeId& id);
+  // The exchange is answered: nothing is to be told to its Reply any more, nor to its Upload.
+  void answered(const server::ExchangeId& id);
 
   // A command from outside a callback, or inside one. False: the server has stopped.
   bool send(server::Command&& command);
+  // The same without ringing: ring() follows soon.
+  bool leave(server::Command&& command);
+  void ring() { server_.ring(); }
+  // Calls a function whose commands are gathered as those of a callback are.
+  void gather(const pybind11::object& function);
   // Has a function called in its turn among the events of a connection.
   void post(const server::ConnectionId& id, pybind11::object function);
 
@@ -80,6 +92,11 @@ class Application : public std::enable_shared_from_this<Application> {
   struct Announced {
     server::ExchangeId id;
     pybind11::dict environment;
+  };
+  // The Python end of a body that is still coming.
+  struct Receiver {
+    pybind11::dict environment;
+    pybind11::object receiver;  // null: there is none
   };
   class Sink;
   // The Python end of a WebSocket: `listener` has the methods _message(binary, data),
@@ -98,6 +115,7 @@ class Application : public std::enable_shared_from_this<Application> {
   };
 
   void on_event(server::RequestEvent&& event);
+  void on_event(server::BodyEvent&& event);
   void on_event(server::AbandonedEvent&& event);
   void on_event(server::HalfClosedEvent&& event);
   void on_event(server::StreamTakenEvent&& event);
@@ -117,7 +135,14 @@ class Application : public std::enable_shared_from_this<Application> {
   pybind11::object take_announced(const server::ExchangeId& id);
   bool ask(server::EnvelopePtr&& envelope, pybind11::handle callback, const char* where,
            const pybind11::dict& environment, bool may_decline);
+  void begin_upload(const server::ExchangeId& id, const pybind11::dict& environment);
+  Receiver find_upload(const server::ExchangeId& id, bool take);
+  void lose_upload(const server::ExchangeId& id);
+  void fail_upload(const server::ExchangeId& id, const pybind11::dict& environment,
+                   pybind11::error_already_set& error);
+  void call(const server::ExchangeId& id, const pybind11::dict& environment);
   std::shared_ptr<Reply> find(const server::ExchangeId& id);
+  void forget_reply(const server::ExchangeId& id);
   void tell(const char* where, pybind11::object callback,
             const std::optional<std::uint64_t>& argument = {});
   std::shared_ptr<Listener> find(const server::ConnectionId& id);
@@ -136,6 +161,7 @@ class Application : public std::enable_shared_from_this<Application> {
   std::mutex mutex_;                  // for the rest; never held while Python may run
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
+  std::unordered_map<server::ExchangeId, Receiver, ExchangeHash> uploads_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Listener>> listeners_;
 };
 

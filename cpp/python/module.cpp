@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "base/base64.h"
+#include "python/answering.h"
 #include "python/environment.h"
 #include "python/input_hook.h"
 #include "python/queue.h"
@@ -10,6 +11,7 @@
 #include "python/response.h"
 #include "python/server_object.h"
 #include "python/socket.h"
+#include "python/upload.h"
 
 namespace py = pybind11;
 
@@ -52,8 +54,13 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<Reply, std::shared_ptr<Reply>> reply(m, "Reply");
   reply.def("send", &Reply::send, py::arg("normal"))
-      .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"))
-      .def("write", &Reply::write, py::arg("data"), py::arg("acknowledge") = false)
+      .def("send_plain", &Reply::send_plain, py::arg("result"), py::arg("ring") = true)
+      .def("start", &Reply::start, py::arg("status"), py::arg("headers"), py::arg("length"),
+           py::arg("filler") = py::none())
+      .def("write", &Reply::write, py::arg("data"), py::arg("acknowledge") = false,
+           py::arg("ring") = true)
+      .def("ring", &Reply::ring)
+      .def("gather", &Reply::gather, py::arg("func"))
       .def("end", &Reply::end)
       .def("cut", &Reply::cut)
       .def("call_soon", &Reply::call_soon, py::arg("func"))
@@ -61,6 +68,10 @@ PYBIND11_MODULE(_core, m) {
   slot<&Reply::on_taken>(reply, "on_taken");
   slot<&Reply::on_abandoned>(reply, "on_abandoned");
   slot<&Reply::on_half_closed>(reply, "on_half_closed");
+
+  py::class_<Upload, std::shared_ptr<Upload>>(m, "Upload")
+      .def("resume", &Upload::resume)
+      .def("consumed", &Upload::consumed, py::arg("bytes"));
 
   py::class_<Socket, std::shared_ptr<Socket>>(m, "Socket")
       .def("send", &Socket::send, py::arg("message"), py::arg("compress") = true)
@@ -77,17 +88,21 @@ PYBIND11_MODULE(_core, m) {
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
                        py::object on_error, py::object convert, const py::dict& environ,
                        const py::dict& limits, py::object on_ws_open,
-                       const std::vector<std::string>& allowed_hosts, const py::dict& websocket) {
+                       const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
+                       bool gzip, py::object open_upload, bool call_first) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
-                           std::move(on_error), std::move(convert)},
-                 environ, limits, allowed_hosts, websocket);
+                           std::move(on_error), std::move(convert), std::move(open_upload),
+                           call_first},
+                 environ, limits, allowed_hosts, websocket, gzip);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
            py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
            py::arg("on_ws_open") = py::none(),
-           py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict())
+           py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict(),
+           py::arg("gzip") = true, py::arg("open_upload") = py::none(),
+           py::arg("call_first") = false)
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime") = py::none())
@@ -100,6 +115,7 @@ PYBIND11_MODULE(_core, m) {
       .def("stats", &ServerObject::stats)
       .def_property_readonly("running", &ServerObject::running);
 
+  m.def("client_gone", &Answering::client_gone);
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
   m.def("clear_input_hook", &clear_input_hook);
   m.def("register_input", &register_input, py::arg("cls"));

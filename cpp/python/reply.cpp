@@ -17,7 +17,7 @@ void Reply::post(server::Command&& command) {
 void Reply::finish(server::Command&& command) {
   if (done_.exchange(true)) return;
   application_->send(std::move(command));
-  application_->forget_reply(id_);
+  application_->answered(id_);
 }
 
 void Reply::send(const py::object& normal) {
@@ -27,14 +27,41 @@ void Reply::send(const py::object& normal) {
   finish(server::Respond{std::move(envelope)});
 }
 
-void Reply::start(int status, const py::object& headers, std::optional<std::uint64_t> length) {
-  server::Envelope envelope;
-  from_normal(py::make_tuple(status, headers, py::none()), envelope);
-  post(server::StreamHead{id_, std::move(envelope.head), length});
+bool Reply::send_plain(py::handle result, bool ring) {
+  auto envelope = std::make_unique<server::Envelope>();
+  envelope->id = id_;
+  if (!from_plain(result, *envelope)) return false;
+  if (done_.exchange(true)) return true;
+  server::Respond answer{std::move(envelope)};
+  ring ? application_->send(std::move(answer)) : application_->leave(std::move(answer));
+  application_->answered(id_);
+  return true;
 }
 
-void Reply::write(py::handle data, bool acknowledge) {
-  post(server::StreamData{id_, to_payload(data).data, acknowledge});
+void Reply::start(int status, const py::object& headers, std::optional<std::uint64_t> length,
+                  const std::optional<std::pair<double, std::string>>& filler) {
+  server::Envelope envelope;
+  from_normal(py::make_tuple(status, headers, py::none()), envelope);
+  std::unique_ptr<server::Filler> silence;
+  if (filler) {
+    silence = std::make_unique<server::Filler>(
+        server::Filler{filler->second, static_cast<std::int64_t>(filler->first * 1000)});
+  }
+  post(server::StreamHead{id_, std::move(envelope.head), length, std::move(silence)});
+}
+
+void Reply::write(py::handle data, bool acknowledge, bool ring) {
+  if (done_) return;
+  server::StreamData piece{id_, to_payload(data).data, acknowledge};
+  ring ? application_->send(std::move(piece)) : application_->leave(std::move(piece));
+}
+
+void Reply::ring() {
+  application_->ring();
+}
+
+void Reply::gather(const py::object& function) {
+  application_->gather(function);
 }
 
 void Reply::end() {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "server/message.h"
@@ -44,10 +45,20 @@ class Reply {
 
   // (status, [(name, value), ...], bytes | None | File): the whole answer.
   void send(const pybind11::object& normal);
-  // The head of an answer whose body follows in pieces; length None: chunked.
-  void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length);
-  // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far.
-  void write(pybind11::handle data, bool acknowledge);
+  // The same from a dict of the plain shape (response.h); false if it is of another, and not sent.
+  // `ring` as for write().
+  bool send_plain(pybind11::handle result, bool ring);
+  // The head of an answer whose body follows in pieces; length None: chunked. `filler`: (seconds
+  // without a piece, what is sent then).
+  void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length,
+             const std::optional<std::pair<double, std::string>>& filler);
+  // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far. `ring`
+  // false: ring() follows soon, or it is inside of gather().
+  void write(pybind11::handle data, bool acknowledge, bool ring);
+  void ring();
+  // Calls a function that writes: its pieces leave together, but for those that have waited for
+  // milliseconds.
+  void gather(const pybind11::object& function);
   void end();
   // Gives up: 500 where nothing was sent yet, else the connection is cut.
   void cut();

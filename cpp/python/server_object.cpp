@@ -54,10 +54,12 @@ server::Overflow overflow_of(const std::string& name) {
 
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
                              const std::vector<std::string>& allowed_hosts,
-                             const py::dict& websocket) {
+                             const py::dict& websocket, bool gzip) {
   server::Settings settings;
   settings.abilities.call = !callbacks.call.is_none();
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
+  settings.abilities.stream_body = !callbacks.open_upload.is_none();
+  settings.gzip = gzip;
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
   settings.allowed_hosts = allowed_hosts;
   // Here, where the GIL keeps Python from changing the environment meanwhile.
@@ -97,10 +99,11 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
-                           const std::vector<std::string>& allowed_hosts, const py::dict& websocket)
+                           const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
+                           bool gzip)
     : queue_(std::move(queue)),
       application_(std::make_shared<Application>(
-          callbacks, environment, settings_of(callbacks, limits, allowed_hosts, websocket),
+          callbacks, environment, settings_of(callbacks, limits, allowed_hosts, websocket, gzip),
           queue_)) {}
 
 ServerObject::~ServerObject() {

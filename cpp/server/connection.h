@@ -47,6 +47,8 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   void drain();
   // Ends it at once; what has not been written is lost.
   void close();
+  // Ends it when the turn does: something failed in the middle of an exchange.
+  void fail() { check(-1); }
   // Ends it at once and tells the peer so (RST): the answer was cut.
   void reset();
 

@@ -25,12 +25,7 @@ void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, Res
   Exchange* exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->with_application) return;
   release(*exchange, false);
-  if (awaiting_verdict_ && sequence == current_) {
-    // Refused on its head alone: the rest is not wanted, the client is asked to close.
-    awaiting_verdict_ = false;
-    discard_body_ = true;
-    exchange->keep_alive = false;
-  }
+  not_wanted(*exchange);
   answer(*exchange, std::move(head), std::move(body));
 }
 
@@ -58,6 +53,10 @@ void HttpSession::answer_static_early(Exchange& exchange, files::Answer&& answer
 
 void HttpSession::answer(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body) {
   exchange.answered = true;
+  auto* const bytes = std::get_if<std::string>(&body);
+  if (bytes != nullptr && negotiates(exchange, head, bytes->size())) {
+    return code_on_pool(exchange, std::move(head), std::move(*bytes));
+  }
   if (exchanges_.is_front(exchange)) {
     const bool keep = write_answer(exchange, head, std::move(body));
     close_exchange(keep);
@@ -154,6 +153,7 @@ void HttpSession::next_answers() {
     }
     if (!exchange.answered) break;
     Parked& parked = *exchange.parked;
+    if (parked.coding) break;
     const bool keep = parked.resolution
                           ? write_static(exchange, *parked.resolution)
                           : write_answer(exchange, *parked.head, std::move(parked.body));

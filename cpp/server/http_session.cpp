@@ -65,7 +65,7 @@ void HttpSession::on_data(std::string_view bytes) {
 bool HttpSession::may_read() const {
   if (state_ != State::kOpen || refused_ || awaiting_verdict_) return false;
   if (upgrade_ == Upgrade::kWaiting) return false;
-  if (reading_request_) return body_ == nullptr || !body_->full();
+  if (reading_request_) return !body_paused_ && (body_ == nullptr || !body_->full());
   if (body_ != nullptr) return false;  // the last request's body is still on its way to the disk
   return exchanges_.size() < context_.limits.max_pipelined &&
          connection_.stream().queued() < kMaxQueued;
@@ -119,6 +119,10 @@ void HttpSession::resume_reading() {
   }
 }
 
+bool HttpSession::present(std::uint32_t sequence) {
+  return !eof_ && exchanges_.find(sequence) != nullptr;
+}
+
 HttpSession::Exchange* HttpSession::current() {
   return exchanges_.find(current_);
 }
@@ -128,6 +132,7 @@ void HttpSession::on_head() {
   head_started_ = 0;
   reading_request_ = true;
   discard_body_ = false;
+  streams_body_ = false;
   upgrade_ = Upgrade::kNone;
   context_.counters.requests.add();
 
@@ -147,8 +152,9 @@ void HttpSession::on_head() {
 }
 
 void HttpSession::on_body(std::string_view bytes) {
-  if (discard_body_ || body_ == nullptr) return;
-  body_->append(bytes);
+  if (discard_body_) return;
+  if (streams_body_) return pass_on(bytes, false);
+  if (body_ != nullptr) body_->append(bytes);
 }
 
 void HttpSession::on_body_progress() {
@@ -166,6 +172,7 @@ void HttpSession::on_request_end() {
     body_.reset();
     return;
   }
+  if (streams_body_) return pass_on({}, true);
   if (body_ != nullptr) {
     body_->end();
     if (!body_->finished()) return;  // on_body_progress() goes on
@@ -201,7 +208,11 @@ void HttpSession::refuse(int status) {
   Exchange* exchange = reading_request_ || body_ != nullptr ? current() : &exchanges_.open();
   reading_request_ = false;
   body_.reset();
-  if (exchange != nullptr && !exchange->answered) {
+  if (exchange != nullptr && exchange->streaming && exchange->parked->stream->started) {
+    connection_.reset();  // a part of the answer has left: the client must see that it is cut
+  } else if (exchange != nullptr && !exchange->answered) {
+    exchange->streaming = false;
+    exchange->parked.reset();
     release(*exchange, true);
     exchange->keep_alive = false;
     answer_plain(*exchange, status);
@@ -232,7 +243,10 @@ void HttpSession::route(Exchange& exchange) {
       head_.is_connect ? files::Match() : context_.files->classify(head_.view(head_.path));
   if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
   if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
-  if (context_.settings.abilities.on_headers) {
+  const Abilities& can = context_.settings.abilities;
+  streams_body_ = can.stream_body && can.call && head_.has_body();
+  if (can.on_headers || streams_body_) {
+    if (streams_body_) body_.reset();
     awaiting_verdict_ = true;
     return to_application(exchange, std::move(head_), RequestBody{}, true);
   }
@@ -270,6 +284,10 @@ void HttpSession::resume_request(std::uint32_t sequence) {
   Exchange* exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !awaiting_verdict_ || sequence != current_) return;
   awaiting_verdict_ = false;
+  if (streams_body_) {
+    send_continue_if_due();
+    return resume_reading();
+  }
   release(*exchange, false);
   exchange->announced = true;
   if (!context_.settings.abilities.call && upgrade_ == Upgrade::kNone) {
@@ -294,6 +312,7 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   }
   exchange.with_application = true;
   exchange.body_bytes = body.length;
+  if (!exchange.announced) negotiate(exchange, head);
   context_.counters.in_flight.add();
   context_.counters.in_flight_bytes.add(body.length);
   const net::Peer& peer = connection_.stream().peer();
@@ -327,7 +346,7 @@ void HttpSession::release(Exchange& exchange, bool abandon) {
 void HttpSession::send_continue_if_due() {
   if (exchanges_.empty() || !reading_request_ || awaiting_verdict_ || discard_body_) return;
   Exchange& exchange = exchanges_.front();
-  if (exchange.sequence != current_ || !exchange.continue_pending) return;
+  if (exchange.sequence != current_ || !exchange.continue_pending || exchange.streaming) return;
   exchange.continue_pending = false;
   context_.outbox.open(connection_).append("HTTP/1.1 100 Continue\r\n\r\n");
 }

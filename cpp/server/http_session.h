@@ -44,11 +44,13 @@ class HttpSession {
   // The application's commands.
   void respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body);
   void resume_request(std::uint32_t sequence);
+  void body_consumed(std::uint32_t sequence, std::size_t bytes);
   void stream_head(std::uint32_t sequence, http::ResponseHead&& head,
-                   std::optional<std::uint64_t> length);
+                   std::optional<std::uint64_t> length, std::unique_ptr<Filler>&& filler);
   void stream_data(std::uint32_t sequence, std::string_view bytes, bool acknowledge);
   void stream_end(std::uint32_t sequence);
   void cut(std::uint32_t sequence);
+  [[nodiscard]] bool present(std::uint32_t sequence);
 
   // The routes' outcome.
   void resolved(std::uint32_t sequence, const files::Resolution& resolution);
@@ -77,6 +79,8 @@ class HttpSession {
   void on_body_progress();
   void on_request_end();
   void request_complete();
+  void pass_on(std::string_view bytes, bool last);
+  void not_wanted(Exchange& exchange);
   void refuse(int status);
   [[nodiscard]] Exchange* current();
 
@@ -103,11 +107,27 @@ class HttpSession {
   void close_exchange(bool keep_alive);
   void next_answers();
 
+  // Coding what the application answers with (http_coding.cpp).
+  struct Coder;
+  void negotiate(Exchange& exchange, const http::RequestHead& head) const;
+  bool negotiates(const Exchange& exchange, http::ResponseHead& head,
+                  std::optional<std::uint64_t> length) const;
+  void code_on_pool(Exchange& exchange, http::ResponseHead&& head, std::string&& body);
+  void coded(std::uint32_t sequence, std::string&& plain, std::optional<std::string>&& coded);
+  void code_piece(Exchange& exchange);
+  void code_piece_on_pool(Exchange& exchange);
+  void piece_coded(std::uint32_t sequence, const std::shared_ptr<Coder>& coder);
+
   // Streaming: the answer at the front whose body is still being made.
   struct Streamed;
+  class Silence;
+  Exchange* streamed(std::uint32_t sequence);
   Exchange* streaming(std::uint32_t sequence);
   void start_stream(Exchange& exchange);
   void write_piece(Exchange& exchange, std::string_view bytes);
+  void fill(std::uint32_t sequence);
+  void send_piece(Exchange& exchange, std::string_view bytes);
+  void write_framed(Exchange& exchange, std::string_view bytes);
   void acknowledge(Exchange& exchange);
   void drained_stream(Exchange& exchange);
   void end_stream(Exchange& exchange);
@@ -130,6 +150,8 @@ class HttpSession {
   std::unique_ptr<BodyCollector> body_;
   std::uint32_t current_ = 0;
   bool reading_request_ = false;
+  bool streams_body_ = false;      // the application gets its body piece by piece
+  bool body_paused_ = false;       // and is behind with it
   bool discard_body_ = false;      // it was answered, or is static: its body is not wanted
   bool awaiting_verdict_ = false;  // the application has its head and has not said Continue
   bool body_is_long_ = false;      // too long to read only to drop it

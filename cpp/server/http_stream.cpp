@@ -3,35 +3,44 @@
 #include <utility>
 
 #include "http/chunked.h"
+#include "http/content_coding.h"
 #include "server/connection.h"
 #include "server/http_session.h"
 #include "server/parked.h"
 
 namespace httpuv::server {
 
-// The exchange, if it is being streamed and not ended.
-HttpSession::Exchange* HttpSession::streaming(std::uint32_t sequence) {
+// The exchange, if its answer is a stream.
+HttpSession::Exchange* HttpSession::streamed(std::uint32_t sequence) {
   Exchange* const exchange = exchanges_.find(sequence);
   if (exchange == nullptr || exchange->parked == nullptr || !exchange->parked->stream) {
     return nullptr;
   }
-  return exchange->parked->stream->ended ? nullptr : exchange;
+  return exchange;
+}
+
+// The same, if the application has not ended it.
+HttpSession::Exchange* HttpSession::streaming(std::uint32_t sequence) {
+  Exchange* const exchange = streamed(sequence);
+  return exchange == nullptr || exchange->parked->stream->ended ? nullptr : exchange;
 }
 
 void HttpSession::stream_head(std::uint32_t sequence, http::ResponseHead&& head,
-                              std::optional<std::uint64_t> length) {
+                              std::optional<std::uint64_t> length,
+                              std::unique_ptr<Filler>&& filler) {
   Exchange* const exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->with_application || exchange->streaming) return;
-  if (awaiting_verdict_ && sequence == current_) {
-    awaiting_verdict_ = false;
-    discard_body_ = true;
-    exchange->keep_alive = false;
-  }
+  // It may still want the body that it is streamed.
+  if (!streams_body_ || sequence != current_) not_wanted(*exchange);
   exchange->streaming = true;
   exchange->parked = std::make_unique<Parked>();
   exchange->parked->stream = Streamed{};
   exchange->parked->stream->head = std::move(head);
   exchange->parked->stream->length = length;
+  if (filler) {
+    exchange->parked->stream->silence =
+        std::make_unique<Silence>(*this, sequence, std::move(*filler));
+  }
   if (exchanges_.is_front(*exchange)) start_stream(*exchange);
 }
 
@@ -39,7 +48,11 @@ void HttpSession::start_stream(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
   stream.started = true;
   stream.bodiless = exchange.is_head || http::body_forbidden(stream.head.status);
-  if (http::body_forbidden(stream.head.status)) {
+  if (exchange.minor_version >= 1 && negotiates(exchange, stream.head, stream.length)) {
+    http::mark_coded(stream.head, "gzip");
+    stream.framing = http::Framing::kChunked;
+    if (!stream.bodiless) stream.coder = std::make_shared<Coder>();
+  } else if (http::body_forbidden(stream.head.status)) {
     stream.framing = http::Framing::kNoBody;
   } else if (stream.length) {
     stream.framing = http::Framing::kLength;
@@ -53,17 +66,40 @@ void HttpSession::start_stream(Exchange& exchange) {
   http::write_response_head(context_.outbox.open(connection_), stream.head, stream.framing,
                             stream.length.value_or(0), exchange.keep_alive, exchange.minor_version,
                             context_.clock.text());
+  if (stream.silence != nullptr && !stream.bodiless) stream.silence->broken(context_.loop);
   if (!stream.early.empty()) write_piece(exchange, std::exchange(stream.early, {}));
   if (stream.early_acknowledge) acknowledge(exchange);
-  if (stream.ended) end_stream(exchange);
+  if (stream.ended && !stream.coding()) end_stream(exchange);
 }
 
 void HttpSession::write_piece(Exchange& exchange, std::string_view bytes) {
   Streamed& stream = *exchange.parked->stream;
   stream.total += bytes.size();
+  if (stream.silence != nullptr) stream.silence->broken(context_.loop);
+  send_piece(exchange, bytes);
+}
+
+// Nothing was sent for a while: the filler is, unless the client has not even read what was.
+void HttpSession::fill(std::uint32_t sequence) {
+  Exchange* const exchange = streaming(sequence);
+  if (exchange == nullptr || connection_.closing()) return;
+  Silence& silence = *exchange->parked->stream->silence;
+  if (!silence.over(context_.loop)) return;
+  silence.broken(context_.loop);
+  if (!connection_.stream().busy()) send_piece(*exchange, silence.filler());
+}
+
+void HttpSession::send_piece(Exchange& exchange, std::string_view bytes) {
+  Streamed& stream = *exchange.parked->stream;
   if (stream.bodiless || bytes.empty()) return;
+  if (stream.coder == nullptr) return write_framed(exchange, bytes);
+  stream.uncoded.append(bytes);
+  code_piece(exchange);
+}
+
+void HttpSession::write_framed(Exchange& exchange, std::string_view bytes) {
   std::string& out = context_.outbox.open(connection_);
-  if (stream.framing == http::Framing::kChunked) {
+  if (exchange.parked->stream->framing == http::Framing::kChunked) {
     http::append_chunk(out, bytes);
   } else {
     out.append(bytes);
@@ -87,6 +123,7 @@ void HttpSession::stream_data(std::uint32_t sequence, std::string_view bytes, bo
 void HttpSession::acknowledge(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
   stream.acknowledged = stream.total;
+  if (stream.coding()) return;  // piece_coded() comes back
   context_.outbox.flush(connection_);
   if (!connection_.closing() && !connection_.stream().busy()) {
     context_.events.emplace_back(StreamTakenEvent{{connection_.id(), exchange.sequence},
@@ -95,17 +132,18 @@ void HttpSession::acknowledge(Exchange& exchange) {
 }
 
 void HttpSession::drained_stream(Exchange& exchange) {
-  if (exchange.parked->stream->acknowledged == 0) return;
-  context_.events.emplace_back(
-      StreamTakenEvent{{connection_.id(), exchange.sequence},
-                       std::exchange(exchange.parked->stream->acknowledged, 0)});
+  Streamed& stream = *exchange.parked->stream;
+  if (stream.acknowledged == 0 || stream.coding()) return;
+  context_.events.emplace_back(StreamTakenEvent{{connection_.id(), exchange.sequence},
+                                                std::exchange(stream.acknowledged, 0)});
 }
 
 void HttpSession::stream_end(std::uint32_t sequence) {
   Exchange* const exchange = streaming(sequence);
   if (exchange == nullptr) return;
-  exchange->parked->stream->ended = true;
-  if (exchanges_.is_front(*exchange)) {
+  Streamed& stream = *exchange->parked->stream;
+  stream.ended = true;
+  if (exchanges_.is_front(*exchange) && !stream.coding()) {
     end_stream(*exchange);
     next_answers();
   }
@@ -114,11 +152,20 @@ void HttpSession::stream_end(std::uint32_t sequence) {
 void HttpSession::end_stream(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
   release(exchange, false);
+  not_wanted(exchange);
   if (!stream.bodiless) {
+    if (stream.length && stream.total != *stream.length) {
+      return connection_.reset();  // not what was promised: the client must see that
+    }
+    if (stream.coder != nullptr) {
+      std::string last;
+      if (!stream.coder->gzip.code({}, files::GzipStream::Until::kEnd, last)) {
+        return connection_.reset();
+      }
+      write_framed(exchange, last);
+    }
     if (stream.framing == http::Framing::kChunked) {
       context_.outbox.open(connection_).append(http::kLastChunk);
-    } else if (stream.framing == http::Framing::kLength && stream.total != *stream.length) {
-      return connection_.reset();  // not what was promised: the client must see that
     }
   }
   close_exchange(exchange.keep_alive);
@@ -132,6 +179,7 @@ void HttpSession::cut(std::uint32_t sequence) {
     exchange->streaming = false;
     exchange->parked.reset();
     release(*exchange, false);
+    not_wanted(*exchange);
     return answer_plain(*exchange, 500);
   }
   release(*exchange, false);

@@ -84,10 +84,7 @@ void Server::Live::on_connection_closed() {
 }
 
 void Server::Live::take_mail() {
-  if (!mailbox_.drain(mail_)) {
-    if (sink_.idle() && mail_ticker_ != nullptr) mail_ticker_->stop();
-    return;
-  }
+  if (!mailbox_.drain(mail_)) return watch_mail();
   context_.clock.tick();
   // Carrying a command out may take mail again (a stop does), so the batch is set aside.
   std::vector<Command> batch;
@@ -100,6 +97,17 @@ void Server::Live::take_mail() {
   }
   context_.outbox.flush();
   close_broken();
+  if (!sink_.idle()) watch_mail();
+}
+
+// Looks by itself as long as the application is at work.
+void Server::Live::watch_mail() {
+  if (mail_ticker_ == nullptr) return;
+  if (sink_.idle()) {
+    mail_ticker_->stop();
+  } else if (!mail_ticker_->active()) {
+    mail_ticker_->start(kMailCheckMs);
+  }
 }
 
 void Server::Live::close_broken() {
@@ -157,9 +165,12 @@ struct Server::Live::Carrier {
   void operator()(Continue&& c) const {
     if (auto* session = http(c.id)) session->resume_request(c.id.sequence);
   }
+  void operator()(BodyConsumed&& c) const {
+    if (auto* session = http(c.id)) session->body_consumed(c.id.sequence, c.bytes);
+  }
   void operator()(StreamHead&& c) const {
     if (auto* session = http(c.id)) {
-      session->stream_head(c.id.sequence, std::move(c.head), c.length);
+      session->stream_head(c.id.sequence, std::move(c.head), c.length, std::move(c.filler));
     }
   }
   void operator()(StreamData&& c) const {
@@ -199,6 +210,10 @@ struct Server::Live::Carrier {
     const auto* const session = websocket(c.id);
     c.answer.set_value(session != nullptr ? session->queued() : 0);
   }
+  void operator()(IsPresent&& c) const {
+    auto* const session = http(c.id);
+    c.answer.set_value(session != nullptr && session->present(c.id.sequence));
+  }
   void operator()(SetRoutes&& c) const {
     live.set_routes(std::move(c.routes));
     c.done.set_value();
@@ -225,6 +240,7 @@ void Server::Live::publish() {
 void Server::Live::answer_late(Command& command) {
   if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
   if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
+  if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
 }
 
 // WebSockets are told in any case, and have a moment to answer.

@@ -34,6 +34,7 @@ class Server::Live final : private net::DeadlineOwner {
 
   void accept(net::Accepted&& accepted);
   void take_mail();
+  void watch_mail();
   void close_broken();
   void end_turn();
   void hand_over();

@@ -75,6 +75,14 @@ struct RequestEvent {
   EnvelopePtr envelope;
 };
 
+// What has come of the body of a request whose head the application has (Abilities::stream_body),
+// in order.
+struct BodyEvent {
+  ExchangeId id;
+  std::string bytes;
+  bool last = false;  // the body is complete
+};
+
 // The exchange will never be completed: its client went away, or broke off, before Respond.
 struct AbandonedEvent {
   ExchangeId id;
@@ -145,9 +153,9 @@ struct WsCloseEvent {
   bool clean = false;
 };
 
-using Event = std::variant<RequestEvent, AbandonedEvent, HalfClosedEvent, StreamTakenEvent,
-                           WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent,
-                           WsDroppedEvent, WsLastEvent, WsCloseEvent>;
+using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEvent,
+                           StreamTakenEvent, WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent,
+                           WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent>;
 
 // The connection that an event is about.
 ConnectionId connection_of(const Event& event);
@@ -174,17 +182,31 @@ struct Continue {
   ExchangeId id;
 };
 
+// The application is done with so many bytes of a body: more may be read for it.
+struct BodyConsumed {
+  ExchangeId id;
+  std::size_t bytes = 0;
+};
+
 struct SetRoutes {
   std::shared_ptr<const files::RouteTable> routes;
   std::promise<void> done;
 };
 
+// What is sent on a stream that nothing was sent on for so long, so that nobody in between takes
+// the connection for dead.
+struct Filler {
+  std::string bytes;
+  std::int64_t after_ms = 0;
+};
+
 // An answer whose body is still being made: its head, pieces of the body, its end. Without a length
-// it is chunked, or for HTTP/1.0 ends with the connection.
+// it is chunked, or for HTTP/1.0 ends with the connection. A filler goes with no length only.
 struct StreamHead {
   ExchangeId id;
   http::ResponseHead head;
   std::optional<std::uint64_t> length;
+  std::unique_ptr<Filler> filler = {};  // seldom there
 };
 struct StreamData {
   ExchangeId id;
@@ -248,6 +270,12 @@ struct WsConclude {
   ConnectionId id;
 };
 
+// Whether an exchange's client still waits for its answer, and might send more.
+struct IsPresent {
+  ExchangeId id;
+  std::promise<bool> answer;
+};
+
 // How many bytes of a socket wait in user memory.
 struct WsQueued {
   ConnectionId id;
@@ -259,8 +287,8 @@ struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command = std::variant<Respond, Continue, StreamHead, StreamData, StreamEnd, Cut, WsSend,
-                             WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish, WsAcknowledge,
-                             WsConclude, WsQueued, SetRoutes, Stop>;
+using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamEnd,
+                             Cut, WsSend, WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish,
+                             WsAcknowledge, WsConclude, WsQueued, IsPresent, SetRoutes, Stop>;
 
 }  // namespace httpuv::server

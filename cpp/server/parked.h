@@ -2,15 +2,60 @@
 // file is resolved, an answer until those before it have left. Loop thread only.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
+#include "files/gzip.h"
 #include "files/resolution.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "net/loop.h"
+#include "net/timer_wheel.h"
 #include "server/http_session.h"
 #include "server/message.h"
 
 namespace httpuv::server {
+
+// Codes a body that comes in pieces; shared with the pool's job while there is one.
+struct HttpSession::Coder {
+  files::GzipStream gzip{};
+  bool busy = false;  // the rest is the job's
+  std::string plain{};
+  std::string coded{};
+  bool failed = false;
+};
+
+// Watches a stream that has a filler for the time when nothing is sent on it.
+class HttpSession::Silence final : private net::DeadlineOwner {
+ public:
+  Silence(HttpSession& session, std::uint32_t sequence, Filler&& filler)
+      : session_(session), sequence_(sequence), filler_(std::move(filler)) {}
+
+  [[nodiscard]] const std::string& filler() const { return filler_.bytes; }
+  void broken(net::Loop& loop) {
+    since_ = loop.now_ms();
+    if (!deadline_.armed()) watch(loop);
+  }
+  // Whether it has lasted long enough; if not, watches on.
+  bool over(net::Loop& loop) {
+    if (loop.now_ms() - since_ >= filler_.after_ms) return true;
+    watch(loop);
+    return false;
+  }
+
+ private:
+  void watch(net::Loop& loop) { deadline_.set(loop.timers(), since_ + filler_.after_ms); }
+  void on_deadline(net::Deadline&) override { session_.fill(sequence_); }
+
+  HttpSession& session_;
+  const std::uint32_t sequence_;
+  const Filler filler_;
+  std::int64_t since_ = 0;
+  net::Deadline deadline_{this};
+};
 
 // An answer whose body comes in pieces. What came before its turn is kept as it is.
 struct HttpSession::Streamed {
@@ -24,6 +69,11 @@ struct HttpSession::Streamed {
   bool early_acknowledge = false;
   bool started = false;
   bool ended = false;
+  std::unique_ptr<Silence> silence;  // null: it has no filler
+  std::shared_ptr<Coder> coder;      // null: the body is sent as it is
+  std::string uncoded;               // what the coder has not been given yet
+
+  [[nodiscard]] bool coding() const { return coder != nullptr && coder->busy; }
 };
 
 struct HttpSession::Parked {
@@ -32,6 +82,7 @@ struct HttpSession::Parked {
   std::optional<files::Resolution> resolution;
   std::optional<http::ResponseHead> head;
   ResponseBody body;
+  bool coding = false;  // the pool codes the body: it is not here
   std::optional<Streamed> stream;
 };
 

@@ -29,9 +29,10 @@ namespace httpuv::server {
 
 // What the application of a server can do.
 struct Abilities {
-  bool call = true;         // without it every dynamic request is 404
-  bool on_headers = false;  // with it every dynamic request is announced when its head has come
-  bool websocket = false;   // without it a request for one is a request like any other
+  bool call = true;          // without it every dynamic request is 404
+  bool on_headers = false;   // with it every dynamic request is announced when its head has come
+  bool stream_body = false;  // with it a body is announced by its head, and comes in pieces
+  bool websocket = false;    // without it a request for one is a request like any other
 };
 
 // What is done with a message for a peer whose queue is full.
@@ -53,6 +54,7 @@ struct Settings {
   Limits limits;
   Abilities abilities;
   std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
+  bool gzip = true;  // code the answers of the application for clients that accept it
   WebSocketSettings websocket;
   std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
 };

@@ -11,6 +11,7 @@ from .dispatch.queue import interrupt, later, runNow, service
 from .limits import Limits
 from .log import logLevel
 from .ports import NoFreePortError, ipFamily, randomPort
+from .presence import disconnected
 from .server import PipeServer, WebServer
 from .sse import EventStream
 from .start import (
@@ -47,6 +48,7 @@ __all__ = [
     "__version__",
     "decodeURI",
     "decodeURIComponent",
+    "disconnected",
     "encodeURI",
     "encodeURIComponent",
     "excludeStaticPath",

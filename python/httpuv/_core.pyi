@@ -66,6 +66,11 @@ class Server:
         on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,
         allowed_hosts: Sequence[str] = (),
         websocket: dict[str, object] = ...,
+        gzip: bool = True,  # compress what `call` answers with
+        # Called with request and Upload when only the headers have come; what it returns is told of
+        # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
+        open_upload: Callable[[dict[str, Any], Upload], object] | None = None,
+        call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""
@@ -99,10 +104,31 @@ class Reply:
     on_half_closed: Callable[[], object] | None  # the client sends no more
     def send(self, normal: Normal) -> None:
         """Answer with a body that is at hand."""
-    def start(self, status: int, headers: list[tuple[str, str]], length: int | None) -> None:
-        """Begin an answer whose body follows in pieces; length None: chunked."""
-    def write(self, data: str | bytes, acknowledge: bool = False) -> None:
-        """Send the next piece; on_taken is called if `acknowledge`."""
+    def send_plain(self, result: object, ring: bool = True) -> bool:
+        """The same with what `call` returned; False, and nothing done, if that is no plain dict.
+
+        Without `ring`, ring() is to follow soon.
+        """
+    def start(
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        length: int | None,
+        filler: tuple[float, bytes] | None = None,
+    ) -> None:
+        """Begin an answer whose body follows in pieces; length None: chunked.
+
+        `filler`: after so many seconds without a piece, the I/O thread sends these bytes.
+        """
+    def write(self, data: str | bytes, acknowledge: bool = False, ring: bool = True) -> None:
+        """Send the next piece; on_taken is called if `acknowledge`.
+
+        Without `ring`, ring() is to follow soon.
+        """
+    def ring(self) -> None:
+        """Have the I/O thread look at what was written."""
+    def gather(self, func: Callable[[], object]) -> None:
+        """Call a function; what it writes leaves together, or within a few milliseconds."""
     def end(self) -> None:
         """The body is complete."""
     def cut(self) -> None:
@@ -111,6 +137,14 @@ class Reply:
         """Have a function called where callbacks run, in its turn among those of the exchange."""
     @property
     def done(self) -> bool: ...
+
+class Upload:
+    """What is still to come of a body. Does nothing once the request is answered or abandoned."""
+
+    def resume(self) -> None:
+        """Have it read. Before, not even a 100 (Continue) is sent."""
+    def consumed(self, bytes: int) -> None:
+        """So many bytes were used: more may be read."""
 
 class Socket:
     """A WebSocket. Does nothing once it is closed."""
@@ -136,6 +170,12 @@ class File:
     """A regular file that an answer sends; adopts the descriptor."""
 
     def __init__(self, fd: int, length: int) -> None: ...
+
+def client_gone() -> bool:
+    """Whether the client of the request that is being answered on this thread has gone.
+
+    Asks the I/O thread, with the GIL released. Raises RuntimeError where none is being answered.
+    """
 
 def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> None:
     """While Python's prompt waits for input, call a function at once and whenever `fd` is readable.

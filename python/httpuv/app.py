@@ -14,8 +14,8 @@ from .static import StaticPath, StaticPathOptions, normalize_options, normalize_
 #: A request as ``call`` and ``onHeaders`` get it.
 Environ = dict[str, Any]
 
-_CALLBACKS = ("call", "onHeaders", "onWSOpen")
-_DOCUMENTED = (*_CALLBACKS, "staticPaths", "staticPathOptions")
+_CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen")
+_DOCUMENTED = (*_CALLBACKS, "streamBody", "staticPaths", "staticPathOptions")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class App:
 
     call: Callable[[Environ], Any] | None = None
     onHeaders: Callable[[Environ], Any] | None = None
+    onBodyData: Callable[[Environ, bytes], Any] | None = None
+    streamBody: bool = False
     onWSOpen: Callable[[Any], Any] | None = None
     staticPaths: dict[str, StaticPath] = field(default_factory=dict)
     staticPathOptions: StaticPathOptions = field(default_factory=StaticPathOptions)
@@ -35,10 +37,10 @@ def normalize_app(app: object) -> App:
     Args:
         app: One of
 
-            * a mapping with any of ``call``, ``onHeaders``, ``onWSOpen``, ``staticPaths`` and
-              ``staticPathOptions``; None is as good as missing. Another key gets a warning,
-              because it is most likely misspelt - unless it begins with ``_`` or ``.``, which
-              keeps it the application's own;
+            * a mapping with any of ``call``, ``onHeaders``, ``onBodyData``, ``streamBody``,
+              ``onWSOpen``, ``staticPaths`` and ``staticPathOptions``; None is as good as missing.
+              Another key gets a warning, because it is most likely misspelt - unless it begins
+              with ``_`` or ``.``, which keeps it the application's own;
             * an object with attributes of these names (it may have any others);
             * a function, or anything else that can be called: it is ``call``.
 
@@ -63,9 +65,14 @@ def normalize_app(app: object) -> App:
     for name in _CALLBACKS:
         if parts[name] is not None and not callable(parts[name]):
             raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
+    stream_body = parts["streamBody"]
+    if stream_body is not None and not isinstance(stream_body, bool):
+        raise TypeError(f"app: streamBody must be bool, not {type(stream_body).__name__}")
     return App(
         call=parts["call"],
         onHeaders=parts["onHeaders"],
+        onBodyData=parts["onBodyData"],
+        streamBody=bool(stream_body),
         onWSOpen=parts["onWSOpen"],
         staticPaths=normalize_paths(parts["staticPaths"]),
         staticPathOptions=normalize_options(parts["staticPathOptions"]),

@@ -12,13 +12,17 @@ import concurrent.futures
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable, Generator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from .dispatch import tasks
+from ._checks import check_seconds
+from .dispatch import eager, tasks
 from .log import log_failure, logger
+from .presence import Disconnected
 from .response import Normal, convert, head_of
+from .sse import EventStream
 from .streaming import AsyncStream, Stream, is_streamed
 
 if TYPE_CHECKING:
@@ -30,77 +34,10 @@ _LATE: Normal = (
     b"503 Service Unavailable\n",
 )
 
-_gone_lock = threading.Lock()
+#: Seconds that an answer may wait for others of the same turn of an asyncio loop.
+_RING_EVERY = 0.002
 
-
-class Disconnected:
-    """Whether the client of a request has gone: ``req["httpuv.disconnected"]``.
-
-    Coroutine functions find it in every request; other callbacks in one that they answer with
-    something to wait for or to iterate over, from their return on. True as an object once the
-    client has gone; a client that will send no more counts as gone. May be used on any thread, and
-    awaited in asyncio.
-    """
-
-    __slots__ = ("_gone", "_listeners")
-
-    def __init__(self) -> None:
-        self._gone = False
-        self._listeners: list[Callable[[], object]] = []  # by _gone_lock
-
-    def is_set(self) -> bool:
-        """Whether the client has gone."""
-        return self._gone
-
-    __bool__ = is_set
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the client has gone; False if so many seconds have passed before."""
-        event = threading.Event()
-        self._listen(event.set)
-        try:
-            return event.wait(timeout)
-        finally:
-            self._ignore(event.set)
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-
-        def resolve() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed
-                loop.call_soon_threadsafe(resolve)
-
-        self._listen(wake)
-        try:
-            await future
-        finally:
-            self._ignore(wake)
-
-    def _listen(self, func: Callable[[], object]) -> None:
-        with _gone_lock:
-            if not self._gone:
-                self._listeners.append(func)
-                return
-        func()
-
-    def _ignore(self, func: Callable[[], object]) -> None:
-        with _gone_lock, contextlib.suppress(ValueError):
-            self._listeners.remove(func)
-
-    def _set(self) -> None:
-        with _gone_lock:
-            self._gone = True
-            listeners, self._listeners = self._listeners, []
-        for func in listeners:
-            func()
+_over_lock = threading.Lock()
 
 
 class Answers:
@@ -109,15 +46,22 @@ class Answers:
     Args:
         source: Runs the server's callbacks.
         timeout: Seconds that an awaited answer may take to begin; beyond: 503. None: any time.
+            ``req["httpuv.timeout"]`` replaces it for one request.
     """
 
     def __init__(self, source: Dispatcher, timeout: float | None) -> None:
         self.source = source
         self.timeout = timeout
         self.open: set[Answer] = set()
+        self._gathering = False  # a ring is due at the end of the asyncio loop's turn
+        self._rung = 0.0  # when the last was
 
     def prepare(self, call: Callable[[dict[str, Any]], Any] | None) -> Any:
-        """``call``; if it is a coroutine function, with requests that can tell of their clients."""
+        """``call``; if it is a coroutine function, with requests that can tell of their clients.
+
+        Where the asyncio loop runs the callbacks, it is begun at once: if it never has to wait, its
+        answer costs little more than that of a plain function.
+        """
         if call is None or not (
             inspect.iscoroutinefunction(call)
             or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
@@ -125,8 +69,10 @@ class Answers:
             return call
 
         def with_disconnected(req: dict[str, Any]) -> Any:
-            req["httpuv.disconnected"] = Disconnected()
-            return call(req)
+            if "httpuv.disconnected" not in req:
+                req["httpuv.disconnected"] = Disconnected()
+            loop = tasks.running_loop()
+            return call(req) if loop is None else eager.run(call(req), loop)
 
         return with_disconnected
 
@@ -134,22 +80,53 @@ class Answers:
         self, result: object, environ: dict[str, Any], reply: _core.Reply
     ) -> Normal | None:
         """Answer a request with what the application returned. The core calls this."""
-        if isinstance(result, Mapping):
+        if inspect.iscoroutine(result):
+            Answer(self, environ, reply).wait_for(result)
+        elif isinstance(result, Mapping):
             if not is_streamed(result.get("body")):
                 return convert(result)
             answer = Answer(self, environ, reply)
             try:
-                answer.stream(result)
+                answer.stream(result, inside=True)
             except Exception:
                 answer.finish()  # the core logs it and answers
                 raise
-        elif isinstance(result, concurrent.futures.Future):
+        elif isinstance(result, (concurrent.futures.Future, asyncio.Future)):
             Answer(self, environ, reply).follow(result)
         elif inspect.isawaitable(result):
             Answer(self, environ, reply).wait_for(result)
         else:
             return convert(result)
         return None
+
+    def rings(self, reply: _core.Reply) -> bool:
+        """Whether what is sent now is to ring the I/O thread.
+
+        On one core every ring is a switch of threads. So in a turn of an asyncio loop only the
+        first does, and those that come milliseconds later; one more at its end is for the rest.
+        """
+        loop = tasks.running_loop()
+        if loop is None:
+            return True
+        now = time.monotonic()
+        if self._gathering:
+            if now - self._rung < _RING_EVERY:
+                return False
+        else:
+            self._gathering = True
+            loop.call_soon(self._gathered, reply)
+        self._rung = now
+        return True
+
+    def _gathered(self, reply: _core.Reply) -> None:
+        self._gathering = False
+        reply.ring()
+
+    def end_events(self) -> None:
+        """The server is about to stop: streams of events, which would not end by themselves, do."""
+        for answer in list(self.open):
+            if answer.events is not None:
+                answer.events.close()
 
     def close(self) -> None:
         """The server has stopped: nobody waits for its answers any more."""
@@ -164,7 +141,11 @@ class Answer:
         self.answers = answers
         self.environ = environ
         self.reply = reply
-        self.gone: Disconnected = environ.setdefault("httpuv.disconnected", Disconnected())
+        gone = environ.get("httpuv.disconnected")
+        if gone is None:
+            gone = environ["httpuv.disconnected"] = Disconnected()
+        self.gone: Disconnected = gone
+        self.events: EventStream | None = None
         self._over = False
         # What makes it end early: cancels a task or a future, closes a stream.
         self._cancel: Callable[[], object] | None = None
@@ -180,13 +161,15 @@ class Answer:
 
     def finish(self, last: Callable[[], object] | None = None) -> bool:
         """It is over, and `last` the last thing to do, unless it was over before."""
-        with _gone_lock:
+        with _over_lock:
             if self._over:
                 return False
             self._over = True
         self.answers.open.discard(self)
         if self._cancel_timer is not None:
             self._cancel_timer()
+        if self.events is not None:
+            self.events.close()  # its coroutine may never have begun
         reply = self.reply
         if last is not None:
             last()
@@ -208,59 +191,88 @@ class Answer:
 
     # --- where the answer comes from ---
 
-    def follow(self, future: concurrent.futures.Future[Any]) -> None:
-        """It is the result of a concurrent future."""
-        if self.answers.timeout is not None:
-            self._cancel_timer = self.answers.source.later(
-                lambda: self._late(future.cancel), self.answers.timeout
-            )
-        self._cancel = future.cancel
-        future.add_done_callback(self._done)
+    def _timeout(self) -> float | None:
+        """Seconds that this answer may take; None: any time.
 
-    def _done(self, future: concurrent.futures.Future[Any]) -> None:
-        try:
-            result = future.result()
-        except BaseException as error:
-            return self.fail(error)
-        self.give(result)
+        Raises:
+            TypeError, ValueError: What the request says instead is no time.
+        """
+        timeout = self.environ.get("httpuv.timeout", self.answers.timeout)
+        return None if timeout is None else check_seconds("httpuv.timeout", timeout)
 
     def wait_for(self, awaitable: Any) -> None:
         """It is what an awaitable gives, in an asyncio loop."""
-        if isinstance(awaitable, asyncio.Future):
-            runner = tasks.Runner(awaitable.get_loop())
+        if not inspect.iscoroutine(awaitable):
+            awaitable = _result_of(awaitable)
+        runner = tasks.runner()
+        try:
+            runner.call(lambda: self._begin(awaitable, runner.loop))
+        except RuntimeError as error:  # the loop was closed
+            awaitable.close()
+            self.fail(error)
+
+    def _begin(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        # Even if its client has gone meanwhile: it may hold something that it is to clean up.
+        try:
+            result = eager.run(coroutine, loop)
+        except BaseException as error:
+            self.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        if isinstance(result, asyncio.Task):
+            self._follow_task(result)
         else:
-            runner = tasks.runner()
-        close = awaitable.close if inspect.iscoroutine(awaitable) else None
-        self._cancelled_by(runner.start(self._wait(awaitable, runner), close))
+            self._have(result)
+
+    def follow(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
+        """It is the result of a future."""
+        if isinstance(future, asyncio.Future):
+            return _call_in(future.get_loop(), lambda: self._follow_task(future))
+        try:
+            timeout = self._timeout()
+        except Exception as error:
+            future.cancel()
+            return self.fail(error)
+        if timeout is not None:
+            self._cancel_timer = self.answers.source.later(
+                lambda: self._late(timeout, future.cancel), timeout
+            )
+        self._cancelled_by(future.cancel)
+        future.add_done_callback(self._done)
+
+    def _follow_task(self, future: asyncio.Future[Any]) -> None:
+        """The same on the thread of its loop. A task has taken its first step."""
+        loop = future.get_loop()
+        tasks.keep(future)
+        try:
+            timeout = self._timeout()
+        except Exception as error:
+            future.cancel()
+            return self.fail(error)
+        if timeout is not None and not self._over:
+            handle = loop.call_later(timeout, self._late, timeout, future.cancel)
+            self._cancel_timer = lambda: _call_in(loop, handle.cancel)
+        self._cancelled_by(lambda: _call_in(loop, future.cancel))
+        future.add_done_callback(self._done)
 
     def _cancelled_by(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
         if self._over and self.gone:
             cancel()  # it was lost in between
 
-    async def _wait(self, awaitable: Any, runner: tasks.Runner) -> None:
-        if self.answers.timeout is not None:
-            task = asyncio.current_task()
-            assert task is not None
-            handle = runner.loop.call_later(self.answers.timeout, self._late, task.cancel)
-            self._cancel_timer = lambda: runner.loop.call_soon_threadsafe(handle.cancel)
+    def _done(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
         try:
-            result = await awaitable
-        except Exception as error:
-            self.fail(error)
+            result = future.result()
         except BaseException as error:
-            self.fail(error)
-            raise
-        else:
-            stream = self.give(result)
-            if stream is not None:
-                await stream.run()
+            return self.fail(error)
+        self._have(result)
 
-    def _late(self, cancel: Callable[[], object]) -> None:
+    def _late(self, timeout: float, cancel: Callable[[], object]) -> None:
         if self.finish(lambda: self.reply.send(_LATE)):
             logger.warning(
                 "no answer in %g s for %s %s",
-                self.answers.timeout,
+                timeout,
                 self.environ.get("REQUEST_METHOD"),
                 self.environ.get("REQUEST_URI"),
             )
@@ -268,36 +280,51 @@ class Answer:
 
     # --- what it is ---
 
-    def give(self, result: object) -> AsyncStream | None:
-        """This is the answer. Returns an asynchronous stream, which is then to be run."""
+    def _have(self, result: object) -> None:
         try:
+            if self.reply.send_plain(result, self.answers.rings(self.reply)):
+                self.finish()
+                return
             if isinstance(result, Mapping) and is_streamed(result.get("body")):
-                return self.stream(result, in_task=True)
+                return self.stream(result)
             normal = convert(result)
             self.finish(lambda: self.reply.send(normal))
         except Exception as error:
             self.fail(error)
-        return None
 
-    def stream(self, result: Mapping[Any, Any], in_task: bool = False) -> AsyncStream | None:
-        """Send the pieces of the body as they come.
+    def stream(self, result: Mapping[Any, Any], inside: bool = False) -> None:
+        """Send the pieces of the body as they come. `inside` of the callback itself, or not.
 
         Raises:
             TypeError, ValueError: Status or headers are wrong.
         """
         body: Any = result["body"]
         status, headers, length = head_of(result)
-        self.reply.start(status, headers, length)
+        if isinstance(body, EventStream) and length is None:
+            self.events = body
+            self.reply.start(status, headers, None, body.filler)
+        else:
+            self.reply.start(status, headers, length)
         if self._cancel_timer is not None:
             self._cancel_timer()  # it has begun
         empty = self.environ.get("REQUEST_METHOD") == "HEAD" or status in (204, 304)
         if hasattr(body, "__aiter__"):
             stream = AsyncStream(self, body, length, empty)
-            if in_task:
-                return stream
             self._cancelled_by(tasks.runner().start(stream.run()))
         else:
             sync = Stream(self, body, length, empty)
             self._cancelled_by(sync.leave)
-            sync.begin()
-        return None
+            sync.begin_here() if inside else sync.begin()
+
+
+async def _result_of(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, func: Callable[[], object]) -> None:
+    """Call a function on the thread of a loop: at once, if that is this one."""
+    if tasks.running_loop() is loop:
+        func()
+        return
+    with contextlib.suppress(RuntimeError):  # it was closed
+        loop.call_soon_threadsafe(func)

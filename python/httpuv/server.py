@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from . import _core, registry, request, websocket
+from . import _core, registry, request, upload, websocket
 from ._checks import check_int, check_seconds
 from .app import normalize_app
 from .asyncapp import Answers
@@ -52,6 +52,7 @@ class RunOptions(TypedDict, total=False):
     wsCompression: bool | str
     wsOverflow: str
     callTimeout: float | None
+    gzip: bool
 
 
 class Options(RunOptions, total=False):
@@ -96,7 +97,10 @@ class Server:
         wsOverflow: str = "close",
         dispatch: str | int | Dispatcher = "auto",
         callTimeout: float | None = None,
+        gzip: bool = True,
     ) -> None:
+        if not isinstance(gzip, bool):
+            raise TypeError(f"gzip must be bool, not {type(gzip).__name__}")
         if callTimeout is not None:
             callTimeout = check_seconds("callTimeout", callTimeout)
         self._app = normalize_app(app)
@@ -111,7 +115,7 @@ class Server:
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
         self._core = _core.Server(
             self._dispatcher.source.queue,
-            call=self._answers.prepare(self._app.call),
+            call=upload.prepare(self._app, self._answers.prepare(self._app.call)),
             on_headers=self._app.onHeaders,
             on_error=log_failure,
             convert=self._answers,
@@ -126,6 +130,9 @@ class Server:
             allowed_hosts=_check_hosts(allowedHosts),
             on_ws_open=self._ws_opener(),
             websocket=websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
+            gzip=gzip,
+            open_upload=upload.opener(self._app),
+            call_first=self._app.streamBody,
         )
 
     def _ws_opener(self) -> Callable[[_core.Socket, dict[str, Any], str], object] | None:
@@ -172,7 +179,8 @@ class Server:
         Returns when the address is free and nothing of the server is left. Stopping twice is fine.
 
         Args:
-            timeout: Seconds that answers under way have to finish; 0 cuts them off.
+            timeout: Seconds that answers under way have to finish; 0 cuts them off. Streams of
+                events end at once; WebSockets are closed with 1001 (Going Away) in any case.
 
         Raises:
             TypeError, ValueError: ``timeout`` is no number of seconds.
@@ -180,6 +188,8 @@ class Server:
         Source: manual page *stopServer*.
         """
         timeout = check_seconds("timeout", timeout, zero=True)
+        if timeout > 0:
+            self._answers.end_events()
         if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
             self._stop_and_serve(timeout)
         else:

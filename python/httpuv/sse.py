@@ -61,11 +61,12 @@ class EventStream:
 
     Args:
         keepalive: Seconds of silence after which a comment is sent, so that nobody in between
-            takes the connection for dead.
+            takes the connection for dead. The I/O thread sends it, whatever Python is doing.
     """
 
     def __init__(self, keepalive: float = 15.0) -> None:
-        self._keepalive = check_seconds("keepalive", keepalive)
+        #: After so many seconds of silence, what is sent.
+        self.filler = (check_seconds("keepalive", keepalive), b":\n\n")
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()  # by _lock, as is all that follows
         self._bytes = 0
@@ -108,7 +109,7 @@ class EventStream:
         """What ``call`` returns."""
         fields = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         fields.update(headers or {})
-        return {"status": 200, "headers": fields, "body": self._pieces()}
+        return {"status": 200, "headers": fields, "body": self}
 
     def _resolve(self) -> None:
         future, self._wake = self._wake, None
@@ -117,7 +118,7 @@ class EventStream:
         with contextlib.suppress(RuntimeError):  # the loop was closed
             future.get_loop().call_soon_threadsafe(_set, future)
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -133,9 +134,7 @@ class EventStream:
                 elif closed:
                     return
                 else:
-                    done, _ = await asyncio.wait([future], timeout=self._keepalive)
-                    if not done:
-                        yield b":\n\n"
+                    await future
         finally:
             self.close()
 

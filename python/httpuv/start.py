@@ -50,6 +50,13 @@ def startServer(
               exception the connection is cut.
             * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
               on, or an answer; then the body is not read, and the connection ends.
+            * ``onBodyData(req, data)`` is called with each piece of a body as it comes, bytes;
+              ``call`` comes after the last, and finds ``req["rook.input"]`` empty. The client
+              waits while it runs behind. If it raises an exception, the client gets 500 and the
+              rest is not read. ``req["httpuv.disconnected"]`` tells if the client goes.
+            * ``streamBody=True`` has ``call``, a coroutine function, called when only the headers
+              have come; ``req["rook.input"]`` is to be read with ``async for`` or ``await
+              read(n)``, and the client waits for that.
             * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
               ``onHeaders`` may refuse it before. Without it such a request is like any other.
             * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
@@ -81,6 +88,15 @@ def startServer(
             :class:`Dispatcher`.
         callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
             begins; beyond, it is cancelled and the client gets 503. None: any time.
+            ``req["httpuv.timeout"]`` replaces it for one request, where ``call`` sets it before it
+            returns, or before its first ``await``.
+        gzip: Whether the answers of ``call`` are compressed for clients that accept it: text,
+            JSON and their like, streams too, of 1 KiB or of unknown length; not files, parts (206),
+            streams of events, nor what has a Content-Encoding, ``Cache-Control: no-transform`` or a
+            digest. The I/O thread and its pool do it. Such answers say ``Vary: Accept-Encoding``,
+            and a strong ETag becomes a weak one. An answer with ``Content-Encoding: identity``
+            leaves as it is, without that field; the right choice where TLS is in front and a
+            secret stands beside what the client chose (the BREACH attack).
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -110,7 +126,7 @@ def startPipeServer(
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
             socket is on this machine.
-        dispatch, callTimeout: As for :func:`startServer`.
+        dispatch, callTimeout, gzip: As for :func:`startServer`.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -137,7 +153,7 @@ def runServer(
         interruptIntervalMs: Deprecated, without effect.
         host, port, app: As for :func:`startServer`.
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow, callTimeout: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow, callTimeout, gzip: As for :func:`startServer`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.

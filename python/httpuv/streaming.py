@@ -82,7 +82,7 @@ class _Flow:
         ask = self.sent - self._asked >= _STEP
         if ask:
             self._asked = self.sent
-        self.answer.reply.write(data, ask)
+        self._send(data, ask)
 
     def end(self) -> None:
         """The iterable has ended.
@@ -95,6 +95,9 @@ class _Flow:
                 f"the body ended after {self.sent} bytes; its Content-Length is {self.length}"
             )
         self.answer.finish(self.answer.reply.end)
+
+    def _send(self, data: bytes, ask: bool) -> None:
+        self.answer.reply.write(data, ask)
 
     def _on_taken(self, total: int) -> None:
         self.taken = total
@@ -118,8 +121,12 @@ class Stream(_Flow):
         self._closed = False
 
     def begin(self) -> None:
-        """Have the first piece asked for."""
+        """Have the first piece asked for, on the thread that runs the callbacks."""
         self._post()
+
+    def begin_here(self) -> None:
+        """Ask for the first pieces now, inside of the callback."""
+        self._step()
 
     def resume(self) -> None:
         """Go on."""
@@ -132,7 +139,7 @@ class Stream(_Flow):
         self.answer.reply.call_soon(self._close)
 
     def _post(self) -> None:
-        self.answer.reply.call_soon(self._step)
+        self.answer.reply.call_soon(lambda: self.answer.reply.gather(self._step))
 
     def _step(self) -> None:
         if self._running:
@@ -222,6 +229,10 @@ class AsyncStream(_Flow):
                 await close()
             except Exception as error:
                 log_failure("aclose() of a body", self.answer.environ, error)
+
+    def _send(self, data: bytes, ask: bool) -> None:
+        reply = self.answer.reply
+        reply.write(data, ask, self.answer.answers.rings(reply))
 
     async def _until_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()

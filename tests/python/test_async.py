@@ -198,6 +198,38 @@ def test_timeout_of_a_future(start: Start) -> None:
         assert never.cancelled()
 
 
+def test_timeout_of_one_request(start: Start, log: Any) -> None:
+    never: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    async def wait(req: dict[str, Any]) -> dict[str, Any]:
+        if req["PATH_INFO"] == "/own":
+            req["httpuv.timeout"] = 0.05
+        if req["PATH_INFO"] == "/none":
+            req["httpuv.timeout"] = None
+        await asyncio.sleep(0.3 if req["PATH_INFO"] == "/none" else PATIENCE)
+        return ok()
+
+    def call(req: dict[str, Any]) -> Any:
+        if req["PATH_INFO"] == "/future":
+            req["httpuv.timeout"] = 0.05
+            return never
+        if req["PATH_INFO"] == "/wrong":
+            req["httpuv.timeout"] = "soon"
+        return wait(req)
+
+    with start(call, callTimeout=PATIENCE) as server:
+        for target in ("/own", "/future"):
+            assert fetch(address(server), request(target)).status == 503
+            log.expect(f"no answer in 0.05 s for GET {target}")
+        assert fetch(address(server), request("/wrong")).status == 500
+        log.expect("httpuv.timeout must be a number of seconds")
+    with start(wait, callTimeout=0.05) as server:
+        assert fetch(address(server), request("/none")).status == 200
+        assert fetch(address(server), request("/all")).status == 503
+    with start(wait) as server:
+        assert fetch(address(server), request("/own")).status == 503
+
+
 @pytest.mark.parametrize("value", [0, -1, float("nan"), "1", True])
 def test_wrong_timeout(value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="callTimeout"):
@@ -310,6 +342,34 @@ def test_worker_asks_for_its_client(start: Start, leave: Callable[[Wire], None])
             leave(wire)
             assert noticed.wait(PATIENCE)
             wire.close()
+
+
+@leaves
+def test_a_plain_function_asks_for_its_client(start: Start, leave: Callable[[Wire], None]) -> None:
+    begun, noticed = threading.Event(), threading.Event()
+
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        assert not httpuv.disconnected()
+        begun.set()
+        until = time.monotonic() + PATIENCE
+        while not httpuv.disconnected():
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        noticed.set()
+        return ok()
+
+    with start(call) as server:
+        wire = Wire(address(server))
+        wire.send(request())
+        assert begun.wait(PATIENCE)
+        leave(wire)
+        assert noticed.wait(PATIENCE)
+        wire.close()
+
+
+def test_nobody_is_asked_about_outside_of_callbacks() -> None:
+    with pytest.raises(RuntimeError, match="no request is being answered"):
+        httpuv.disconnected()
 
 
 def test_disconnected_may_be_awaited(start: Start) -> None:

@@ -133,10 +133,14 @@ def test_an_asynchronous_piece_is_sent_at_once(start: Start) -> None:
         assert wire._until(b"0\r\n\r\n") == b"6\r\nsecond\r\n0\r\n\r\n"
 
 
-def test_a_piece_is_sent_before_the_next_is_made(start: Start) -> None:
+@pytest.mark.parametrize("slices", [0, 1, 3])
+def test_a_piece_is_sent_before_the_next_is_made(start: Start, slices: int) -> None:
     go = threading.Event()
 
     def pieces() -> Iterator[bytes]:
+        for _ in range(slices):  # each takes longer than its turn
+            time.sleep(0.01)
+            yield b""
         yield b"first"
         assert go.wait(PATIENCE)
         yield b"second"

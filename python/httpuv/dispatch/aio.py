@@ -62,7 +62,7 @@ class AsyncioDispatcher(Dispatcher):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.run()  # what the servers said last
+        self.run_rest()
 
     def _ready(self) -> None:
         try:

@@ -61,6 +61,16 @@ class Dispatcher:
         finally:
             queue.adopt(before)
 
+    def run_rest(self) -> None:
+        """Run what the servers said last: nobody will, once :meth:`stop` is through."""
+        # Not one round: whoever stops a server wakes the queue, which ends a round early.
+        before = queue.adopt(self.source)
+        try:
+            while self.source.queue.pending() and self.source.run_now(0.0, True):
+                pass
+        finally:
+            queue.adopt(before)
+
     def timeout(self) -> float | None:
         """Seconds until :func:`httpuv.later` wants :meth:`run` to be called; None: never.
 

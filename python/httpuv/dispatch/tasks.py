@@ -18,16 +18,39 @@ from ..log import log_failure
 _EXIT_PATIENCE = 0.5
 
 # The loop itself would forget a task that nobody waits for.
-_tasks: set[asyncio.Task[None]] = set()
+_tasks: set[asyncio.Future[Any]] = set()
+
+
+def keep(task: asyncio.Future[Any]) -> None:
+    """Keep a task until it is done."""
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
 
 class Runner:
-    """Has coroutines run in an asyncio loop; from any thread."""
+    """Has functions and coroutines run in an asyncio loop; from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._inbox: deque[_Job] = deque()
+        self._inbox: deque[Callable[[], None]] = deque()
         self._told = False  # the loop will look into the inbox
+
+    def call(self, func: Callable[[], None]) -> None:
+        """Call a function in the loop: at once, if that is running here. It must not raise.
+
+        Raises:
+            RuntimeError: The loop was closed.
+        """
+        if running_loop() is self.loop:
+            return func()
+        self._inbox.append(func)
+        if not self._told:
+            self._told = True
+            try:
+                self.loop.call_soon_threadsafe(self._look)
+            except RuntimeError:
+                self._inbox.clear()
+                raise
 
     def start(
         self,
@@ -41,33 +64,30 @@ class Runner:
         Args:
             coroutine: Logs its own exceptions.
             at_end: Called in the loop when it has ended, even if it never began.
+
+        Raises:
+            RuntimeError: The loop was closed.
         """
         job = _Job(coroutine, at_end)
-        if _running() is self.loop:
-            job.begin(self.loop)
-        else:
-            self._inbox.append(job)
-            if not self._told:
-                self._told = True
-                try:
-                    self.loop.call_soon_threadsafe(self._look)
-                except RuntimeError:  # it was closed
-                    self._inbox.clear()
-                    job.drop()
-                    raise
+        try:
+            self.call(lambda: job.begin(self.loop))
+        except RuntimeError:
+            job.drop()
+            raise
         return lambda: self._cancel(job)
 
     def _look(self) -> None:
         self._told = False
-        while self._inbox:
-            self._inbox.popleft().begin(self.loop)
+        try:
+            while self._inbox:
+                self._inbox.popleft()()
+        finally:
+            if self._inbox:  # one has raised SystemExit or its like
+                self.loop.call_soon(self._look)
 
     def _cancel(self, job: _Job) -> None:
-        if _running() is self.loop:
-            job.cancel()
-            return
         with contextlib.suppress(RuntimeError):  # it was closed
-            self.loop.call_soon_threadsafe(job.cancel)
+            self.call(job.cancel)
 
 
 class _Job:
@@ -88,7 +108,7 @@ class _Job:
         if self.task.done():
             self._ended(self.task)
         else:
-            _tasks.add(self.task)
+            keep(self.task)
             self.task.add_done_callback(self._ended)
 
     def cancel(self) -> None:
@@ -106,18 +126,15 @@ class _Job:
             self.at_end()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        _tasks.discard(task)
         if self.at_end is not None:
             self.at_end()
         if not task.cancelled() and (error := task.exception()) is not None:
             log_failure("a coroutine", None, error)
 
 
-def _running() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The asyncio loop that is running on this thread."""
+    return asyncio._get_running_loop()  # without the exception that its better known kin raises
 
 
 # --- the private loop ---------------------------------------------------------------------------
@@ -166,7 +183,7 @@ def runner() -> Runner:
 
     The asyncio loop that is running here, or else a private one on a thread of its own.
     """
-    loop = _running()
+    loop = running_loop()
     if loop is not None:
         return Runner(loop)
     global _private

@@ -66,4 +66,4 @@ class ThreadDispatcher(Dispatcher):
                 # SystemExit and its like, which would leave the server without callbacks.
                 log_failure("a callback", None, error)
         if not self._threads:
-            self.source.run_now(0.0, True)  # what the servers said last
+            self.run_rest()

@@ -146,14 +146,21 @@ TEST_CASE("what is noted besides") {
   CHECK(head.add("content-Type", "a/b") == HeaderError::kNone);
   CHECK(head.add("Content-Encoding", "gzip") == HeaderError::kNone);
   head.add_serialized("A: 1\r\nB: 2\r\n");
-  CHECK(head.has_server);
-  CHECK(head.has_vary);
-  CHECK(head.has_content_type);
   CHECK(head.has_content_encoding);
   CHECK_FALSE(head.has_date);
   CHECK(head.fields() ==
         "Server: x\r\nVARY: Accept\r\ncontent-Type: a/b\r\nContent-Encoding: gzip\r\n"
         "A: 1\r\nB: 2\r\n");
+  CHECK(head.get("vary") == "Accept");
+  CHECK(head.get("b") == "2");
+  CHECK(head.get("C").empty());
+}
+
+TEST_CASE("identity is no coding that is sent") {
+  ResponseHead head;
+  CHECK(head.add("Content-Encoding", "Identity") == HeaderError::kNone);
+  CHECK(head.has_content_encoding);
+  CHECK(head.fields().empty());
 }
 
 TEST_CASE("body_forbidden") {
@@ -164,7 +171,6 @@ TEST_CASE("body_forbidden") {
 TEST_CASE("plain_response") {
   PlainResponse response = plain_response(404);
   CHECK(response.head.status == 404);
-  CHECK(response.head.has_content_type);
   CHECK(response.head.fields() == "Content-Type: text/plain; charset=utf-8\r\n");
   CHECK(response.body == "Not Found");
   CHECK(plain_response(500, "sorry").body == "sorry");

@@ -1,0 +1,139 @@
+// Answers of the application that the server codes: gzip for clients that accept it, where it is
+// likely to pay and the application has not seen to it itself. What is not surely quick is the
+// pool's work, and an answer waits for it as it would wait for its turn.
+#include <array>
+#include <utility>
+
+#include "base/ascii.h"
+#include "files/accept_encoding.h"
+#include "files/mime.h"
+#include "http/content_coding.h"
+#include "server/connection.h"
+#include "server/http_session.h"
+#include "server/parked.h"
+
+namespace httpuv::server {
+
+namespace {
+
+// Shorter bodies go as they are: what is saved is less than a packet.
+constexpr std::uint64_t kMinLength = 1024;
+
+// Up to here a piece of a stream is coded at once (a tenth of a millisecond or less).
+constexpr std::size_t kCodeHere = 8 * 1024;
+
+// A stream of events stays open for hours: a window for each would cost more than it saves.
+bool is_event_stream(std::string_view type) {
+  return base::iequals(base::trim_ows(type.substr(0, type.find(';'))), "text/event-stream");
+}
+
+}  // namespace
+
+// While the head of the request is here.
+void HttpSession::negotiate(Exchange& exchange, const http::RequestHead& head) const {
+  exchange.negotiated = context_.settings.gzip;
+  if (!exchange.negotiated || !head.has(http::Field::kAcceptEncoding)) return;
+  std::array<bool, files::kCodings> there{};
+  there[static_cast<std::size_t>(files::Coding::kGzip)] = true;
+  exchange.accepts_gzip =
+      files::choose_coding(head.joined(http::Field::kAcceptEncoding), there).has_value();
+}
+
+// Whether the body of this answer is to be coded. Says in its head what the decision hangs on.
+// `length`: of the body, where it is known.
+bool HttpSession::negotiates(const Exchange& exchange, http::ResponseHead& head,
+                             std::optional<std::uint64_t> length) const {
+  if ((length && *length < kMinLength) || !exchange.negotiated || !http::may_be_coded(head)) {
+    return false;
+  }
+  const std::string_view type = head.get("content-type");
+  if (!files::worth_compressing(type) || is_event_stream(type)) return false;
+  http::vary_by_coding(head);
+  return exchange.accepts_gzip;
+}
+
+// --- whole bodies -------------------------------------------------------------------------------
+
+void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, std::string&& body) {
+  if (exchange.parked == nullptr) exchange.parked = std::make_unique<Parked>();
+  exchange.parked->head = std::move(head);
+  exchange.parked->coding = true;
+  struct Job {
+    std::string plain;
+    std::optional<std::string> coded;
+  };
+  auto job = std::make_shared<Job>(Job{std::move(body), {}});
+  // The work is done on a plain pointer: only the loop thread shares the ownership.
+  context_.loop.work(
+      [job = job.get()] { job->coded = files::gzip(job->plain); },
+      [&context = context_, id = connection_.id(), sequence = exchange.sequence, job] {
+        Connection* const connection = context.connections.find(id);
+        if (connection == nullptr || connection->websocket() != nullptr) return;
+        connection->http().coded(sequence, std::move(job->plain), std::move(job->coded));
+      });
+}
+
+void HttpSession::coded(std::uint32_t sequence, std::string&& plain,
+                        std::optional<std::string>&& coded) {
+  Exchange* const exchange = exchanges_.find(sequence);
+  if (exchange == nullptr || exchange->parked == nullptr || !exchange->parked->coding) return;
+  Parked& parked = *exchange->parked;
+  parked.coding = false;
+  if (coded && coded->size() < plain.size()) {
+    http::mark_coded(*parked.head, "gzip");
+    parked.body = std::move(*coded);
+  } else {
+    parked.body = std::move(plain);
+  }
+  if (exchanges_.is_front(*exchange)) next_answers();
+}
+
+// --- bodies in pieces ---------------------------------------------------------------------------
+
+// Codes what has gathered, so that the client can read every byte of it (a flush).
+void HttpSession::code_piece(Exchange& exchange) {
+  Streamed& stream = *exchange.parked->stream;
+  if (stream.coder->busy || stream.uncoded.empty()) return;
+  if (stream.uncoded.size() > kCodeHere) return code_piece_on_pool(exchange);
+  std::string out;
+  if (!stream.coder->gzip.code(stream.uncoded, files::GzipStream::Until::kFlushed, out)) {
+    return connection_.fail();
+  }
+  stream.uncoded.clear();
+  write_framed(exchange, out);
+}
+
+void HttpSession::code_piece_on_pool(Exchange& exchange) {
+  Streamed& stream = *exchange.parked->stream;
+  stream.coder->busy = true;
+  stream.coder->plain.clear();
+  stream.coder->plain.swap(stream.uncoded);
+  context_.loop.work(
+      [job = stream.coder.get()] {
+        job->coded.clear();
+        job->failed = !job->gzip.code(job->plain, files::GzipStream::Until::kFlushed, job->coded);
+      },
+      [&context = context_, id = connection_.id(), sequence = exchange.sequence,
+       coder = stream.coder] {
+        coder->busy = false;
+        Connection* const connection = context.connections.find(id);
+        if (connection == nullptr || connection->websocket() != nullptr) return;
+        connection->http().piece_coded(sequence, coder);
+      });
+}
+
+void HttpSession::piece_coded(std::uint32_t sequence, const std::shared_ptr<Coder>& coder) {
+  Exchange* const exchange = streamed(sequence);
+  if (exchange == nullptr) return;
+  if (coder->failed) return connection_.fail();
+  Streamed& stream = *exchange->parked->stream;
+  write_framed(*exchange, coder->coded);
+  code_piece(*exchange);
+  if (connection_.closing() || stream.coding()) return;
+  if (stream.acknowledged != 0) acknowledge(*exchange);
+  if (connection_.closing() || !stream.ended) return;
+  end_stream(*exchange);
+  next_answers();
+}
+
+}  // namespace httpuv::server

@@ -1,0 +1,54 @@
+// Bodies that the application gets while they come: what has come and it has not used is bounded,
+// beyond that the client waits.
+#include <algorithm>
+#include <utility>
+
+#include "server/connection.h"
+#include "server/http_session.h"
+#include "server/parked.h"
+
+namespace httpuv::server {
+
+// Hands on what has come of the body being read. Pieces of one turn are one event.
+void HttpSession::pass_on(std::string_view bytes, bool last) {
+  Exchange* const exchange = current();
+  if (exchange == nullptr) return;
+  const ExchangeId id{connection_.id(), current_};
+  BodyEvent* event =
+      context_.events.empty() ? nullptr : std::get_if<BodyEvent>(&context_.events.back());
+  if (event == nullptr || event->id != id) {
+    event = &std::get<BodyEvent>(context_.events.emplace_back(BodyEvent{id, {}, false}));
+  }
+  event->bytes.append(bytes);
+  event->last = last;
+  exchange->body_bytes += bytes.size();
+  context_.counters.in_flight_bytes.add(bytes.size());
+  body_paused_ = !last && exchange->body_bytes > 0 &&
+                 exchange->body_bytes >= context_.limits.body_memory_bytes;
+}
+
+void HttpSession::body_consumed(std::uint32_t sequence, std::size_t bytes) {
+  Exchange* const exchange = exchanges_.find(sequence);
+  if (exchange == nullptr || !exchange->with_application) return;
+  const std::uint64_t used = std::min<std::uint64_t>(bytes, exchange->body_bytes);
+  exchange->body_bytes -= used;
+  context_.counters.in_flight_bytes.subtract(used);
+  if (!body_paused_ || sequence != current_) return;
+  // Not at once when one piece fits again, or reading would stop after each.
+  if (exchange->body_bytes > context_.limits.body_memory_bytes / 2) return;
+  body_paused_ = false;
+  resume_reading();
+}
+
+// The exchange is answered: what is still to come of its request is not wanted any more.
+void HttpSession::not_wanted(Exchange& exchange) {
+  if (!reading_request_ || exchange.sequence != current_) return;
+  // Refused on its head alone: the client is asked to close (manual page startServer, onHeaders).
+  if (std::exchange(awaiting_verdict_, false) && context_.settings.abilities.on_headers) {
+    exchange.keep_alive = false;
+  }
+  discard_body_ = true;
+  body_paused_ = false;
+}
+
+}  // namespace httpuv::server

@@ -1,0 +1,96 @@
+"""Whether the client of a request is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Generator
+from typing import Any
+
+from . import _core
+
+_lock = threading.Lock()
+
+
+def disconnected() -> bool:
+    """Whether the client of the request that is being answered on this thread has gone.
+
+    For plain functions that take long: they keep the thread that would learn of it otherwise, so
+    each call asks the I/O thread (some ten microseconds). A client that will send no more counts as
+    gone. Coroutine functions have ``req["httpuv.disconnected"]``, which can be waited for.
+
+    Raises:
+        RuntimeError: Not inside of ``call`` or ``onHeaders``, or on another thread than theirs.
+    """
+    return _core.client_gone()
+
+
+class Disconnected:
+    """Whether the client of a request has gone: ``req["httpuv.disconnected"]``.
+
+    Coroutine functions find it in every request, ``onBodyData`` too; other callbacks in one that
+    they answer with something to wait for or to iterate over, from their return on. True as an
+    object once the client has gone; a client that will send no more counts as gone. May be used on
+    any thread, and awaited in asyncio.
+    """
+
+    __slots__ = ("_gone", "_listeners")
+
+    def __init__(self) -> None:
+        self._gone = False
+        self._listeners: list[Callable[[], object]] = []  # by _lock
+
+    def is_set(self) -> bool:
+        """Whether the client has gone."""
+        return self._gone
+
+    __bool__ = is_set
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the client has gone; False if so many seconds have passed before."""
+        event = threading.Event()
+        self._listen(event.set)
+        try:
+            return event.wait(timeout)
+        finally:
+            self._ignore(event.set)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+
+        def resolve() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed
+                loop.call_soon_threadsafe(resolve)
+
+        self._listen(wake)
+        try:
+            await future
+        finally:
+            self._ignore(wake)
+
+    def _listen(self, func: Callable[[], object]) -> None:
+        with _lock:
+            if not self._gone:
+                self._listeners.append(func)
+                return
+        func()
+
+    def _ignore(self, func: Callable[[], object]) -> None:
+        with _lock, contextlib.suppress(ValueError):
+            self._listeners.remove(func)
+
+    def _set(self) -> None:
+        with _lock:
+            self._gone = True
+            listeners, self._listeners = self._listeners, []
+        for func in listeners:
+            func()

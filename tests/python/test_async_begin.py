@@ -1,0 +1,174 @@
+"""Coroutines that begin before their task has a turn: nothing of it shows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from httpuv.dispatch import eager
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
+
+
+def begin(coroutine: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, bool]:
+    """Run a coroutine; return its result, and whether it had it at once."""
+
+    async def main() -> tuple[Any, bool]:
+        result = eager.run(coroutine(), asyncio.get_running_loop())
+        waits = isinstance(result, asyncio.Task)
+        if waits:
+            result = await result
+        await asyncio.sleep(0)  # what is left of a task that had nothing to do
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return result, not waits
+
+    return asyncio.run(main())
+
+
+def test_what_never_waits_is_there_at_once() -> None:
+    async def coroutine() -> int:
+        return 5
+
+    assert begin(coroutine) == (5, True)
+
+
+def test_what_it_raises_at_once() -> None:
+    async def coroutine() -> None:
+        raise ValueError("at once")
+
+    with pytest.raises(ValueError, match="at once"):
+        begin(coroutine)
+
+
+def test_what_waits_goes_on_in_a_task() -> None:
+    async def coroutine() -> list[int]:
+        seen = [1]
+        await asyncio.sleep(0)
+        seen.append(2)
+        await asyncio.sleep(0.001)
+        seen.append(await asyncio.wait_for(asyncio.sleep(0.001, 3), 10))
+        async with asyncio.Lock():
+            return [*seen, await asyncio.to_thread(int, 4)]
+
+    assert begin(coroutine) == ([1, 2, 3, 4], False)
+
+
+def test_what_it_raises_later() -> None:
+    async def coroutine() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("later")
+
+    with pytest.raises(ValueError, match="later"):
+        begin(coroutine)
+
+
+def test_it_is_one_task_from_the_start() -> None:
+    async def coroutine() -> bool:
+        tasks = [asyncio.current_task()]
+        await asyncio.sleep(0)
+        tasks.append(asyncio.current_task())
+        await asyncio.sleep(0.001)
+        tasks.append(asyncio.current_task())
+        return tasks[0] is not None and len(set(tasks)) == 1
+
+    assert begin(coroutine) == (True, False)
+
+
+def test_whoever_begins_it_stays_the_current_task() -> None:
+    async def main() -> None:
+        async def coroutine() -> object:
+            return asyncio.current_task()
+
+        me = asyncio.current_task()
+        assert eager.run(coroutine(), asyncio.get_running_loop()) is not me
+        assert asyncio.current_task() is me
+
+    asyncio.run(main())
+
+
+def test_its_context_is_its_own() -> None:
+    async def coroutine() -> list[str]:
+        seen = [variable.get()]
+        variable.set("inside")
+        await asyncio.sleep(0)
+        seen.append(variable.get())
+        await asyncio.sleep(0.001)
+        seen.append(variable.get())
+        return seen
+
+    assert begin(coroutine) == (["outside", "inside", "inside"], False)
+    assert variable.get() == "outside"
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+@pytest.mark.parametrize("inner", ["sleep", "bare", "task"])
+def test_cancelled(inner: str, turns: int) -> None:
+    async def main() -> None:
+        ended: list[str] = []
+
+        async def waiting(name: str) -> None:
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                ended.append(name)
+                raise
+
+        async def coroutine() -> None:
+            try:
+                if inner == "bare":
+                    while True:
+                        await asyncio.sleep(0)
+                elif inner == "task":
+                    await asyncio.ensure_future(waiting("inner"))
+                else:
+                    await asyncio.sleep(10)
+            finally:
+                ended.append("outer")
+
+        task = eager.run(coroutine(), asyncio.get_running_loop())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert "outer" in ended
+        if inner == "task" and turns:
+            assert ended == ["inner", "outer"]
+
+    asyncio.run(main())
+
+
+def test_cancelling_itself_at_once() -> None:
+    async def coroutine() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        begin(coroutine)
+
+
+def test_a_timeout_that_begins_at_once() -> None:
+    async def coroutine() -> str:
+        try:
+            await asyncio.wait_for(asyncio.sleep(10), 0.01)
+        except asyncio.TimeoutError:
+            return "timed out"
+        return "not"
+
+    assert begin(coroutine) == ("timed out", False)
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "timeout"), reason="asyncio.timeout() came with 3.11")
+def test_timeouts_and_groups_know_their_task() -> None:
+    async def coroutine() -> str:
+        try:
+            async with asyncio.timeout(0.01):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(asyncio.sleep(10))
+        except TimeoutError:
+            return "timed out"
+        return "not"
+
+    assert begin(coroutine) == ("timed out", False)
