@@ -50,7 +50,7 @@ def our_peer(offers: str, mode: str = "") -> Peer:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     extra = str(PYTHON.parent.parent / "lib" / version / "site-packages")
     path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), extra)))
-    environment = (("PYTHONPATH", path),) if mode == "uvloop" else ()
+    environment = (("PYTHONPATH", path),) if mode.startswith("uvloop") else ()
     return Peer(command, frozenset(offers.split()), OURS, True, environment)
 
 
@@ -62,6 +62,7 @@ PEERS: dict[str, Peer] = {
     "httpuv asyncio": our_peer("dispatch", "asyncio"),
     "httpuv uvloop": our_peer("dispatch", "uvloop"),
     "httpuv async def": our_peer("dispatch", "async-def"),
+    "httpuv uvloop async def": our_peer("dispatch", "uvloop-async-def"),
     "httpuv send loop": our_peer("broadcast", "send-loop"),
     "nginx": Peer(
         ("nginx", "-e", "{temp}/nginx-error.log", "-c", "{temp}/nginx.conf"),
@@ -305,6 +306,7 @@ TARGETS = [
     Target("dispatch", 0.95, OURS, "httpuv thread"),
     Target("dispatch", 0.8, OURS, "httpuv uvloop"),
     Target("dispatch", 0.7, OURS, "httpuv async def"),
+    Target("dispatch", 0.7, "httpuv uvloop", "httpuv uvloop async def"),
     Target("static-1k", 1.25, "nginx"),
     Target("static-100k", 1.0, "nginx"),
     Target("static-10m", 1.0, "nginx"),

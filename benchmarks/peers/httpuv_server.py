@@ -2,7 +2,7 @@
 
 --mode  service (the default): callbacks run in `while True: service()`
         thread, asyncio, uvloop: another dispatcher runs them
-        async-def: as service, but the callback is an `async def`
+        async-def, uvloop-async-def: as service and uvloop, but the callback is an `async def`
         send-loop: as service, but a broadcast is a loop over send()
 
 Exit status 3: this build does not offer what the mode or a route needs.
@@ -61,7 +61,7 @@ class Sockets:
 def start(arguments: Any, dispatch: str | None) -> Any:
     sockets = Sockets(publishes=arguments.mode != "send-loop")
     app: dict[str, Any] = {
-        "call": async_call if arguments.mode == "async-def" else call,
+        "call": async_call if arguments.mode.endswith("async-def") else call,
         "onWSOpen": sockets.opened,
     }
     if arguments.root:
@@ -69,7 +69,7 @@ def start(arguments: Any, dispatch: str | None) -> Any:
     options: dict[str, Any] = {}
     if "dispatch" in inspect.signature(httpuv.startServer).parameters:
         options["dispatch"] = dispatch or "service"
-    elif dispatch is not None or arguments.mode == "async-def":
+    elif dispatch is not None or arguments.mode.endswith("async-def"):
         print("this build has no dispatchers to choose from", file=sys.stderr)
         sys.exit(NOT_OFFERED)
     sockets.server = httpuv.startServer("127.0.0.1", arguments.port, app, **options)
@@ -84,7 +84,7 @@ async def run_asyncio(arguments: Any) -> None:
 def main() -> None:
     arguments = common.arguments()
     busy.occupy(arguments.busy)
-    if arguments.mode == "uvloop":
+    if arguments.mode.startswith("uvloop"):
         import uvloop
 
         uvloop.run(run_asyncio(arguments))
