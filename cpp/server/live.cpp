@@ -13,9 +13,8 @@ namespace {
 // up those that were made before it.
 constexpr int kMailCheckMs = 2;
 
-// An application that has nothing else to do often answers a few events sooner than two threads can
-// be put to sleep and woken; so the loop looks for its answers so long before it sleeps.
-constexpr std::size_t kFew = 4;
+// An application that has nothing else to do often answers a single event sooner than two threads
+// can be put to sleep and woken; so the loop looks for its answer so long before it sleeps.
 constexpr std::chrono::microseconds kLinger{30};
 
 // How long a server that stops at once waits for its WebSockets' clients to close their ends.
@@ -120,25 +119,24 @@ void Server::Live::close_broken() {
 }
 
 void Server::Live::end_turn() {
-  if (ended_) return;
-  const bool soon = sink_.idle() && !context_.events.empty() && context_.events.size() <= kFew;
-  hand_over();
+  if (ended_ || !hand_over()) return;
+  const auto answered = [this] { return !mailbox_.empty(); };
+  if (!answered() && !context_.loop.linger(kLinger, answered)) return;
   // Once a turn: commands may make new events, and sockets and timers have to have their turn.
-  if (!soon || !context_.loop.linger(kLinger, [this] { return !mailbox_.empty(); })) return;
   take_mail();
   if (!ended_) hand_over();
 }
 
-void Server::Live::hand_over() {
+bool Server::Live::hand_over() {
   context_.clock.tick();
   files_.end_turn();
   context_.outbox.flush();
   close_broken();
-  if (context_.events.empty()) return;
-  const bool several = context_.events.size() > 1 || !sink_.idle();
+  if (context_.events.empty()) return false;
+  const bool single = context_.events.size() == 1 && sink_.idle();
   sink_.deliver(context_.events);
-  if (several && !mail_ticker_->active()) mail_ticker_->start(kMailCheckMs);
-  take_mail();  // on one core the application has often answered by now
+  if (!single && !mail_ticker_->active()) mail_ticker_->start(kMailCheckMs);
+  return single;
 }
 
 // What each command does. A connection that has gone makes its commands do nothing.

@@ -37,7 +37,7 @@ class Server::Live final : private net::DeadlineOwner {
   void watch_mail();
   void close_broken();
   void end_turn();
-  void hand_over();
+  bool hand_over();  // whether the application, idle before, has got a single event
   void carry_out(Command&& command);
   void publish();
   static void answer_late(Command& command);
