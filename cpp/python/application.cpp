@@ -277,7 +277,8 @@ void Application::on_event(server::WsOpenEvent&& event) {
     const auto socket = std::make_shared<Socket>(shared_from_this(), id);
     const py::object listener = callbacks_.on_ws_open(socket, environment, text(event.protocol));
     if (listener.is_none()) return;  // it has failed and was closed
-    const auto entry = std::make_shared<Listener>(listener, listener.attr("_message"), socket);
+    const auto entry =
+        std::make_shared<Listener>(Listener{listener, listener.attr("_message"), socket});
     const std::lock_guard lock(mutex_);
     listeners_.emplace(key_of(id), entry);
   } catch (py::error_already_set& error) {

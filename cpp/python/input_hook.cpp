@@ -57,12 +57,15 @@ void hand_over() {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+// Instead of a time: the prompt has read input that it has not used.
+constexpr int kInputAhead = -2;
+
 // Runs what waits. Returns milliseconds until there is more, or -1.
 int run() {
   const auto function = py::reinterpret_borrow<py::object>(g_state.run);  // it may clear the hook
   PyObject* const result = PyObject_CallNoArgs(function.ptr());
-  double seconds = -1;
-  if (result != nullptr && result != Py_None) seconds = PyFloat_AsDouble(result);
+  const bool timed = result != nullptr && result != Py_None;
+  const double seconds = timed ? PyFloat_AsDouble(result) : -1;
   Py_XDECREF(result);
   if (PyErr_Occurred() != nullptr) {
     const bool again = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0;
@@ -70,7 +73,8 @@ int run() {
     if (again) PyErr_SetInterrupt();
     return 0;
   }
-  return seconds < 0 ? -1 : static_cast<int>(std::min(seconds * 1000 + 1, double{INT_MAX}));
+  if (seconds < 0) return timed ? kInputAhead : -1;
+  return static_cast<int>(std::min(seconds * 1000 + 1, double{INT_MAX}));
 }
 
 enum class Waited { kInput, kWork, kSignal };
@@ -89,7 +93,9 @@ bool idle() {
     if (interrupted()) return true;
     const int timeout_ms = run();
     if (interrupted()) return true;
-    if (g_state.run == nullptr || g_state.before != nullptr) return false;
+    if (timeout_ms == kInputAhead || g_state.run == nullptr || g_state.before != nullptr) {
+      return false;
+    }
     switch (wait(timeout_ms)) {
       case Waited::kInput:
         return false;

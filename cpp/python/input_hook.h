@@ -13,7 +13,8 @@ namespace httpuv::python {
 
 // From now on, while the prompt waits for input on `input`: calls run() at once and whenever `fd`
 // is readable, or so many seconds after its last call as that has returned (None: not for that
-// reason). A hook that was there before, such as tkinter's, is called in between.
+// reason; negative: the prompt has read input already, and is not to wait). A hook that was there
+// before, such as tkinter's, is called in between.
 void set_input_hook(int input, int fd, pybind11::object run);
 
 // No longer. The hook that was there before is back.

@@ -180,7 +180,8 @@ def client_gone() -> bool:
 def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> None:
     """While Python's prompt waits for input, call a function at once and whenever `fd` is readable.
 
-    And when so many seconds have passed as it has returned. Only on the main thread.
+    And when so many seconds have passed as it has returned; negative: the prompt has read input
+    that it has not used. Only on the main thread.
     """
 
 def clear_input_hook() -> None:

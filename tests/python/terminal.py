@@ -22,7 +22,7 @@ _ADOPT = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     " os.execv(sys.argv[1], sys.argv[1:])"
 )
-_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\x1b\][^\x07]*\x07|[\x01\x02]")
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07|[\x01\x02]")
 
 
 class Terminal:
@@ -30,7 +30,7 @@ class Terminal:
 
     def __init__(self, *command: str, **environment: str) -> None:
         self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 50, 200, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 50, 1000, 0, 0))
         modes = termios.tcgetattr(slave)
         modes[3] |= termios.NOFLSH  # Ctrl-C drops nothing that was written meanwhile
         termios.tcsetattr(slave, termios.TCSANOW, modes)

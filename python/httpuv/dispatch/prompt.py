@@ -70,10 +70,23 @@ def _into_repl(dispatcher: PromptDispatcher) -> Callable[[], object]:
             raise  # Ctrl-C while a callback ran: the prompt's
         except BaseException as error:
             log_failure("a callback", None, error)
-        return dispatcher.timeout()
+        return -1.0 if _typed_ahead() else dispatcher.timeout()
 
     _core.set_input_hook(sys.stdin.fileno(), dispatcher.fileno(), run)
     return _core.clear_input_hook
+
+
+def _typed_ahead() -> bool:
+    """Whether the prompt of Python 3.13 has read keys that it has not used.
+
+    It calls the hook all the same, which must not wait then: the descriptor has nothing more to
+    read. No interface tells.
+    """
+    prompt: Any = sys.modules.get("_pyrepl.readline")
+    try:
+        return bool(prompt._wrapper.reader.console.wait(0))
+    except AttributeError:
+        return False  # another prompt
 
 
 # The descriptor is the parent's.
