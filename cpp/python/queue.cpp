@@ -44,6 +44,7 @@ struct Queue::Run {
   void perform(Task& task) {
     const std::shared_ptr<Application> application = std::move(task.application);
     if (task.function) {
+      settle();  // nobody but us tells the loop of a single answer
       const py::object function = std::move(task.function);
       function();
       return;

@@ -8,9 +8,9 @@ namespace httpuv::server {
 
 namespace {
 
-// While the application handles events the loop looks for commands by itself this often: they are
-// posted without waking the loop each time, and a callback that takes long must not hold up those
-// that were made before it.
+// While the application handles several events the loop looks for commands by itself this often:
+// they are posted without waking the loop each time, and a callback that takes long must not hold
+// up those that were made before it.
 constexpr int kMailCheckMs = 2;
 
 // An application that has nothing else to do often answers a few events sooner than two threads can
@@ -135,8 +135,10 @@ void Server::Live::hand_over() {
   context_.outbox.flush();
   close_broken();
   if (context_.events.empty()) return;
+  const bool several = context_.events.size() > 1 || !sink_.idle();
   sink_.deliver(context_.events);
-  if (!mail_ticker_->active()) mail_ticker_->start(kMailCheckMs);
+  if (several && !mail_ticker_->active()) mail_ticker_->start(kMailCheckMs);
+  take_mail();  // on one core the application has often answered by now
 }
 
 // What each command does. A connection that has gone makes its commands do nothing.

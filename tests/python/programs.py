@@ -6,11 +6,7 @@ from support import Script, run_script
 
 PRELUDE = """
 import ctypes, math, os, signal, socket, sys, threading, time
-import warnings
 import httpuv
-
-# Python 3.12 and later warn of what these tests are about.
-warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 
 def say(*words):
     print(*words, flush=True)

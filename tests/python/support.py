@@ -184,13 +184,17 @@ def get(server: httpuv.WebServer, target: str, *fields: str, method: str = "GET"
     return fetch(address(server), request(target, *fields, method=method), method)
 
 
+#: Python 3.12 and later warn of forks beside threads, which is what some tests are about.
+FORKS = "ignore:This process:DeprecationWarning"
+
+
 class Script:
     """A Python program in a process of its own, told what to do over its standard input."""
 
     def __init__(self, code: str, *arguments: str, module: str | None = None) -> None:
         program = ["-m", module] if module else ["-c", textwrap.dedent(code)]
         self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", *program, *arguments],
+            [sys.executable, "-X", "faulthandler", "-W", FORKS, *program, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
