@@ -140,6 +140,11 @@ void Application::on_event(server::RequestEvent&& event) {
   const server::ExchangeId id = envelope->id;
   py::dict environment = environment_of(*envelope);
   if (!envelope->headers_only) {
+    // One that was not announced fell through a static path: who guards the application is asked.
+    if (!envelope->resumed && !callbacks_.on_headers.is_none() &&
+        ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
+      return;
+    }
     ask(std::move(envelope), callbacks_.call, "call", environment, false);
     return;
   }

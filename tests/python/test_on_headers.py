@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import httpuv
 import pytest
@@ -217,3 +218,22 @@ def test_static_paths_are_not_asked(serve: Serve, tmp_path) -> None:
     server = serve(app)
     assert fetch(address(server), request("/static/file")).body == b"text"
     assert app.calls == []
+
+
+def test_asked_before_what_falls_through_a_static_path(serve: Serve, tmp_path: Path) -> None:
+    """Files are nobody's to refuse (manual, staticPaths); what is no file is the application's."""
+    (tmp_path / "file").write_text("static")
+    app = App(lambda req: None if "x-key" in req["HEADERS"] else {"status": 401})
+    server = serve(
+        {
+            "call": app.call,
+            "onHeaders": app.onHeaders,
+            "staticPaths": {"/": httpuv.staticPath(tmp_path, fallthrough=True)},
+        }
+    )
+    assert fetch(address(server), request("/file")).body == b"static"
+    assert app.calls == []
+    assert fetch(address(server), request("/none")).status == 401
+    assert app.calls == ["onHeaders"]
+    assert fetch(address(server), request("/none", "X-Key: 1", body=b"body")).body == b"body"
+    assert app.calls == ["onHeaders", "onHeaders", "call"]
