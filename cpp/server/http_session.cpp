@@ -24,6 +24,9 @@ constexpr std::uint64_t kMaxDiscard = 256 * 1024;
 // A lingering connection that keeps sending is cut after this many milliseconds.
 constexpr std::int64_t kMaxLinger = 30'000;
 
+// How many it lingers while the server stops.
+constexpr std::int64_t kFarewell = 500;
+
 // The first value of a field, by its lower-case name; "" without one.
 std::string_view value_of(const http::RequestHead& head, std::string_view name) {
   for (const http::HeaderField& field : head.fields) {
@@ -49,7 +52,7 @@ void HttpSession::start() {
 
 void HttpSession::on_data(std::string_view bytes) {
   if (state_ == State::kLingering) {
-    due_ = std::min(context_.loop.now_ms() + context_.limits.linger_timeout, linger_until_);
+    due_ = std::min(context_.loop.now_ms() + linger_time(), linger_until_);
     connection_.set_deadline(due_);
     return;
   }
@@ -363,10 +366,15 @@ void HttpSession::finish(bool linger) {
   const std::int64_t now = context_.loop.now_ms();
   linger_until_ = now + kMaxLinger;
   written_before_ = connection_.stream().bytes_written();
-  due_ = now + (connection_.stream().busy() ? context_.limits.write_timeout
-                                            : context_.limits.linger_timeout);
+  due_ = now + (connection_.stream().busy() ? context_.limits.write_timeout : linger_time());
   connection_.set_deadline(due_);
   end_if_written();
+}
+
+// A server that stops does not wait long for clients that have all their answers.
+std::int64_t HttpSession::linger_time() const {
+  const std::int64_t usual = context_.limits.linger_timeout;
+  return context_.draining ? std::min(kFarewell, usual) : usual;
 }
 
 void HttpSession::end_if_written() {
@@ -377,7 +385,7 @@ void HttpSession::end_if_written() {
   } else {
     connection_.stream().shutdown();
     connection_.stream().start_reading();
-    due_ = context_.loop.now_ms() + context_.limits.linger_timeout;
+    due_ = context_.loop.now_ms() + linger_time();
     connection_.set_deadline(due_);
   }
 }

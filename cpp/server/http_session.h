@@ -135,6 +135,7 @@ class HttpSession {
   // Ending.
   void finish(bool linger);
   void end_if_written();
+  [[nodiscard]] std::int64_t linger_time() const;
   void end_of_input();
 
   // Deadlines.

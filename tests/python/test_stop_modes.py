@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from httpuv import Limits
 from support import PATIENCE, Wire, address, request
 from test_async import Start, start
 
@@ -107,6 +108,28 @@ def test_what_ends_in_time_is_whole(start: Start) -> None:
         server.stop(timeout=PATIENCE)
         assert wire.response().body == b"x" * 10
         assert idle.at_end()
+
+
+def test_a_client_that_has_its_answer_is_not_waited_for(start: Start) -> None:
+    """Such as a pool of connections that does not look at them until it needs one."""
+    stage, go = Stage(), threading.Event()
+
+    async def slow(req: dict[str, Any]) -> dict[str, Any]:
+        stage.begun.set()
+        while not go.is_set():
+            await asyncio.sleep(0.01)
+        return {"status": 200, "body": "done"}
+
+    server = start(slow, limits=Limits(linger_timeout=10 * PATIENCE))
+    with Wire(address(server)) as wire:
+        wire.send(request())
+        assert stage.begun.wait(PATIENCE)
+        stopper = threading.Thread(target=server.stop, args=(10 * PATIENCE,))
+        stopper.start()
+        go.set()
+        assert wire.response().body == b"done"
+        stopper.join(PATIENCE)
+        assert not stopper.is_alive()
 
 
 def test_from_inside_a_callback(start: Start) -> None:
