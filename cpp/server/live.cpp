@@ -8,9 +8,9 @@ namespace httpuv::server {
 
 namespace {
 
-// While the application handles several events the loop looks for commands by itself this often:
-// they are posted without waking the loop each time, and a callback that takes long must not hold
-// up those that were made before it.
+// While the application is at work the loop looks for commands by itself this often: they are
+// posted without waking the loop each time, and a callback that takes long must not hold up those
+// that were made before, by it or by others.
 constexpr int kMailCheckMs = 2;
 
 // An application that has nothing else to do often answers a single event sooner than two threads
@@ -121,7 +121,7 @@ void Server::Live::close_broken() {
 void Server::Live::end_turn() {
   if (ended_ || !hand_over()) return;
   const auto answered = [this] { return !mailbox_.empty(); };
-  if (!answered() && !context_.loop.linger(kLinger, answered)) return;
+  if (!answered() && !context_.loop.linger(kLinger, answered)) return watch_mail();
   // Once a turn: commands may make new events, and sockets and timers have to have their turn.
   take_mail();
   if (!ended_) hand_over();

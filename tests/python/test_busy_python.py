@@ -1,7 +1,12 @@
 """What C++ does goes on while the interpreter does something else."""
 
+import threading
+import time
+
+import httpuv
 from programs import ends_well, local, script
-from support import Wire, fetch, request
+from support import PATIENCE, Wire, fetch, request
+from ws_support import TEXT, Client, frame
 
 
 def test_files_are_served_while_the_gil_is_held(tmp_path) -> None:
@@ -60,3 +65,27 @@ def test_limits_hold_while_the_gil_is_held() -> None:
         assert fetch(where, request("/", "A: " + "x" * 2000)).status == 431
         child.tell()
         ends_well(child)
+
+
+def test_what_a_callback_sends_leaves_while_it_goes_on() -> None:
+    go_on = threading.Event()
+    went_on = []
+
+    def on_open(ws: httpuv.WebSocket) -> None:
+        @ws.onMessage
+        def work(binary: bool, message: str | bytes) -> None:
+            time.sleep(0.05)  # the loop sleeps by now
+            ws.send("begun")
+            went_on.append(go_on.wait(PATIENCE / 2))
+
+    app = {"onWSOpen": on_open}
+    with (
+        httpuv.startServer("127.0.0.1", 0, app, dispatch="thread") as server,
+        Client.open(server) as client,
+    ):
+        client.send(frame(TEXT, "work"))
+        assert client.frame().payload == b"begun"
+        go_on.set()
+        client.send(frame(TEXT, "more"))
+        assert client.frame().payload == b"begun"
+    assert went_on[0], "it came when the callback was through"
