@@ -24,6 +24,7 @@ std::uint64_t body_length(const ResponseBody& body) {
 void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body) {
   Exchange* exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->with_application) return;
+  if (exchange->streaming) return cut(sequence);  // two heads: the client must not get both
   release(*exchange, false);
   not_wanted(*exchange);
   answer(*exchange, std::move(head), std::move(body));

@@ -174,6 +174,9 @@ TEST_CASE("streamed answers") {
       self.post(Cut{id});
       return;
     }
+    if (head.view(head.path) == "/twice") {
+      return respond(self, std::move(request->envelope), 503, "late");
+    }
     self.post(StreamData{id, "def", false});
     self.post(StreamEnd{id});
   });
@@ -196,6 +199,12 @@ TEST_CASE("streamed answers") {
   SUBCASE("one that breaks off has no end") {
     client.send("GET /cut HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(client.read_all().find("0\r\n\r\n") == std::string::npos);
+  }
+  SUBCASE("one that gets an answer on top breaks off") {
+    client.send("GET /twice HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string all = client.read_all();
+    CHECK(all.find("503") == std::string::npos);
+    CHECK(all.find("0\r\n\r\n") == std::string::npos);
   }
 }
 
