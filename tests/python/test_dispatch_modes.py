@@ -351,3 +351,27 @@ def test_asyncio_stop_is_bounded_on_the_loop_itself() -> None:
             assert time.monotonic() - began < 5
 
     run(main)
+
+
+def test_asyncio_loops_that_are_over_leave_nothing() -> None:
+    run_script(
+        """
+        import asyncio, gc, os
+        import httpuv
+
+        async def main():
+            with httpuv.startServer("127.0.0.1", 0, lambda req: {"status": 200}):
+                await asyncio.sleep(0)
+
+        def descriptors():
+            gc.collect()
+            return len(os.listdir("/proc/self/fd"))
+
+        for _ in range(3):
+            asyncio.run(main())
+        before = descriptors()
+        for _ in range(20):
+            asyncio.run(main())
+        assert descriptors() <= before, (before, descriptors())
+        """
+    )

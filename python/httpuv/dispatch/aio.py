@@ -79,9 +79,10 @@ class AsyncioDispatcher(Dispatcher):
             self._timer = self.loop.call_later(seconds, self._ready)
 
 
-_by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncioDispatcher] = (
-    weakref.WeakKeyDictionary()
-)
+# It knows its loop, so held by the loop's entry both would stay for ever. Its servers hold it.
+_by_loop: weakref.WeakKeyDictionary[
+    asyncio.AbstractEventLoop, weakref.ref[AsyncioDispatcher]
+] = weakref.WeakKeyDictionary()
 
 
 def of_running_loop() -> AsyncioDispatcher:
@@ -91,10 +92,11 @@ def of_running_loop() -> AsyncioDispatcher:
         RuntimeError: None is running.
     """
     loop = _running()
-    found = _by_loop.get(loop) if loop is not None else None
+    known = _by_loop.get(loop) if loop is not None else None
+    found = known() if known is not None else None
     if found is None:
         found = AsyncioDispatcher()
-        _by_loop[found.loop] = found
+        _by_loop[found.loop] = weakref.ref(found)
     return found
 
 
