@@ -289,6 +289,7 @@ class _Link:
         "on_message",
         "on_pong",
         "protocol",
+        "reader",
         "reason",
         "request",
         "socket",
@@ -322,6 +323,7 @@ class _Link:
         self.handed = 0  # messages that were taken out of it and count as unread still
         self.held = False
         self.waiters: deque[asyncio.Future[None]] | None = None
+        self.reader: asyncio.Task[Any] | None = None  # who asked for a message last
 
     # --- from the core ---
 
@@ -374,6 +376,7 @@ class _Link:
         callbacks = self.on_close
         # They often refer to the WebSocket, which refers to them: let go of them now.
         self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
+        self.reader = None
         for callback in callbacks:
             self._call("onClose", (callback,))  # each of them, whatever the others do
 
@@ -449,7 +452,7 @@ class _Link:
         self._release()
         with _switching:
             inbox = self.inbox
-            if inbox is None or self.waiters:
+            if inbox is None or (self.reader is not None and not self.reader.done()):
                 return
             # Nobody iterates any more, so the client must not wait for that.
             self.inbox = None
@@ -489,7 +492,10 @@ class _Link:
 
     async def receive(self) -> Message | None:
         """The next message; None once the connection has closed and all were taken."""
+        from asyncio import current_task
+
         self._settle()
+        self.reader = current_task()
         while True:
             self.collect()
             inbox = self.inbox

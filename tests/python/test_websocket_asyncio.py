@@ -650,3 +650,41 @@ def test_hundreds_at_once() -> None:
             assert time.monotonic() - begin < PATIENCE
 
     run(main)
+
+
+def test_another_task_iterates_on_when_onWSOpen_is_over() -> None:
+    """Also when it is busy with a message at that moment: those behind it wait for it."""
+    got: list[str | bytes] = []
+    ended = threading.Event()
+    tasks = []
+
+    async def on_open(ws: WebSocket) -> None:
+        opening = asyncio.current_task()
+        busy, settled = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def settle() -> None:
+            loop.call_soon_threadsafe(settled.set)
+
+        async def pump() -> None:
+            async for message in ws:
+                got.append(message)
+                if message != "0":
+                    continue
+                busy.set()
+                assert opening is not None
+                await asyncio.wait([opening])
+                # Behind what its end causes where the callbacks run.
+                ws._link.socket.call_soon(settle)
+                await settled.wait()
+            ended.set()
+
+        tasks.append(asyncio.ensure_future(pump()))
+        await busy.wait()
+        while len(ws._link.inbox or ()) < 4:
+            await asyncio.sleep(0.01)
+
+    with start(on_open, dispatch="thread") as server, Client.open(server) as client:
+        client.send(*(frame(TEXT, str(number)) for number in range(5)), close_frame())
+        assert ended.wait(PATIENCE)
+    assert got == ["0", "1", "2", "3", "4"]
