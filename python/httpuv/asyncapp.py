@@ -40,6 +40,7 @@ _RING_EVERY = 0.002
 _over_lock = threading.Lock()
 
 
+
 class Answers:
     """The answers of one server that are being made.
 
@@ -53,7 +54,8 @@ class Answers:
         self.source = source
         self.timeout = timeout
         self.open: set[Answer] = set()
-        self._gathering = False  # a ring is due at the end of the asyncio loop's turn
+        # Where a ring is due at the end of the turn. Of several loops, each has its own.
+        self._gathering: asyncio.AbstractEventLoop | None = None
         self._rung = 0.0  # when the last was
 
     def prepare(self, call: Callable[[dict[str, Any]], Any] | None) -> Any:
@@ -109,17 +111,17 @@ class Answers:
         if loop is None:
             return True
         now = time.monotonic()
-        if self._gathering:
+        if self._gathering is loop:
             if now - self._rung < _RING_EVERY:
                 return False
         else:
-            self._gathering = True
+            self._gathering = loop
             loop.call_soon(self._gathered, reply)
         self._rung = now
         return True
 
     def _gathered(self, reply: _core.Reply) -> None:
-        self._gathering = False
+        self._gathering = None
         reply.ring()
 
     def end_events(self) -> None:

@@ -429,3 +429,56 @@ def test_stop_lets_answers_finish(start: Start) -> None:
         server.stop(timeout=PATIENCE)
         assert time.monotonic() - began < PATIENCE / 2
         assert wire.response().body == b"fine"
+
+
+def test_a_loop_that_ends_takes_no_answers_of_others_with_it() -> None:
+    others = 40
+    own: asyncio.Future[dict[str, Any]] | None = None
+    begun = threading.Event()
+    waiting: list[asyncio.AbstractEventLoop] = []
+    gate: list[asyncio.Event] = []
+
+    def run_own() -> None:
+        # The answer is given in the last turn of this loop: nothing that it is to do later is done.
+        nonlocal own
+        loop = asyncio.new_event_loop()
+        own = loop.create_future()
+        begun.set()
+
+        async def resolve() -> None:
+            while not own._callbacks:
+                await asyncio.sleep(0.01)
+            own.set_result({"status": 200, "body": "own"})
+
+        loop.run_until_complete(resolve())
+        loop.close()
+
+    async def wait() -> dict[str, Any]:
+        if not gate:
+            gate.append(asyncio.Event())
+        waiting.append(asyncio.get_running_loop())
+        await gate[0].wait()
+        return {"status": 200, "body": "other"}
+
+    def call(req: dict[str, Any]) -> Any:
+        if req["PATH_INFO"] != "/own":
+            return wait()
+        thread.start()
+        begun.wait()
+        return own
+
+    thread = threading.Thread(target=run_own)
+    with httpuv.startServer("127.0.0.1", 0, call, dispatch="thread") as server:
+        assert fetch(address(server), request("/own")).body == b"own"
+        thread.join()
+        wires = [Wire(address(server)) for _ in range(others)]
+        for wire in wires:
+            wire.send(request())
+        until = time.monotonic() + PATIENCE
+        while len(waiting) < others:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        waiting[0].call_soon_threadsafe(gate[0].set)
+        for wire in wires:
+            assert wire.response().body == b"other"
+            wire.close()
