@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <new>
 #include <utility>
 
 #include "net/bind.h"
@@ -101,6 +102,7 @@ void Server::after_fork_in_parent() {
 }
 
 void Server::forget() {
+  new (&stopping_) std::mutex;  // a thread that does not exist here may be in stop()
   if (!answers()) return;
   running_.store(false, std::memory_order_release);
   answers_.store(false, std::memory_order_release);

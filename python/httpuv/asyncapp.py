@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import inspect
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -39,6 +40,13 @@ _RING_EVERY = 0.002
 
 _over_lock = threading.Lock()
 
+
+def _after_fork_in_child() -> None:
+    global _over_lock
+    _over_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Answers:

@@ -158,3 +158,97 @@ def test_subprocess_and_multiprocessing() -> None:
         assert server.isRunning()
         """
     )
+
+
+def test_a_child_stops_what_its_parent_is_using() -> None:
+    run(
+        """
+        server = start(dispatch=2)
+        port = server.getPort()
+        end = threading.Event()
+        def load():
+            with socket.create_connection(("127.0.0.1", port)) as s:
+                while not end.is_set():
+                    s.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" * 8)
+                    s.recv(65536)
+        threads = [threading.Thread(target=load) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for _ in range(60):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(10)
+                server.stop()
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        end.set()
+        for thread in threads:
+            thread.join()
+        """
+    )
+
+
+def test_a_child_stops_what_its_parent_is_stopping() -> None:
+    run(
+        """
+        async def call(req):
+            await req["httpuv.disconnected"]
+        server = start(call, dispatch="thread")
+        with socket.create_connection(("127.0.0.1", server.getPort())) as s:
+            s.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+            while not server._core.stats()["in_flight"]:
+                time.sleep(0.01)
+            stopping = threading.Thread(target=server.stop, args=(10,))
+            stopping.start()
+            while server.isRunning():
+                time.sleep(0.01)
+            child = os.fork()
+            if child == 0:
+                signal.alarm(10)
+                server.stop()
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        stopping.join()
+        """
+    )
+
+
+def test_a_child_stops_and_the_parents_asyncio_loop_goes_on() -> None:
+    run(
+        """
+        import asyncio
+        async def main():
+            with start() as server:
+                child = os.fork()
+                if child == 0:
+                    server.stop()
+                    os._exit(0)
+                assert os.waitpid(child, 0)[1] == 0
+                answer = await asyncio.wait_for(asyncio.to_thread(get, server.getPort()), 10)
+                assert answer.endswith(b"hello")
+        asyncio.run(main())
+        """
+    )
+
+
+def test_locks_that_another_thread_held() -> None:
+    run(
+        """
+        from httpuv import asyncapp, presence, websocket
+        held = threading.Event()
+        go = threading.Event()
+        def hold():
+            with asyncapp._over_lock, presence._lock, websocket._switching:
+                held.set()
+                go.wait()
+        threading.Thread(target=hold).start()
+        held.wait()
+        child = os.fork()
+        if child == 0:
+            free = [m.acquire(timeout=5) for m in
+                    (asyncapp._over_lock, presence._lock, websocket._switching)]
+            os._exit(0 if all(free) else 1)
+        go.set()
+        assert os.waitpid(child, 0)[1] == 0
+        """
+    )

@@ -215,11 +215,16 @@ def here() -> Dispatcher:
     return source if source is not None and source.active else _default
 
 
+def inherit(source: Dispatcher) -> None:
+    """In a forked child: that dispatcher is the parent's, and runs nothing here."""
+    source.forget()
+    _inherited.append(source)
+
+
 def _after_fork_in_child() -> None:
     global _default
     for each in {_default, here()}:
-        each.forget()
-        _inherited.append(each)
+        inherit(each)
     _default = Dispatcher()
     _local.__dict__.clear()
 
