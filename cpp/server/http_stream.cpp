@@ -60,7 +60,7 @@ void HttpSession::start_stream(Exchange& exchange) {
     stream.framing = http::Framing::kChunked;
   } else {
     stream.framing = http::Framing::kUntilClose;
-    exchange.keep_alive = exchange.keep_alive && exchange.is_head;
+    exchange.keep_alive = false;
   }
   exchange.keep_alive = keeps_alive(exchange, stream.head.close);
   http::write_response_head(context_.outbox.open(connection_), stream.head, stream.framing,

@@ -47,6 +47,15 @@ def test_chunked(start: Start, make: Callable[[Any], Any]) -> None:
             assert answer.body == "äbcdend".encode()
 
 
+def test_what_says_close_closes(start: Start) -> None:
+    """HTTP/1.0 has no chunks: the head of such an answer says close, to HEAD, too."""
+    with start(lambda req: body(iter([b"x"]))) as server, Wire(address(server)) as wire:
+        ask = request("/", "Connection: keep-alive", method="HEAD", version="1.0")
+        wire.send(ask, ask)
+        assert wire.response("HEAD").get("Connection") == "close"
+        assert wire.at_end()
+
+
 @both
 def test_with_a_length(start: Start, make: Callable[[Any], Any]) -> None:
     answer = {"status": 200, "headers": {"Content-Length": 6}}
