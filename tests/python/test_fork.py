@@ -252,3 +252,21 @@ def test_locks_that_another_thread_held() -> None:
         assert os.waitpid(child, 0)[1] == 0
         """
     )
+
+
+def test_a_thread_that_forks_in_its_callback_ends_in_the_child() -> None:
+    run(
+        """
+        children = []
+        def call(req):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(10)
+            else:
+                children.append(child)
+            return hello(req)
+        with start(call, dispatch="thread") as server:
+            assert get(server.getPort()).endswith(b"hello")
+            assert os.waitpid(children[0], 0)[1] == 0
+        """
+    )

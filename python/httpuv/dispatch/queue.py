@@ -50,7 +50,7 @@ class Dispatcher:
         self.queue = _core.Queue(threads)
         self.active = True  # somebody will run this
         self._interrupts: object = None  # a loop ends when this is not what it was when it began
-        self._closed = False
+        self.closed = False  # nobody will run this any more
         self._exiting = False
 
         self._mutex = threading.RLock()  # a signal handler may call later(), too
@@ -104,7 +104,7 @@ class Dispatcher:
             return self._timers[0][0] if self._timers else None
 
     def _ended(self, seen: object) -> bool:
-        return self._interrupts is not seen or self._closed
+        return self._interrupts is not seen or self.closed
 
     def _run_round(self, wakes: int, deadline: float | None, most: int) -> int:
         """Run what is ready now, at most so many callbacks (0: all); how many ran.
@@ -178,13 +178,13 @@ class Dispatcher:
 
     def close(self) -> None:
         """The interpreter ends: get every thread out of the core."""
-        self._closed = self._exiting = True
+        self.closed = self._exiting = True
         self.queue.wake()
         self.queue.rest(_EXIT_PATIENCE)
 
     def forget(self) -> None:
         """This process was forked: the loop that is on the stack, if any, ends. Takes no lock."""
-        self._closed = True
+        self.closed = True
         self._mutex = threading.RLock()  # another thread may have held it
         self.queue.forget()
 

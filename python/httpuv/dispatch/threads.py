@@ -59,7 +59,7 @@ class ThreadDispatcher(Dispatcher):
     def _run(self) -> None:
         me = threading.current_thread()
         queue.adopt(self.source)
-        while me in self._threads:
+        while me in self._threads and not self.source.closed:
             try:
                 self.source.serve(None, until=lambda: me not in self._threads)
             except BaseException as error:
