@@ -28,22 +28,6 @@ class Mailbox {
     return first ? Post::kFirst : Post::kQueued;
   }
 
-  // Takes all items in order and leaves `items` empty, with some capacity. Posting no items is
-  // kQueued: there is nothing to ring for.
-  Post post_all(std::vector<T>& items) {
-    const std::lock_guard lock(mutex_);
-    if (closed_) return Post::kClosed;
-    if (items.empty()) return Post::kQueued;
-    const bool first = items_.empty();
-    if (first) {
-      items_.swap(items);
-    } else {
-      for (T& item : items) items_.push_back(std::move(item));
-    }
-    items.clear();
-    return first ? Post::kFirst : Post::kQueued;
-  }
-
   bool empty() {
     const std::lock_guard lock(mutex_);
     return items_.empty();

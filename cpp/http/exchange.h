@@ -20,7 +20,6 @@ struct Exchange {
   bool is_head = false;
   bool keep_alive = true;         // what the request asked for
   bool continue_pending = false;  // a 100 (Continue) is owed before its body comes
-  bool body_complete = false;     // the request was read to its end
   bool streaming = false;         // its head has left, its body is still being made
   bool answered = false;          // nothing more will be made for it
   bool with_application = false;  // the application was asked and has not answered

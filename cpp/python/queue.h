@@ -86,7 +86,6 @@ class Queue {
   };
   struct Run;
 
-  void enqueue(Delivery&& delivery);
   std::size_t next(Run& run, Task& task);
   std::size_t wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen);
   void leave(Run& run);

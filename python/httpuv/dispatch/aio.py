@@ -75,7 +75,7 @@ class AsyncioDispatcher(Dispatcher):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if seconds is not None and self._servers >= 0:
+        if seconds is not None:
             self._timer = self.loop.call_later(seconds, self._ready)
 
 
