@@ -52,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             not_found=options.not_found,
         )
     except (OSError, ValueError) as error:
-        print(f"httpuv: {error}", file=sys.stderr)
+        # What http.server takes as its port.
+        port = isinstance(error, FileNotFoundError) and options.dir.isdigit()
+        hint = f"; the port is --port {options.dir}" if port else ""
+        print(f"httpuv: {error}{hint}", file=sys.stderr)
         return 1
     return 0
 
@@ -66,11 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("dir", nargs="?", default=".", help="the directory (default: this one)")
     parser.add_argument(
         "--host",
+        "-b",
+        "--bind",
         default="127.0.0.1",
         help="address to listen on; 0.0.0.0 for all of IPv4, :: for all (default: %(default)s)",
     )
     parser.add_argument(
         "--port",
+        "-p",
         type=int,
         help=f"port to listen on (default: {DEFAULT_PORT}, or a free one where that is taken)",
     )

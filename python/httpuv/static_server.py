@@ -66,6 +66,8 @@ def runStaticServer(
     """
     if dir is None:
         dir = os.getcwd()
+    if not isinstance(dir, (str, os.PathLike)):
+        raise TypeError(f"dir must be str or a path object, not {type(dir).__name__}")
     check_names(options)
     options.setdefault("listing", True)
     root = staticPath(dir, **options)
@@ -100,14 +102,15 @@ def _announce(server: WebServer, path: str, how_to_stop: str, browse: bool) -> N
 
 
 def _start(host: str, port: int | None, app: object, settings: dict[str, Any]) -> WebServer:
+    # Quiet: whoever is in the foreground sees the exception, and need not read it twice.
     if port is not None:
-        return startServer(host, port, app, **settings)
+        return startServer(host, port, app, quiet=True, **settings)
     try:
         return startServer(host, DEFAULT_PORT, app, quiet=True, **settings)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-    return startServer(host, randomPort(host=host), app, **settings)
+    return startServer(host, randomPort(host=host), app, quiet=True, **settings)
 
 
 def _own_names(host: str) -> list[str]:

@@ -131,7 +131,7 @@ def test_browse(site: Path, monkeypatch: pytest.MonkeyPatch, host: str, url: str
     [
         ({"dir": "/no/such/directory"}, FileNotFoundError, "/no/such/directory"),
         ({"dir": __file__}, NotADirectoryError, "test_static_server"),
-        ({"dir": 5}, TypeError, "path must be str"),
+        ({"dir": 5}, TypeError, "dir must be str"),
         ({"indexHtml": True}, TypeError, "unknown static path option 'indexHtml'"),
         ({"indexhtml": 1}, TypeError, "indexhtml must be"),
         ({"port": "80"}, TypeError, "port must be"),
@@ -223,6 +223,7 @@ def test_command_help_and_version() -> None:
 def test_command_failures(site: Path) -> None:
     for arguments, status, message in [
         (["/no/such/directory"], 1, "/no/such/directory"),
+        (["8000"], 1, "the port is --port 8000"),
         ([str(site), "--port", "99999"], 1, "port must be from 0 to 65535"),
         ([str(site), "--host", "192.0.2.1", "--port", "0"], 1, "192.0.2.1"),
         ([str(site), "--header", "nonsense"], 2, "NAME: VALUE"),
@@ -236,3 +237,11 @@ def test_command_failures(site: Path) -> None:
             assert (code, output) == (status, ""), errors
             assert message in errors
             assert "Traceback" not in errors
+
+
+def test_command_says_once_that_the_port_is_taken(site: Path) -> None:
+    with listening() as port, command(str(site), "-b", "127.0.0.1", "-p", str(port)) as child:
+        status, output, errors = child.finish()
+    assert (status, output) == (1, "")
+    assert errors.count("Address already in use") == 1, errors
+    assert errors.splitlines()[0].startswith("httpuv: ")
