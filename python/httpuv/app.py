@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -65,6 +66,8 @@ def normalize_app(app: object) -> App:
     for name in _CALLBACKS:
         if parts[name] is not None and not callable(parts[name]):
             raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
+    if inspect.iscoroutinefunction(parts["onHeaders"]):
+        raise TypeError("app: onHeaders must be a plain function; call may be a coroutine function")
     stream_body = parts["streamBody"]
     if stream_body is not None and not isinstance(stream_body, bool):
         raise TypeError(f"app: streamBody must be bool, not {type(stream_body).__name__}")

@@ -84,6 +84,13 @@ def test_part_cannot_be_called(name: str) -> None:
         normalize_app({name: "f"})
 
 
+def test_on_headers_is_not_awaited() -> None:
+    async def on_headers(req: dict) -> None: ...
+
+    with pytest.raises(TypeError, match="app: onHeaders must be a plain function"):
+        normalize_app({"call": call, "onHeaders": on_headers})
+
+
 def test_unknown_key_warns() -> None:
     with pytest.warns(UserWarning, match=r"'onHeader' is none of .* did you mean 'onHeaders'\?"):
         app = normalize_app({"call": call, "onHeader": len})
