@@ -55,7 +55,12 @@ void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
     bytes = utf8(value);
   } else {
     const py::bytes latin1 = py::reinterpret_steal<py::bytes>(PyUnicode_AsLatin1String(value));
-    if (!latin1) throw py::error_already_set();
+    if (!latin1) {
+      PyErr_Clear();
+      fail(PyExc_ValueError,
+           "header " + static_cast<std::string>(py::str(name)) +
+               " must be of Latin-1 characters: " + static_cast<std::string>(py::repr(value)));
+    }
     encoded = static_cast<std::string>(latin1);
     bytes = encoded;
   }

@@ -151,7 +151,8 @@ def _file(body: Mapping[Any, Any]) -> _core.File:
     unknown = set(body) - {"file", "owned"}
     if "file" not in body or unknown:
         raise TypeError(
-            "a body in a file must be {'file': path, 'owned': bool}; this one has " + _keys(body)
+            "body must be str, bytes-like, None or {'file': path, 'owned': bool},"
+            f" not a dict that has {_keys(body)}"
         )
     owned = body.get("owned", False)
     if not isinstance(owned, bool):

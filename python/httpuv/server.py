@@ -383,9 +383,9 @@ class PipeServer(Server):
         quiet: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        path = os.fspath(name)
+        path = os.fspath(name) if isinstance(name, os.PathLike) else name
         if not isinstance(path, str):
-            raise TypeError(f"name must be str, not {type(path).__name__}")
+            raise TypeError(f"name must be str or a path object, not {type(path).__name__}")
         if not path:
             raise ValueError("name must not be empty")
         if "\0" in path:
@@ -417,4 +417,7 @@ def _check_hosts(hosts: Sequence[str] | None) -> list[str]:
         return []
     if isinstance(hosts, str) or not all(isinstance(host, str) for host in hosts):
         raise TypeError(f"allowedHosts must be a list of names or None, not {hosts!r}")
+    for host in hosts:
+        if host.count(":") == 1:  # an IPv6 address has more
+            raise ValueError(f"allowedHosts: each must be a name without a port, not {host!r}")
     return [] if "*" in hosts else [host.lower() for host in hosts]

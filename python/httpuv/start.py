@@ -49,7 +49,8 @@ def startServer(
               Content-Length; it is closed when the client has gone, and if it raises an
               exception the connection is cut.
             * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
-              on, or an answer; then the body is not read, and the connection ends.
+              on, or an answer; then the body is not read, and the connection ends. It is no
+              coroutine function.
             * ``onBodyData(req, data)`` is called with each piece of a body as it comes, bytes;
               ``call`` comes after the last, and finds ``req["rook.input"]`` empty. The client
               waits while it runs behind. If it raises an exception, the client gets 500 and the
@@ -66,7 +67,8 @@ def startServer(
         mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
         allowedHosts: Names that the Host field may have; others get 403. None or ``["*"]``:
             any. Protects a server on the loopback address from web pages that point a name of
-            theirs at it. IP addresses need not be named: nobody can point those elsewhere.
+            theirs at it. Names go without a port. IP addresses need not be named: nobody can point
+            those elsewhere.
         allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
             ``"https://example.com"``, or ``"same"`` for those from the very host that they connect
             to; others get 403. None: any. Browsers let every page connect anywhere, so where

@@ -125,6 +125,11 @@ def test_wrong_body(body: object) -> None:
         convert({"status": 200, "body": body})
 
 
+def test_data_is_no_body() -> None:
+    with pytest.raises(TypeError, match=r"body must be str, .* not a dict that has 'answer'"):
+        convert({"status": 200, "body": {"answer": 42}})
+
+
 def test_long_values_stay_out_of_the_message() -> None:
     with pytest.raises(TypeError) as caught:
         convert({"status": 200, "body": ["secret"] * 1000})
@@ -158,7 +163,7 @@ def test_wrong_files(tmp_path: Path) -> None:
         body(file=tmp_path)
     with pytest.raises(TypeError, match="PathLike"):
         body(file=5)
-    with pytest.raises(TypeError, match="this one has 'path'"):
+    with pytest.raises(TypeError, match="a dict that has 'path'"):
         body(path=tmp_path)
     with pytest.raises(TypeError, match="'owned' of a body must be bool, not int"):
         body(file=tmp_path, owned=1)

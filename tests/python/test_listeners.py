@@ -227,6 +227,7 @@ def test_pipe_failures(tmp_path: Path) -> None:
         ("a\0b", None, ValueError, "NUL"),
         (None, None, TypeError, "NoneType"),
         (b"x", None, TypeError, "name must be str"),
+        (5, None, TypeError, "name must be str or a path object, not int"),
         ("x", "777", TypeError, "mask must be a whole number"),
         ("x", 0o1000, ValueError, "mask must be"),
     ],

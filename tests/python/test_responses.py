@@ -261,7 +261,7 @@ def test_exception(serve: Serve, log: Log) -> None:
         ({"status": 200, "headers": {"a": "b\0c"}}, "'b\\x00c'"),
         ({"status": 200, "headers": [("a\r\nb", "c")]}, "a\\r\\nb"),
         ({"status": 200, "headers": {"a": ["fine", "b\r\nc"]}}, "'b\\r\\nc'"),
-        ({"status": 200, "headers": {"a": "日"}}, "latin-1"),
+        ({"status": 200, "headers": {"a": "日"}}, "header a must be of Latin-1 characters: '日'"),
         ({"status": 200, "headers": {"Transfer-Encoding": "chunked"}, "body": "x"}, "ransfer"),
         ({"status": 200, "headers": {"Content-Length": "many"}, "body": "x"}, "Content-Length"),
     ],
