@@ -80,6 +80,16 @@ def prompt(request: pytest.FixtureRequest) -> Iterator[Prompt]:
             yield prompt
 
 
+def test_ipythons_simple_prompt_answers() -> None:
+    """As in an editor's terminal, where there is no prompt_toolkit."""
+    pytest.importorskip("IPython")
+    options = ["--no-banner", "--simple-prompt", "--HistoryManager.enabled=False"]
+    with Prompt("ipython", "-m", "IPython", *options) as prompt:
+        prompt.answers()
+        prompt.evaluates("6 * 7", "42")
+        prompt.answers()
+
+
 def in_background(func: Callable[[], Response]) -> tuple[threading.Thread, list[Response]]:
     answers: list[Response] = []
     thread = threading.Thread(target=lambda: answers.append(func()))

@@ -97,10 +97,13 @@ os.register_at_fork(after_in_child=_core.clear_input_hook)
 
 
 def _ipython() -> Any:
-    """The IPython shell of this terminal, if there is one."""
+    """The IPython shell of this terminal, if there is one with a prompt of its own.
+
+    Its simple prompt is Python's input().
+    """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return shell if hasattr(shell, "enable_gui") and hasattr(shell, "pt_app") else None
+    return shell if getattr(shell, "pt_app", None) is not None else None
 
 
 def available() -> bool:
@@ -109,7 +112,9 @@ def available() -> bool:
         return False
     if _ipython() is not None:
         return True
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None and not hasattr(shell, "pt_app"):
         return False  # a kernel: its loop is asyncio's
     try:
         sys.stdin.fileno()
