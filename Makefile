@@ -3,6 +3,7 @@
 # The rest: build test-cpp test-python lint sanitize fuzz test-packaging test-other-python test-all-pythons
 #           tidy format bench conformance wheel clean
 SHELL := /bin/bash
+unexport MAKEFLAGS # or ninja looks for a job server that make has closed to it
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 
