@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ._checks import check_int, check_seconds
+from .dispatch import tasks
 
 #: Bytes of events that may wait for a client; beyond, its stream ends, and it may come back.
 _MAX_WAITING = 1024 * 1024
@@ -115,8 +115,7 @@ class EventStream:
         future, self._wake = self._wake, None
         if future is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop was closed
-            future.get_loop().call_soon_threadsafe(_set, future)
+        tasks.resolve_soon(future)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -137,8 +136,3 @@ class EventStream:
                     await future
         finally:
             self.close()
-
-
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

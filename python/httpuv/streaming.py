@@ -7,11 +7,11 @@ piece is asked for only while less than :data:`WINDOW` bytes are on their way to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .dispatch import tasks
 from .log import log_failure
 
 if TYPE_CHECKING:
@@ -246,10 +246,4 @@ class AsyncStream(_Flow):
         future = self._room
         if future is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop was closed
-            future.get_loop().call_soon_threadsafe(_resolve, future)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+        tasks.resolve_soon(future)

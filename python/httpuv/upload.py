@@ -7,7 +7,6 @@ application keeps up: at most ``limits.body_memory_bytes`` wait for it, beyond t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import threading
 from collections import deque
@@ -16,6 +15,7 @@ from typing import Any
 
 from . import _core
 from .app import App, Environ
+from .dispatch import tasks
 from .presence import Disconnected
 from .request import Input
 
@@ -154,13 +154,7 @@ class BodyReader:
     def _wake(self) -> None:
         waiter = self._waiter
         if waiter is not None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed
-                waiter.get_loop().call_soon_threadsafe(_resolve, waiter)
-
-
-def _resolve(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+            tasks.resolve_soon(waiter)
 
 
 def opener(app: App) -> Callable[[Environ, _core.Upload], object] | None:

@@ -27,6 +27,17 @@ def keep(task: asyncio.Future[Any]) -> None:
     task.add_done_callback(_tasks.discard)
 
 
+def resolve_soon(future: asyncio.Future[None]) -> None:
+    """Wake who waits for a future, from any thread; nobody does if its loop was closed."""
+    with contextlib.suppress(RuntimeError):
+        future.get_loop().call_soon_threadsafe(_resolve, future)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class Runner:
     """Has functions and coroutines run in an asyncio loop; from any thread."""
 
