@@ -71,8 +71,9 @@ void Application::deliver(std::vector<server::Event>& events) {
 }
 
 void Application::ring(int handled) {
-  server_.ring();
+  // In this order: what the loop does when the application is idle, it does when it is rung for.
   unhandled_.fetch_sub(static_cast<std::size_t>(handled), std::memory_order_relaxed);
+  server_.ring();
 }
 
 bool Application::send(server::Command&& command) {

@@ -28,6 +28,7 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
       sink_(sink),
       context_{loop, settings, settings.limits, counters},
       files_(context_),
+      publications_(context_),
       mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { take_mail(); })) {
   context_.files = &files_;
   context_.on_connection_closed = [this] { on_connection_closed(); };
@@ -89,13 +90,11 @@ void Server::Live::take_mail() {
   std::vector<Command> batch;
   batch.swap(mail_);
   for (Command& command : batch) carry_out(std::move(command));
-  publish();
   if (mail_.empty()) {
     batch.clear();
     mail_.swap(batch);  // keeps the capacity
   }
-  context_.outbox.flush();
-  close_broken();
+  write_out();
   if (!sink_.idle()) watch_mail();
 }
 
@@ -118,25 +117,40 @@ void Server::Live::close_broken() {
   }
 }
 
-void Server::Live::end_turn() {
-  if (ended_ || !hand_over()) return;
-  const auto answered = [this] { return !mailbox_.empty(); };
-  if (!answered() && !context_.loop.linger(kLinger, answered)) return watch_mail();
-  // Once a turn: commands may make new events, and sockets and timers have to have their turn.
-  take_mail();
-  if (!ended_) hand_over();
-}
-
-bool Server::Live::hand_over() {
-  context_.clock.tick();
-  files_.end_turn();
+void Server::Live::write_out() {
   context_.outbox.flush();
   close_broken();
-  if (context_.events.empty()) return false;
-  const bool single = context_.events.size() == 1 && sink_.idle();
-  sink_.deliver(context_.events);
-  if (!single && !mail_ticker_->active()) mail_ticker_->start(kMailCheckMs);
-  return single;
+}
+
+void Server::Live::end_turn() {
+  if (ended_) return;
+  const bool idle = sink_.idle();
+  const std::size_t events = hand_over();
+  if (events == 1 && idle) {
+    await_answer();
+  } else if (events > 0) {
+    watch_mail();
+  }
+  if (ended_ || !publications_.end_turn(events > 0, sink_.idle())) return;
+  write_out();
+  if (hand_over() > 0) watch_mail();
+}
+
+// Once a turn: commands may make new events, and sockets and timers have to have their turn.
+void Server::Live::await_answer() {
+  const auto answered = [this] { return !mailbox_.empty(); };
+  if (!answered() && !context_.loop.linger(kLinger, answered)) return watch_mail();
+  take_mail();
+  if (!ended_ && hand_over() > 0) watch_mail();
+}
+
+std::size_t Server::Live::hand_over() {
+  context_.clock.tick();
+  files_.end_turn();
+  write_out();
+  const std::size_t events = context_.events.size();
+  if (events > 0) sink_.deliver(context_.events);
+  return events;
 }
 
 // What each command does. A connection that has gone makes its commands do nothing.
@@ -203,7 +217,7 @@ struct Server::Live::Carrier {
   void operator()(WsSubscribe&& c) const {
     if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
   }
-  void operator()(WsPublish&& c) const { live.publications_.push_back(std::move(c)); }
+  void operator()(WsPublish&& c) const { live.publications_.add(std::move(c)); }
   void operator()(WsQueued&& c) const {
     const auto* const session = websocket(c.id);
     c.answer.set_value(session != nullptr ? session->queued() : 0);
@@ -219,19 +233,9 @@ struct Server::Live::Carrier {
   void operator()(Stop&& c) const { live.stop(c.grace_ms); }
 };
 
-// What is published to one topic in a row is sent together.
 void Server::Live::carry_out(Command&& command) {
-  const auto* const message = std::get_if<WsPublish>(&command);
-  const bool goes_on =
-      message != nullptr && !publications_.empty() && message->topic == publications_.front().topic;
-  if (!goes_on) publish();
+  if (!std::holds_alternative<WsPublish>(command)) publications_.send();
   std::visit(Carrier{*this}, std::move(command));
-}
-
-void Server::Live::publish() {
-  if (publications_.empty()) return;
-  WebSocketSession::publish(context_, publications_);
-  publications_.clear();
 }
 
 // What is still waiting when the server has ended: nothing is done, but nobody waits in vain.

@@ -13,6 +13,7 @@
 #include "net/ticker.h"
 #include "server/connection.h"
 #include "server/context.h"
+#include "server/publications.h"
 #include "server/server.h"
 #include "server/static_files.h"
 
@@ -37,9 +38,10 @@ class Server::Live final : private net::DeadlineOwner {
   void watch_mail();
   void close_broken();
   void end_turn();
-  bool hand_over();  // whether the application, idle before, has got a single event
+  void await_answer();
+  void write_out();
+  std::size_t hand_over();  // how many events
   void carry_out(Command&& command);
-  void publish();
   static void answer_late(Command& command);
   void stop(std::int64_t grace_ms);
   void close_connections();
@@ -51,10 +53,10 @@ class Server::Live final : private net::DeadlineOwner {
   EventSink& sink_;
   Context context_;
   StaticFiles files_;
+  Publications publications_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<net::Ticker> mail_ticker_;
   std::vector<Command> mail_;
-  std::vector<WsPublish> publications_;  // to one topic, not carried out yet
   net::Deadline grace_{this};
   bool ended_ = false;
 };
