@@ -17,6 +17,9 @@ constexpr std::size_t kCompressHere = 32 * 1024;
 // Frames up to here are gathered with others; larger ones go out by themselves.
 constexpr std::size_t kGather = 16 * 1024;
 
+// Published messages up to here are joined for all subscribers at once.
+constexpr std::size_t kJoin = 64 * 1024;
+
 }  // namespace
 
 bool WebSocketSession::may_send() const {
@@ -92,12 +95,33 @@ void WebSocketSession::publish(Context& context, const std::vector<WsPublish>& m
   std::vector<SharedOutgoing> all;
   all.reserve(messages.size());
   for (const WsPublish& each : messages) all.push_back(outgoing(context, each, subscribers));
-  for (WebSocketSession* subscriber : subscribers) {
-    for (const SharedOutgoing& each : all) {
-      if (subscriber->may_send() && subscriber->make_room(each->message.payload_size())) {
-        subscriber->enqueue(each);
-      }
-    }
+  const SharedBytes together = joined(all, std::min(kJoin, context.limits.ws_max_queue));
+  for (WebSocketSession* subscriber : subscribers) subscriber->send_published(all, together);
+}
+
+// Their plain frames, one behind the other; nothing if these are more than that.
+WebSocketSession::SharedBytes WebSocketSession::joined(const std::vector<SharedOutgoing>& all,
+                                                       std::size_t most) {
+  std::size_t size = 0;
+  for (const SharedOutgoing& each : all) size += each->message.plain().size();
+  if (size > most) return nullptr;
+  auto bytes = std::make_shared<std::string>();
+  bytes->reserve(size);
+  for (const SharedOutgoing& each : all) bytes->append(each->message.plain());
+  return bytes;
+}
+
+void WebSocketSession::send_published(const std::vector<SharedOutgoing>& all,
+                                      const SharedBytes& together) {
+  if (!may_send()) return;
+  // The usual case: the peer has read all before, and gets the same bytes as all others.
+  if (together != nullptr && session_.deflate_window_bits() == 0 && backlog_ == nullptr &&
+      !connection_.stream().busy()) {
+    context_.outbox.flush(connection_);
+    return connection_.write_shared({}, *together, together);
+  }
+  for (const SharedOutgoing& each : all) {
+    if (may_send() && make_room(each->message.payload_size())) enqueue(each);
   }
 }
 

@@ -60,6 +60,7 @@ class WebSocketSession {
   // A message on its way out, for one socket or many. Not ready while a pool thread compresses it.
   struct Outgoing;
   using SharedOutgoing = std::shared_ptr<Outgoing>;
+  using SharedBytes = std::shared_ptr<const std::string>;
   // What waits behind one that is not ready: messages, and at the end perhaps the Close.
   struct Backlog;
 
@@ -80,6 +81,8 @@ class WebSocketSession {
   void write(const SharedOutgoing& message);
   bool make_room(std::size_t bytes);
   void report_if_taken();
+  void send_published(const std::vector<SharedOutgoing>& all, const SharedBytes& together);
+  static SharedBytes joined(const std::vector<SharedOutgoing>& all, std::size_t most);
   static SharedOutgoing outgoing(Context& context, const WsPublish& message,
                                  const std::vector<WebSocketSession*>& subscribers);
   static void prepare(Context& context, const SharedOutgoing& message, int window_bits,
