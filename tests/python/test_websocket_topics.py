@@ -128,6 +128,35 @@ def test_fan_out(serve: Serve) -> None:
                 assert client.message() == number.to_bytes(2, "big") * 512
 
 
+def test_it_is_gathered_and_yet_never_waits_for_a_callback(serve: Serve) -> None:
+    """Several are sent together, but the last one not later because its callback goes on."""
+    servers: list[httpuv.WebServer] = []
+    seen, told = threading.Event(), threading.Event()
+
+    def on_message(binary: bool, message: str) -> None:
+        for number in range(3):
+            servers[0].publish("room", f"{message} {number}")
+        if message == "last":
+            told.set()
+            assert seen.wait(20)
+
+    def on_open(ws: httpuv.WebSocket) -> None:
+        ws.subscribe("room")
+        ws.onMessage(on_message)
+
+    servers.append(serve({"onWSOpen": on_open}))
+    with Client.open(servers[0]) as client, Client.open(servers[0]) as other:
+        for message in ("first", "second", "last"):
+            client.say(TEXT, message)
+        expected = [f"{message} {n}" for message in ("first", "second", "last") for n in range(3)]
+        assert told.wait(20)
+        try:
+            for each in (client, other):
+                assert [each.message() for _ in expected] == expected
+        finally:
+            seen.set()
+
+
 CROWD = """
 import ctypes, resource, sys
 import httpuv
