@@ -286,7 +286,12 @@ SCENARIOS: dict[str, Scenario] = {
         "echo of 64 KiB, 8 connections", WsLoad("echo", "/ws", 8, 64 * 1024, "binary")
     ),
     "ws-broadcast": sockets(
-        "1 KiB to 1,000 subscribers", WsLoad("broadcast", "/broadcast", 1000, 1024, "binary")
+        "1 KiB to 1,000 subscribers, 4 under way",
+        WsLoad("broadcast", "/broadcast", 1000, 1024, "binary", under_way=4),
+    ),
+    "ws-broadcast-64": sockets(
+        "1 KiB to 1,000 subscribers, 64 under way",
+        WsLoad("broadcast", "/broadcast", 1000, 1024, "binary", under_way=64),
     ),
 }
 
@@ -347,4 +352,8 @@ TARGETS = [
     Target("ws-broadcast", 5.0, "aiohttp"),
     Target("ws-broadcast", 5.0, "uvicorn"),
     Target("ws-broadcast", 5.0, "picows"),
+    Target("ws-broadcast-64", 1.5, "socketify"),
+    Target("ws-broadcast-64", 5.0, "aiohttp"),
+    Target("ws-broadcast-64", 5.0, "uvicorn"),
+    Target("ws-broadcast-64", 5.0, "picows"),
 ]

@@ -155,7 +155,14 @@ class Wrk(Load):
 
 @dataclass(frozen=True)
 class WsLoad(Load):
-    """wsload: `unit` is "messages" for each second, or "p50" in microseconds."""
+    """wsload.
+
+    Attributes:
+        kind: "echo" or "broadcast".
+        size, type: Of a message: bytes, and "text" or "binary".
+        unit: "messages" for each second, or "p50" in microseconds.
+        under_way: Of a broadcast: messages that have not reached everybody yet.
+    """
 
     kind: str
     path: str
@@ -163,10 +170,13 @@ class WsLoad(Load):
     size: int
     type: str
     unit: str = "messages"
+    under_way: int = 0
 
     def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
         command = [str(WSLOAD), self.kind, HOST, str(server.port), self.path]
         command += [str(self.connections), str(self.size), self.type, f"{seconds:.0f}"]
+        if self.under_way:
+            command.append(str(self.under_way))
         used = run_client(command, server, core, {}, seconds)
         rate = used.result["messages"] / used.result["seconds"]
         value = used.result["p50_us"] if self.unit == "p50" else rate

@@ -2,11 +2,11 @@
  * beforehand, nothing allocated while it measures.
  *
  *   wsload echo      HOST PORT PATH CONNECTIONS BYTES text|binary SECONDS
- *   wsload broadcast HOST PORT PATH CONNECTIONS BYTES text|binary SECONDS
+ *   wsload broadcast HOST PORT PATH CONNECTIONS BYTES text|binary SECONDS UNDER_WAY
  *
  * echo: each connection sends a masked message, waits for the same message, and sends the next.
  * broadcast: the first connection sends a message that the server passes to every connection; up to
- * WINDOW such messages are under way.
+ * UNDER_WAY such messages have not reached all of them.
  *
  * After WARM_UP seconds that do not count, it prints one line of JSON: messages received, seconds,
  * and the time from sending to receiving (broadcast: to the last receiver) in microseconds.
@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 enum {
-  WINDOW = 4,
+  MOST_UNDER_WAY = 1024,
   EVENTS = 256,
   CONTROL_MAX = 125,
   HEADER_MAX = 14,
@@ -60,9 +60,10 @@ static uint8_t *frame, *payload, *inbox;
 static size_t frame_size, payload_size;
 static unsigned message_opcode;
 static bool broadcast;
+static unsigned under_way;
 static int poller;
 static uint64_t histogram[BUCKETS], slowest, messages, measured_from;
-static uint64_t deliveries, published, completed, publish_times[WINDOW];
+static uint64_t deliveries, published, completed, publish_times[MOST_UNDER_WAY];
 
 static void fail(const char *format, ...) {
   va_list arguments;
@@ -161,8 +162,8 @@ static void start_message(Connection *c, uint64_t time) {
 }
 
 static void publish(uint64_t time) {
-  while (published < completed + WINDOW && connections[0].unsent == 0) {
-    publish_times[published++ % WINDOW] = time;
+  while (published < completed + under_way && connections[0].unsent == 0) {
+    publish_times[published++ % under_way] = time;
     start_message(&connections[0], time);
   }
 }
@@ -178,7 +179,7 @@ static void message_arrived(Connection *c) {
     return;
   }
   if (++deliveries == (completed + 1) * connection_count) {
-    record(publish_times[completed++ % WINDOW], time);
+    record(publish_times[completed++ % under_way], time);
     publish(time);
   }
 }
@@ -290,12 +291,15 @@ static void open_connection(Connection *c, const char *host, int port, const cha
 }
 
 int main(int count, char **arguments) {
-  if (count != 9) fail("usage: wsload echo|broadcast HOST PORT PATH CONNECTIONS BYTES text|binary SECONDS");
-  broadcast = strcmp(arguments[1], "broadcast") == 0;
+  broadcast = count > 1 && strcmp(arguments[1], "broadcast") == 0;
+  if (count != (broadcast ? 10 : 9))
+    fail("usage: wsload echo|broadcast HOST PORT PATH CONNECTIONS BYTES text|binary SECONDS [UNDER_WAY]");
   connection_count = (unsigned)atoi(arguments[5]);
   payload_size = (size_t)atoll(arguments[6]);
   message_opcode = strcmp(arguments[7], "text") == 0 ? 1 : 2;
   double seconds = atof(arguments[8]);
+  if (broadcast) under_way = (unsigned)atoi(arguments[9]);
+  if (under_way > MOST_UNDER_WAY || (broadcast && under_way < 1)) fail("UNDER_WAY: 1 to %d", MOST_UNDER_WAY);
   if (connection_count < 1 || payload_size < 1 || seconds <= 0) fail("nothing to do");
   struct rlimit files = {connection_count + 64, connection_count + 64};
   struct rlimit allowed;

@@ -31,6 +31,7 @@ from .static import (
     normalize_url,
     routes,
 )
+from .websocket_options import settings as websocket_settings
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -129,7 +130,9 @@ class Server:
             limits=(limits or Limits()).as_dict(),
             allowed_hosts=_check_hosts(allowedHosts),
             on_ws_open=self._ws_opener(),
-            websocket=websocket.settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
+            websocket=websocket_settings(
+                wsProtocols, wsCompression, wsOverflow, allowedOrigins
+            ),
             gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,

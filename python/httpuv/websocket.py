@@ -1,4 +1,4 @@
-"""WebSockets: the class that ``onWSOpen`` gets, and the options of a server that concern them.
+"""WebSockets: the class that ``onWSOpen`` gets.
 
 Source: manual page *WebSocket*; RFC 6455, RFC 7692. What the manual does not have is named as in
 browsers where browsers have it. The I/O thread does the protocol - handshake, frames, pings,
@@ -8,31 +8,14 @@ compression, limits, the closing handshake - and tells of messages and of the en
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import os
-import re
-import threading
-import types
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 from . import _core
 from ._checks import check_int
-from .log import log_failure
+from .websocket_link import Link, Message, Start
 
-if TYPE_CHECKING:
-    import asyncio
-
-Start = Callable[[Coroutine[Any, Any, None], Callable[[], object]], object]
-#: A message: str is sent and received as text, bytes as binary.
-Message = str | bytes
 _Func = TypeVar("_Func", bound=Callable[..., Any])
-_CoroutineType = types.CoroutineType  # looked at for every message
-
-#: ``await ws.send()`` goes on while at most this many bytes wait for the kernel to take them.
-_HIGH_WATER = 64 * 1024
 
 #: A control frame carries at most 125 bytes (RFC 6455 section 5.5), two of a Close are its code.
 _MAX_PING = 125
@@ -72,7 +55,7 @@ class WebSocket:
     CLOSING: Final = 2
     CLOSED: Final = 3
 
-    def __init__(self, handle: _Link, req: dict[str, Any]) -> None:
+    def __init__(self, handle: Link, req: dict[str, Any]) -> None:
         self._link = handle
         self.request = req
 
@@ -264,326 +247,6 @@ class WebSocket:
         return f"<WebSocket {self.request.get('PATH_INFO', '')} {state}>"
 
 
-class _Link:
-    """A connection as the core knows it: its listener; all clones of a WebSocket share it.
-
-    What begins with an underscore is called by the core, on the thread that runs the callbacks.
-    Messages go to the callbacks. Once somebody iterates they go to the inbox as well, where they
-    count as unread. While a coroutine of onWSOpen has neither registered a callback nor begun to
-    iterate, messages and the end are held for it in the inbox.
-
-    Awaiting it waits for the client; it is what send() returns.
-    """
-
-    __slots__ = (
-        "clean",
-        "closed",
-        "closing",
-        "code",
-        "handed",
-        "held",
-        "inbox",
-        "on_close",
-        "on_drain",
-        "on_dropped",
-        "on_message",
-        "on_pong",
-        "protocol",
-        "reader",
-        "reason",
-        "request",
-        "socket",
-        "start",
-        "waiters",
-    )
-
-    def __init__(
-        self,
-        socket: _core.Socket,
-        request: dict[str, Any],
-        protocol: str,
-        start: Start,
-    ) -> None:
-        self.socket = socket
-        self.request = request
-        self.protocol = protocol
-        self.start = start
-        self.on_message: tuple[Callable[[bool, Message], object], ...] = ()
-        self.on_close: tuple[Callable[[], object], ...] = ()
-        self.on_pong: tuple[Callable[[bytes], object], ...] = ()
-        self.on_drain: tuple[Callable[[], object], ...] = ()
-        self.on_dropped: tuple[Callable[[], object], ...] = ()
-        # Each is set once and stays: several threads may look, and close, at the same time.
-        self.closing = False  # nothing is sent any more
-        self.closed = False
-        self.code: int | None = None
-        self.reason = ""
-        self.clean: bool | None = None
-        self.inbox: deque[Message] | None = None  # None: nobody iterates
-        self.handed = 0  # messages that were taken out of it and count as unread still
-        self.held = False
-        self.waiters: deque[asyncio.Future[None]] | None = None
-        self.reader: asyncio.Task[Any] | None = None  # who asked for a message last
-
-    # --- from the core ---
-
-    def _message(self, binary: bool, message: Message) -> bool:
-        """Whether the message was kept in the inbox."""
-        if self.closing:
-            return False
-        inbox = self.inbox
-        if inbox is not None:
-            inbox.append(message)
-            if not self.held:
-                self._wake()
-                self._deliver(binary, message)
-            return True
-        kept = False
-        try:
-            for callback in self.on_message:
-                result = callback(binary, message)
-                if type(result) is _CoroutineType:
-                    self.spawn("onMessage", result, counts=not kept)
-                    kept = True  # until it is done
-        except Exception as error:
-            self.fail("onMessage", error)
-        return kept
-
-    def _deliver(self, binary: bool, message: Message) -> None:
-        self._call("onMessage", self.on_message, binary, message)
-
-    def _pong(self, payload: bytes) -> None:
-        self._call("onPong", self.on_pong, payload)
-
-    def _drained(self) -> None:
-        self._call("onDrain", self.on_drain)
-
-    def _dropped(self) -> None:
-        self._call("onDropped", self.on_dropped)
-
-    def _taken(self) -> None:
-        self._wake()
-
-    def _closed(self, code: int, reason: str, clean: bool) -> None:
-        self.code, self.reason, self.clean = code, reason, clean
-        self.closing = self.closed = True
-        self._wake()
-        if not self.held:
-            self._finish()
-
-    def _finish(self) -> None:
-        """Tell the application of the end, once."""
-        callbacks = self.on_close
-        # They often refer to the WebSocket, which refers to them: let go of them now.
-        self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
-        self.reader = None
-        for callback in callbacks:
-            self._call("onClose", (callback,))  # each of them, whatever the others do
-
-    def _call(self, where: str, callbacks: Sequence[Callable[..., object]], *args: object) -> None:
-        try:
-            for callback in callbacks:
-                result = callback(*args)
-                if type(result) is _CoroutineType:
-                    self.spawn(where, result)
-        except Exception as error:
-            self.fail(where, error)
-
-    # --- from everywhere ---
-
-    def close(self, code: int, reason: str) -> None:
-        if not self.closing:
-            self.closing = True
-            self.socket.close(code, reason)
-
-    def fail(self, where: str, error: Exception) -> None:
-        """A callback failed: its connection is of no use any more (RFC 6455 section 7.4.1)."""
-        self.close(1011, "internal error")
-        log_failure(where, self.request, error)
-
-    # --- coroutines ---
-
-    def open(self, on_open: Callable[[WebSocket], object]) -> None:
-        """Call onWSOpen."""
-        try:
-            result = on_open(WebSocket(self, self.request))
-            if type(result) is _CoroutineType:
-                if self.inbox is None:
-                    self.inbox = deque()
-                    self.held = True
-                self.spawn("onWSOpen", result)
-        except Exception as error:
-            self.fail("onWSOpen", error)
-
-    def spawn(self, where: str, coroutine: Coroutine[Any, Any, Any], counts: bool = False) -> None:
-        """Run what a coroutine function that is a callback has returned.
-
-        Args:
-            where: The callback.
-            coroutine: What it returned.
-            counts: Whether a message counts as unread until the coroutine is done.
-        """
-
-        def at_end() -> None:
-            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
-                self.close(1001, "the server is stopping")  # its loop ended before it began
-            coroutine.close()
-            if where == "onWSOpen":
-                self.socket.call_soon(self._opened)
-            elif counts:
-                self.socket.consumed(1)
-
-        self.start(self._guard(where, coroutine), at_end)
-
-    async def _guard(self, where: str, coroutine: Coroutine[Any, Any, Any]) -> None:
-        try:
-            await coroutine
-        except Exception as error:
-            self.fail(where, error)
-        except BaseException:  # it was cancelled
-            self.close(1001, "the server is stopping")
-            raise
-
-    # What ends the collecting runs where the callbacks run, behind the events that are on their
-    # way; a coroutine may run elsewhere, and begin to iterate at any time.
-
-    def _opened(self) -> None:
-        """The coroutine of onWSOpen is done."""
-        self._release()
-        with _switching:
-            inbox = self.inbox
-            if inbox is None or (self.reader is not None and not self.reader.done()):
-                return
-            # Nobody iterates any more, so the client must not wait for that.
-            self.inbox = None
-        self.handed += len(inbox)
-        self._settle()
-
-    def release_soon(self) -> None:
-        """Give what was held to the callbacks."""
-        if self.held:
-            self.socket.call_soon(self._release)
-
-    def _release(self) -> None:
-        with _switching:
-            inbox = self.inbox
-            if not self.held or inbox is None:
-                return  # somebody iterates
-            self.inbox = None
-            self.held = False
-        self.socket.consumed(len(inbox))
-        for message in inbox:
-            self._deliver(isinstance(message, bytes), message)
-            if self.closing and not self.closed:
-                break  # by a callback
-        if self.closed:
-            self._finish()
-
-    def collect(self) -> None:
-        """Somebody iterates."""
-        if self.inbox is not None and not self.held:
-            return
-        with _switching:
-            if self.inbox is None:
-                self.inbox = deque()
-            was_held, self.held = self.held, False
-        if was_held and self.closed:
-            self.socket.call_soon(self._finish)
-
-    async def receive(self) -> Message | None:
-        """The next message; None once the connection has closed and all were taken."""
-        from asyncio import current_task
-
-        self._settle()
-        self.reader = current_task()
-        while True:
-            self.collect()
-            inbox = self.inbox
-            if inbox:
-                self.handed += 1
-                return inbox.popleft()
-            if self.closed:
-                return None
-            # Looked at once more behind this: who changes something then wakes the waiters.
-            future = self._waiter()
-            try:
-                if not self.inbox and not self.closed:
-                    await future
-            finally:
-                self._discard(future)
-
-    def _settle(self) -> None:
-        """Who asks for the next message is done with the one before, and has answered it."""
-        self.socket.consumed(self.handed)
-        self.handed = 0
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if not self.closing and self.socket.outstanding() > _HIGH_WATER:
-            yield from self._room().__await__()
-
-    async def _room(self) -> None:
-        while not self.closing and self.socket.outstanding() > _HIGH_WATER:
-            self.socket.acknowledge()
-            future = self._waiter()
-            try:
-                if not self.closing and self.socket.outstanding() > _HIGH_WATER:
-                    await future
-            finally:
-                self._discard(future)
-
-    # --- waiting; the callbacks may run on another thread than the asyncio loop ---
-
-    def _waiter(self) -> asyncio.Future[None]:
-        from asyncio import get_running_loop
-
-        if self.waiters is None:
-            self.waiters = deque()
-        future = get_running_loop().create_future()
-        self.waiters.append(future)
-        return future
-
-    def _discard(self, future: asyncio.Future[None]) -> None:
-        if self.waiters is not None:
-            with contextlib.suppress(ValueError):
-                self.waiters.remove(future)
-
-    def _wake(self) -> None:
-        """Have everybody look again."""
-        while self.waiters:
-            with contextlib.suppress(IndexError):
-                _resolve(self.waiters.popleft())
-
-
-#: Held while a connection changes between calling back, holding and collecting.
-_switching = threading.Lock()
-
-
-def _after_fork_in_child() -> None:
-    global _switching
-    _switching = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    from asyncio import get_running_loop
-
-    def resolve() -> None:
-        if not future.done():
-            future.set_result(None)
-
-    loop = future.get_loop()
-    try:
-        here = get_running_loop() is loop
-    except RuntimeError:
-        here = False
-    if here:
-        return resolve()
-    with contextlib.suppress(RuntimeError):  # it was closed: nobody waits there
-        loop.call_soon_threadsafe(resolve)
-
-
 def opener(
     on_open: Callable[[WebSocket], object], start: Start
 ) -> Callable[[_core.Socket, dict[str, Any], str], object]:
@@ -591,13 +254,12 @@ def opener(
 
     Args:
         on_open: ``onWSOpen``.
-        start: Runs a coroutine as a task of an asyncio loop, and calls a function at its end, even
-            if it never began.
+        start: Runs what it returns if it is a coroutine function.
     """
 
-    def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> _Link:
-        link = _Link(socket, request, protocol, start)
-        link.open(on_open)
+    def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> Link:
+        link = Link(socket, request, protocol, start)
+        link.open(lambda: on_open(WebSocket(link, request)))
         return link
 
     return open_socket
@@ -637,66 +299,3 @@ def check_topic(topic: object) -> str:
     if not isinstance(topic, str):
         raise TypeError(f"topic must be str, not {type(topic).__name__}")
     return topic
-
-
-#: RFC 9110 section 5.6.2; what a subprotocol's name is (RFC 6455 section 4.1).
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-#: RFC 6454 section 6.1: scheme, host, perhaps a port, and nothing more.
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://[^/?#@\s]+", re.IGNORECASE)
-_COMPRESSION = {
-    True: {"deflate": True, "deflate_loopback": False},
-    False: {"deflate": False, "deflate_loopback": False},
-    "always": {"deflate": True, "deflate_loopback": True},
-}
-_OVERFLOW = ("close", "drop", "callback")
-
-
-def settings(
-    protocols: Sequence[str] | None,
-    compression: bool | str,
-    overflow: str,
-    origins: Sequence[str] | None,
-) -> dict[str, object]:
-    """The options of ``startServer`` that concern WebSockets, as the core takes them.
-
-    Raises:
-        TypeError, ValueError: One is wrong; the message names it.
-    """
-    if not isinstance(compression, (bool, str)):
-        raise TypeError(
-            f"wsCompression must be True, False or 'always', not {type(compression).__name__}"
-        )
-    if compression not in _COMPRESSION:
-        raise ValueError(f"wsCompression must be True, False or 'always', not {compression!r}")
-    if overflow not in _OVERFLOW:
-        raise ValueError(f"wsOverflow must be one of {', '.join(_OVERFLOW)}, not {overflow!r}")
-    return {
-        "protocols": _check_names("wsProtocols", protocols, _TOKEN, "a token"),
-        "allowed_origins": _check_names(
-            "allowedOrigins",
-            origins,
-            _ORIGIN,
-            "'same', 'null' or like 'https://example.com:8080'",
-            "same",
-            "null",
-        ),
-        "overflow": overflow,
-        **_COMPRESSION[compression],
-    }
-
-
-def _check_names(
-    argument: str,
-    names: Sequence[str] | None,
-    pattern: re.Pattern[str],
-    shape: str,
-    *others: str,
-) -> list[str]:
-    if names is None:
-        return []
-    if isinstance(names, (str, bytes)) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{argument} must be a list of str or None, not {names!r}")
-    for name in names:
-        if name not in others and not pattern.fullmatch(name):
-            raise ValueError(f"{argument}: each must be {shape}, not {name!r}")
-    return list(names)

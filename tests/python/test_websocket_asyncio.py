@@ -19,7 +19,7 @@ from conftest import Log
 from support import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-from ws_support import BINARY, TEXT, Client, close_frame, frame
+from ws_support import BINARY, TEXT, Client, close_frame, frame, handshake
 
 WebSocket = httpuv.WebSocket
 OnOpen = Callable[[WebSocket], Any]
@@ -688,3 +688,22 @@ def test_another_task_iterates_on_when_onWSOpen_is_over() -> None:
         client.send(*(frame(TEXT, str(number)) for number in range(5)), close_frame())
         assert ended.wait(PATIENCE)
     assert got == ["0", "1", "2", "3", "4"]
+
+
+def test_a_task_that_onWSOpen_only_starts_gets_every_message() -> None:
+    """onWSOpen never waits, so it is over before the task's first step."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(ws: WebSocket) -> None:
+        async for message in ws:
+            await ws.send(message)
+
+    async def on_open(ws: WebSocket) -> None:
+        tasks.add(asyncio.create_task(pump(ws)))
+
+    with start(on_open, dispatch="thread") as server:
+        for _ in range(100):
+            with Client(("127.0.0.1", server.getPort())) as client:
+                client.send(handshake() + frame(TEXT, "early") + frame(TEXT, "bird"))
+                assert client.response().status == 101
+                assert [client.message(), client.message()] == ["early", "bird"]

@@ -29,8 +29,11 @@ def keep(task: asyncio.Future[Any]) -> None:
 
 def resolve_soon(future: asyncio.Future[None]) -> None:
     """Wake who waits for a future, from any thread; nobody does if its loop was closed."""
+    loop = future.get_loop()
+    if running_loop() is loop:
+        return _resolve(future)
     with contextlib.suppress(RuntimeError):
-        future.get_loop().call_soon_threadsafe(_resolve, future)
+        loop.call_soon_threadsafe(_resolve, future)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
@@ -116,11 +119,10 @@ class _Job:
             self.task = asyncio.Task(self.coroutine, loop=loop, eager_start=True)
         else:
             self.task = loop.create_task(self.coroutine)
-        if self.task.done():
-            self._ended(self.task)
-        else:
+        if not self.task.done():
             keep(self.task)
-            self.task.add_done_callback(self._ended)
+        # If it is done already, this comes behind the first steps of the tasks that it started.
+        self.task.add_done_callback(self._ended)
 
     def cancel(self) -> None:
         if self.task is None:
