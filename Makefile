@@ -55,9 +55,9 @@ demo: build
 
 STAGES := lint test-cpp test-python test-autobahn asan asan-python tsan fuzz test-packaging test-other-python
 
-# Two parts at a time, the long ones first; each part's output comes in one piece.
+# Three parts at a time, since most of them wait much, the long ones first; each part's output comes in one piece.
 test: .make/dev .make/installed
-	@$(MAKE) --no-print-directory --output-sync=target -j2 \
+	@$(MAKE) --no-print-directory --output-sync=target -j3 \
 	  lint asan test-python test-other-python test-packaging tsan fuzz test-cpp test-autobahn
 	@$(STAGE) --summary $(STAGES)
 
