@@ -39,6 +39,8 @@ struct Callbacks {
   // receiver is told by data(bytes), then end() or lost(). `call` runs at once, or at the end.
   pybind11::object open_upload;
   bool call_first = false;
+  // (AccessRecord's members as positional arguments) -> None; None: no access log
+  pybind11::object on_answered;
 };
 
 class Reply;
@@ -127,6 +129,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsDroppedEvent&& event);
   void on_event(server::WsLastEvent&& event);
   void on_event(server::WsCloseEvent&& event);
+  void on_event(server::AnsweredEvent&& event);
 
   void deliver(std::vector<server::Event>& events);
   [[nodiscard]] bool idle() const { return unhandled_.load(std::memory_order_relaxed) == 0; }

@@ -73,8 +73,12 @@ void Connection::reset() {
 
 void Connection::on_data(std::string_view bytes) {
   if (closing()) return;
-  if (websocket_ != nullptr) return websocket_->on_data(bytes);
-  http_.on_data(bytes);
+  if (websocket_ != nullptr) {
+    websocket_->on_data(bytes);
+  } else {
+    http_.on_data(bytes);
+  }
+  if (context_.events.size() >= context_.events_at_once) context_.on_many_events();
 }
 
 void Connection::on_eof() {

@@ -2,8 +2,10 @@
 // handed out.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,9 +41,15 @@ struct Context {
   websocket::DeflatePool deflate_pool{};
   websocket::SessionOptions ws_options{};
   std::vector<Event> events{};  // made in this turn, delivered at its end
+  // Unless they are that many before: then, and the application begins while the turn goes on.
+  std::size_t events_at_once = SIZE_MAX;
+  std::function<void()> on_many_events{};
   SlotMap<Connection> connections{};
   std::vector<ConnectionId> broken{};  // a write to them failed in this turn
   bool draining = false;
+  // Of the access log: records on their way to the application, and those that it was spared.
+  std::shared_ptr<std::atomic<std::size_t>> untold = std::make_shared<std::atomic<std::size_t>>(0);
+  std::size_t skipped_records = 0;
   std::function<void()> on_connection_closed{};
 
   // Whether the application may be handed one more request with a body of that size.

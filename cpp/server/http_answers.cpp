@@ -111,7 +111,9 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
   std::string& out = context_.outbox.open(connection_);
   http::write_response_head(out, head, framing, length, keep, exchange.minor_version,
                             context_.clock.text());
-  if (exchange.is_head || bodiless) return keep;
+  const bool without_body = exchange.is_head || bodiless;
+  if (trail_ != nullptr) trail_->answered(head.status, without_body ? 0 : length);
+  if (without_body) return keep;
   if (auto* bytes = std::get_if<std::string>(&body)) {
     if (bytes->size() <= kCopyBody) {
       out.append(*bytes);
@@ -128,14 +130,17 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
 
 bool HttpSession::write_static(Exchange& exchange, const files::Resolution& resolution) {
   const bool keep = keeps_alive(exchange, false);
-  context_.files->write(connection_, exchange.parked->request, resolution,
-                        {keep, exchange.is_head, exchange.minor_version});
+  const StaticFiles::Written written =
+      context_.files->write(connection_, exchange.parked->request, resolution,
+                            {keep, exchange.is_head, exchange.minor_version});
+  if (trail_ != nullptr) trail_->answered(written.status, written.bytes);
   context_.envelopes.give_head(std::move(exchange.parked->request));
   return keep;
 }
 
 void HttpSession::close_exchange(bool keep_alive) {
   exchanges_.close_front();
+  if (trail_ != nullptr) trail_->closed();
   if (!keep_alive) {
     // Nothing more is due from a client that asked for the close and has sent its request whole.
     const bool input_done = !reading_request_ && !refused_ && held_.empty() && parser_.idle();

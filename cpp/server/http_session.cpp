@@ -38,7 +38,9 @@ std::string_view value_of(const http::RequestHead& head, std::string_view name) 
 }  // namespace
 
 HttpSession::HttpSession(Context& context, Connection& connection)
-    : context_(context), connection_(connection), parser_(&context.limits.request) {}
+    : context_(context), connection_(connection), parser_(&context.limits.request) {
+  if (context.settings.access_log) trail_ = std::make_unique<AccessTrail>(context, connection);
+}
 
 HttpSession::~HttpSession() = default;
 
@@ -140,6 +142,7 @@ void HttpSession::on_head() {
   context_.counters.requests.add();
 
   Exchange& exchange = exchanges_.open();
+  if (trail_ != nullptr) trail_->opened(&head_);
   current_ = exchange.sequence;
   exchange.minor_version = head_.minor_version;
   exchange.is_head = head_.is_head;
@@ -208,7 +211,9 @@ void HttpSession::refuse(int status) {
   context_.counters.refused.add();
   // The request being read gets the answer; without one (its head is what was broken) a new
   // exchange does, so that requests before it are answered first.
-  Exchange* exchange = reading_request_ || body_ != nullptr ? current() : &exchanges_.open();
+  const bool of_a_request = reading_request_ || body_ != nullptr;
+  if (!of_a_request && trail_ != nullptr) trail_->opened(nullptr);
+  Exchange* exchange = of_a_request ? current() : &exchanges_.open();
   reading_request_ = false;
   body_.reset();
   if (exchange != nullptr && exchange->streaming && exchange->parked->stream->started) {
@@ -358,9 +363,7 @@ void HttpSession::send_continue_if_due() {
 
 void HttpSession::finish(bool linger) {
   if (state_ != State::kOpen) return;
-  exchanges_.each([this](Exchange& exchange) { release(exchange, true); });
-  exchanges_.clear();
-  body_.reset();
+  abandon_all();
   held_.clear();
   state_ = linger && !eof_ ? State::kLingering : State::kFinishing;
   const std::int64_t now = context_.loop.now_ms();
@@ -418,10 +421,15 @@ void HttpSession::on_drained() {
 }
 
 void HttpSession::on_gone() {
+  abandon_all();
+  refused_ = true;
+}
+
+void HttpSession::abandon_all() {
   exchanges_.each([this](Exchange& exchange) { release(exchange, true); });
   exchanges_.clear();
   body_.reset();
-  refused_ = true;
+  if (trail_ != nullptr) trail_->ended();
 }
 
 // --- deadlines ----------------------------------------------------------------------------------

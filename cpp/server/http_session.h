@@ -20,6 +20,7 @@
 #include "files/respond.h"
 #include "http/exchange.h"
 #include "http/request_parser.h"
+#include "server/access_trail.h"
 #include "server/body_collector.h"
 #include "server/context.h"
 #include "server/message.h"
@@ -105,6 +106,7 @@ class HttpSession {
   bool write_static(Exchange& exchange, const files::Resolution& resolution);
   [[nodiscard]] bool keeps_alive(const Exchange& exchange, bool close_wanted) const;
   void close_exchange(bool keep_alive);
+  void abandon_all();
   void next_answers();
 
   // Coding what the application answers with (http_coding.cpp).
@@ -145,6 +147,7 @@ class HttpSession {
   Connection& connection_;
   http::RequestParser parser_;
   Queue exchanges_;
+  std::unique_ptr<AccessTrail> trail_;  // null: there is no access log
 
   // The request being read, from its head to its end.
   http::RequestHead head_;

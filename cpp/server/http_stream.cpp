@@ -66,6 +66,7 @@ void HttpSession::start_stream(Exchange& exchange) {
   http::write_response_head(context_.outbox.open(connection_), stream.head, stream.framing,
                             stream.length.value_or(0), exchange.keep_alive, exchange.minor_version,
                             context_.clock.text());
+  if (trail_ != nullptr) trail_->answered(stream.head.status, 0);
   if (stream.silence != nullptr && !stream.bodiless) stream.silence->broken(context_.loop);
   if (!stream.early.empty()) write_piece(exchange, std::exchange(stream.early, {}));
   if (stream.early_acknowledge) acknowledge(exchange);
@@ -98,6 +99,7 @@ void HttpSession::send_piece(Exchange& exchange, std::string_view bytes) {
 }
 
 void HttpSession::write_framed(Exchange& exchange, std::string_view bytes) {
+  if (trail_ != nullptr) trail_->sent(bytes.size());
   std::string& out = context_.outbox.open(connection_);
   if (exchange.parked->stream->framing == http::Framing::kChunked) {
     http::append_chunk(out, bytes);

@@ -112,6 +112,10 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
 
   exchanges_.clear();
   exchanges_.release();
+  if (trail_ != nullptr) {
+    trail_->answered(101, 0);
+    trail_->closed();
+  }
   state_ = State::kUpgraded;
   upgraded_ = handshake.deflate
                   ? std::make_unique<websocket::Session>(&context_.ws_options, *handshake.deflate,

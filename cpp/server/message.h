@@ -15,6 +15,7 @@
 #include "files/route_table.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "server/access_record.h"
 
 namespace httpuv::server {
 
@@ -153,9 +154,15 @@ struct WsCloseEvent {
   bool clean = false;
 };
 
+// A request is over, where an access log is kept.
+struct AnsweredEvent {
+  ConnectionId id;
+  std::unique_ptr<AccessRecord> record;
+};
+
 using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEvent,
                            StreamTakenEvent, WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent,
-                           WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent>;
+                           WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent, AnsweredEvent>;
 
 // The connection that an event is about.
 ConnectionId connection_of(const Event& event);

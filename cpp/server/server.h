@@ -54,7 +54,8 @@ struct Settings {
   Limits limits;
   Abilities abilities;
   std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
-  bool gzip = true;  // code the answers of the application for clients that accept it
+  bool gzip = true;         // code the answers of the application for clients that accept it
+  bool access_log = false;  // tell the application of each answer
   WebSocketSettings websocket;
   std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
 };

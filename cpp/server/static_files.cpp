@@ -88,8 +88,9 @@ void StaticFiles::on_resolved(const files::Token& token, const files::Resolution
   }
 }
 
-void StaticFiles::write(Connection& connection, const http::RequestHead& request,
-                        const files::Resolution& resolution, const AnswerMode& mode) {
+StaticFiles::Written StaticFiles::write(Connection& connection, const http::RequestHead& request,
+                                        const files::Resolution& resolution,
+                                        const AnswerMode& mode) {
   const RequestQuery query(request, context_.clock.seconds());
   const files::Answer answer = files::respond(resolution, query.query);
   head_.clear();
@@ -111,7 +112,7 @@ void StaticFiles::write(Connection& connection, const http::RequestHead& request
     scratch_.clear();
     write_head(scratch_);
   }
-  if (mode.head_only) return;
+  if (mode.head_only || answer.body == files::BodyKind::kNone) return {answer.status, 0};
 
   // The cut of a connection is how a client learns that the file was changed under its answer.
   const auto file = [&] {
@@ -143,6 +144,7 @@ void StaticFiles::write(Connection& connection, const http::RequestHead& request
       connection.write(answer.text);
       break;
   }
+  return {answer.status, answer.content_length};
 }
 
 }  // namespace httpuv::server

@@ -2,6 +2,7 @@
 // back to the session that asked, and its answers become bytes on a connection. Loop thread only.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -40,9 +41,13 @@ class StaticFiles final : private files::Executor, private files::Sink {
   void resolve(const ExchangeId& id, std::string_view raw_path);
   void end_turn() { service_.end_turn(); }
 
-  // Writes the whole answer.
-  void write(Connection& connection, const http::RequestHead& request,
-             const files::Resolution& resolution, const AnswerMode& mode);
+  // Writes the whole answer; says which, and how long its body is.
+  struct Written {
+    int status;
+    std::uint64_t bytes;
+  };
+  Written write(Connection& connection, const http::RequestHead& request,
+                const files::Resolution& resolution, const AnswerMode& mode);
 
  private:
   void submit(std::function<void()> job, std::function<void()> done) override;

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.port,
             browse=browse,
             allowedHosts=options.allowed_host,
+            accessLog=options.access_log,
             mimeTypes=dict(options.mime),
             headers=headers,
             listing=options.listing,
@@ -82,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--browse", action=yes_or_no, help="open a browser (default: in a terminal)"
+    )
+    parser.add_argument(
+        "--access-log",
+        action=yes_or_no,
+        default=True,
+        help="say on standard error what was asked for and answered (default: yes)",
     )
     parser.add_argument(
         "--listing",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from . import _core, registry, request, upload, websocket
 from ._checks import check_int, check_seconds
+from .access import access_log
 from .app import normalize_app
 from .asyncapp import Answers
 from .dispatch import tasks
@@ -54,6 +55,7 @@ class RunOptions(TypedDict, total=False):
     wsOverflow: str
     callTimeout: float | None
     gzip: bool
+    accessLog: bool
 
 
 class Options(RunOptions, total=False):
@@ -99,9 +101,11 @@ class Server:
         dispatch: str | int | Dispatcher = "auto",
         callTimeout: float | None = None,
         gzip: bool = True,
+        accessLog: bool = False,
     ) -> None:
-        if not isinstance(gzip, bool):
-            raise TypeError(f"gzip must be bool, not {type(gzip).__name__}")
+        for name, value in (("gzip", gzip), ("accessLog", accessLog)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be bool, not {type(value).__name__}")
         if callTimeout is not None:
             callTimeout = check_seconds("callTimeout", callTimeout)
         self._app = normalize_app(app)
@@ -136,6 +140,7 @@ class Server:
             gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
+            on_answered=access_log() if accessLog else None,
         )
 
     def _ws_opener(self) -> Callable[[_core.Socket, dict[str, Any], str], object] | None:

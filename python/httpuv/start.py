@@ -99,6 +99,12 @@ def startServer(
             and a strong ETag becomes a weak one. An answer with ``Content-Encoding: identity``
             leaves as it is, without that field; the right choice where TLS is in front and a
             secret stands beside what the client chose (the BREACH attack).
+        accessLog: Whether each answer, static ones too, is logged with its client, request, status,
+            bytes of body and time, by ``logging.getLogger("httpuv.access")`` at level INFO; where
+            nobody has set up logging, to standard error. The records have these as attributes, too:
+            ``client``, ``clientPort``, ``method``, ``target``, ``status`` (0: the connection ended
+            before), ``size``, ``seconds``, ``referer``, ``userAgent``. It is written where the
+            callbacks run, with the time of the answer, and never holds up one.
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -128,7 +134,7 @@ def startPipeServer(
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
             socket is on this machine.
-        dispatch, callTimeout, gzip: As for :func:`startServer`.
+        dispatch, callTimeout, gzip, accessLog: As for :func:`startServer`.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -155,7 +161,8 @@ def runServer(
         interruptIntervalMs: Deprecated, without effect.
         host, port, app: As for :func:`startServer`.
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow, callTimeout, gzip: As for :func:`startServer`.
+        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`.
+        callTimeout, gzip, accessLog: As for :func:`startServer`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.

@@ -33,6 +33,7 @@ def runStaticServer(
     limits: Limits | None = None,
     mimeTypes: Mapping[str, str] | None = None,
     allowedHosts: Sequence[str] | None = None,
+    accessLog: bool = False,
     **options: Any,
 ) -> WebServer | None:
     """Serve a directory.
@@ -52,6 +53,7 @@ def runStaticServer(
             that no web page can reach the files by a name of its own (DNS rebinding). None:
             localhost, ``host``, and the names of this machine if it listens on all addresses.
             ``["*"]``: any.
+        accessLog: Whether each answer is logged, as for :func:`startServer`.
         options: What :func:`staticPath` takes besides the path.
 
     Returns:
@@ -78,7 +80,12 @@ def runStaticServer(
         browse = interactive()
     if allowedHosts is None:
         allowedHosts = _own_names(host)
-    settings = {"limits": limits, "mimeTypes": mimeTypes, "allowedHosts": allowedHosts}
+    settings = {
+        "limits": limits,
+        "mimeTypes": mimeTypes,
+        "allowedHosts": allowedHosts,
+        "accessLog": accessLog,
+    }
     server = _start(host, port, {"staticPaths": {"/": root}}, settings)
     if background:
         _announce(server, root.path, "Stop it with stopServer() or stopAllServers().", browse)

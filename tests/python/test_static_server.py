@@ -172,7 +172,7 @@ def command(*arguments: str) -> Script:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_command(site: Path, how: signal.Signals) -> None:
-    with command(str(site), "--port", "0") as child:
+    with command(str(site), "--port", "0", "--no-access-log") as child:
         where = started(child)
         assert where[0] == "127.0.0.1"
         assert fetch(where, request("/page.html")).body == b"<p>page</p>"

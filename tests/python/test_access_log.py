@@ -1,0 +1,305 @@
+"""accessLog: what is said about which answer, when, and how little it may cost."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpuv
+import pytest
+from conftest import Serve
+from support import PATIENCE, Script, Wire, address, chunked, get, request, run_script
+from ws_support import Client
+
+NAME = "httpuv.access"
+
+
+class Lines(logging.Handler):
+    """The records of the access log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self._changed = threading.Condition()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self._changed:
+            self.records.append(record)
+            self._changed.notify_all()
+
+    def next(self, count: int = 1) -> list[Any]:
+        """So many records, in their order."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: len(self.records) >= count, PATIENCE)
+            assert found, f"{len(self.records)} of {count} records came"
+            taken, self.records = self.records[:count], self.records[count:]
+            return taken
+
+    def one(self) -> Any:
+        return self.next()[0]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    logger = logging.getLogger(NAME)
+    handler = Lines()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "page.txt").write_text("0123456789")
+    return tmp_path
+
+
+def summary(record: Any) -> tuple[str, str, int, int]:
+    return record.method, record.target, record.status, record.size
+
+
+def test_every_kind_of_answer(serve: Serve, site: Path, lines: Lines) -> None:
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        if req["PATH_INFO"] == "/fails":
+            raise ValueError("as intended")
+        return {"status": 201, "headers": {"Content-Type": "text/plain"}, "body": "hello"}
+
+    app = {"call": call, "staticPaths": {"/files": httpuv.staticPath(site)}}
+    server = serve(app, accessLog=True)
+    tag = get(server, "/files/page.txt").get("ETag")
+    assert summary(lines.one()) == ("GET", "/files/page.txt", 200, 10)
+    for target, fields, method, status, size in [
+        ("/x?y=z", (), "GET", 201, 5),
+        ("/x", (), "HEAD", 201, 0),
+        ("/files/page.txt", (), "HEAD", 200, 0),
+        ("/files/page.txt", ("Range: bytes=2-4",), "GET", 206, 3),
+        ("/files/page.txt", (f"If-None-Match: {tag}",), "GET", 304, 0),
+    ]:
+        assert get(server, target, *fields, method=method).status == status
+        assert summary(lines.one()) == (method, target, status, size)
+    for target, status in [("/files/none", 404), ("/fails", 500), ("/files/../..", 400)]:
+        body = get(server, target).body
+        assert summary(lines.one()) == ("GET", target, status, len(body))
+
+
+def test_the_line(serve: Serve, lines: Lines) -> None:
+    server = serve(lambda req: {"status": 200, "body": "hello"}, accessLog=True)
+    before = time.time()
+    with Wire(address(server)) as wire:
+        port = wire.socket.getsockname()[1]
+        wire.send(request("/a", "Referer: http://x/", "User-Agent: me", version="1.0"))
+        assert wire.response().status == 200
+    record = lines.one()
+    assert record.levelno == logging.INFO
+    assert re.fullmatch(
+        rf'127\.0\.0\.1:{port} - "GET /a HTTP/1\.0" 200 5 \d+\.\d ms', record.getMessage()
+    )
+    assert (record.client, record.clientPort) == ("127.0.0.1", port)
+    assert (record.referer, record.userAgent) == ("http://x/", "me")
+    assert before <= record.created <= time.time()
+    assert 0 < record.seconds < PATIENCE
+
+
+def test_what_made_no_sense(serve: Serve, lines: Lines) -> None:
+    server = serve({}, accessLog=True)
+    with Wire(address(server)) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
+        size = len(wire.response().body)
+    record = lines.one()
+    assert summary(record) == ("", "", 400, size)
+    assert f'"-" 400 {size} ' in record.getMessage()
+
+
+def test_nobody_writes_lines_of_their_own(serve: Serve, lines: Lines) -> None:
+    server = serve({}, accessLog=True)
+    assert get(server, '/"a\\b').status == 404
+    assert '"GET /\\"a\\\\b HTTP/1.1" 404' in lines.one().getMessage()
+
+
+def test_pipelined_answers_in_their_order(serve: Serve, site: Path, lines: Lines) -> None:
+    """Those that are made first wait for those before them."""
+    go = threading.Event()
+
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        assert go.wait(PATIENCE)
+        return {"status": 200, "body": "late"}
+
+    server = serve({"call": call, "staticPaths": {"/files": str(site)}}, accessLog=True)
+    with Wire(address(server)) as wire:
+        wire.send(request("/slow"), request("/files/page.txt"), request("/files/none"))
+        go.set()
+        assert [wire.response().status for _ in range(3)] == [200, 200, 404]
+    assert [record.target for record in lines.next(3)] == [
+        "/slow",
+        "/files/page.txt",
+        "/files/none",
+    ]
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+def test_a_stream_when_it_is_over(serve: Serve, lines: Lines, gzip: bool) -> None:
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "status": 200,
+            "headers": {"Content-Type": "text/plain"},
+            "body": (b"x" * 1000 for _ in range(20)),
+        }
+
+    server = serve(call, accessLog=True)
+    fields = ["Accept-Encoding: gzip"] if gzip else []
+    body = get(server, "/", *fields).body
+    assert len(body) < 1000 if gzip else len(body) == 20_000
+    assert summary(lines.one()) == ("GET", "/", 200, len(body))
+
+
+def test_a_request_with_a_body(serve: Serve, lines: Lines) -> None:
+    server = serve(lambda req: {"status": 200, "body": req["rook.input"].read()}, accessLog=True)
+    with Wire(address(server)) as wire:
+        head = request("/", "Transfer-Encoding: chunked", method="POST")
+        wire.send(head + chunked(b"abc", b"def"))
+        assert wire.response().body == b"abcdef"
+    assert summary(lines.one()) == ("POST", "/", 200, 6)
+
+
+def test_a_websocket_when_it_opens(serve: Serve, lines: Lines) -> None:
+    server = serve({"onWSOpen": lambda ws: None}, accessLog=True)
+    with Client.open(server, "/chat"):
+        assert summary(lines.one()) == ("GET", "/chat", 101, 0)
+
+
+def test_a_client_that_goes_before_its_answer(serve: Serve, lines: Lines) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        asked.set()
+        assert go.wait(PATIENCE)
+        return {"status": 200}
+
+    server = serve(call, accessLog=True)
+    with Wire(address(server)) as wire:
+        wire.send(request("/patience"))
+        assert asked.wait(PATIENCE)
+        wire.reset()
+    while server._core.stats()["connections"]:
+        time.sleep(0.01)
+    go.set()
+    record = lines.one()
+    assert summary(record) == ("GET", "/patience", 0, 0)
+    assert '"GET /patience HTTP/1.1" - 0 ' in record.getMessage()
+
+
+def test_the_time_is_that_of_the_answer(site: Path, lines: Lines) -> None:
+    """Also where Python comes to it much later."""
+    app = {"staticPaths": {"/": str(site)}}
+    with httpuv.startServer("127.0.0.1", 0, app, dispatch="service", accessLog=True) as server:
+        assert get(server, "/page.txt").status == 200
+        answered = time.time()
+        time.sleep(0.2)
+        while not lines.records:
+            httpuv.service(100)
+    assert lines.one().created <= answered
+
+
+def test_a_stuck_python_grows_no_memory(site: Path, lines: Lines) -> None:
+    """Ten thousand answers wait to be told; those beyond are counted, and the count is told."""
+    app = {"staticPaths": {"/": str(site)}}
+    total = 10_300
+    with httpuv.startServer("127.0.0.1", 0, app, dispatch="service", accessLog=True) as server:
+        with Wire(address(server)) as wire:
+            for _ in range(total // 100):
+                wire.send(request("/page.txt") * 100)
+                assert all(wire.response().status == 200 for _ in range(100))
+        while len(lines.records) < 10_000:
+            httpuv.service(100)
+        assert get(server, "/page.txt").status == 200
+        while len(lines.records) < 10_002:
+            httpuv.service(100)
+    told = lines.next(10_002)
+    assert {record.status for record in told[:10_000]} == {200}
+    assert "300 answers are not in the log" in told[-2].getMessage()
+    assert told[-2].levelno == logging.WARNING
+    assert told[-1].target == "/page.txt"
+
+
+def test_on_a_unix_socket(tmp_path: Path, running: threading.Thread, lines: Lines) -> None:
+    path = tmp_path / "socket"
+    with httpuv.startPipeServer(path, 0o077, {}, accessLog=True), Wire(str(path)) as wire:
+        wire.send(request("/"))
+        assert wire.response().status == 404
+        record = lines.one()
+    assert record.client == ""
+    assert record.getMessage().startswith('unix - "GET / HTTP/1.1" 404 ')
+
+
+def test_none_unless_it_is_wanted(serve: Serve, lines: Lines) -> None:
+    logging.getLogger(NAME).setLevel(logging.DEBUG)
+    assert get(serve({}), "/silent").status == 404
+    assert get(serve({}, accessLog=True), "/said").status == 404
+    assert lines.one().target == "/said"
+    assert lines.records == []
+
+
+def test_a_level_that_was_chosen_stays(serve: Serve, lines: Lines) -> None:
+    logger = logging.getLogger(NAME)
+    logger.setLevel(logging.ERROR)
+    server = serve({}, accessLog=True)
+    assert get(server, "/unsaid").status == 404
+    logger.setLevel(logging.INFO)
+    assert get(server, "/said").status == 404
+    assert lines.one().target == "/said"
+
+
+def test_it_must_be_bool() -> None:
+    with pytest.raises(TypeError, match="accessLog must be bool, not str"):
+        httpuv.startServer("127.0.0.1", 0, {}, accessLog="yes")  # type: ignore[arg-type]
+
+
+def test_it_is_seen_where_nobody_has_set_up_logging() -> None:
+    errors = json.loads(
+        run_script("""
+            import contextlib, io, json, urllib.error, urllib.request
+            import httpuv
+
+            errors = io.StringIO()
+            with contextlib.redirect_stderr(errors):
+                app = lambda req: {"status": 200, "body": "hi"}
+                with httpuv.startServer(
+                    "127.0.0.1", 0, app, dispatch="thread", accessLog=True
+                ) as server:
+                    urllib.request.urlopen(f"http://127.0.0.1:{server.getPort()}/a").read()
+                    while "\\n" not in errors.getvalue():
+                        pass
+            print(json.dumps(errors.getvalue()))
+        """)
+    )
+    assert re.fullmatch(
+        r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} 127\.0\.0\.1:\d+ - "GET /a HTTP/1\.1" 200 2 .* ms\n',
+        errors,
+    )
+
+
+def test_the_command(site: Path) -> None:
+    for options in ([], ["--no-access-log"]):
+        arguments = [str(site), "--port", "0", *options]
+        with Script("", *arguments, module="httpuv") as script:
+            port = 0
+            while "Ctrl-C" not in (line := script.error_line()):
+                if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                    port = int(found[1])
+            with Wire(("127.0.0.1", port)) as wire:
+                wire.send(request("/page.txt"))
+                assert wire.response().status == 200
+            if not options:
+                assert '"GET /page.txt HTTP/1.1" 200 10 ' in script.error_line()
+            script.process.send_signal(signal.SIGINT)
+            status, _, errors = script.finish()
+        assert status == 0
+        assert "page.txt" not in errors
