@@ -73,12 +73,8 @@ void Connection::reset() {
 
 void Connection::on_data(std::string_view bytes) {
   if (closing()) return;
-  if (websocket_ != nullptr) {
-    websocket_->on_data(bytes);
-  } else {
-    http_.on_data(bytes);
-  }
-  if (context_.events.size() >= context_.events_at_once) context_.on_many_events();
+  if (websocket_ != nullptr) return websocket_->on_data(bytes);
+  http_.on_data(bytes);
 }
 
 void Connection::on_eof() {

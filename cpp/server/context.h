@@ -41,9 +41,6 @@ struct Context {
   websocket::DeflatePool deflate_pool{};
   websocket::SessionOptions ws_options{};
   std::vector<Event> events{};  // made in this turn, delivered at its end
-  // Unless they are that many before: then, and the application begins while the turn goes on.
-  std::size_t events_at_once = SIZE_MAX;
-  std::function<void()> on_many_events{};
   SlotMap<Connection> connections{};
   std::vector<ConnectionId> broken{};  // a write to them failed in this turn
   bool draining = false;

@@ -17,9 +17,6 @@ constexpr int kMailCheckMs = 2;
 // can be put to sleep and woken; so the loop looks for its answer so long before it sleeps.
 constexpr std::chrono::microseconds kLinger{30};
 
-// With a core to itself the application begins while the loop still reads, after so many events.
-constexpr std::size_t kEventsAtOnce = 8;
-
 // How long a server that stops at once waits for its WebSockets' clients to close their ends.
 constexpr std::int64_t kFarewellMs = 1000;
 
@@ -35,10 +32,6 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
       mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { take_mail(); })) {
   context_.files = &files_;
   context_.on_connection_closed = [this] { on_connection_closed(); };
-  if (uv_available_parallelism() > 1) {
-    context_.events_at_once = kEventsAtOnce;
-    context_.on_many_events = [this] { sink_.deliver(context_.events); };
-  }
   context_.clock.tick();
   context_.ws_options.max_message_bytes = settings.limits.ws_max_message;
   loop.on_wake = [this] { take_mail(); };
