@@ -118,6 +118,10 @@ constexpr PerfectHash kHash = [] {
 
 }  // namespace
 
+std::string_view first_line(std::string_view head) {
+  return head.substr(0, head.find_first_of("\r\n"));
+}
+
 std::string_view field_name(Field field) {
   const auto i = static_cast<std::size_t>(field);
   return i < kCount ? kNames[i] : std::string_view();

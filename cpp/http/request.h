@@ -88,6 +88,9 @@ std::string_view field_name(Field field);
 // kOther when the name is none of ours. `lower_case` must be that.
 Field find_field(std::string_view lower_case);
 
+// That of a head, without its end; all there is of one whose end has not come.
+std::string_view first_line(std::string_view head);
+
 // A part of RequestHead::bytes.
 struct Slice {
   std::uint32_t offset = 0;

@@ -13,6 +13,9 @@
 namespace httpuv::http {
 namespace {
 
+// Of a request that cannot be read, for the log.
+constexpr std::size_t kKeptLine = 1024;
+
 // Room for what most browsers send, in one allocation.
 constexpr std::size_t kUsualFieldCount = 24;
 
@@ -322,7 +325,9 @@ std::string_view RequestParser::error_reason() const {
 }
 
 ParseEvent RequestParser::fail(Refusal refusal) {
+  std::string line(first_line(head_.bytes).substr(0, kKeptLine));
   head_ = RequestHead();
+  head_.bytes = std::move(line);
   body_ = {};
   refusal_ = refusal;
   state_ = State::kFailed;

@@ -51,6 +51,7 @@ class Application::Sink final : public server::EventSink {
  public:
   explicit Sink(Application& application) : application_(application) {}
   void deliver(std::vector<server::Event>& events) override { application_.deliver(events); }
+  void log(server::AccessBatch&& batch) override { application_.log(std::move(batch)); }
   [[nodiscard]] bool idle() const override { return application_.idle(); }
 
  private:
@@ -68,6 +69,14 @@ Application::Application(Callbacks callbacks, const py::dict& constants, server:
 void Application::deliver(std::vector<server::Event>& events) {
   unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
   if (const auto queue = queue_.lock()) queue->push(shared_from_this(), events);
+}
+
+void Application::log(server::AccessBatch&& batch) {
+  const auto queue = queue_.lock();
+  if (queue == nullptr) return;
+  std::vector<server::Event> events;
+  events.emplace_back(server::LogEvent{std::move(batch)});
+  queue->push(shared_from_this(), events);
 }
 
 void Application::ring(int handled) {

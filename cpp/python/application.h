@@ -39,8 +39,8 @@ struct Callbacks {
   // receiver is told by data(bytes), then end() or lost(). `call` runs at once, or at the end.
   pybind11::object open_upload;
   bool call_first = false;
-  // (AccessRecord's members as positional arguments) -> None; None: no access log
-  pybind11::object on_answered;
+  // An object with the methods answered(...) and skipped(count); None: no access log
+  pybind11::object access_log;
 };
 
 class Reply;
@@ -65,7 +65,8 @@ class Application : public std::enable_shared_from_this<Application> {
   server::Server& server() { return server_; }
   Environment& environment() { return environment_; }
 
-  // Runs the callback of one event. Its answers are posted without ringing; the queue rings.
+  // Runs the callback of one event. Its answers are posted without ringing; the queue rings,
+  // unless it is a LogEvent, which has none.
   void handle(server::Event&& event);
   // The loop is told of the answers to so many events, which are handled now.
   void ring(int handled);
@@ -129,9 +130,10 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsDroppedEvent&& event);
   void on_event(server::WsLastEvent&& event);
   void on_event(server::WsCloseEvent&& event);
-  void on_event(server::AnsweredEvent&& event);
+  void on_event(server::LogEvent&& event);
 
   void deliver(std::vector<server::Event>& events);
+  void log(server::AccessBatch&& batch);
   [[nodiscard]] bool idle() const { return unhandled_.load(std::memory_order_relaxed) == 0; }
 
   pybind11::dict environment_of(server::Envelope& envelope);

@@ -89,12 +89,12 @@ PYBIND11_MODULE(_core, m) {
                        py::object on_error, py::object convert, const py::dict& environ,
                        const py::dict& limits, py::object on_ws_open,
                        const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
-                       bool gzip, py::object open_upload, bool call_first, py::object on_answered) {
+                       bool gzip, py::object open_upload, bool call_first, py::object access_log) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
                            std::move(on_error), std::move(convert), std::move(open_upload),
-                           call_first, std::move(on_answered)},
+                           call_first, std::move(access_log)},
                  environ, limits, allowed_hosts, websocket, gzip);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
@@ -102,7 +102,7 @@ PYBIND11_MODULE(_core, m) {
            py::arg("on_ws_open") = py::none(),
            py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict(),
            py::arg("gzip") = true, py::arg("open_upload") = py::none(),
-           py::arg("call_first") = false, py::arg("on_answered") = py::none())
+           py::arg("call_first") = false, py::arg("access_log") = py::none())
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime") = py::none())

@@ -53,7 +53,7 @@ struct Queue::Run {
       settle();
       owing = application;
     }
-    ++owed;
+    if (!std::holds_alternative<server::LogEvent>(task.event)) ++owed;
     owing->handle(std::move(task.event));
     if (owed >= kAnswersPerRing) settle();
   }

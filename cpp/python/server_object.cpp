@@ -60,7 +60,7 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
   settings.abilities.stream_body = !callbacks.open_upload.is_none();
   settings.gzip = gzip;
-  settings.access_log = !callbacks.on_answered.is_none();
+  settings.access_log = !callbacks.access_log.is_none();
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
   settings.allowed_hosts = allowed_hosts;
   // Here, where the GIL keeps Python from changing the environment meanwhile.

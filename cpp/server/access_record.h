@@ -1,5 +1,5 @@
-// One line of the access log before it is one: a request and what became of it. Plain owned data,
-// made on the loop thread and moved to the application.
+// Lines of the access log before they are any: requests and what became of them. Plain owned data,
+// made on the loop thread and moved to the application, all of one turn at a time.
 #pragma once
 
 #include <atomic>
@@ -9,43 +9,71 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace httpuv::server {
 
-// Counts for one among the records that the application has not been told, as long as it lives.
-class UntoldRecord {
- public:
-  UntoldRecord() = default;
-  explicit UntoldRecord(std::shared_ptr<std::atomic<std::size_t>> count)
-      : count_(std::move(count)) {
-    count_->fetch_add(1, std::memory_order_relaxed);
-  }
-  UntoldRecord(UntoldRecord&&) = default;
-  UntoldRecord& operator=(UntoldRecord&&) = default;
-  ~UntoldRecord() {
-    if (count_ != nullptr) count_->fetch_sub(1, std::memory_order_relaxed);
-  }
-
- private:
-  std::shared_ptr<std::atomic<std::size_t>> count_;
-};
-
 struct AccessRecord {
-  using Clock = std::chrono::system_clock;
-
   std::string remote_address;
   int remote_port = 0;
-  std::string method;  // "": the head could not be read
-  std::string target;  // as sent
-  int minor_version = 1;
+  std::string request;  // its first line, as far as it made sense
   std::string referer;
   std::string user_agent;
   int status = 0;           // 0: the connection ended before an answer
   std::uint64_t bytes = 0;  // of the body, handed to the system or still waiting for it
-  Clock::time_point begun;
-  Clock::time_point ended;
-  std::size_t skipped = 0;  // records before this one that nobody was told
-  UntoldRecord untold;
+  std::chrono::steady_clock::time_point begun;
+  std::chrono::steady_clock::duration took{};
+  std::chrono::system_clock::time_point ended;
+};
+
+// What the application has not been told: bounded, and what is left out is counted. Any thread.
+struct AccessBacklog {
+  static constexpr std::size_t kMost = std::size_t{8} * 1024 * 1024;
+
+  std::atomic<std::size_t> bytes{0};    // of the records that wait for it
+  std::atomic<std::size_t> skipped{0};  // records that it was spared
+};
+
+// The records of one turn. They count for the backlog until they are destroyed.
+class AccessBatch {
+ public:
+  explicit AccessBatch(std::shared_ptr<AccessBacklog> backlog) : backlog_(std::move(backlog)) {}
+  AccessBatch(AccessBatch&& other) noexcept
+      : records_(std::move(other.records_)),
+        backlog_(std::move(other.backlog_)),
+        bytes_(std::exchange(other.bytes_, 0)) {}
+  AccessBatch& operator=(AccessBatch&& other) noexcept {
+    std::swap(records_, other.records_);
+    std::swap(backlog_, other.backlog_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~AccessBatch() {
+    if (bytes_ > 0) backlog_->bytes.fetch_sub(bytes_, std::memory_order_relaxed);
+  }
+
+  // Skips it if too much waits already.
+  void add(AccessRecord&& record) {
+    const std::size_t bytes = sizeof record + record.remote_address.size() + record.request.size() +
+                              record.referer.size() + record.user_agent.size();
+    if (backlog_->bytes.load(std::memory_order_relaxed) + bytes > AccessBacklog::kMost) {
+      backlog_->skipped.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    backlog_->bytes.fetch_add(bytes, std::memory_order_relaxed);
+    bytes_ += bytes;
+    records_.push_back(std::move(record));
+  }
+
+  // The same backlog, and no record.
+  [[nodiscard]] AccessBatch next() const { return AccessBatch(backlog_); }
+  [[nodiscard]] const std::vector<AccessRecord>& records() const { return records_; }
+  [[nodiscard]] const std::shared_ptr<AccessBacklog>& backlog() const { return backlog_; }
+
+ private:
+  std::vector<AccessRecord> records_;
+  std::shared_ptr<AccessBacklog> backlog_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace httpuv::server

@@ -6,48 +6,38 @@
 
 namespace httpuv::server {
 
-namespace {
+using Steady = std::chrono::steady_clock;
 
-constexpr std::size_t kMostUntold = 10'000;
+void AccessTrail::opened(const http::RequestHead& head) {
+  opened(http::first_line(head.bytes), 0);
+  open_.back().referer = head.get(http::Field::kReferer);
+  open_.back().user_agent = head.get(http::Field::kUserAgent);
+}
 
-}  // namespace
-
-void AccessTrail::opened(const http::RequestHead* head) {
-  auto record = std::make_unique<AccessRecord>();
-  record->begun = AccessRecord::Clock::now();
-  if (head != nullptr) {
-    record->method = head->view(head->method);
-    record->target = head->view(head->target);
-    record->minor_version = head->minor_version;
-    record->referer = head->get(http::Field::kReferer);
-    record->user_agent = head->get(http::Field::kUserAgent);
-  }
-  open_.push_back(std::move(record));
+void AccessTrail::opened(std::string_view first_line, std::int64_t waited_ms) {
+  AccessRecord& record = open_.emplace_back();
+  record.request = first_line;
+  record.begun = Steady::now() - std::chrono::milliseconds(waited_ms);
 }
 
 void AccessTrail::answered(int status, std::uint64_t bytes) {
-  open_.front()->status = status;
-  open_.front()->bytes = bytes;
+  open_.front().status = status;
+  open_.front().bytes = bytes;
 }
 
 void AccessTrail::sent(std::uint64_t bytes) {
-  open_.front()->bytes += bytes;
+  open_.front().bytes += bytes;
 }
 
 void AccessTrail::closed() {
-  std::unique_ptr<AccessRecord> record = std::move(open_.front());
+  AccessRecord record = std::move(open_.front());
   open_.erase(open_.begin());
-  if (context_.untold->load(std::memory_order_relaxed) >= kMostUntold) {
-    ++context_.skipped_records;
-    return;
-  }
   const net::Peer& peer = connection_.stream().peer();
-  record->remote_address = peer.address;
-  record->remote_port = peer.port;
-  record->ended = AccessRecord::Clock::now();
-  record->skipped = std::exchange(context_.skipped_records, 0);
-  record->untold = UntoldRecord(context_.untold);
-  context_.events.emplace_back(AnsweredEvent{connection_.id(), std::move(record)});
+  record.remote_address = peer.address;
+  record.remote_port = peer.port;
+  record.took = Steady::now() - record.begun;
+  record.ended = std::chrono::system_clock::now();
+  context_.answered.add(std::move(record));
 }
 
 void AccessTrail::ended() {

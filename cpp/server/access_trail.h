@@ -1,15 +1,14 @@
 // What the access log is to say about the requests of one connection, in the order in which their
-// answers leave. A record goes to the application as an event; with more of these untold than
-// kMostUntold the next ones are only counted: an application that is stuck grows no memory.
-//
-// Loop thread only; a member of an HttpSession whose server keeps an access log. Never fails.
+// answers leave. Loop thread only; a member of an HttpSession whose server keeps an access log.
+// Never fails.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "http/request.h"
+#include "server/access_record.h"
 #include "server/context.h"
 
 namespace httpuv::server {
@@ -21,8 +20,9 @@ class AccessTrail {
   AccessTrail(Context& context, Connection& connection)
       : context_(context), connection_(connection) {}
 
-  // A request begins; null: its head could not be read.
-  void opened(const http::RequestHead* head);
+  // A request begins, or one that could not be read and was waited for for so long.
+  void opened(const http::RequestHead& head);
+  void opened(std::string_view first_line, std::int64_t waited_ms);
 
   // The answer to the oldest one: its head leaves, then more of its body, then it is over.
   void answered(int status, std::uint64_t bytes);
@@ -34,7 +34,7 @@ class AccessTrail {
  private:
   Context& context_;
   Connection& connection_;
-  std::vector<std::unique_ptr<AccessRecord>> open_;
+  std::vector<AccessRecord> open_;
 };
 
 }  // namespace httpuv::server

@@ -2,7 +2,6 @@
 // handed out.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +24,7 @@
 namespace httpuv::server {
 
 class Connection;
+class Publications;
 class StaticFiles;
 
 struct Context {
@@ -34,6 +34,7 @@ struct Context {
   Counters& counters;
 
   StaticFiles* files = nullptr;
+  Publications* publications = nullptr;
   Envelopes envelopes{};
   Outbox outbox{};
   DateClock clock{};
@@ -44,9 +45,7 @@ struct Context {
   SlotMap<Connection> connections{};
   std::vector<ConnectionId> broken{};  // a write to them failed in this turn
   bool draining = false;
-  // Of the access log: records on their way to the application, and those that it was spared.
-  std::shared_ptr<std::atomic<std::size_t>> untold = std::make_shared<std::atomic<std::size_t>>(0);
-  std::size_t skipped_records = 0;
+  AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};
 
   // Whether the application may be handed one more request with a body of that size.

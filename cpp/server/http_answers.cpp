@@ -165,7 +165,7 @@ void HttpSession::next_answers() {
                           : write_answer(exchange, *parked.head, std::move(parked.body));
     close_exchange(keep);
   }
-  if (state_ != State::kOpen) return;
+  if (state_ != State::kOpen || connection_.closing()) return;
   if (upgrade_ == Upgrade::kWaiting && exchanges_.is_front(exchanges_.back())) {
     return upgrade_to_websocket(exchanges_.back());
   }

@@ -142,7 +142,7 @@ void HttpSession::on_head() {
   context_.counters.requests.add();
 
   Exchange& exchange = exchanges_.open();
-  if (trail_ != nullptr) trail_->opened(&head_);
+  if (trail_ != nullptr) trail_->opened(head_);
   current_ = exchange.sequence;
   exchange.minor_version = head_.minor_version;
   exchange.is_head = head_.is_head;
@@ -212,7 +212,10 @@ void HttpSession::refuse(int status) {
   // The request being read gets the answer; without one (its head is what was broken) a new
   // exchange does, so that requests before it are answered first.
   const bool of_a_request = reading_request_ || body_ != nullptr;
-  if (!of_a_request && trail_ != nullptr) trail_->opened(nullptr);
+  if (!of_a_request && trail_ != nullptr) {
+    const std::int64_t since = head_started_ == 0 ? context_.loop.now_ms() : head_started_;
+    trail_->opened(parser_.read_line(), context_.loop.now_ms() - since);
+  }
   Exchange* exchange = of_a_request ? current() : &exchanges_.open();
   reading_request_ = false;
   body_.reset();

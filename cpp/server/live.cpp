@@ -29,8 +29,9 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
       context_{loop, settings, settings.limits, counters},
       files_(context_),
       publications_(context_),
-      mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { take_mail(); })) {
+      mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { tick(); })) {
   context_.files = &files_;
+  context_.publications = &publications_;
   context_.on_connection_closed = [this] { on_connection_closed(); };
   context_.clock.tick();
   context_.ws_options.max_message_bytes = settings.limits.ws_max_message;
@@ -58,6 +59,7 @@ void Server::Live::run() {
   context_.loop.run();
   // What the last turn made: nobody is left to answer, but the application is told.
   if (!context_.events.empty()) sink_.deliver(context_.events);
+  log();
 }
 
 void Server::Live::accept(net::Accepted&& accepted) {
@@ -96,6 +98,13 @@ void Server::Live::take_mail() {
   }
   write_out();
   if (!sink_.idle()) watch_mail();
+}
+
+// The application is at work: what it has published is not gathered for longer.
+void Server::Live::tick() {
+  take_mail();
+  publications_.send();
+  write_out();
 }
 
 // Looks by itself as long as the application is at work.
@@ -150,7 +159,14 @@ std::size_t Server::Live::hand_over() {
   write_out();
   const std::size_t events = context_.events.size();
   if (events > 0) sink_.deliver(context_.events);
+  log();
   return events;
+}
+
+void Server::Live::log() {
+  if (!context_.answered.records().empty()) {
+    sink_.log(std::exchange(context_.answered, context_.answered.next()));
+  }
 }
 
 // What each command does. A connection that has gone makes its commands do nothing.

@@ -35,12 +35,14 @@ class Server::Live final : private net::DeadlineOwner {
 
   void accept(net::Accepted&& accepted);
   void take_mail();
+  void tick();
   void watch_mail();
   void close_broken();
   void end_turn();
   void await_answer();
   void write_out();
   std::size_t hand_over();  // how many events
+  void log();
   void carry_out(Command&& command);
   static void answer_late(Command& command);
   void stop(std::int64_t grace_ms);

@@ -154,15 +154,15 @@ struct WsCloseEvent {
   bool clean = false;
 };
 
-// A request is over, where an access log is kept.
-struct AnsweredEvent {
-  ConnectionId id;
-  std::unique_ptr<AccessRecord> record;
+// Requests that are over, where an access log is kept. Nothing is answered to it.
+struct LogEvent {
+  AccessBatch batch;
+  ConnectionId id{UINT32_MAX, UINT32_MAX};  // nobody's
 };
 
 using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEvent,
                            StreamTakenEvent, WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent,
-                           WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent, AnsweredEvent>;
+                           WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent, LogEvent>;
 
 // The connection that an event is about.
 ConnectionId connection_of(const Event& event);
@@ -173,6 +173,8 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void deliver(std::vector<Event>& events) = 0;
+  // The same for what is only to be logged: it does not keep the application from being idle().
+  virtual void log(AccessBatch&& batch) = 0;
   // Whether all that was delivered has been handled.
   [[nodiscard]] virtual bool idle() const = 0;
 };

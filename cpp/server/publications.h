@@ -2,8 +2,9 @@
 // subscriber, which costs a subscriber little more than a single one does.
 //
 // They are gathered as long as more are likely to come, and never for long: until a turn of the
-// loop brings nothing new while the application is idle, or for kMostMs. Whoever is to say
-// something else to a socket has them sent first, so the application's order is kept.
+// loop brings nothing new while the application is idle, or it has been at work for a while
+// (Live::tick()), or for kMostMs. Whoever is to say something else to a socket has them sent first,
+// so the application's order is kept.
 // Loop thread only; a member of the running server. Never fails.
 #pragma once
 

@@ -95,7 +95,9 @@ void WebSocketSession::publish(Context& context, const std::vector<WsPublish>& m
   std::vector<SharedOutgoing> all;
   all.reserve(messages.size());
   for (const WsPublish& each : messages) all.push_back(outgoing(context, each, subscribers));
-  const SharedBytes together = joined(all, std::min(kJoin, context.limits.ws_max_queue));
+  // One subscriber's may be gathered with what else it gets.
+  const SharedBytes together =
+      subscribers.size() == 1 ? nullptr : joined(all, std::min(kJoin, context.limits.ws_max_queue));
   for (WebSocketSession* subscriber : subscribers) subscriber->send_published(all, together);
 }
 
@@ -115,10 +117,9 @@ void WebSocketSession::send_published(const std::vector<SharedOutgoing>& all,
                                       const SharedBytes& together) {
   if (!may_send()) return;
   // The usual case: the peer has read all before, and gets the same bytes as all others.
-  if (together != nullptr && session_.deflate_window_bits() == 0 && backlog_ == nullptr &&
-      !connection_.stream().busy()) {
+  if (together != nullptr && session_.deflate_window_bits() == 0 && backlog_ == nullptr) {
     context_.outbox.flush(connection_);
-    return connection_.write_shared({}, *together, together);
+    if (!connection_.stream().busy()) return connection_.write_shared({}, *together, together);
   }
   for (const SharedOutgoing& each : all) {
     if (may_send() && make_room(each->message.payload_size())) enqueue(each);

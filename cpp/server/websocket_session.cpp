@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/connection.h"
+#include "server/publications.h"
 #include "server/websocket_backlog.h"
 
 namespace httpuv::server {
@@ -76,6 +77,7 @@ void WebSocketSession::read(std::string_view input) {
 
 // Close came, or nonsense. What came before it shall be answered before we close.
 void WebSocketSession::last_word() {
+  context_.publications->send();
   concluding_ = true;
   if (session_.close_sent() || unread_ == 0) return conclude();
   context_.events.emplace_back(WsLastEvent{connection_.id()});

@@ -71,8 +71,8 @@ class Server:
         # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
         open_upload: Callable[[dict[str, Any], Upload], object] | None = None,
         call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
-        # Called for every answer: see httpuv.access. None: there is no access log.
-        on_answered: Callable[..., None] | None = None,
+        # An httpuv.access.AccessLog. None: nobody is told of answers.
+        access_log: object = None,
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""

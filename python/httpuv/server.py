@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from . import _core, registry, request, upload, websocket
 from ._checks import check_int, check_seconds
-from .access import access_log
+from .access import AccessLog
 from .app import normalize_app
 from .asyncapp import Answers
 from .dispatch import tasks
@@ -140,7 +140,7 @@ class Server:
             gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
-            on_answered=access_log() if accessLog else None,
+            access_log=AccessLog() if accessLog else None,
         )
 
     def _ws_opener(self) -> Callable[[_core.Socket, dict[str, Any], str], object] | None:

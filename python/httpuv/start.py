@@ -102,9 +102,13 @@ def startServer(
         accessLog: Whether each answer, static ones too, is logged with its client, request, status,
             bytes of body and time, by ``logging.getLogger("httpuv.access")`` at level INFO; where
             nobody has set up logging, to standard error. The records have these as attributes, too:
-            ``client``, ``clientPort``, ``method``, ``target``, ``status`` (0: the connection ended
-            before), ``size``, ``seconds``, ``referer``, ``userAgent``. It is written where the
-            callbacks run, with the time of the answer, and never holds up one.
+            ``client``, ``clientPort``, ``request`` (its first line), ``method``, ``target``,
+            ``status`` (0: the connection ended before), ``size``, ``seconds``, ``referer``,
+            ``userAgent``; what could end a line or its quotes is escaped in all of them. Bytes and
+            time are those of the answer as it was handed to the system; a client may still have
+            left in the middle of it. It is logged where the callbacks run, so handlers that are
+            slow hold up callbacks; see :class:`logging.handlers.QueueHandler`. What waits to be
+            logged is bounded by 8 MiB, beyond which answers are only counted.
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -176,13 +180,20 @@ def runServer(
             DeprecationWarning,
             stacklevel=2,
         )
-    with startServer(host, port, app, dispatch="service", **options) as server:
-        run_until_stopped(server)
+    run_until_stopped(startServer(host, port, app, dispatch="service", **options))
 
 
 def run_until_stopped(server: Server) -> None:
-    """Run callbacks until interrupted or until the server is stopped."""
-    server._dispatcher.source.serve(None, until=lambda: not server.isRunning())
+    """Run callbacks until interrupted or until the server is stopped; stop it."""
+    source = server._dispatcher.source
+    try:
+        with server:
+            source.serve(None, until=lambda: not server.isRunning())
+    finally:
+        # What it said last. Others may share the queue, so not until that is empty.
+        left = source.queue.pending()
+        while left > 0 and (ran := source.queue.run(0.0, left)) > 0:
+            left -= ran
 
 
 def stopServer(server: Server) -> None:

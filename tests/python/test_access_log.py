@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from support import PATIENCE, Script, Wire, address, chunked, get, request, run_
 from ws_support import Client
 
 NAME = "httpuv.access"
+MIB = 1 << 20
 
 
 class Lines(logging.Handler):
@@ -114,14 +117,22 @@ def test_what_made_no_sense(serve: Serve, lines: Lines) -> None:
         wire.send(b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
         size = len(wire.response().body)
     record = lines.one()
-    assert summary(record) == ("", "", 400, size)
-    assert f'"-" 400 {size} ' in record.getMessage()
+    assert summary(record) == ("GET", "/", 400, size)
+    assert f'"GET / HTTP/1.1" 400 {size} ' in record.getMessage()
+    with Wire(address(server)) as wire:
+        wire.send(b"\x16\x03\x01\x02")  # TLS
+        size = len(wire.response().body)
+    assert f'"-" 400 {size} ' in lines.one().getMessage()
 
 
 def test_nobody_writes_lines_of_their_own(serve: Serve, lines: Lines) -> None:
     server = serve({}, accessLog=True)
-    assert get(server, '/"a\\b').status == 404
-    assert '"GET /\\"a\\\\b HTTP/1.1" 404' in lines.one().getMessage()
+    fields = ["Referer: \x85a\x9b2J\tb", 'User-Agent: x" "y']
+    assert get(server, '/"a\\b', *fields).status == 404
+    record = lines.one()
+    assert '"GET /\\"a\\\\b HTTP/1.1" 404' in record.getMessage()
+    assert (record.request, record.target) == ('GET /\\"a\\\\b HTTP/1.1', '/\\"a\\\\b')
+    assert (record.referer, record.userAgent) == ("\\x85a\\x9b2J\\tb", 'x\\" \\"y')
 
 
 def test_pipelined_answers_in_their_order(serve: Serve, site: Path, lines: Lines) -> None:
@@ -208,25 +219,42 @@ def test_the_time_is_that_of_the_answer(site: Path, lines: Lines) -> None:
     assert lines.one().created <= answered
 
 
-def test_a_stuck_python_grows_no_memory(site: Path, lines: Lines) -> None:
-    """Ten thousand answers wait to be told; those beyond are counted, and the count is told."""
+def test_a_stuck_python_grows_no_memory(lines: Lines) -> None:
+    """At most 8 MiB wait to be told; what is beyond that is counted, and the count is told."""
+    target, total = "/" + "x" * 90_000, 300
+    with httpuv.startServer("127.0.0.1", 0, {}, dispatch="service", accessLog=True) as server:
+        for _ in range(total):
+            assert get(server, target).status == 404
+        while httpuv.runNow():
+            pass
+    said = lines.next(len(lines.records))
+    told = [record for record in said if record.levelno == logging.INFO]
+    [warning] = [record for record in said if record.levelno != logging.INFO]
+    assert {record.target for record in told} == {target}
+    assert 80 <= len(told) <= 8 * MIB // len(target)
+    assert warning.levelno == logging.WARNING
+    assert f"{total - len(told)} answers are not in the log" in warning.getMessage()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what /proc says")
+def test_what_waits_to_be_told_keeps_nobody_awake(site: Path, lines: Lines) -> None:
+    """A record wants no answer, so the I/O thread sleeps as if there was none."""
+
+    def switches() -> int:
+        count = 0
+        for task in Path("/proc/self/task").iterdir():
+            if (task / "comm").read_text().strip() == "httpuv":
+                status = (task / "status").read_text()
+                count += int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.M)[0])
+        return count
+
     app = {"staticPaths": {"/": str(site)}}
-    total = 10_300
     with httpuv.startServer("127.0.0.1", 0, app, dispatch="service", accessLog=True) as server:
-        with Wire(address(server)) as wire:
-            for _ in range(total // 100):
-                wire.send(request("/page.txt") * 100)
-                assert all(wire.response().status == 200 for _ in range(100))
-        while len(lines.records) < 10_000:
-            httpuv.service(100)
         assert get(server, "/page.txt").status == 200
-        while len(lines.records) < 10_002:
-            httpuv.service(100)
-    told = lines.next(10_002)
-    assert {record.status for record in told[:10_000]} == {200}
-    assert "300 answers are not in the log" in told[-2].getMessage()
-    assert told[-2].levelno == logging.WARNING
-    assert told[-1].target == "/page.txt"
+        before = switches()
+        assert before > 0
+        time.sleep(0.3)
+        assert switches() - before < 30
 
 
 def test_on_a_unix_socket(tmp_path: Path, running: threading.Thread, lines: Lines) -> None:
@@ -255,6 +283,90 @@ def test_a_level_that_was_chosen_stays(serve: Serve, lines: Lines) -> None:
     logger.setLevel(logging.INFO)
     assert get(server, "/said").status == 404
     assert lines.one().target == "/said"
+
+
+@pytest.mark.parametrize("dispatch", ["thread", 4])
+def test_wherever_the_callbacks_run(dispatch: Any, lines: Lines) -> None:
+    app = {"call": lambda req: {"status": 200, "body": "x"}}
+    options: dict[str, Any] = {"dispatch": dispatch, "accessLog": True}
+    with httpuv.startServer("127.0.0.1", 0, app, **options) as server:
+        for number in range(50):
+            assert get(server, f"/{number}").status == 200
+        assert sorted(int(record.target[1:]) for record in lines.next(50)) == list(range(50))
+
+
+def test_a_body_that_is_too_long_or_too_slow(serve: Serve, lines: Lines) -> None:
+    limits = httpuv.Limits(max_body_bytes=10, header_timeout=0.2, body_timeout=0.2)
+    server = serve(lambda req: {"status": 200}, limits=limits, accessLog=True)
+    for data, status, line, at_least in [
+        (request("/long", "Content-Length: 11", method="POST"), 413, "POST /long HTTP/1.1", 0),
+        (request("/late", "Content-Length: 9", method="POST"), 408, "POST /late HTTP/1.1", 0.2),
+        (b"GET /head HTTP/1.1\r\nHost:", 408, "GET /head HTTP/1.1", 0.2),
+    ]:
+        with Wire(address(server)) as wire:
+            wire.send(data)
+            assert wire.response().status == status
+        record = lines.one()
+        assert (record.request, record.status) == (line, status)
+        assert at_least <= record.seconds < PATIENCE
+
+
+def test_a_stream_that_fails(serve: Serve, lines: Lines) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"abc"
+        raise ValueError("as intended")
+
+    server = serve(lambda req: {"status": 200, "body": pieces()}, accessLog=True)
+    with Wire(address(server)) as wire, contextlib.suppress(EOFError, ConnectionResetError):
+        wire.send(request("/"))
+        wire.response()
+        pytest.fail("the connection was not cut")
+    assert summary(lines.one()) == ("GET", "/", 200, 3)
+
+
+def test_what_is_cut_off_when_the_server_stops(lines: Lines) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        asked.set()
+        assert go.wait(PATIENCE)
+        return {"status": 200}
+
+    with (
+        httpuv.startServer("127.0.0.1", 0, call, dispatch="thread", accessLog=True) as server,
+        Wire(address(server)) as wire,
+    ):
+        wire.send(request("/first"), request("/second"))
+        assert asked.wait(PATIENCE)
+        threading.Timer(0.1, go.set).start()
+        server.stop()
+    assert [summary(each) for each in lines.next(2)] == [
+        ("GET", "/first", 0, 0),
+        ("GET", "/second", 0, 0),
+    ]
+
+
+def test_what_run_server_answered_last_is_logged() -> None:
+    output = run_script("""
+        import contextlib, sys, threading, urllib.request
+        import httpuv
+
+        def call(req):
+            httpuv.interrupt()
+            return {"status": 200, "body": "bye"}
+
+        def ask():
+            print(urllib.request.urlopen(f"http://127.0.0.1:{port}/last").read().decode())
+
+        port = httpuv.randomPort()
+        asking = threading.Timer(0.3, ask)
+        asking.start()
+        with contextlib.redirect_stderr(sys.stdout):
+            httpuv.runServer("127.0.0.1", port, call, accessLog=True)
+            asking.join()
+    """)
+    assert "bye" in output
+    assert re.search(r'"GET /last HTTP/1\.1" 200 3 ', output)
 
 
 def test_it_must_be_bool() -> None:

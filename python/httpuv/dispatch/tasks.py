@@ -116,7 +116,11 @@ class _Job:
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         if sys.version_info >= (3, 12):
-            self.task = asyncio.Task(self.coroutine, loop=loop, eager_start=True)
+            try:
+                self.task = asyncio.Task(self.coroutine, loop=loop, eager_start=True)
+            except BaseException:  # SystemExit and its like, in its first step
+                self.drop()
+                raise
         else:
             self.task = loop.create_task(self.coroutine)
         if not self.task.done():

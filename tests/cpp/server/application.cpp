@@ -34,6 +34,14 @@ void TestSink::deliver(std::vector<Event>& events) {
   arrived_.notify_one();
 }
 
+void TestSink::log(AccessBatch&& batch) {
+  {
+    const std::lock_guard lock(mutex_);
+    events_.emplace_back(LogEvent{std::move(batch)});
+  }
+  arrived_.notify_one();
+}
+
 bool TestSink::idle() const {
   const std::lock_guard lock(mutex_);
   return events_.empty();

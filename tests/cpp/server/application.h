@@ -20,6 +20,7 @@ namespace httpuv::server {
 class TestSink final : public EventSink {
  public:
   void deliver(std::vector<Event>& events) override;
+  void log(AccessBatch&& batch) override;
   [[nodiscard]] bool idle() const override;
 
   // Waits for an event; false when `close()` was called and none is left.

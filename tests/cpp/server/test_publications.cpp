@@ -1,0 +1,61 @@
+// When published messages are sent: without a socket, since to nobody.
+#include <memory>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "server/connection.h"
+#include "server/publications.h"
+
+namespace httpuv::server {
+namespace {
+
+struct Fixture {
+  Settings settings{};
+  Counters counters{};
+  int error = 0;
+  std::unique_ptr<net::Loop> loop = net::Loop::create(&error);
+  Context context{*loop, settings, settings.limits, counters};
+  Publications publications{context};
+
+  void add(const std::string& topic, std::size_t size = 1) {
+    publications.add({topic, true, true, std::string(size, 'x')});
+  }
+};
+
+constexpr bool kEvents = true, kQuiet = false, kIdle = true, kAtWork = false;
+
+TEST_CASE_FIXTURE(Fixture, "Publications: gathered until a turn is quiet and nobody at work") {
+  CHECK_FALSE(publications.end_turn(kQuiet, kIdle));  // nothing is there
+  add("a");
+  CHECK_FALSE(publications.end_turn(kEvents, kIdle));
+  CHECK_FALSE(publications.end_turn(kEvents, kAtWork));
+  CHECK_FALSE(publications.end_turn(kQuiet, kAtWork));
+  add("a");
+  CHECK(publications.end_turn(kQuiet, kIdle));
+  CHECK_FALSE(publications.end_turn(kQuiet, kIdle));
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "Publications: another topic sends what was gathered, and waits itself") {
+  add("a");
+  add("b");
+  CHECK(publications.end_turn(kQuiet, kIdle));
+}
+
+TEST_CASE_FIXTURE(Fixture, "Publications: as much as one write should carry goes at once") {
+  add("a", 64 * 1024 - 1);
+  CHECK_FALSE(publications.end_turn(kEvents, kIdle));
+  add("a", 1);
+  CHECK_FALSE(publications.end_turn(kQuiet, kIdle));  // gone
+}
+
+TEST_CASE_FIXTURE(Fixture, "Publications: what is idle for ever does not stop the loop") {
+  add("a");
+  CHECK_FALSE(publications.end_turn(kEvents, kIdle));  // asks for another turn
+  loop->finish();
+  loop->run();
+}
+
+}  // namespace
+}  // namespace httpuv::server
