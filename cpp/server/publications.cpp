@@ -25,9 +25,10 @@ void Publications::add(WsPublish&& message) {
 
 void Publications::send() {
   if (messages_.empty()) return;
-  WebSocketSession::publish(context_, messages_);
-  messages_.clear();
+  // Out of reach: who is closed for not reading may say its last word, which comes back here.
+  const std::vector<WsPublish> messages = std::exchange(messages_, {});
   bytes_ = 0;
+  WebSocketSession::publish(context_, messages);
 }
 
 bool Publications::end_turn(bool brought_events, bool application_idle) {

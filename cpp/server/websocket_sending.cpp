@@ -17,8 +17,9 @@ constexpr std::size_t kCompressHere = 32 * 1024;
 // Frames up to here are gathered with others; larger ones go out by themselves.
 constexpr std::size_t kGather = 16 * 1024;
 
-// Published messages up to here are joined for all subscribers at once.
-constexpr std::size_t kJoin = 64 * 1024;
+// Published messages up to here are joined for all subscribers at once: what is gathered, with its
+// headers.
+constexpr std::size_t kJoin = 128 * 1024;
 
 }  // namespace
 

@@ -13,7 +13,19 @@ import httpuv
 import pytest
 from conftest import Serve
 from support import Script
-from ws_support import BINARY, PING, PONG, TEXT, Client, Watch, Watched, handshake, inflated
+from ws_support import (
+    BINARY,
+    PING,
+    PONG,
+    TEXT,
+    Client,
+    Watch,
+    Watched,
+    close_frame,
+    frame,
+    handshake,
+    inflated,
+)
 
 MIB = 1 << 20
 
@@ -257,6 +269,25 @@ def test_a_slow_subscriber_harms_nobody(serve: Serve) -> None:
         server.publish("t", "still here")
         assert fast.message() == other.message() == "still here"
         slow.end()
+
+
+def test_a_last_word_that_is_heard_while_publishing(serve: Serve) -> None:
+    """Closed for not reading, a socket is read once more - and its Close found - in the middle."""
+    watch = Watch()
+    limits = httpuv.Limits(ws_queue_bytes=2 * MIB, ws_unread_bytes=1024, ws_close_timeout=0.2)
+    server = serve({"onWSOpen": watch}, limits=limits)
+    with subscribers(server, watch, 2) as [(slow, slow_ws), (fast, fast_ws)]:
+        slow_ws.ws.__aiter__()  # keeps the messages, so that the socket is not read after two
+        slow.send(frame(TEXT, "x" * 1000) * 4 + close_frame())
+        slow_ws.until("message")
+        for watched in (slow_ws, fast_ws):
+            watched.ws.subscribe("t")
+        for number in range(32):
+            server.publish("t", bytes([number]) * MIB)
+            assert fast.message() == bytes([number]) * MIB
+        assert slow_ws.until("close")
+        server.publish("t", "still here")
+        assert fast.message() == "still here"
 
 
 @pytest.mark.parametrize("policy", ["drop", "callback"])
