@@ -238,7 +238,7 @@ void HttpSession::refuse(int status) {
 
 void HttpSession::route(Exchange& exchange) {
   if (!host_allowed(context_.settings.allowed_hosts, head_)) {
-    return answer_early(exchange, 403, "this server does not go by that name");
+    return answer_early(exchange, 403, "this server does not go by that name, see allowedHosts");
   }
   if (wants_websocket()) {
     upgrade_ = Upgrade::kWanted;

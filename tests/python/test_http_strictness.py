@@ -279,7 +279,10 @@ def test_allowed_hosts(serve: Serve) -> None:
         assert fetch(address(server), request(host=host)).status == 200
     for host in ("evil.example", "", "localhost.evil.example", "xlocalhost", "127.0.0.1.nip.io"):
         response = fetch(address(server), request(host=host))
-        assert (response.status, response.body) == (403, b"this server does not go by that name")
+        assert (response.status, response.body) == (
+            403,
+            b"this server does not go by that name, see allowedHosts",
+        )
     assert fetch(address(server), request("http://evil.example/")).status == 403
     any_host = serve(echo, allowedHosts=["*"])
     assert fetch(address(any_host), request(host="evil.example")).status == 200
