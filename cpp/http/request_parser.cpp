@@ -324,8 +324,12 @@ std::string_view RequestParser::error_reason() const {
   return reinterpret_cast<const llhttp_t*>(llhttp_)->reason;
 }
 
+std::string_view RequestParser::read_line() const {
+  return first_line(head_.bytes).substr(0, kKeptLine);
+}
+
 ParseEvent RequestParser::fail(Refusal refusal) {
-  std::string line(first_line(head_.bytes).substr(0, kKeptLine));
+  std::string line(read_line());
   head_ = RequestHead();
   head_.bytes = std::move(line);
   body_ = {};

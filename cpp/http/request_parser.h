@@ -55,9 +55,9 @@ class RequestParser {
   [[nodiscard]] int error_status() const;
   [[nodiscard]] std::string_view error_reason() const;  // for the log
 
-  // After kError: the first line of the head that has come, as far as it made
+  // While no head was made of it: the first line of the head that has come, as far as it made
   // sense, at most 1 KiB of it.
-  [[nodiscard]] std::string_view read_line() const { return first_line(head_.bytes); }
+  [[nodiscard]] std::string_view read_line() const;
 
   // No byte of a next request has come; empty lines before one do not count.
   [[nodiscard]] bool idle() const { return state_ <= State::kIdleAfterCr; }

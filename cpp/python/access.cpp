@@ -26,22 +26,27 @@ py::object latin1(const std::string& text) {
 
 void Application::on_event(server::LogEvent&& event) {
   const std::shared_ptr<server::AccessBacklog> backlog = event.batch.backlog();
-  try {
-    for (const server::AccessRecord& record : event.batch.records()) {
-      callbacks_.access_log.attr("answered")(
-          record.remote_address, record.remote_port, latin1(record.request), record.status,
-          record.bytes, seconds(record.ended.time_since_epoch()), seconds(record.took),
-          latin1(record.referer), latin1(record.user_agent));
+  const py::object log = callbacks_.access_log;
+  const auto say = [this](const auto& what) {
+    try {
+      what();
+    } catch (py::error_already_set& error) {
+      if (!error.matches(PyExc_Exception)) throw;
+      callbacks_.on_error("accessLog", py::none(), exception_of(error));
     }
-    event.batch = event.batch.next();
-    // Told when it has caught up, not once for each that is logged meanwhile.
-    if (backlog->bytes.load(std::memory_order_relaxed) > server::AccessBacklog::kMost / 2) return;
-    const std::size_t skipped = backlog->skipped.exchange(0, std::memory_order_relaxed);
-    if (skipped > 0) callbacks_.access_log.attr("skipped")(skipped);
-  } catch (py::error_already_set& error) {
-    if (!error.matches(PyExc_Exception)) throw;
-    callbacks_.on_error("accessLog", py::none(), exception_of(error));
+  };
+  for (const server::AccessRecord& record : event.batch.records()) {
+    say([&] {
+      log.attr("answered")(record.remote_address, record.remote_port, latin1(record.request),
+                           record.status, record.bytes, seconds(record.ended.time_since_epoch()),
+                           seconds(record.took), latin1(record.referer), latin1(record.user_agent));
+    });
   }
+  event.batch = event.batch.next();
+  // Told when it has caught up, not once for each that is logged meanwhile.
+  if (backlog->bytes.load(std::memory_order_relaxed) > server::AccessBacklog::kMost / 2) return;
+  const std::size_t skipped = backlog->skipped.exchange(0, std::memory_order_relaxed);
+  if (skipped > 0) say([&] { log.attr("skipped")(skipped); });
 }
 
 }  // namespace httpuv::python

@@ -74,9 +74,8 @@ void Application::deliver(std::vector<server::Event>& events) {
 void Application::log(server::AccessBatch&& batch) {
   const auto queue = queue_.lock();
   if (queue == nullptr) return;
-  std::vector<server::Event> events;
-  events.emplace_back(server::LogEvent{std::move(batch)});
-  queue->push(shared_from_this(), events);
+  log_events_.emplace_back(server::LogEvent{std::move(batch)});
+  queue->push(shared_from_this(), log_events_);
 }
 
 void Application::ring(int handled) {
@@ -113,10 +112,12 @@ void Application::gather(const py::object& function) {
 }
 
 void Application::handle(server::Event&& event) {
+  // Nobody rings behind a LogEvent: what its handlers send rings by itself.
+  const bool rung = !std::holds_alternative<server::LogEvent>(event);
   struct Restore {
     const Application* outer;
     ~Restore() { t_handling = outer; }
-  } const restore{std::exchange(t_handling, this)};
+  } const restore{std::exchange(t_handling, rung ? this : nullptr)};
   std::visit([this](auto&& each) { on_event(std::move(each)); }, std::move(event));
 }
 

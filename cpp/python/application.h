@@ -161,6 +161,7 @@ class Application : public std::enable_shared_from_this<Application> {
   const std::size_t consumed_step_;   // the loop is told of consumed messages in such steps
   const std::weak_ptr<Queue> queue_;  // whoever made this keeps it
   server::Server server_;
+  std::vector<server::Event> log_events_;  // the loop thread's
   std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told
 
   std::mutex mutex_;                  // for the rest; never held while Python may run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 
@@ -68,7 +69,7 @@ class AccessLog:
         )
         if logger.hasHandlers():
             logger.handle(record)
-        else:
+        elif logger.filter(record):
             _last_resort.handle(record)
 
     def skipped(self, count: int) -> None:
@@ -77,13 +78,12 @@ class AccessLog:
 
 
 class _LastResort(logging.Handler):
-    """Writes to what is standard error now."""
+    """Writes to what is standard error now, if there is one that takes it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            print(self.format(record), file=sys.stderr, flush=True)
-        except Exception:
-            self.handleError(record)
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # it was closed
+                print(self.format(record), file=sys.stderr, flush=True)
 
 
 _last_resort = _LastResort()

@@ -190,10 +190,11 @@ def run_until_stopped(server: Server) -> None:
         with server:
             source.serve(None, until=lambda: not server.isRunning())
     finally:
-        # What it said last. Others may share the queue, so not until that is empty.
-        left = source.queue.pending()
-        while left > 0 and (ran := source.queue.run(0.0, left)) > 0:
-            left -= ran
+        # What it said last, unless others share the queue: somebody will run theirs, and its own.
+        if not any(each._dispatcher.source is source for each in registry.running()):
+            left = source.queue.pending()
+            while left > 0 and not source.closed and (ran := source.queue.run(0.0, left)) > 0:
+                left -= ran
 
 
 def stopServer(server: Server) -> None:

@@ -377,6 +377,50 @@ def test_what_run_server_answered_last_is_logged() -> None:
     assert re.search(r'"GET /last HTTP/1\.1" 200 3 ', output)
 
 
+def test_a_handler_may_publish_and_fail(serve: Serve, lines: Lines) -> None:
+    """A page that shows the log gets each line at once; one that cannot be logged harms none."""
+    servers: list[httpuv.WebServer] = []
+
+    class Page(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            servers[0].publish("log", record.getMessage())
+
+    def refuse(record: logging.LogRecord) -> bool:
+        if record.__dict__["target"] == "/3":
+            raise ValueError("as intended")
+        return True
+
+    logger, page = logging.getLogger(NAME), Page()
+    logger.addHandler(page)
+    logger.addFilter(refuse)
+    try:
+        servers.append(serve({"onWSOpen": lambda ws: ws.subscribe("log")}, accessLog=True))
+        with Client.open(servers[0], "/page") as client:
+            assert '"GET /page HTTP/1.1" 101 ' in str(client.message())
+            with Wire(address(servers[0])) as wire:
+                wire.send(*(request(f"/{number}") for number in range(6)))
+            for number in (0, 1, 2, 4, 5):
+                assert f'"GET /{number} HTTP/1.1" 404 ' in str(client.message())
+    finally:
+        logger.removeFilter(refuse)
+        logger.removeHandler(page)
+
+
+@pytest.mark.parametrize("how", ["sys.stderr = None", "sys.stderr.close()"])
+def test_without_a_standard_error(how: str) -> None:
+    output = run_script(f"""
+        import sys, urllib.request
+        import httpuv
+        {how}
+        app = lambda req: {{"status": 200, "body": "hi"}}
+        with httpuv.startServer("127.0.0.1", 0, app, dispatch="thread", accessLog=True) as server:
+            for _ in range(3):
+                url = f"http://127.0.0.1:{{server.getPort()}}/"
+                print(urllib.request.urlopen(url).read().decode())
+    """)
+    assert output == "hi\nhi\nhi\n"
+
+
 def test_it_must_be_bool() -> None:
     with pytest.raises(TypeError, match="accessLog must be bool, not str"):
         httpuv.startServer("127.0.0.1", 0, {}, accessLog="yes")  # type: ignore[arg-type]
