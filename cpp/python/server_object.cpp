@@ -161,6 +161,9 @@ void ServerObject::publish(const std::string& topic, py::handle message, bool co
 }
 
 void ServerObject::stop(double timeout) {
+  // Once it is stopped the GIL is kept: a daemon thread that gave it up while the interpreter exits
+  // would be ended in the middle of C++.
+  if (!application_->server().answers()) return;
   const py::gil_scoped_release release;
   application_->server().stop(static_cast<std::int64_t>(timeout * 1000));
 }

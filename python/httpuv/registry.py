@@ -55,6 +55,7 @@ def _after_fork_in_child() -> None:
     # The I/O threads are the parent's.
     for server in servers:
         server._core.forget()
+        server._stopping = threading.RLock()  # another thread may have held it
         server._attached = False  # what its dispatcher watches with, the parent's may share
         queue.inherit(server._dispatcher.source)
     servers.clear()

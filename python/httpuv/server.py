@@ -116,6 +116,7 @@ class Server:
         self._dispatcher = choose(dispatch)
         self._answers = Answers(self._dispatcher.source, callTimeout)
         self._attached = False  # to the dispatcher; by registry.lock
+        self._stopping = threading.RLock()
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
         self._core = _core.Server(
@@ -201,7 +202,7 @@ class Server:
         if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
             self._stop_and_serve(timeout)
         else:
-            self._core.stop(timeout)
+            self._stop_core(timeout)
         with registry.lock:
             with contextlib.suppress(ValueError):
                 registry.servers.remove(self)
@@ -211,12 +212,18 @@ class Server:
             self._dispatcher.detach()
         self._dispatcher.source.wake()  # a runServer() that waits is to return
 
+    def _stop_core(self, timeout: float) -> None:
+        # A second thread waits here, in Python: one that waited in C++, and for which the exiting
+        # interpreter does not wait, would be ended there and take the process with it.
+        with self._stopping:
+            self._core.stop(timeout)
+
     def _stop_and_serve(self, timeout: float) -> None:
         """Stop, running the callbacks that make the answers meanwhile."""
         source = self._dispatcher.source
 
         def stop() -> None:
-            self._core.stop(timeout)
+            self._stop_core(timeout)
             source.wake()
 
         stopper = threading.Thread(target=stop, name="httpuv stop", daemon=True)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from programs import ends_well, local, run, script
-from support import Wire, fetch, request
+from support import Wire, fetch, request, run_script
 
 
 def test_exit_with_a_server_nobody_stopped() -> None:
@@ -141,3 +141,33 @@ def test_pipes_are_removed_at_exit(tmp_path) -> None:
     path = tmp_path / "socket"
     run(f"httpuv.startPipeServer({str(path)!r}, None, hello); assert os.path.exists({str(path)!r})")
     assert not path.exists()
+
+
+def test_exit_while_a_daemon_thread_stops_its_server() -> None:
+    """It would be ended in the middle of C++, and the process with it."""
+    for _ in range(5):
+        output = run_script("""
+            import contextlib, logging, socket, threading, time
+            import httpuv
+
+            logging.getLogger("httpuv.access").addHandler(logging.NullHandler())
+
+            def ask():
+                with contextlib.suppress(OSError), socket.create_connection(where) as client:
+                    while True:
+                        client.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 8)
+                        answered.set() if client.recv(9999) else None
+
+            answered = threading.Event()
+            where = ("127.0.0.1", httpuv.randomPort())
+            app = lambda req: {"status": 200, "body": "x"}
+            options = {"args": (*where, app), "kwargs": {"accessLog": True}, "daemon": True}
+            threading.Thread(target=httpuv.runServer, **options).start()
+            while not httpuv.listServers():
+                time.sleep(0.001)
+            for _ in range(4):
+                threading.Thread(target=ask, daemon=True).start()
+            assert answered.wait(20)
+            print("over")
+        """)
+        assert output == "over\n"
