@@ -10,6 +10,7 @@ import httpuv
 import pytest
 from conftest import Log, Serve
 from support import Response, Wire, address, fetch, request
+from ws_support import wait_until
 
 
 @pytest.fixture
@@ -199,7 +200,8 @@ def test_many_files_leave_no_descriptor(serve: Serve, tmp_path: Path) -> None:
             wire.send(request())
             assert len(wire.response().body) == 100_000
             counts.append(psutil.Process().num_fds())
-        assert counts[-1] <= counts[5]
+        # The last file is closed when its last byte has left, which may be behind our reading it.
+        wait_until(lambda: psutil.Process().num_fds() <= min(counts))
 
 
 def test_no_call(serve: Serve) -> None:
