@@ -1,4 +1,5 @@
-// Reading, deciding, ending; the answering half is in http_answers.cpp.
+// Reading and ending. Who answers a request is decided in http_routing.cpp, answers are written in
+// http_answers.cpp.
 #include "server/http_session.h"
 
 #include <algorithm>
@@ -6,7 +7,6 @@
 
 #include "base/ascii.h"
 #include "server/connection.h"
-#include "server/host_check.h"
 #include "server/parked.h"
 #include "server/static_files.h"
 
@@ -26,14 +26,6 @@ constexpr std::int64_t kMaxLinger = 30'000;
 
 // How many it lingers while the server stops.
 constexpr std::int64_t kFarewell = 500;
-
-// The first value of a field, by its lower-case name; "" without one.
-std::string_view value_of(const http::RequestHead& head, std::string_view name) {
-  for (const http::HeaderField& field : head.fields) {
-    if (head.view(field.name) == name) return head.view(field.value);
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -232,134 +224,6 @@ void HttpSession::refuse(int status) {
   } else {
     exchanges_.back().keep_alive = false;
   }
-}
-
-// --- deciding -----------------------------------------------------------------------------------
-
-void HttpSession::route(Exchange& exchange) {
-  if (!host_allowed(context_.settings.allowed_hosts, head_)) {
-    return answer_early(exchange, 403, "this server does not go by that name, see allowedHosts");
-  }
-  if (wants_websocket()) {
-    upgrade_ = Upgrade::kWanted;
-    if (context_.settings.abilities.on_headers) {
-      awaiting_verdict_ = true;
-      to_application(exchange, http::RequestHead(head_), RequestBody{}, true);
-    }
-    return;
-  }
-  // CONNECT has no path: it is the application's, and its connection ends with the answer.
-  if (head_.is_connect) exchange.keep_alive = false;
-  const files::Match match =
-      head_.is_connect ? files::Match() : context_.files->classify(head_.view(head_.path));
-  if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
-  if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
-  const Abilities& can = context_.settings.abilities;
-  streams_body_ = can.stream_body && can.call && head_.has_body();
-  if (can.on_headers || streams_body_) {
-    if (streams_body_) body_.reset();
-    awaiting_verdict_ = true;
-    return to_application(exchange, std::move(head_), RequestBody{}, true);
-  }
-  if (!context_.settings.abilities.call) return answer_early(exchange, 404);
-  send_continue_if_due();
-}
-
-// False: the route leaves this request to the application.
-bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
-  const files::Options& options = match.route->options;
-  if (options.validation &&
-      !files::validation_passes(options, value_of(head_, options.validation->header))) {
-    answer_static_early(exchange, files::forbidden(*match.route));
-    return true;
-  }
-  if (!head_.is_get && !head_.is_head) {
-    if (options.fallthrough) return false;
-    answer_static_early(exchange, files::method_not_allowed(*match.route));
-    return true;
-  }
-  exchange.parked = std::make_unique<Parked>();
-  if (options.fallthrough && body_ != nullptr) {
-    // The application may get it after all: it is resolved when its body is complete.
-    exchange.parked->request = std::move(head_);
-    send_continue_if_due();
-  } else {
-    discard_body_ = true;
-    context_.files->resolve({connection_.id(), exchange.sequence}, match);
-    exchange.parked->request = std::move(head_);
-  }
-  return true;
-}
-
-void HttpSession::resume_request(std::uint32_t sequence) {
-  Exchange* exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !awaiting_verdict_ || sequence != current_) return;
-  awaiting_verdict_ = false;
-  if (streams_body_) {
-    send_continue_if_due();
-    return resume_reading();
-  }
-  release(*exchange, false);
-  exchange->announced = true;
-  if (!context_.settings.abilities.call && upgrade_ == Upgrade::kNone) {
-    release(*exchange, true);
-    answer_early(*exchange, 404);
-  } else {
-    send_continue_if_due();
-  }
-  resume_reading();
-}
-
-void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, RequestBody&& body,
-                                 bool headers_only) {
-  if (!context_.admits(body.length)) {
-    context_.counters.overloaded.add();
-    awaiting_verdict_ = false;
-    discard_body_ = true;
-    release(exchange, true);
-    http::PlainResponse refusal = http::plain_response(503);
-    refusal.head.add("Retry-After", "1");
-    return answer(exchange, std::move(refusal.head), std::move(refusal.body));
-  }
-  exchange.with_application = true;
-  exchange.body_bytes = body.length;
-  if (!exchange.announced) negotiate(exchange, head);
-  context_.counters.in_flight.add();
-  context_.counters.in_flight_bytes.add(body.length);
-  const net::Peer& peer = connection_.stream().peer();
-  EnvelopePtr envelope = context_.envelopes.take();
-  envelope->id = {connection_.id(), exchange.sequence};
-  std::swap(envelope->request, head);
-  context_.envelopes.give_head(std::move(head));  // one that was used, from the envelope
-  envelope->body = std::move(body);
-  envelope->remote_address = peer.address;
-  envelope->remote_port = peer.port;
-  envelope->headers_only = headers_only;
-  envelope->resumed = std::exchange(exchange.announced, false);
-  context_.events.emplace_back(RequestEvent{std::move(envelope)});
-}
-
-// The application is done with the exchange, or (`abandon`) will never be heard about it.
-void HttpSession::release(Exchange& exchange, bool abandon) {
-  const bool known = exchange.with_application || exchange.announced;
-  if (std::exchange(exchange.with_application, false)) {
-    context_.counters.in_flight.subtract(1);
-    context_.counters.in_flight_bytes.subtract(exchange.body_bytes);
-  }
-  if (abandon && known) {
-    exchange.announced = false;
-    context_.events.emplace_back(AbandonedEvent{{connection_.id(), exchange.sequence}});
-  }
-}
-
-// RFC 9110 section 10.1.1: the client waits for a 100 before it sends the body. It must not
-// overtake answers to earlier requests.
-void HttpSession::send_continue_if_due() {
-  if (exchanges_.empty() || !reading_request_ || awaiting_verdict_ || discard_body_) return;
-  Exchange& exchange = exchanges_.front();
-  if (exchange.sequence != current_ || !exchange.continue_pending || exchange.streaming) return;
-  exchange.continue_pending = false;
-  context_.outbox.open(connection_).append("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 // --- ending -------------------------------------------------------------------------------------
