@@ -14,19 +14,11 @@ double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
-// What a client wrote is bytes; each is one character, as in the environment.
-py::object latin1(const std::string& text) {
-  PyObject* const object =
-      PyUnicode_DecodeLatin1(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr);
-  if (object == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(object);
-}
-
 }  // namespace
 
 void Application::on_event(server::LogEvent&& event) {
   const std::shared_ptr<server::AccessBacklog> backlog = event.batch.backlog();
-  const py::object log = callbacks_.access_log;
+  const py::object answered = callbacks_.access_log.attr("answered");
   const auto say = [this](const auto& what) {
     try {
       what();
@@ -37,16 +29,16 @@ void Application::on_event(server::LogEvent&& event) {
   };
   for (const server::AccessRecord& record : event.batch.records()) {
     say([&] {
-      log.attr("answered")(record.remote_address, record.remote_port, latin1(record.request),
-                           record.status, record.bytes, seconds(record.ended.time_since_epoch()),
-                           seconds(record.took), latin1(record.referer), latin1(record.user_agent));
+      answered(record.remote_address, record.remote_port, latin1(record.request), record.status,
+               record.bytes, seconds(record.ended.time_since_epoch()), seconds(record.took),
+               latin1(record.referer), latin1(record.user_agent));
     });
   }
   event.batch = event.batch.next();
   // Told when it has caught up, not once for each that is logged meanwhile.
   if (backlog->bytes.load(std::memory_order_relaxed) > server::AccessBacklog::kMost / 2) return;
   const std::size_t skipped = backlog->skipped.exchange(0, std::memory_order_relaxed);
-  if (skipped > 0) say([&] { log.attr("skipped")(skipped); });
+  if (skipped > 0) say([&] { callbacks_.access_log.attr("skipped")(skipped); });
 }
 
 }  // namespace httpuv::python

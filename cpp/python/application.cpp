@@ -112,8 +112,8 @@ void Application::gather(const py::object& function) {
 }
 
 void Application::handle(server::Event&& event) {
-  // Nobody rings behind a LogEvent: what its handlers send rings by itself.
-  const bool rung = !std::holds_alternative<server::LogEvent>(event);
+  // Nobody rings behind what is not awaited: what its handlers send rings by itself.
+  const bool rung = server::is_awaited(event);
   struct Restore {
     const Application* outer;
     ~Restore() { t_handling = outer; }

@@ -19,13 +19,6 @@ py::object checked(PyObject* object) {
   return py::reinterpret_steal<py::object>(object);
 }
 
-// Field values and targets are bytes; each becomes the character of that number, as in WSGI, so
-// that nothing is lost and nothing can fail.
-py::object text(std::string_view bytes) {
-  return checked(
-      PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
-}
-
 PyObject* interned(const char* name) {
   return PyUnicode_InternFromString(name);
 }
@@ -101,10 +94,15 @@ py::object method_text(std::string_view method) {
   if (method == "GET") return py::reinterpret_borrow<py::object>(c.get);
   if (method == "POST") return py::reinterpret_borrow<py::object>(c.post);
   if (method == "HEAD") return py::reinterpret_borrow<py::object>(c.head);
-  return text(method);
+  return latin1(method);
 }
 
 }  // namespace
+
+py::object latin1(std::string_view bytes) {
+  return checked(
+      PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
+}
 
 void register_input(py::object input_class) {
   Py_XDECREF(std::exchange(g_input_class, input_class.release().ptr()));
@@ -144,16 +142,16 @@ class Environment::Kept {
   }
 
   py::object value(http::Field field, std::string_view value) {
-    if (field == http::Field::kOther) return text(value);
+    if (field == http::Field::kOther) return latin1(value);
     return keep(environment_.last_values_[static_cast<std::size_t>(field)], value);
   }
   py::object address(std::string_view address) { return keep(environment_.last_address_, address); }
 
  private:
   py::object keep(LastValue& last, std::string_view value) const {
-    if (!mine_ || value.size() > kMaxKept) return text(value);
+    if (!mine_ || value.size() > kMaxKept) return latin1(value);
     if (!last.text || last.bytes != value) {
-      last.text = text(value);
+      last.text = latin1(value);
       last.bytes = value;
     }
     return last.text;
@@ -175,9 +173,9 @@ void Environment::add_fields(PyObject* environment, const http::RequestHead& hea
       key = py::reinterpret_borrow<py::object>(names.lower);
       variable = py::reinterpret_borrow<py::object>(names.environment);
     } else {
-      key = text(name);
+      key = latin1(name);
       // "x_y" would pass for "x-y" there, which a proxy in front may have vouched for.
-      if (name.find('_') == std::string_view::npos) variable = text(environment_name(name));
+      if (name.find('_') == std::string_view::npos) variable = latin1(environment_name(name));
     }
     py::object value = kept.value(field.id, head.view(field.value));
     if (PyObject* earlier = PyDict_GetItemWithError(headers.ptr(), key.ptr())) {
@@ -203,17 +201,17 @@ py::dict Environment::build(server::Envelope& envelope) {
   set(environment, c.request_method, method_text(head.view(head.method)).ptr());
   const std::string_view target = head.view(head.target);
   const std::string_view path = head.view(head.path);
-  const py::object target_text = text(target);
+  const py::object target_text = latin1(target);
   set(environment, c.request_uri, target_text.ptr());
-  set(environment, c.path_info, path == target ? target_text.ptr() : text(path).ptr());
+  set(environment, c.path_info, path == target ? target_text.ptr() : latin1(path).ptr());
   set(environment, c.query_string,
-      head.query.size == 0 ? c.empty : text(head.view(head.query)).ptr());
+      head.query.size == 0 ? c.empty : latin1(head.view(head.query)).ptr());
   set(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
   set(environment, c.remote_addr, kept.address(envelope.remote_address).ptr());
   char port[8];
   const int digits = std::snprintf(port, sizeof port, "%d", envelope.remote_port);
   set(environment, c.remote_port,
-      envelope.remote_port == 0 ? c.empty : text({port, static_cast<std::size_t>(digits)}).ptr());
+      envelope.remote_port == 0 ? c.empty : latin1({port, static_cast<std::size_t>(digits)}).ptr());
   add_fields(environment, head, kept);
   set(environment, c.input, make_input(std::move(envelope.body)).ptr());
   return py::reinterpret_borrow<py::dict>(result);

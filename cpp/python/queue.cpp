@@ -53,7 +53,7 @@ struct Queue::Run {
       settle();
       owing = application;
     }
-    if (!std::holds_alternative<server::LogEvent>(task.event)) ++owed;
+    if (server::is_awaited(task.event)) ++owed;
     owing->handle(std::move(task.event));
     if (owed >= kAnswersPerRing) settle();
   }

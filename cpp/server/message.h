@@ -164,6 +164,12 @@ using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEv
                            StreamTakenEvent, WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent,
                            WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent, LogEvent>;
 
+// Whether the loop waits for what the application does with an event; for what is logged it does
+// not.
+inline bool is_awaited(const Event& event) {
+  return !std::holds_alternative<LogEvent>(event);
+}
+
 // The connection that an event is about.
 ConnectionId connection_of(const Event& event);
 

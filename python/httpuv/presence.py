@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from . import _core
+from .dispatch import tasks
 
 _lock = threading.Lock()
 
@@ -69,16 +70,10 @@ class Disconnected:
         return self._wait().__await__()
 
     async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-
-        def resolve() -> None:
-            if not future.done():
-                future.set_result(None)
+        future = asyncio.get_running_loop().create_future()
 
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed
-                loop.call_soon_threadsafe(resolve)
+            tasks.resolve_soon(future)
 
         self._listen(wake)
         try:

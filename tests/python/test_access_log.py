@@ -18,7 +18,7 @@ import httpuv
 import pytest
 from conftest import Serve
 from support import PATIENCE, Script, Wire, address, chunked, get, request, run_script
-from ws_support import Client
+from ws_support import Client, gone
 
 NAME = "httpuv.access"
 MIB = 1 << 20
@@ -199,8 +199,7 @@ def test_a_client_that_goes_before_its_answer(serve: Serve, lines: Lines) -> Non
         wire.send(request("/patience"))
         assert asked.wait(PATIENCE)
         wire.reset()
-    while server._core.stats()["connections"]:
-        time.sleep(0.01)
+    gone(server)
     go.set()
     record = lines.one()
     assert summary(record) == ("GET", "/patience", 0, 0)

@@ -26,10 +26,10 @@ struct Fixture {
   explicit Fixture(bool use_openat2) {
     state.use_openat2 = use_openat2;
     tree.write("outside/secret.txt", "secret");
-    tree.write("root/a.txt", "a");
-    tree.write("root/dir/b.txt", "b");
-    tree.write("root2/c.txt", "c");
-    root = httpuv::base::Descriptor(open_root(tree.path("root")));
+    tree.write("site/a.txt", "a");
+    tree.write("site/dir/b.txt", "b");
+    tree.write("site2/c.txt", "c");
+    root = httpuv::base::Descriptor(open_root(tree.path("site")));
     REQUIRE(root.valid());
   }
 
@@ -70,16 +70,16 @@ TEST_CASE("links inside the root are followed, links out of it are not") {
   for (const bool use_openat2 : {true, false}) {
     CAPTURE(use_openat2);
     Fixture f(use_openat2);
-    f.tree.symlink("a.txt", "root/relative");
-    f.tree.symlink(f.tree.path("root/a.txt"), "root/absolute");
-    f.tree.symlink("../root/dir", "root/around");
-    f.tree.symlink("dir", "root/folder");
-    f.tree.symlink("../outside/secret.txt", "root/up");
-    f.tree.symlink(f.tree.path("outside"), "root/away");
-    f.tree.symlink(f.tree.path("root2"), "root/sibling");
-    f.tree.symlink("/proc/self/root/etc/hostname", "root/magic");
-    f.tree.symlink("circle", "root/circle");
-    f.tree.symlink("nowhere", "root/dangling");
+    f.tree.symlink("a.txt", "site/relative");
+    f.tree.symlink(f.tree.path("site/a.txt"), "site/absolute");
+    f.tree.symlink("../site/dir", "site/around");
+    f.tree.symlink("dir", "site/folder");
+    f.tree.symlink("../outside/secret.txt", "site/up");
+    f.tree.symlink(f.tree.path("outside"), "site/away");
+    f.tree.symlink(f.tree.path("site2"), "site/sibling");
+    f.tree.symlink("/proc/self/exe", "site/magic");
+    f.tree.symlink("circle", "site/circle");
+    f.tree.symlink("nowhere", "site/dangling");
     CHECK(f.read("relative") == "a");
     CHECK(f.read("absolute") == "a");
     CHECK(f.read("around/b.txt") == "b");
@@ -104,13 +104,13 @@ TEST_CASE("special files are not there, and do not block") {
     for (const bool leave_root : {true, false}) {
       CAPTURE(use_openat2);
       Fixture f(use_openat2);
-      f.tree.fifo("root/fifo");
-      f.tree.symlink("fifo", "root/to-fifo");
-      f.tree.symlink("/dev/zero", "root/zero");
+      f.tree.fifo("site/fifo");
+      f.tree.symlink("fifo", "site/to-fifo");
+      f.tree.symlink("/dev/zero", "site/zero");
       const int sock = ::socket(AF_UNIX, SOCK_STREAM, 0);
       sockaddr_un address = {};
       address.sun_family = AF_UNIX;
-      f.tree.path("root/sock").copy(address.sun_path, sizeof(address.sun_path) - 1);
+      f.tree.path("site/sock").copy(address.sun_path, sizeof(address.sun_path) - 1);
       REQUIRE(::bind(sock, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
       for (const char* name : {"fifo", "to-fifo", "zero", "sock"}) {
         CAPTURE(name);
@@ -125,16 +125,16 @@ TEST_CASE("a tree that changes under the look-up never lets out") {
   for (const bool use_openat2 : {true, false}) {
     CAPTURE(use_openat2);
     Fixture f(use_openat2);
-    f.tree.write("root/swap/secret.txt", "public");
+    f.tree.write("site/swap/secret.txt", "public");
     f.tree.symlink(f.tree.path("outside"), "evil");
     std::atomic<bool> stop = false;
     std::thread swapper([&] {
       namespace fs = std::filesystem;
       while (!stop) {
-        fs::rename(f.tree.path("root/swap"), f.tree.path("real"));
-        fs::rename(f.tree.path("evil"), f.tree.path("root/swap"));
-        fs::rename(f.tree.path("root/swap"), f.tree.path("evil"));
-        fs::rename(f.tree.path("real"), f.tree.path("root/swap"));
+        fs::rename(f.tree.path("site/swap"), f.tree.path("real"));
+        fs::rename(f.tree.path("evil"), f.tree.path("site/swap"));
+        fs::rename(f.tree.path("site/swap"), f.tree.path("evil"));
+        fs::rename(f.tree.path("real"), f.tree.path("site/swap"));
       }
     });
     int found = 0;
