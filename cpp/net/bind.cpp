@@ -3,43 +3,18 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "net/sockets.h"
 
 namespace httpuv::net {
 
 namespace {
 
-constexpr int kBacklog = 4096;  // the kernel clamps it (Linux: net.core.somaxconn)
 constexpr int kPortAttempts = 16;
-
-int last_error() {
-  return uv_translate_sys_error(errno);
-}
-
-void set_option(int fd, int level, int name) {
-  const int on = 1;
-  setsockopt(fd, level, name, &on, sizeof(on));
-}
-
-// A non-blocking socket that programs we start do not inherit.
-int make_socket(int family) {
-#ifdef SOCK_CLOEXEC
-  const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-#else
-  const int fd = ::socket(family, SOCK_STREAM, 0);
-  if (fd >= 0) {
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    set_option(fd, SOL_SOCKET, SO_NOSIGPIPE);
-  }
-#endif
-  return fd >= 0 ? fd : last_error();
-}
 
 int bind_address(int fd, const SocketAddress& address, bool dual_stack) {
   set_option(fd, SOL_SOCKET, SO_REUSEADDR);
@@ -62,16 +37,6 @@ bool no_such_family(int error) {
 std::string text_of(const std::string& host, int port) {
   return (host.find(':') == std::string::npos ? host : '[' + host + ']') + ':' +
          std::to_string(port);
-}
-
-// Nobody listens on the socket file any more: the process that made it ended without removing it.
-bool is_stale(const sockaddr_un& address) {
-  const int fd = make_socket(AF_UNIX);
-  if (fd < 0) return false;
-  const int result = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  const bool refused = result != 0 && errno == ECONNREFUSED;
-  ::close(fd);
-  return refused;
 }
 
 }  // namespace
@@ -163,40 +128,6 @@ int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
     if (port != 0 || error != UV_EADDRINUSE) return error;
   }
   return error;
-}
-
-int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.find('\0') != std::string::npos) return UV_EINVAL;
-  if (path.size() >= sizeof(address.sun_path)) return UV_ENAMETOOLONG;
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-
-  struct stat file {};
-  if (lstat(path.c_str(), &file) == 0) {
-    if (!S_ISSOCK(file.st_mode) || !is_stale(address)) return UV_EADDRINUSE;
-    if (unlink(path.c_str()) != 0 && errno != ENOENT) return last_error();
-  }
-
-  ListenSocket socket;
-  socket.unix_ = true;
-  socket.fd_ = make_socket(AF_UNIX);
-  if (socket.fd_ < 0) return socket.fd_;
-  const mode_t before = mask ? umask(*mask) : 0;
-  const bool bound =
-      ::bind(socket.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  const int error = bound ? 0 : last_error();
-  if (mask) umask(before);
-  if (!bound) return error;
-
-  // From here on the file is ours, and goes with the socket whatever happens.
-  if (lstat(path.c_str(), &file) != 0) return last_error();
-  socket.path_ = path;
-  socket.device_ = file.st_dev;
-  socket.inode_ = file.st_ino;
-  if (::listen(socket.fd_, kBacklog) != 0) return last_error();
-  *out = std::move(socket);
-  return 0;
 }
 
 int adopt_listener(int fd, ListenSocket* out) {

@@ -2,8 +2,7 @@
 //
 // What: socket, bind and listen, so that a start-up error is an error number on the thread that
 //   asked.
-// Thread: any; resolve() may block, so not the loop thread. bind_unix() sets the process's umask
-//   around bind(2).
+// Thread: any; resolve() and bind_unix() may block, so not the loop thread.
 // Ownership: a ListenSocket owns its descriptor (and its socket file) until a Listener takes it.
 // Failure: negative libuv error numbers. After a failure nothing is left behind: no descriptor,
 //   no socket file.
@@ -32,7 +31,7 @@ class ListenSocket {
   // What the kernel says: "127.0.0.1" and the real port; "" and 0 for a Unix socket.
   const std::string& host() const { return host_; }
   int port() const { return port_; }
-  // The socket file; "" for TCP and for inherited sockets.
+  // The socket file, an absolute path; "" for TCP, abstract names and inherited sockets.
   const std::string& path() const { return path_; }
 
   // For Listener.
@@ -61,9 +60,11 @@ class ListenSocket {
 int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
              std::string* failed = nullptr);
 
-// Binds a Unix socket with `mask` as the umask (none: the process's). A socket file nobody listens
-// on is replaced; UV_EADDRINUSE if someone does or if it is any other kind of file; UV_ENAMETOOLONG
-// past the system's limit (about 107 bytes).
+// Binds a Unix socket whose file has all permissions but those in `mask` (none: the process's umask,
+// which is not changed in any case). A socket file that no process listens on is replaced, by one of
+// several starts at most; UV_EADDRINUSE if a process does or if it is any other kind of file;
+// UV_ENAMETOOLONG past the system's limit (about 107 bytes). A name that begins with NUL is an
+// abstract one (Linux): it has no file, and UV_EINVAL says that it can have no mask.
 int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out);
 
 // Takes a socket that already listens (systemd, a parent process). Its file, if any, is not

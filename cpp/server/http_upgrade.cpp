@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "server/connection.h"
+#include "server/host_check.h"
 #include "server/http_session.h"
 #include "server/parked.h"
 #include "websocket/handshake.h"
@@ -15,29 +16,6 @@ namespace {
 
 bool is_loopback(const net::Peer& peer) {
   return peer.family == AF_UNIX || peer.address == "::1" || peer.address.starts_with("127.");
-}
-
-// Whether the page came from here, as far as the browser knows. The scheme is not compared: a proxy
-// may have ended TLS.
-bool is_same_origin(std::string_view origin, const http::RequestHead& head) {
-  const std::size_t scheme = origin.find("://");
-  const std::string_view authority = head.view(head.authority);
-  return scheme != std::string_view::npos &&
-         base::iequals(origin.substr(scheme + 3),
-                       authority.empty() ? head.get(http::Field::kHost) : authority);
-}
-
-// Browsers name the page that opened the socket; what has no Origin is no browser (section 10.2).
-// Version 8 of the protocol has another name for it.
-bool origin_allowed(const std::vector<std::string>& allowed, const http::RequestHead& head) {
-  std::string_view origin = head.get(http::Field::kOrigin);
-  for (const http::HeaderField& field : head.fields) {
-    if (head.view(field.name) == "sec-websocket-origin") origin = head.view(field.value);
-  }
-  if (allowed.empty() || origin.empty()) return true;
-  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& each) {
-    return each == "same" ? is_same_origin(origin, head) : base::iequals(each, origin);
-  });
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ enum class Overflow : std::uint8_t {
 
 struct WebSocketSettings {
   std::vector<std::string> protocols;        // subprotocols, as the client's list prefers them
-  std::vector<std::string> allowed_origins;  // empty: any; "same": that of the Host field
+  std::vector<std::string> allowed_origins;  // see host_check.h; empty: any
   Overflow overflow = Overflow::kClose;
   bool deflate = true;
   bool deflate_loopback = false;  // also for peers on this machine, where bytes cost nothing
@@ -53,7 +53,7 @@ struct WebSocketSettings {
 struct Settings {
   Limits limits;
   Abilities abilities;
-  std::vector<std::string> allowed_hosts;  // lower case, without port; empty: any
+  std::vector<std::string> allowed_hosts;  // see host_check.h; empty: any
   bool gzip = true;         // code the answers of the application for clients that accept it
   bool access_log = false;  // tell the application of each answer
   WebSocketSettings websocket;

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from . import _core, registry, request, upload, websocket
 from ._checks import check_int, check_seconds
 from .access import AccessLog
+from .allowed import check_hosts
 from .app import normalize_app
 from .asyncapp import Answers
 from .dispatch import tasks
@@ -133,11 +135,9 @@ class Server:
                 "httpuv.version": _core.__version__,
             },
             limits=(limits or Limits()).as_dict(),
-            allowed_hosts=_check_hosts(allowedHosts),
+            allowed_hosts=check_hosts(allowedHosts),
             on_ws_open=self._ws_opener(),
-            websocket=websocket_settings(
-                wsProtocols, wsCompression, wsOverflow, allowedOrigins
-            ),
+            websocket=websocket_settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
             gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
@@ -403,12 +403,18 @@ class PipeServer(Server):
             raise TypeError(f"name must be str or a path object, not {type(path).__name__}")
         if not path:
             raise ValueError("name must not be empty")
-        if "\0" in path:
-            raise ValueError(f"name must not have NUL in it: {path!r}")
+        if "\0" in path[1:]:
+            raise ValueError(f"name must not have NUL in it, but at its beginning: {path!r}")
+        if path == "\0":
+            raise ValueError("name must have characters after its NUL")
+        if path[0] == "\0" and sys.platform != "linux":
+            raise ValueError(f"name: abstract ones, such as {path!r}, are Linux's only")
         self._path = path
         # Negative: like None (manual).
         number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
         self._mask = None if number is None or number < 0 else number
+        if path[0] == "\0" and self._mask is not None:
+            raise ValueError(f"mask must be None: the abstract name {path!r} has no permissions")
         super().__init__(app, **options)
         self._listen(quiet)
 
@@ -416,23 +422,13 @@ class PipeServer(Server):
         self._core.listen_pipe(self._path, self._mask)
 
     def _name(self) -> str:
-        return self._path
+        # As ss(8) and /proc/net/unix show an abstract name.
+        return "@" + self._path[1:] if self._path[0] == "\0" else self._path
 
     def getName(self) -> str:
-        """The path of the socket."""
+        """The path of the socket, as it was given."""
         return self._path
 
     def getMask(self) -> int | None:
         """The umask that the socket was created with; None if it was the process's."""
         return self._mask
-
-
-def _check_hosts(hosts: Sequence[str] | None) -> list[str]:
-    if hosts is None:
-        return []
-    if isinstance(hosts, str) or not all(isinstance(host, str) for host in hosts):
-        raise TypeError(f"allowedHosts must be a list of names or None, not {hosts!r}")
-    for host in hosts:
-        if host.count(":") == 1:  # an IPv6 address has more
-            raise ValueError(f"allowedHosts: each must be a name without a port, not {host!r}")
-    return [] if "*" in hosts else [host.lower() for host in hosts]

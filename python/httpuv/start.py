@@ -67,12 +67,14 @@ def startServer(
         mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
         allowedHosts: Names that the Host field may have; others get 403. None or ``["*"]``:
             any. Protects a server on the loopback address from web pages that point a name of
-            theirs at it. Names go without a port. IP addresses need not be named: nobody can point
-            those elsewhere.
+            theirs at it. ``"*.example.com"`` allows every name below example.com (not that one
+            itself), ``"localhost:8080"`` a name with that port only. IP addresses need not be
+            named: nobody can point those elsewhere.
         allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
-            ``"https://example.com"``, or ``"same"`` for those from the very host that they connect
-            to; others get 403. None: any. Browsers let every page connect anywhere, so where
-            cookies or the network decide who is welcome, this must, too. Clients that are no
+            ``"https://example.com"`` or ``"https://*.example.com"``, or ``"same"`` for those from
+            the very host that they connect to; others get 403. None or ``["*"]``: any. A port that
+            is the scheme's own may be left out. Browsers let every page connect anywhere, so where
+            cookies or the network decide what a client may do, this must, too. Clients that are no
             browsers send no origin and are let in.
         wsProtocols: The WebSocket subprotocols that the application speaks. The first of a client's
             list that is among them becomes ``ws.protocol``.
@@ -131,9 +133,12 @@ def startPipeServer(
     """Start a server on a Unix domain socket.
 
     Args:
-        name: The path of the socket. One that nobody listens on any more is replaced.
-        mask: The umask while the socket is created: ``0o777`` lets only root connect, ``0o117``
-            owner and group. None, or a negative number, leaves the process's umask.
+        name: The path of the socket. A socket file that no process listens on is replaced; a
+            relative path means the working directory of now. A name that begins with a NUL is an
+            abstract one (Linux, unix(7)): it has no file, and every user may connect.
+        mask: The permissions that the socket file lacks: ``0o777`` lets only root connect,
+            ``0o117`` owner and group. None, or a negative number: those in the process's umask,
+            which is never changed.
         app, quiet: As for :func:`startServer`.
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a

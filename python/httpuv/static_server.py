@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .allowed import can_match
 from .dispatch.queue import interactive
 from .limits import Limits
 from .ports import randomPort
@@ -122,11 +123,14 @@ def _start(host: str, port: int | None, app: object, settings: dict[str, Any]) -
 
 def _own_names(host: str) -> list[str]:
     """What browsers may call a server that listens on ``host``."""
-    names = ["localhost", host]
+    names = ["localhost"]
     if host in _EVERY_ADDRESS:
         name = socket.gethostname()
         names += [name, name.partition(".")[0] + ".local"]
-    return names
+    else:
+        names.append(host)
+    # A machine may have a name that no browser can send.
+    return [name for name in names if can_match(name)]
 
 
 def url_of(server: WebServer) -> str:

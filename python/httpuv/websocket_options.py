@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .allowed import check_origins
+
 #: RFC 9110 section 5.6.2; what a subprotocol's name is (RFC 6455 section 4.1).
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-#: RFC 6454 section 6.1: scheme, host, perhaps a port, and nothing more.
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://[^/?#@\s]+", re.IGNORECASE)
 _COMPRESSION = {
     True: {"deflate": True, "deflate_loopback": False},
     False: {"deflate": False, "deflate_loopback": False},
@@ -37,32 +37,19 @@ def settings(
     if overflow not in _OVERFLOW:
         raise ValueError(f"wsOverflow must be one of {', '.join(_OVERFLOW)}, not {overflow!r}")
     return {
-        "protocols": _check_names("wsProtocols", protocols, _TOKEN, "a token"),
-        "allowed_origins": _check_names(
-            "allowedOrigins",
-            origins,
-            _ORIGIN,
-            "'same', 'null' or like 'https://example.com:8080'",
-            "same",
-            "null",
-        ),
+        "protocols": _check_protocols(protocols),
+        "allowed_origins": check_origins(origins),
         "overflow": overflow,
         **_COMPRESSION[compression],
     }
 
 
-def _check_names(
-    argument: str,
-    names: Sequence[str] | None,
-    pattern: re.Pattern[str],
-    shape: str,
-    *others: str,
-) -> list[str]:
+def _check_protocols(names: Sequence[str] | None) -> list[str]:
     if names is None:
         return []
     if isinstance(names, (str, bytes)) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{argument} must be a list of str or None, not {names!r}")
+        raise TypeError(f"wsProtocols must be a list of str or None, not {names!r}")
     for name in names:
-        if name not in others and not pattern.fullmatch(name):
-            raise ValueError(f"{argument}: each must be {shape}, not {name!r}")
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"wsProtocols: each must be a token, not {name!r}")
     return list(names)

@@ -4,13 +4,17 @@ import errno
 import os
 import socket
 import stat
+import sys
+import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpuv
 import pytest
 from conftest import Log
-from support import Wire, address, fetch, listening, request
+from programs import PRELUDE
+from support import Wire, address, fetch, listening, request, run_script
 
 
 def hello(req: dict) -> dict:
@@ -208,6 +212,78 @@ def test_other_files_are_not_replaced(tmp_path: Path) -> None:
     assert file.read_text() == "precious"
 
 
+def test_the_umask_of_other_threads_is_left_alone(tmp_path: Path) -> None:
+    # In a process of its own: it sees the umask that files get while servers start.
+    code = """
+    os.umask(0o077)
+    done = threading.Event()
+    modes = set()
+    def maker():
+        while not done.is_set():
+            fd = os.open(sys.argv[1] + "/file", os.O_CREAT | os.O_WRONLY, 0o666)
+            modes.add(os.fstat(fd).st_mode & 0o777)
+            os.close(fd)
+            os.unlink(sys.argv[1] + "/file")
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=maker)
+    thread.start()
+    for _ in range(300):
+        httpuv.startPipeServer(sys.argv[1] + "/socket", 0, hello, dispatch="thread").stop()
+    done.set()
+    thread.join()
+    say(*map(oct, modes))
+    """
+    assert run_script(PRELUDE + textwrap.dedent(code), str(tmp_path)) == "0o600\n"
+
+
+def test_a_relative_pipe_survives_chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    monkeypatch.chdir(first)
+    with httpuv.startPipeServer("socket", None, hello) as server:
+        monkeypatch.chdir(second)
+        assert server.getName() == "socket"
+        assert fetch(str(first / "socket"), request()).body == b"hello"
+    assert list(first.iterdir()) == []
+
+
+def test_of_many_starts_on_a_stale_pipe_one_wins(tmp_path: Path) -> None:
+    name = str(tmp_path / "socket")
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(name)
+        begin = threading.Barrier(4)
+
+        def start(begin: threading.Barrier = begin) -> httpuv.PipeServer | int | None:
+            begin.wait()
+            try:
+                return httpuv.startPipeServer(name, None, hello, quiet=True, dispatch="thread")
+            except OSError as error:
+                return error.errno
+
+        with ThreadPoolExecutor(4) as pool:
+            results = [each.result() for each in [pool.submit(start) for _ in range(4)]]
+        servers = [each for each in results if isinstance(each, httpuv.PipeServer)]
+        assert len(servers) == 1, results
+        assert [each for each in results if each not in servers] == [errno.EADDRINUSE] * 3
+        assert fetch(name, request()).body == b"hello"
+        servers[0].stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
+def test_an_abstract_pipe() -> None:
+    name = f"\0httpuv test {os.getpid()} ü"
+    with httpuv.startPipeServer(name, None, hello) as server:
+        assert server.getName() == name
+        assert repr(server) == f"<PipeServer @{name[1:]} running>"
+        assert fetch(name, request()).body == b"hello"
+        with pytest.raises(OSError) as caught:
+            httpuv.startPipeServer(name, None, hello, quiet=True)
+        assert caught.value.errno == errno.EADDRINUSE
+        assert caught.value.filename == name
+
+
 def test_pipe_failures(tmp_path: Path) -> None:
     for name, code in [
         (str(tmp_path / "none" / "socket"), errno.ENOENT),
@@ -225,6 +301,9 @@ def test_pipe_failures(tmp_path: Path) -> None:
     [
         ("", None, ValueError, "name must not be empty"),
         ("a\0b", None, ValueError, "NUL"),
+        ("\0a\0b", None, ValueError, "NUL"),
+        ("\0", None, ValueError, "characters after its NUL"),
+        ("\0a", 0o77, ValueError, "mask must be None"),
         (None, None, TypeError, "NoneType"),
         (b"x", None, TypeError, "name must be str"),
         (5, None, TypeError, "name must be str or a path object, not int"),

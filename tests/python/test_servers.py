@@ -327,7 +327,7 @@ def test_changes_from_several_threads(tmp_path: Path) -> None:
         ({"mimeTypes": {".x": "a/b\r\nc: d"}}, ValueError, "not a media type"),
         ({"allowedHosts": "localhost"}, TypeError, "allowedHosts must be a list"),
         ({"allowedHosts": [5]}, TypeError, "allowedHosts must be a list"),
-        ({"allowedHosts": ["a.example:80"]}, ValueError, "without a port, not 'a.example:80'"),
+        ({"allowedHosts": ["a.example:0"]}, ValueError, "the port must be"),
     ],
 )
 def test_wrong_options(option: dict, kind: type[Exception], message: str) -> None:

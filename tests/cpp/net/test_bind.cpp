@@ -8,8 +8,12 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
+#include <array>
+#include <barrier>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "harness.h"
 
@@ -128,6 +132,81 @@ TEST_CASE("a Unix socket is made with the mask and removed at the end") {
   CHECK(umask(process_mask) == 022);
 }
 
+TEST_CASE("a mask wins over the process's umask, which it never changes") {
+  const TempDir dir;
+  const std::string path = dir.path("socket");
+  const mode_t process_mask = umask(0077);
+  for (const mode_t mask : {mode_t{0}, mode_t{0117}, mode_t{0777}}) {
+    ListenSocket socket;
+    REQUIRE(bind_unix(path, mask, &socket) == 0);
+    struct stat file {};
+    REQUIRE(stat(path.c_str(), &file) == 0);
+    CHECK((file.st_mode & 0777) == (0777 & ~mask));
+  }
+  CHECK(umask(process_mask) == 0077);
+}
+
+TEST_CASE("of many starts on one old socket file one gets it") {
+  const TempDir dir;
+  const std::string path = dir.path("socket");
+  for (int round = 0; round < 50; ++round) {
+    const int orphan = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    REQUIRE(::bind(orphan, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    ::close(orphan);
+    std::array<ListenSocket, 4> sockets;
+    std::array<int, 4> results{};
+    std::barrier begin(4);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < 4; ++i) {
+      threads.emplace_back([&, i] {
+        begin.arrive_and_wait();
+        results[i] = bind_unix(path, std::nullopt, &sockets[i]);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    std::sort(results.begin(), results.end());
+    CHECK(results == std::array<int, 4>{UV_EADDRINUSE, UV_EADDRINUSE, UV_EADDRINUSE, 0});
+    const Client client(path);
+  }
+}
+
+TEST_CASE("a relative path means the directory that it was bound in") {
+  const TempDir first;
+  const TempDir second;
+  char before[4096];
+  REQUIRE(getcwd(before, sizeof(before)) != nullptr);
+  {
+    REQUIRE(chdir(first.path("").c_str()) == 0);
+    ListenSocket socket;
+    REQUIRE(bind_unix("socket", std::nullopt, &socket) == 0);
+    CHECK(exists(first.path("socket")));
+    REQUIRE(chdir(second.path("").c_str()) == 0);
+    std::ofstream("socket") << "precious";
+  }
+  REQUIRE(chdir(before) == 0);
+  CHECK_FALSE(exists(first.path("socket")));
+  CHECK(exists(second.path("socket")));
+}
+
+#ifdef __linux__
+TEST_CASE("abstract names") {
+  const std::string name = std::string("\0httpuv test ", 13) + std::to_string(getpid());
+  ListenSocket first;
+  REQUIRE(bind_unix(name, std::nullopt, &first) == 0);
+  CHECK(first.is_unix());
+  CHECK(first.path().empty());
+  ListenSocket second;
+  CHECK(bind_unix(name, std::nullopt, &second) == UV_EADDRINUSE);
+  CHECK(bind_unix(name + "2", 0077, &second) == UV_EINVAL);
+  CHECK(bind_unix(name + std::string(108, 'x'), std::nullopt, &second) == UV_ENAMETOOLONG);
+  first = ListenSocket();
+  CHECK(bind_unix(name, std::nullopt, &second) == 0);
+}
+#endif
+
 TEST_CASE("a socket file that nobody listens on is replaced") {
   const TempDir dir;
   const std::string path = dir.path("socket");
@@ -180,6 +259,7 @@ TEST_CASE("errors of a path") {
   ListenSocket socket;
   CHECK(bind_unix("", std::nullopt, &socket) == UV_EINVAL);
   CHECK(bind_unix(std::string("a\0b", 3), std::nullopt, &socket) == UV_EINVAL);
+  CHECK(bind_unix(std::string("\0", 1), std::nullopt, &socket) == UV_EINVAL);
   CHECK(bind_unix("/" + std::string(108, 'x'), std::nullopt, &socket) == UV_ENAMETOOLONG);
   CHECK(bind_unix(dir.path("none/socket"), std::nullopt, &socket) == UV_ENOENT);
   const std::string longest =
