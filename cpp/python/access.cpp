@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "python/application.h"
+#include "python/gil.h"
 
 namespace py = pybind11;
 
@@ -24,21 +25,21 @@ void Application::on_event(server::LogEvent&& event) {
       what();
     } catch (py::error_already_set& error) {
       if (!error.matches(PyExc_Exception)) throw;
-      callbacks_.on_error("accessLog", py::none(), exception_of(error));
+      call_python(callbacks_.on_error, "accessLog", py::none(), exception_of(error));
     }
   };
   for (const server::AccessRecord& record : event.batch.records()) {
     say([&] {
-      answered(record.remote_address, record.remote_port, latin1(record.request), record.status,
-               record.bytes, seconds(record.ended.time_since_epoch()), seconds(record.took),
-               latin1(record.referer), latin1(record.user_agent));
+      call_python(answered, record.remote_address, record.remote_port, latin1(record.request),
+                  record.status, record.bytes, seconds(record.ended.time_since_epoch()),
+                  seconds(record.took), latin1(record.referer), latin1(record.user_agent));
     });
   }
   event.batch = event.batch.next();
   // Told when it has caught up, not once for each that is logged meanwhile.
   if (backlog->bytes.load(std::memory_order_relaxed) > server::AccessBacklog::kMost / 2) return;
   const std::size_t skipped = backlog->skipped.exchange(0, std::memory_order_relaxed);
-  if (skipped > 0) say([&] { callbacks_.access_log.attr("skipped")(skipped); });
+  if (skipped > 0) say([&] { call_python(callbacks_.access_log.attr("skipped"), skipped); });
 }
 
 }  // namespace httpuv::python

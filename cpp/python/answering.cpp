@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "python/application.h"
+#include "python/gil.h"
 
 namespace py = pybind11;
 
@@ -30,7 +31,7 @@ bool Answering::client_gone() {
   Application& application = t_innermost->application_;
   if (!application.send(std::move(question))) return true;  // the server has stopped
   application.ring();
-  const py::gil_scoped_release release;
+  const GilRelease release;
   return !answer.get();
 }
 

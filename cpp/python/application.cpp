@@ -5,6 +5,7 @@
 
 #include "http/response.h"
 #include "python/answering.h"
+#include "python/gil.h"
 #include "python/reply.h"
 #include "python/response.h"
 #include "python/socket.h"
@@ -209,10 +210,10 @@ void Application::tell(const char* where, py::object callback,
                        const std::optional<std::uint64_t>& argument) {
   if (callback.is_none()) return;
   try {
-    argument ? callback(*argument) : callback();
+    argument ? call_python(callback, *argument) : call_python(callback);
   } catch (py::error_already_set& error) {
     if (!error.matches(PyExc_Exception)) throw;
-    callbacks_.on_error(where, py::none(), exception_of(error));
+    call_python(callbacks_.on_error, where, py::none(), exception_of(error));
   }
 }
 
@@ -230,9 +231,7 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
   const server::ExchangeId id = envelope->id;
   try {
     const Answering answering(*this, id);
-    const py::object result =
-        py::reinterpret_steal<py::object>(PyObject_CallOneArg(callback.ptr(), environment.ptr()));
-    if (!result) throw py::error_already_set();
+    const py::object result = call_python(callback, environment);
     if (may_decline && result.is_none()) return false;
     if (!from_plain(result, *envelope)) {
       const auto reply = std::make_shared<Reply>(shared_from_this(), id);
@@ -240,7 +239,7 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
         const std::lock_guard lock(mutex_);
         replies_.emplace(id, reply);  // it may begin, and even end, in there
       }
-      const py::object normal = callbacks_.convert(result, environment, reply);
+      const py::object normal = call_python(callbacks_.convert, result, environment, reply);
       if (normal.is_none()) return true;
       forget_reply(id);
       from_normal(normal, *envelope);
@@ -253,7 +252,7 @@ bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const
     envelope->answer = std::move(plain.body);
     send(server::Respond{std::move(envelope)});
     if (!error.matches(PyExc_Exception)) throw;
-    callbacks_.on_error(where, environment, exception_of(error));
+    call_python(callbacks_.on_error, where, environment, exception_of(error));
   }
   return true;
 }
@@ -271,7 +270,7 @@ void Application::fail(const server::ConnectionId& id, const char* where,
                        py::error_already_set& error) {
   send(server::WsClose{id, 1011, "internal error"});
   if (!error.matches(PyExc_Exception)) throw;
-  callbacks_.on_error(where, py::none(), exception_of(error));
+  call_python(callbacks_.on_error, where, py::none(), exception_of(error));
 }
 
 template <class... Arguments>
@@ -280,7 +279,7 @@ void Application::notify(const server::ConnectionId& id, const char* method,
   const std::shared_ptr<Listener> found = find(id);
   if (found == nullptr) return;
   try {
-    found->listener.attr(method)(std::forward<Arguments>(arguments)...);
+    call_python(found->listener.attr(method), std::forward<Arguments>(arguments)...);
   } catch (py::error_already_set& error) {
     fail(id, method, error);
   }
@@ -291,7 +290,8 @@ void Application::on_event(server::WsOpenEvent&& event) {
   try {
     const py::dict environment = environment_of(*event.request);
     const auto socket = std::make_shared<Socket>(shared_from_this(), id);
-    const py::object listener = callbacks_.on_ws_open(socket, environment, text(event.protocol));
+    const py::object listener =
+        call_python(callbacks_.on_ws_open, socket, environment, text(event.protocol));
     if (listener.is_none()) return;  // it has failed and was closed
     const auto entry =
         std::make_shared<Listener>(Listener{listener, listener.attr("_message"), socket});
@@ -315,8 +315,8 @@ void Application::on_event(server::WsMessageEvent&& event) {
     const py::object data = event.text ? text(event.data) : py::bytes(event.data);
     if (event.data.capacity() <= kMaxMemory) t_memory = std::move(event.data);
     PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
-    const py::object result = py::reinterpret_steal<py::object>(
-        PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr));
+    const auto result = py::reinterpret_steal<py::object>(
+        guarded([&] { return PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr); }));
     if (!result) throw py::error_already_set();
     kept = result.ptr() == Py_True;
   } catch (py::error_already_set& error) {

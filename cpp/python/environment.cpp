@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "python/gil.h"
 
 namespace py = pybind11;
 
@@ -77,16 +78,14 @@ PyObject* g_input_class = nullptr;
 
 py::object make_input(server::RequestBody&& body) {
   if (body.file.get() >= 0) {
-    return checked(PyObject_CallFunction(g_input_class, "iK", body.file.release(),
-                                         static_cast<unsigned long long>(body.length)));
+    return call_python(g_input_class, body.file.release(), body.length);
   }
   if (body.bytes.empty()) {
     // Most requests: an instance without the call of its __init__, which the class allows for.
     auto* const type = reinterpret_cast<PyTypeObject*>(g_input_class);
     return checked(type->tp_alloc(type, 0));
   }
-  const py::bytes bytes(body.bytes);
-  return checked(PyObject_CallOneArg(g_input_class, bytes.ptr()));
+  return call_python(g_input_class, py::bytes(body.bytes));
 }
 
 py::object method_text(std::string_view method) {

@@ -13,6 +13,8 @@
 #include <thread>
 #include <utility>
 
+#include "python/gil.h"
+
 namespace py = pybind11;
 
 namespace httpuv::python {
@@ -63,7 +65,7 @@ constexpr int kInputAhead = -2;
 // Runs what waits. Returns milliseconds until there is more, or -1.
 int run() {
   const auto function = py::reinterpret_borrow<py::object>(g_state.run);  // it may clear the hook
-  PyObject* const result = PyObject_CallNoArgs(function.ptr());
+  PyObject* const result = guarded([&] { return PyObject_CallNoArgs(function.ptr()); });
   const bool timed = result != nullptr && result != Py_None;
   const double seconds = timed ? PyFloat_AsDouble(result) : -1;
   Py_XDECREF(result);
@@ -82,7 +84,7 @@ enum class Waited { kInput, kWork, kSignal };
 // With the GIL released.
 Waited wait(int timeout_ms) {
   pollfd entries[] = {{g_state.input, POLLIN, 0}, {g_state.fd, POLLIN, 0}};
-  const py::gil_scoped_release release;
+  const GilRelease release;
   if (::poll(entries, 2, timeout_ms) < 0) return Waited::kSignal;
   return entries[0].revents != 0 ? Waited::kInput : Waited::kWork;
 }

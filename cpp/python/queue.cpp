@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "python/application.h"
+#include "python/gil.h"
 
 namespace py = pybind11;
 
@@ -225,13 +226,13 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std
       led_ = armed_ = true;
       lock.unlock();
       {
-        const py::gil_scoped_release release;
+        const GilRelease release;
         if (doorbell_.wait(slice)) doorbell_.clear();
       }
       lock.lock();
       led_ = false;
     } else {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       ++followers_;
       changed_.wait_for(lock, std::chrono::milliseconds(slice), [&] {
         return wakes() != seen || (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
@@ -259,7 +260,7 @@ void Queue::leave(Run& run) {
 }
 
 bool Queue::rest(double timeout) {
-  const py::gil_scoped_release release;
+  const GilRelease release;
   std::unique_lock lock(mutex_);
   return resting_.wait_for(lock, Seconds(timeout), [this] { return runs_ == 0; });
 }

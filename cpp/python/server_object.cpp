@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "python/gil.h"
 #include "python/routes.h"
 #include "python/socket.h"
 #include "server/errors.h"
@@ -108,7 +109,7 @@ ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
           queue_)) {}
 
 ServerObject::~ServerObject() {
-  const py::gil_scoped_release release;
+  const GilRelease release;
   application_->server().stop(0);
 }
 
@@ -117,7 +118,7 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
   std::string failed;
   int error = 0;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     error = application_->server().listen_tcp(host, port, &bound, &failed);
   }
   const std::string address = failed.empty() ? host + ":" + std::to_string(port) : failed;
@@ -129,7 +130,7 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
 void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> mask) {
   int error = 0;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     error = application_->server().listen_pipe(name, mask);
   }
   if (error != 0) throw_listen_error(error, name);
@@ -143,7 +144,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
   application_->environment().set_constant("SERVER_PORT", py::str(port));
   int error = 0;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     error = application_->server().start();
   }
   if (error != 0) throw_listen_error(error, address);
@@ -151,7 +152,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
 
 void ServerObject::set_routes(const py::list& routes, const std::optional<py::dict>& mime) {
   auto table = make_route_table(routes, mime.value_or(py::dict()));
-  const py::gil_scoped_release release;
+  const GilRelease release;
   application_->server().set_routes(std::move(table));
 }
 
@@ -164,7 +165,7 @@ void ServerObject::stop(double timeout) {
   // Once it is stopped the GIL is kept: a daemon thread that gave it up while the interpreter exits
   // would be ended in the middle of C++.
   if (!application_->server().answers()) return;
-  const py::gil_scoped_release release;
+  const GilRelease release;
   application_->server().stop(static_cast<std::int64_t>(timeout * 1000));
 }
 

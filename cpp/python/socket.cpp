@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "python/application.h"
+#include "python/gil.h"
 
 namespace py = pybind11;
 
@@ -74,7 +75,7 @@ std::size_t Socket::buffered() const {
   std::future<std::size_t> answer = query.answer.get_future();
   if (!application_->send(std::move(query))) return 0;
   application_->server().ring();  // from a callback, too: it waits
-  const py::gil_scoped_release release;
+  const GilRelease release;
   return answer.get();
 }
 

@@ -5,6 +5,7 @@
 
 #include "http/response.h"
 #include "python/application.h"
+#include "python/gil.h"
 
 namespace py = pybind11;
 
@@ -22,7 +23,7 @@ void Upload::consumed(std::size_t bytes) {
 void Application::begin_upload(const server::ExchangeId& id, const py::dict& environment) {
   try {
     const auto handle = std::make_shared<Upload>(shared_from_this(), id);
-    Receiver receiver{environment, callbacks_.open_upload(environment, handle)};
+    Receiver receiver{environment, call_python(callbacks_.open_upload, environment, handle)};
     const std::lock_guard lock(mutex_);
     uploads_.emplace(id, std::move(receiver));
   } catch (py::error_already_set& error) {
@@ -47,9 +48,9 @@ void Application::on_event(server::BodyEvent&& event) {
   const Receiver upload = find_upload(event.id, false);
   if (!upload.receiver) return;  // it was answered meanwhile
   try {
-    if (!event.bytes.empty()) upload.receiver.attr("data")(py::bytes(event.bytes));
+    if (!event.bytes.empty()) call_python(upload.receiver.attr("data"), py::bytes(event.bytes));
     if (!event.last || !find_upload(event.id, true).receiver) return;
-    upload.receiver.attr("end")();
+    call_python(upload.receiver.attr("end"));
   } catch (py::error_already_set& error) {
     return fail_upload(event.id, upload.environment, error);
   }
@@ -79,7 +80,7 @@ void Application::fail_upload(const server::ExchangeId& id, const py::dict& envi
   envelope->answer = std::move(plain.body);
   send(server::Respond{std::move(envelope)});
   if (!error.matches(PyExc_Exception)) throw;
-  callbacks_.on_error("onBodyData", environment, exception_of(error));
+  call_python(callbacks_.on_error, "onBodyData", environment, exception_of(error));
 }
 
 }  // namespace httpuv::python
