@@ -26,6 +26,7 @@ struct Exchange {
   bool announced = false;         // the application has had its head, and waits for its body
   bool negotiated = false;        // the server may code the content of its answer,
   bool accepts_gzip = false;      // and the client takes that
+  std::uint16_t mount = 0;        // which application it is for
   std::uint64_t body_bytes = 0;   // what it was handed
   std::unique_ptr<Parked> parked;
 };

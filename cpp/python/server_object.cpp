@@ -91,6 +91,7 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
   read(limits, "ws_max_message_bytes", l.ws_max_message);
   read(limits, "ws_queue_bytes", l.ws_max_queue);
   read(limits, "ws_unread_bytes", l.ws_max_unread);
+  read_seconds(limits, "ws_accept_timeout", l.ws_accept_timeout);
   read_seconds(limits, "ws_ping_interval", l.ws_ping_interval);
   read_seconds(limits, "ws_pong_timeout", l.ws_pong_timeout);
   read_seconds(limits, "ws_close_timeout", l.ws_close_timeout);

@@ -24,6 +24,7 @@ std::uint64_t body_length(const ResponseBody& body) {
 void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body) {
   Exchange* exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->with_application) return;
+  websocket_decided(sequence);
   if (exchange->streaming) return cut(sequence);  // two heads: the client must not get both
   release(*exchange, false);
   not_wanted(*exchange);
@@ -74,7 +75,7 @@ void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& reso
   if (exchange == nullptr || exchange->answered || exchange->parked == nullptr) return;
   if (resolution.kind == files::ResolutionKind::kFallthrough) {
     const std::unique_ptr<Parked> parked = std::move(exchange->parked);
-    if (!context_.settings.abilities.call) return answer_plain(*exchange, 404);
+    if (!abilities_of(*exchange).call) return answer_plain(*exchange, 404);
     return to_application(*exchange, std::move(parked->request), std::move(parked->request_body),
                           false);
   }
@@ -123,7 +124,8 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
     }
   } else if (auto* file = std::get_if<FileBody>(&body)) {
     context_.outbox.flush(connection_);
-    connection_.send_file({}, net::FileRef::adopt(file->file.release()), 0, file->length);
+    connection_.send_file({}, net::FileRef::adopt(file->file.release()), file->offset,
+                          file->length);
   }
   return keep;
 }

@@ -131,6 +131,7 @@ void HttpSession::piece_coded(std::uint32_t sequence, const std::shared_ptr<Code
   code_piece(*exchange);
   if (connection_.closing() || stream.coding()) return;
   if (stream.acknowledged != 0) acknowledge(*exchange);
+  give_room(*exchange);
   if (connection_.closing() || !stream.ended) return;
   end_stream(*exchange);
   next_answers();

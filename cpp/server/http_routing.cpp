@@ -1,6 +1,10 @@
 // Who answers a request: nobody, a WebSocket, a static path or the application.
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "base/percent.h"
 #include "server/connection.h"
 #include "server/host_check.h"
 #include "server/http_session.h"
@@ -19,15 +23,40 @@ std::string_view value_of(const http::RequestHead& head, std::string_view name) 
   return {};
 }
 
+// Which application a path belongs to: 0 or 1 + the index of the mount. It is compared decoded, so
+// that no spelling of a path gets around its application.
+std::uint16_t find_mount(const std::vector<Mount>& mounts, std::string_view raw_path) {
+  if (mounts.empty()) return 0;
+  std::optional<std::string> decoded;
+  if (raw_path.find('%') != std::string_view::npos) decoded = base::percent_decode(raw_path);
+  const std::string_view path = decoded ? std::string_view(*decoded) : raw_path;
+  for (std::size_t i = 0; i < mounts.size(); ++i) {
+    const std::string& prefix = mounts[i].prefix;
+    if (path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/')) {
+      return static_cast<std::uint16_t>(i + 1);
+    }
+  }
+  return 0;
+}
+
+// Whether a body is so short, and so sure to come, that the application gets it as a whole though
+// it would take it in pieces: one call instead of two.
+bool gathers(const Abilities& can, const http::RequestHead& head) {
+  return head.content_length && *head.content_length <= can.gather_body && !head.chunked &&
+         !head.expects_continue;
+}
+
 }  // namespace
 
 void HttpSession::route(Exchange& exchange) {
   if (!host_allowed(context_.settings.allowed_hosts, head_)) {
     return answer_early(exchange, 403, "this server does not go by that name, see allowedHosts");
   }
-  if (wants_websocket()) {
+  exchange.mount = find_mount(context_.settings.mounts, head_.view(head_.path));
+  const Abilities& can = abilities_of(exchange);
+  if (wants_websocket(exchange)) {
     upgrade_ = Upgrade::kWanted;
-    if (context_.settings.abilities.on_headers) {
+    if (can.on_headers) {
       awaiting_verdict_ = true;
       to_application(exchange, http::RequestHead(head_), RequestBody{}, true);
     }
@@ -39,14 +68,13 @@ void HttpSession::route(Exchange& exchange) {
       head_.is_connect ? files::Match() : context_.files->classify(head_.view(head_.path));
   if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
   if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
-  const Abilities& can = context_.settings.abilities;
-  streams_body_ = can.stream_body && can.call && head_.has_body();
+  streams_body_ = can.stream_body && can.call && head_.has_body() && !gathers(can, head_);
   if (can.on_headers || streams_body_) {
     if (streams_body_) body_.reset();
     awaiting_verdict_ = true;
     return to_application(exchange, std::move(head_), RequestBody{}, true);
   }
-  if (!context_.settings.abilities.call) return answer_early(exchange, 404);
+  if (!can.call) return answer_early(exchange, 404);
   send_continue_if_due();
 }
 
@@ -86,7 +114,7 @@ void HttpSession::resume_request(std::uint32_t sequence) {
   }
   release(*exchange, false);
   exchange->announced = true;
-  if (!context_.settings.abilities.call && upgrade_ == Upgrade::kNone) {
+  if (!abilities_of(*exchange).call && upgrade_ == Upgrade::kNone) {
     release(*exchange, true);
     answer_early(*exchange, 404);
   } else {
@@ -120,6 +148,7 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   envelope->remote_address = peer.address;
   envelope->remote_port = peer.port;
   envelope->headers_only = headers_only;
+  envelope->mount = exchange.mount;
   envelope->resumed = std::exchange(exchange.announced, false);
   context_.events.emplace_back(RequestEvent{std::move(envelope)});
 }

@@ -61,7 +61,7 @@ void HttpSession::on_data(std::string_view bytes) {
 
 bool HttpSession::may_read() const {
   if (state_ != State::kOpen || refused_ || awaiting_verdict_) return false;
-  if (upgrade_ == Upgrade::kWaiting) return false;
+  if (upgrade_ == Upgrade::kWaiting || upgrade_ == Upgrade::kAsked) return false;
   if (reading_request_) return !body_paused_ && (body_ == nullptr || !body_->full());
   if (body_ != nullptr) return false;  // the last request's body is still on its way to the disk
   return exchanges_.size() < context_.limits.max_pipelined &&
@@ -261,6 +261,7 @@ void HttpSession::end_if_written() {
 }
 
 void HttpSession::drain() {
+  if (asked_ != nullptr) return give_up_websocket();
   if (state_ == State::kOpen && exchanges_.empty() && !reading_request_) finish(false);
 }
 
@@ -288,6 +289,7 @@ void HttpSession::on_drained() {
 }
 
 void HttpSession::on_gone() {
+  asked_.reset();
   abandon_all();
   refused_ = true;
 }
@@ -307,6 +309,8 @@ void HttpSession::update_deadline() {
   if (connection_.stream().busy()) {
     written_before_ = connection_.stream().bytes_written();
     due_ = now + limits.write_timeout;
+  } else if (asked_ != nullptr) {
+    due_ = asked_->due;
   } else if (reading_request_ && may_read()) {
     due_ = now + limits.body_timeout;
   } else if (!reading_request_ && !parser_.idle()) {
@@ -332,6 +336,7 @@ void HttpSession::on_deadline() {
     return connection_.set_deadline(due_);
   }
   if (state_ != State::kOpen) return connection_.close();
+  if (asked_ != nullptr) return give_up_websocket();
   const bool body_due = reading_request_ && may_read();
   const bool head_due = !reading_request_ && !parser_.idle() && !refused_;
   if (body_due || head_due) {

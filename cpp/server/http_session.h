@@ -24,6 +24,7 @@
 #include "server/body_collector.h"
 #include "server/context.h"
 #include "server/message.h"
+#include "websocket/handshake.h"
 #include "websocket/session.h"
 
 namespace httpuv::server {
@@ -46,11 +47,14 @@ class HttpSession {
   void respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body);
   void resume_request(std::uint32_t sequence);
   void body_consumed(std::uint32_t sequence, std::size_t bytes);
-  void stream_head(std::uint32_t sequence, http::ResponseHead&& head,
-                   std::optional<std::uint64_t> length, std::unique_ptr<Filler>&& filler);
+  void stream_head(StreamHead&& command);
   void stream_data(std::uint32_t sequence, std::string_view bytes, bool acknowledge);
-  void stream_end(std::uint32_t sequence);
+  void stream_file(std::uint32_t sequence, FileBody&& file);
+  void stream_end(std::uint32_t sequence, std::string&& trailers);
+  void stream_room(std::uint32_t sequence, std::promise<bool>&& answer);
+  void inform(std::uint32_t sequence, const http::ResponseHead& head);
   void cut(std::uint32_t sequence);
+  void accept_websocket(WsAccept&& command);
   [[nodiscard]] bool present(std::uint32_t sequence);
 
   // The routes' outcome.
@@ -63,8 +67,9 @@ class HttpSession {
   enum class State : std::uint8_t { kOpen, kFinishing, kLingering, kUpgraded };
 
   // Whether the request being read asks for a WebSocket: then it is the last that is read.
-  // kWaiting: it is complete, but answers to earlier ones must leave first.
-  enum class Upgrade : std::uint8_t { kNone, kWanted, kWaiting };
+  // kWaiting: it is complete, but answers to earlier ones must leave first. kAsked: it is the
+  // application's word that it waits for.
+  enum class Upgrade : std::uint8_t { kNone, kWanted, kWaiting, kAsked };
 
   // An answer or a request that waits for its turn.
   struct Parked;
@@ -92,8 +97,15 @@ class HttpSession {
                       bool headers_only);
   void release(Exchange& exchange, bool abandon);
   void send_continue_if_due();
-  [[nodiscard]] bool wants_websocket() const;
+  [[nodiscard]] const Abilities& abilities_of(const Exchange& exchange) const {
+    return context_.settings.abilities_of(exchange.mount);
+  }
+  [[nodiscard]] bool wants_websocket(const Exchange& exchange) const;
   void upgrade_to_websocket(Exchange& exchange);
+  void ask_about_websocket(Exchange& exchange, websocket::Handshake&& handshake);
+  void open_websocket(const websocket::Handshake& handshake, std::string_view fields);
+  void websocket_decided(std::uint32_t sequence);
+  void give_up_websocket();
 
   // Answering.
   void answer(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body);
@@ -123,12 +135,15 @@ class HttpSession {
   // Streaming: the answer at the front whose body is still being made.
   struct Streamed;
   class Silence;
+  class Rooms;
   Exchange* streamed(std::uint32_t sequence);
   Exchange* streaming(std::uint32_t sequence);
   void start_stream(Exchange& exchange);
   void write_piece(Exchange& exchange, std::string_view bytes);
   void fill(std::uint32_t sequence);
   void send_piece(Exchange& exchange, std::string_view bytes);
+  void write_file(Exchange& exchange, FileBody&& file);
+  void give_room(Exchange& exchange);
   void write_framed(Exchange& exchange, std::string_view bytes);
   void acknowledge(Exchange& exchange);
   void drained_stream(Exchange& exchange);
@@ -166,7 +181,9 @@ class HttpSession {
   bool eof_ = false;                              // the peer sent FIN: it may still read answers
   bool in_read_ = false;                          // guards against re-entering read()
   std::unique_ptr<websocket::Session> upgraded_;  // until read() hands the rest of its input over
-  std::string held_;                              // input that waits until it may be parsed
+  struct Asked;
+  std::unique_ptr<Asked> asked_;  // a handshake that waits for the application
+  std::string held_;              // input that waits until it may be parsed
 
   std::int64_t due_ = 0;           // when the present wait is too long
   std::int64_t head_started_ = 0;  // first byte of a head that is not complete; 0: none

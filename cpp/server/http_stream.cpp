@@ -25,21 +25,22 @@ HttpSession::Exchange* HttpSession::streaming(std::uint32_t sequence) {
   return exchange == nullptr || exchange->parked->stream->ended ? nullptr : exchange;
 }
 
-void HttpSession::stream_head(std::uint32_t sequence, http::ResponseHead&& head,
-                              std::optional<std::uint64_t> length,
-                              std::unique_ptr<Filler>&& filler) {
+void HttpSession::stream_head(StreamHead&& command) {
+  const std::uint32_t sequence = command.id.sequence;
   Exchange* const exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->with_application || exchange->streaming) return;
+  websocket_decided(sequence);
+  if (command.as_is) exchange->negotiated = false;
   // It may still want the body that it is streamed.
   if (!streams_body_ || sequence != current_) not_wanted(*exchange);
   exchange->streaming = true;
   exchange->parked = std::make_unique<Parked>();
   exchange->parked->stream = Streamed{};
-  exchange->parked->stream->head = std::move(head);
-  exchange->parked->stream->length = length;
-  if (filler) {
+  exchange->parked->stream->head = std::move(command.head);
+  exchange->parked->stream->length = command.length;
+  if (command.filler) {
     exchange->parked->stream->silence =
-        std::make_unique<Silence>(*this, sequence, std::move(*filler));
+        std::make_unique<Silence>(*this, sequence, std::move(*command.filler));
   }
   if (exchanges_.is_front(*exchange)) start_stream(*exchange);
 }
@@ -68,8 +69,15 @@ void HttpSession::start_stream(Exchange& exchange) {
                             context_.clock.text());
   if (trail_ != nullptr) trail_->answered(stream.head.status, 0);
   if (stream.silence != nullptr && !stream.bodiless) stream.silence->broken(context_.loop);
-  if (!stream.early.empty()) write_piece(exchange, std::exchange(stream.early, {}));
+  for (auto& piece : std::exchange(stream.early, {})) {
+    if (auto* const bytes = std::get_if<std::string>(&piece)) {
+      write_piece(exchange, *bytes);
+    } else {
+      write_file(exchange, std::move(std::get<FileBody>(piece)));
+    }
+  }
   if (stream.early_acknowledge) acknowledge(exchange);
+  give_room(exchange);
   if (stream.ended && !stream.coding()) end_stream(exchange);
 }
 
@@ -113,12 +121,61 @@ void HttpSession::stream_data(std::uint32_t sequence, std::string_view bytes, bo
   if (exchange == nullptr) return;
   Streamed& stream = *exchange->parked->stream;
   if (!exchanges_.is_front(*exchange)) {
-    stream.early.append(bytes);
+    if (stream.early.empty() || !std::holds_alternative<std::string>(stream.early.back())) {
+      stream.early.emplace_back(std::string());
+    }
+    std::get<std::string>(stream.early.back()).append(bytes);
     stream.early_acknowledge |= wanted;
     return;
   }
   write_piece(*exchange, bytes);
   if (wanted) acknowledge(*exchange);
+}
+
+void HttpSession::stream_file(std::uint32_t sequence, FileBody&& file) {
+  Exchange* const exchange = streaming(sequence);
+  if (exchange == nullptr) return;
+  if (exchanges_.is_front(*exchange)) return write_file(*exchange, std::move(file));
+  exchange->parked->stream->early.emplace_back(std::move(file));
+}
+
+void HttpSession::write_file(Exchange& exchange, FileBody&& file) {
+  Streamed& stream = *exchange.parked->stream;
+  stream.total += file.length;
+  if (stream.bodiless || file.length == 0) return;
+  if (trail_ != nullptr) trail_->sent(file.length);
+  const bool chunked = stream.framing == http::Framing::kChunked;
+  if (chunked) {
+    char prefix[http::kMaxChunkPrefix];
+    context_.outbox.open(connection_).append(prefix, http::chunk_prefix(prefix, file.length));
+  }
+  context_.outbox.flush(connection_);
+  connection_.send_file({}, net::FileRef::adopt(file.file.release()), file.offset, file.length);
+  if (chunked) context_.outbox.open(connection_).append(http::kChunkEnd);
+}
+
+// A thread of the application waits for the client.
+void HttpSession::stream_room(std::uint32_t sequence, std::promise<bool>&& answer) {
+  Exchange* const exchange = streaming(sequence);
+  if (exchange == nullptr || connection_.closing()) return answer.set_value(false);
+  exchange->parked->stream->rooms.add(std::move(answer));
+  if (exchanges_.is_front(*exchange)) give_room(*exchange);
+}
+
+void HttpSession::give_room(Exchange& exchange) {
+  Streamed& stream = *exchange.parked->stream;
+  if (stream.coding()) return;  // piece_coded() comes back
+  context_.outbox.flush(connection_);
+  if (!connection_.stream().busy()) stream.rooms.answer(!connection_.closing());
+}
+
+// Informational answers belong in front of the one that counts (RFC 9110 section 15.2).
+void HttpSession::inform(std::uint32_t sequence, const http::ResponseHead& head) {
+  Exchange* const exchange = exchanges_.find(sequence);
+  if (exchange == nullptr || !exchange->with_application || exchange->streaming) return;
+  if (!exchanges_.is_front(*exchange) || exchange->minor_version == 0) return;
+  http::write_response_head(context_.outbox.open(connection_), head, http::Framing::kNoBody, 0,
+                            true, exchange->minor_version, {});
 }
 
 // Tells the application that the kernel has everything so far, now or when it has.
@@ -135,16 +192,18 @@ void HttpSession::acknowledge(Exchange& exchange) {
 
 void HttpSession::drained_stream(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
+  give_room(exchange);
   if (stream.acknowledged == 0 || stream.coding()) return;
   context_.events.emplace_back(StreamTakenEvent{{connection_.id(), exchange.sequence},
                                                 std::exchange(stream.acknowledged, 0)});
 }
 
-void HttpSession::stream_end(std::uint32_t sequence) {
+void HttpSession::stream_end(std::uint32_t sequence, std::string&& trailers) {
   Exchange* const exchange = streaming(sequence);
   if (exchange == nullptr) return;
   Streamed& stream = *exchange->parked->stream;
   stream.ended = true;
+  stream.trailers = std::move(trailers);
   if (exchanges_.is_front(*exchange) && !stream.coding()) {
     end_stream(*exchange);
     next_answers();
@@ -167,7 +226,12 @@ void HttpSession::end_stream(Exchange& exchange) {
       write_framed(exchange, last);
     }
     if (stream.framing == http::Framing::kChunked) {
-      context_.outbox.open(connection_).append(http::kLastChunk);
+      std::string& out = context_.outbox.open(connection_);
+      if (stream.trailers.empty()) {
+        out.append(http::kLastChunk);
+      } else {
+        out.append("0\r\n").append(stream.trailers).append(http::kChunkEnd);
+      }
     }
   }
   close_exchange(exchange.keep_alive);
@@ -176,6 +240,7 @@ void HttpSession::end_stream(Exchange& exchange) {
 void HttpSession::cut(std::uint32_t sequence) {
   Exchange* const exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->with_application) return;
+  websocket_decided(sequence);
   if (!exchange->streaming || !exchanges_.is_front(*exchange)) {
     // Nothing of it has left yet: the client can still be told.
     exchange->streaming = false;

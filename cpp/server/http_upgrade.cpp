@@ -22,8 +22,8 @@ bool is_loopback(const net::Peer& peer) {
 
 // Where nothing but WebSocket is spoken, a request for another protocol is refused as such a
 // handshake; elsewhere it is a request like any other.
-bool HttpSession::wants_websocket() const {
-  const Abilities& abilities = context_.settings.abilities;
+bool HttpSession::wants_websocket(const Exchange& exchange) const {
+  const Abilities& abilities = abilities_of(exchange);
   return abilities.websocket && head_.upgrade &&
          (!abilities.call ||
           base::has_list_token(head_.joined(http::Field::kUpgrade), "websocket"));
@@ -35,7 +35,6 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
     return;
   }
   upgrade_ = Upgrade::kNone;
-  const ExchangeId id{connection_.id(), exchange.sequence};
   const auto refuse_upgrade = [&](http::PlainResponse&& refusal) {
     release(exchange, true);
     answer(exchange, std::move(refusal.head), std::move(refusal.body));
@@ -67,7 +66,7 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
   const net::Peer& peer = connection_.stream().peer();
   const bool deflate = settings.deflate && (settings.deflate_loopback || !is_loopback(peer));
   const websocket::DeflateOptions deflate_options;
-  const websocket::Handshake handshake = websocket::answer_handshake(
+  websocket::Handshake handshake = websocket::answer_handshake(
       request, settings.protocols, deflate ? &deflate_options : nullptr);
   if (!handshake.accepted()) {
     http::PlainResponse refusal = http::plain_response(handshake.status, handshake.text);
@@ -77,16 +76,76 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
     return refuse_upgrade(std::move(refusal));
   }
 
-  std::string date = "Date: ";
-  date.append(context_.clock.text()).append("\r\n");
-  websocket::append_handshake(context_.outbox.open(connection_), handshake, date);
+  ask_about_websocket(exchange, std::move(handshake));
+}
+
+// Tells the application of the handshake; opens the socket unless it wants to decide.
+void HttpSession::ask_about_websocket(Exchange& exchange, websocket::Handshake&& handshake) {
+  const bool waits = abilities_of(exchange).ws_waits;
+  if (waits && !context_.admits(0)) {
+    context_.counters.overloaded.add();
+    release(exchange, true);
+    http::PlainResponse refusal = http::plain_response(503);
+    refusal.head.add("Retry-After", "1");
+    return answer(exchange, std::move(refusal.head), std::move(refusal.body));
+  }
+  const net::Peer& peer = connection_.stream().peer();
   EnvelopePtr envelope = context_.envelopes.take();
-  envelope->id = id;
+  envelope->id = {connection_.id(), exchange.sequence};
   envelope->request = std::move(head_);
   envelope->remote_address = peer.address;
   envelope->remote_port = peer.port;
+  envelope->mount = exchange.mount;
   envelope->resumed = std::exchange(exchange.announced, false);
-  context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol});
+  context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol, waits});
+  if (!waits) return open_websocket(handshake, {});
+  exchange.with_application = true;
+  exchange.body_bytes = 0;
+  context_.counters.in_flight.add();
+  upgrade_ = Upgrade::kAsked;
+  asked_ = std::make_unique<Asked>(
+      Asked{std::move(handshake), context_.loop.now_ms() + context_.limits.ws_accept_timeout});
+  if (!in_read_) update_deadline();
+}
+
+// The application accepts.
+void HttpSession::accept_websocket(WsAccept&& command) {
+  Exchange* const exchange = exchanges_.find(command.id.sequence);
+  if (asked_ == nullptr || exchange == nullptr || command.id.sequence != current_) return;
+  const std::unique_ptr<Asked> asked = std::move(asked_);
+  upgrade_ = Upgrade::kNone;
+  release(*exchange, false);
+  if (command.protocol) {
+    std::erase_if(asked->handshake.headers, [](const websocket::HeaderLine& line) {
+      return line.name == "Sec-WebSocket-Protocol";
+    });
+    if (!command.protocol->empty()) {
+      asked->handshake.headers.push_back({"Sec-WebSocket-Protocol", std::move(*command.protocol)});
+    }
+  }
+  open_websocket(asked->handshake, command.head.fields());
+}
+
+// The application answers the request that asks for a WebSocket with something else.
+void HttpSession::websocket_decided(std::uint32_t sequence) {
+  if (asked_ == nullptr || sequence != current_) return;
+  asked_.reset();
+  upgrade_ = Upgrade::kNone;
+}
+
+// Its word takes too long, or the server stops.
+void HttpSession::give_up_websocket() {
+  Exchange* const exchange = current();
+  websocket_decided(current_);
+  if (exchange == nullptr) return;
+  release(*exchange, true);
+  answer_plain(*exchange, 503);
+}
+
+void HttpSession::open_websocket(const websocket::Handshake& handshake, std::string_view fields) {
+  std::string lines = "Date: ";
+  lines.append(context_.clock.text()).append("\r\n").append(fields);
+  websocket::append_handshake(context_.outbox.open(connection_), handshake, lines);
 
   exchanges_.clear();
   exchanges_.release();

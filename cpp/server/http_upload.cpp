@@ -44,7 +44,7 @@ void HttpSession::body_consumed(std::uint32_t sequence, std::size_t bytes) {
 void HttpSession::not_wanted(Exchange& exchange) {
   if (!reading_request_ || exchange.sequence != current_) return;
   // Refused on its head alone: the client is asked to close (manual page startServer, onHeaders).
-  if (std::exchange(awaiting_verdict_, false) && context_.settings.abilities.on_headers) {
+  if (std::exchange(awaiting_verdict_, false) && abilities_of(exchange).on_headers) {
     exchange.keep_alive = false;
   }
   discard_body_ = true;

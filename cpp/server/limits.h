@@ -32,6 +32,7 @@ struct Limits {
   std::uint64_t ws_max_message = 16 * 1024 * 1024;  // bytes after inflation (close code 1009)
   std::size_t ws_max_queue = 16 * 1024 * 1024;      // bytes that wait for a peer (ws_overflow)
   std::size_t ws_max_unread = 1024 * 1024;  // bytes the application lags behind; then reading stops
+  std::int64_t ws_accept_timeout = 30'000;  // without the application's word on a handshake (503)
   std::int64_t ws_ping_interval = 20'000;   // 0: no pings
   std::int64_t ws_pong_timeout = 40'000;    // without a byte from the peer after a ping (closed)
   std::int64_t ws_close_timeout = 5'000;    // without the peer's Close after ours (closed)

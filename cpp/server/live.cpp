@@ -198,7 +198,7 @@ struct Server::Live::Carrier {
   }
   void operator()(StreamHead&& c) const {
     if (auto* session = http(c.id)) {
-      session->stream_head(c.id.sequence, std::move(c.head), c.length, std::move(c.filler));
+      session->stream_head(std::move(c));
     }
   }
   void operator()(StreamData&& c) const {
@@ -207,7 +207,21 @@ struct Server::Live::Carrier {
     }
   }
   void operator()(StreamEnd&& c) const {
-    if (auto* session = http(c.id)) session->stream_end(c.id.sequence);
+    if (auto* session = http(c.id)) session->stream_end(c.id.sequence, std::move(c.trailers));
+  }
+  void operator()(StreamFile&& c) const {
+    if (auto* session = http(c.id)) session->stream_file(c.id.sequence, std::move(c.file));
+  }
+  void operator()(StreamRoom&& c) const {
+    auto* const session = http(c.id);
+    if (session == nullptr) return c.answer.set_value(false);
+    session->stream_room(c.id.sequence, std::move(c.answer));
+  }
+  void operator()(Inform&& c) const {
+    if (auto* session = http(c.id)) session->inform(c.id.sequence, c.head);
+  }
+  void operator()(WsAccept&& c) const {
+    if (auto* session = http(c.id)) session->accept_websocket(std::move(c));
   }
   void operator()(Cut&& c) const {
     if (auto* session = http(c.id)) session->cut(c.id.sequence);
@@ -259,6 +273,7 @@ void Server::Live::answer_late(Command& command) {
   if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
   if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
   if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
+  if (auto* room = std::get_if<StreamRoom>(&command)) room->answer.set_value(false);
 }
 
 // WebSockets are told in any case, and have a moment to answer.

@@ -7,6 +7,7 @@ void Envelope::clear() {
   body = RequestBody();
   headers_only = false;
   resumed = false;
+  mount = 0;
   head.clear();
   if (auto* bytes = std::get_if<std::string>(&answer)) {
     bytes->clear();

@@ -42,10 +42,11 @@ struct RequestBody {
   std::uint64_t length = 0;
 };
 
-// The body of an answer: in memory, or `length` bytes of a file from its start.
+// The body of an answer: in memory, or `length` bytes of a file from `offset`.
 struct FileBody {
   base::Descriptor file;
   std::uint64_t length = 0;
+  std::uint64_t offset = 0;
 };
 using ResponseBody = std::variant<std::monostate, std::string, FileBody>;
 
@@ -63,6 +64,7 @@ struct Envelope {
   int remote_port = 0;
   bool headers_only = false;  // the head has come, the body has not: answer, or say Continue
   bool resumed = false;       // the application has had the head, which is not here again
+  std::uint16_t mount = 0;    // which application is asked: see Settings::mounts
 
   http::ResponseHead head;
   ResponseBody answer;
@@ -101,11 +103,13 @@ struct StreamTakenEvent {
   std::uint64_t total = 0;
 };
 
-// A WebSocket is open. `request` asked for it; its id's connection is the socket's name from now
-// on.
+// A WebSocket is open, or `waiting`: then its handshake waits for a WsAccept, or for an ordinary
+// answer to the exchange instead. `request` asked for it; its id's connection is the socket's name
+// from now on.
 struct WsOpenEvent {
   EnvelopePtr request;
   std::string protocol;  // the subprotocol agreed on, or ""
+  bool waiting = false;
 };
 
 // What a message that the application has not consumed counts for beyond its bytes, so that many
@@ -222,14 +226,41 @@ struct StreamHead {
   http::ResponseHead head;
   std::optional<std::uint64_t> length;
   std::unique_ptr<Filler> filler = {};  // seldom there
+  bool as_is = false;                   // the server must not code it
 };
 struct StreamData {
   ExchangeId id;
   std::string bytes;
   bool acknowledge = false;  // a StreamTakenEvent is wanted when the kernel has taken all of it
 };
+// The same from a file. Only in a stream that is sent as it is.
+struct StreamFile {
+  ExchangeId id;
+  FileBody file;
+};
 struct StreamEnd {
   ExchangeId id;
+  std::string trailers = {};  // "Name: value\r\n" lines, checked; sent where the body is chunked
+};
+
+// A thread waits until the kernel has all of a stream so far (true), or it is over (false).
+struct StreamRoom {
+  ExchangeId id;
+  std::promise<bool> answer;
+};
+
+// An informational answer, such as 103 (Early Hints), before the one that counts. Left out where
+// it is not the exchange's turn, or the client speaks HTTP/1.0.
+struct Inform {
+  ExchangeId id;
+  http::ResponseHead head;
+};
+
+// Opens the WebSocket that a WsOpenEvent with `waiting` has asked about.
+struct WsAccept {
+  ExchangeId id;
+  std::optional<std::string> protocol;  // none: the one that was agreed on
+  http::ResponseHead head;              // further fields for the handshake's answer
 };
 
 // The answer cannot be completed: the connection is cut, so that the client sees that it was.
@@ -302,8 +333,9 @@ struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamEnd,
-                             Cut, WsSend, WsConsumed, WsPing, WsClose, WsSubscribe, WsPublish,
-                             WsAcknowledge, WsConclude, WsQueued, IsPresent, SetRoutes, Stop>;
+using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamFile,
+                             StreamEnd, StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed,
+                             WsPing, WsClose, WsSubscribe, WsPublish, WsAcknowledge, WsConclude,
+                             WsQueued, IsPresent, SetRoutes, Stop>;
 
 }  // namespace httpuv::server

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "files/gzip.h"
 #include "files/resolution.h"
@@ -57,6 +59,28 @@ class HttpSession::Silence final : private net::DeadlineOwner {
   net::Deadline deadline_{this};
 };
 
+// Threads that wait until the kernel has a stream, or it is over.
+class HttpSession::Rooms {
+ public:
+  Rooms() = default;
+  Rooms(Rooms&&) = default;
+  Rooms& operator=(Rooms&&) = default;
+  ~Rooms() { answer(false); }
+  void add(std::promise<bool>&& promise) { waiting_.push_back(std::move(promise)); }
+  void answer(bool room) {
+    for (std::promise<bool>& each : std::exchange(waiting_, {})) each.set_value(room);
+  }
+
+ private:
+  std::vector<std::promise<bool>> waiting_;
+};
+
+// A handshake that waits for the application's word.
+struct HttpSession::Asked {
+  websocket::Handshake handshake;
+  std::int64_t due = 0;
+};
+
 // An answer whose body comes in pieces. What came before its turn is kept as it is.
 struct HttpSession::Streamed {
   http::ResponseHead head;
@@ -65,7 +89,9 @@ struct HttpSession::Streamed {
   bool bodiless = false;
   std::uint64_t total = 0;         // bytes of body handed to the stream
   std::uint64_t acknowledged = 0;  // bytes whose acknowledgement was asked for; 0: none is due
-  std::string early;               // pieces from before its turn
+  std::vector<std::variant<std::string, FileBody>> early;  // pieces from before its turn
+  std::string trailers;
+  Rooms rooms;
   bool early_acknowledge = false;
   bool started = false;
   bool ended = false;

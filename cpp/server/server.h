@@ -33,6 +33,15 @@ struct Abilities {
   bool on_headers = false;   // with it every dynamic request is announced when its head has come
   bool stream_body = false;  // with it a body is announced by its head, and comes in pieces
   bool websocket = false;    // without it a request for one is a request like any other
+  bool ws_waits = false;     // a handshake waits for the application's word
+  // With stream_body: a body of known length up to this comes as a whole all the same.
+  std::uint64_t gather_body = 0;
+};
+
+// An application that answers below a path, beside the one that answers everything else.
+struct Mount {
+  std::string prefix;  // "/a/b": decoded, no slash at its end; "" is the root
+  Abilities abilities;
 };
 
 // What is done with a message for a peer whose queue is full.
@@ -53,11 +62,16 @@ struct WebSocketSettings {
 struct Settings {
   Limits limits;
   Abilities abilities;
+  std::vector<Mount> mounts;               // longest prefix first; Envelope::mount counts from 1
   std::vector<std::string> allowed_hosts;  // see host_check.h; empty: any
   bool gzip = true;         // code the answers of the application for clients that accept it
   bool access_log = false;  // tell the application of each answer
   WebSocketSettings websocket;
   std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
+
+  [[nodiscard]] const Abilities& abilities_of(std::uint16_t mount) const {
+    return mount == 0 ? abilities : mounts[mount - std::size_t{1}].abilities;
+  }
 };
 
 struct Bound {

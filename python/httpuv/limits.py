@@ -58,6 +58,8 @@ class Limits:
     ws_queue_bytes: int = 16 * 1024 * 1024
     #: Bytes of a WebSocket client's messages that wait for Python. Beyond: not read yet.
     ws_unread_bytes: int = 1024 * 1024
+    #: Seconds that the application may take to accept or refuse a WebSocket. Beyond: 503.
+    ws_accept_timeout: float = 30.0
     #: Seconds of a WebSocket client's silence until it is sent a ping; 0: no pings.
     ws_ping_interval: float = 20.0
     #: Seconds of its silence after that. Beyond: closed.
