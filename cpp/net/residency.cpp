@@ -10,17 +10,23 @@ namespace {
 
 constexpr std::int64_t kRememberMs = 1000;
 
+bool holds_byte(int file, std::uint64_t offset) {
+  char byte = 0;
+  return read_resident(file, offset, &byte, 1) == 1;
+}
+
 }  // namespace
+
+Residency::Residency() : kernel_{is_resident, holds_byte} {}
 
 bool Residency::check(int file, std::uint64_t offset, std::size_t length, std::int64_t now_ms) {
   Known& known = known_[static_cast<std::size_t>(file) % known_.size()];
   const std::uint64_t end = offset + length;
   const bool fresh = known.file == file && now_ms < known.until_ms;
   if (fresh && known.begin <= offset && end <= known.end) {
-    char last = 0;
-    if (read_resident(file, end - 1, &last, 1) == 1) return true;
+    if (kernel_.holds_byte(file, end - 1)) return true;
   }
-  if (!is_resident(file, offset, length)) {
+  if (!kernel_.holds_range(file, offset, length)) {
     if (fresh) known.until_ms = 0;
     return false;
   }

@@ -17,6 +17,14 @@ namespace httpuv::net {
 
 class Residency {
  public:
+  // The kernel's answers. A test gives its own, since the page cache belongs to the system.
+  struct Kernel {
+    bool (*holds_range)(int file, std::uint64_t offset, std::size_t length);
+    bool (*holds_byte)(int file, std::uint64_t offset);
+  };
+  Residency();
+  void set_kernel(const Kernel& kernel) { kernel_ = kernel; }
+
   // As is_resident() of file_slice.h.
   bool check(int file, std::uint64_t offset, std::size_t length, std::int64_t now_ms);
 
@@ -27,6 +35,7 @@ class Residency {
     std::uint64_t end = 0;
     std::int64_t until_ms = 0;
   };
+  Kernel kernel_;
   std::array<Known, 64> known_;
 };
 
