@@ -1,5 +1,7 @@
 # make demo      set everything up and serve a demonstration
-# make test      set everything up and run everything there is
+# make check     format, lint, types, C++ and Python tests: for daily work
+# make test      set everything up and run all kinds of tests
+# make test-all  the same without choosing: all Python tests under the sanitizers and with every Python found
 # The rest: build test-cpp test-python lint sanitize fuzz test-packaging test-other-python test-all-pythons
 #           tidy format bench conformance wheel clean
 SHELL := /bin/bash
@@ -19,9 +21,12 @@ endif
 
 SOURCES := $(shell find CMakeLists.txt cpp python vendor -type f -not -path '*/source/*' -not -name '*.pyc')
 STAGE := tests/tools/stage.sh
+STEP := tests/tools/step.sh
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: build demo test test-cpp test-python test-autobahn lint sanitize asan tsan fuzz test-packaging \
-  test-other-python test-all-pythons tidy format bench conformance wheel clean
+.PHONY: build demo check test test-all test-cpp test-python test-autobahn lint sanitize asan asan-python tsan fuzz \
+  test-packaging test-other-python test-all-pythons build-dev build-asan build-tsan tidy format bench conformance \
+  wheel clean
 
 build: .make/installed
 
@@ -32,65 +37,85 @@ demo: build
 
 .make/system-%: tests/tools/system_packages.sh
 	@mkdir -p .make
-	@PYTHON=$(PYTHON) $< $*
+	@$(STEP) "Looking for compilers and other system packages ($*)" env PYTHON=$(PYTHON) $< $*
 	@touch $@
 
 .make/venv: pyproject.toml | .make/system-build
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -U 'pip>=25.1'
-	$(BIN)/python -m pip install -q --group build
+	@test -x $(BIN)/python || $(STEP) "Making a Python environment in .venv" $(PYTHON) -m venv .venv
+	@$(STEP) "Updating pip" $(PIP) -U 'pip>=25.1'
+	@$(STEP) "Installing build tools (CMake, Ninja, pybind11)" $(PIP) --group build
 	@touch $@
 
 # What only `make test` and its parts need.
 .make/dev: .make/venv | .make/system-test
-	$(BIN)/python -m pip install -q --group dev
+	@$(STEP) "Installing test tools (pytest, mypy, ruff, ...)" $(PIP) --group dev
 	@touch $@
 
 .make/installed: .make/venv $(SOURCES)
-	$(BIN)/python -m pip install -q --no-build-isolation --no-deps --force-reinstall \
-	  -Cbuild-dir=build/python -Ccmake.define.HTTPUV_WERROR=ON .
+	@$(STEP) "Building and installing httpuv (a minute or two on two cores)" $(BIN)/python -m pip install -v \
+	  --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
+	  -Cbuild-dir=build/python -Cbuild.verbose=true -Ccmake.define.HTTPUV_WERROR=ON .
 	@touch $@
 
 # ---- testing -------------------------------------------------------------------------------------------------
 
-STAGES := lint test-cpp test-python test-autobahn asan asan-python tsan fuzz test-packaging test-other-python
+# The long ones first. What is built apart is a part too, so that the summary names what did not compile.
+STAGES := test-python build-asan asan asan-python build-tsan tsan test-other-python test-packaging fuzz lint \
+  build-dev test-cpp test-autobahn
+CHECKS := build-dev lint test-cpp test-python
+# Makes these parts, three at a time since most of them wait much. A part that fails stops no other.
+run_parts = export QUIET=1; $(STAGE) --forget $(1); \
+  $(MAKE) --no-print-directory -k -j3 $(2) $(1) || true; $(STAGE) --summary $(1)
 
-# Three parts at a time, since most of them wait much, the long ones first; each part's output comes in one piece.
-test: .make/dev .make/installed
-	@$(MAKE) --no-print-directory --output-sync=target -j3 \
-	  lint asan test-python test-other-python test-packaging tsan fuzz test-cpp test-autobahn
-	@$(STAGE) --summary $(STAGES)
+check: .make/dev .make/installed
+	@$(call run_parts,$(CHECKS),)
+
+# The set-up is not parallel: it says what it does. If it fails, the parts that need it are the ones not run.
+test:
+	@$(MAKE) --no-print-directory -k .make/dev .make/installed || true
+	@$(call run_parts,$(STAGES),)
+
+test-all:
+	@$(MAKE) --no-print-directory -k .make/dev .make/installed || true
+	@$(call run_parts,$(STAGES) test-all-pythons,SCOPE=all)
+
+build-dev: .make/dev
+	@$(STAGE) build-dev tests/tools/build.sh dev
+
+build-asan: .make/dev
+	@$(STAGE) build-asan tests/tools/build.sh asan-ubsan -DHTTPUV_BUILD_PYTHON=ON
+
+build-tsan: .make/dev
+	@$(STAGE) build-tsan tests/tools/build.sh tsan
 
 lint: .make/dev
 	@$(STAGE) lint tests/tools/lint.sh
 
-test-cpp: .make/dev
-	@cmake --preset dev >/dev/null && cmake --build --preset dev -- --quiet
-	@$(STAGE) test-cpp ctest --preset dev
+test-cpp: build-dev
+	@$(STAGE) test-cpp ctest --preset dev --parallel 3
 
 test-python: .make/dev .make/installed
-	@$(STAGE) test-python python -m pytest tests/python
+	@$(STAGE) test-python python -m pytest -q -n auto tests/python
 
 test-autobahn: .make/dev .make/installed
-	@tests/tools/autobahn.sh
-	@$(STAGE) test-autobahn python -m pytest tests/conformance
+	@$(STAGE) test-autobahn tests/tools/autobahn.sh
 
-sanitize: asan tsan
+sanitize: asan asan-python tsan
 
-asan: .make/dev
-	@cmake --preset asan-ubsan >/dev/null && cmake --build --preset asan-ubsan -- --quiet
-	@$(STAGE) asan ctest --preset asan-ubsan
-	@$(STAGE) asan-python tests/tools/sanitize_python.sh
+asan: build-asan
+	@$(STAGE) asan ctest --preset asan-ubsan --parallel 3
 
-tsan: .make/dev
-	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -- --quiet
-	@$(STAGE) tsan ctest --preset tsan
+asan-python: build-asan
+	@SCOPE=$(SCOPE) $(STAGE) asan-python tests/tools/sanitize_python.sh
+
+tsan: build-tsan
+	@$(STAGE) tsan ctest --preset tsan --parallel 3
 
 fuzz: .make/dev
 	@$(STAGE) fuzz tests/tools/fuzz.sh $(FUZZ_SECONDS)
 
 test-packaging: .make/dev
-	@$(STAGE) test-packaging python -m pytest tests/packaging
+	@$(STAGE) test-packaging python -m pytest -q tests/packaging
 
 test-other-python: .make/dev
 	@$(STAGE) test-other-python nox -s other
@@ -100,8 +125,7 @@ test-all-pythons: .make/dev
 
 # ---- the rest ------------------------------------------------------------------------------------------------
 
-tidy: .make/dev
-	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -- --quiet
+tidy: build-tsan
 	run-clang-tidy -quiet -p build/tsan '/cpp/(base|http|websocket|files|net|server)/'
 
 format: .make/dev

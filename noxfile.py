@@ -1,7 +1,8 @@
 """The Python tests on every supported interpreter this machine has.
 
 nox            every Python from 3.10 to 3.13 that is found (in PATH or in pyenv's root)
-nox -s other   one that is not the default python3: what `make test` runs besides it
+nox -s other   one that is not the default python3, with the tests for which its version matters:
+               what `make test` runs besides it
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from pathlib import Path
 import nox
 
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+#: Where versions of CPython differ: its C API, asyncio, threads and how they end, fork, signals.
+SMOKE = """
+    app async async_begin convert core_stub cycles dispatch dispatch_modes dispatch_threads
+    environment exit fork manual on_headers responses signals stop_modes streaming streams
+    upload websocket_api websocket_asyncio
+"""
 REPORT = (
     "import os, sys, sysconfig;"
     "has_headers = os.path.exists(os.path.join(sysconfig.get_path('include'), 'Python.h'));"
@@ -54,23 +61,24 @@ nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
 
-def run_tests(session: nox.Session) -> None:
+def run_tests(session: nox.Session, *settings: str, tests: list[str]) -> None:
     groups = nox.project.load_toml("pyproject.toml")
     session.install(*nox.project.dependency_groups(groups, "build", "test"))
-    settings = [f"-Cbuild-dir=build/nox-{session.python}", "-Ccmake.define.HTTPUV_WERROR=ON"]
+    settings += (f"-Cbuild-dir=build/nox-{session.python}", "-Ccmake.define.HTTPUV_WERROR=ON")
     session.install("--no-build-isolation", "--no-deps", "--force-reinstall", *settings, ".")
-    session.run("pytest", *(session.posargs or ["tests/python"]))
+    session.run("pytest", "-q", "-n", "auto", *(session.posargs or tests))
 
 
 @nox.session(python=list(FOUND))
 def tests(session: nox.Session) -> None:
     """Build, install and test."""
-    run_tests(session)
+    run_tests(session, tests=["tests/python"])
 
 
 @nox.session(python=OTHERS[0] if OTHERS else False)
 def other(session: nox.Session) -> None:
-    """The same on one interpreter that is not the default one."""
+    """A part of it on one interpreter that is not the default one, without slow optimisation."""
     if not OTHERS:
         session.skip(f"no Python of {', '.join(SUPPORTED)} was found besides the default one")
-    run_tests(session)
+    quick = ("-Ccmake.define.HTTPUV_LTO=OFF", "-Ccmake.build-type=Debug")
+    run_tests(session, *quick, tests=[f"tests/python/test_{name}.py" for name in SMOKE.split()])

@@ -31,6 +31,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_stderr] = os.dup(2)
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """With -n auto: most tests wait for something, so there are more of them than processors."""
+    return min(16, 3 * (os.cpu_count() or 1))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # No other test gets a second chance: if one needs it, there is a race.
+    for item in items:
+        if item.get_closest_marker("clock") is not None:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     yield from _watched(item)

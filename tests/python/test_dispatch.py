@@ -174,6 +174,7 @@ def test_base_exceptions_leave() -> None:
     assert ran == [1]
 
 
+@pytest.mark.clock
 def test_wakes_a_loop_that_waits(running: threading.Thread) -> None:
     ran = threading.Event()
     # The fixture's loop is waiting, or about to: a timer from this thread must reach it at once.

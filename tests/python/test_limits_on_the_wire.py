@@ -157,6 +157,7 @@ def test_header_timeout(serve: Serve, part: bytes) -> None:
         assert answer.startswith(b"HTTP/1.1 408 ") or (part == b"" and answer == b"")
 
 
+@pytest.mark.clock
 def test_header_timeout_is_not_stretched_by_a_trickle(serve: Serve) -> None:
     server = serve(length, limits=Limits(header_timeout=SOON))
     stop = threading.Event()
@@ -197,6 +198,7 @@ def test_body_timeout(serve: Serve) -> None:
         assert wire.at_end()
 
 
+@pytest.mark.clock
 def test_body_that_trickles_is_not_stalled(serve: Serve) -> None:
     server = serve(length, limits=Limits(body_timeout=2))
     pause = threading.Event()
@@ -217,6 +219,7 @@ def test_idle_timeout(serve: Serve) -> None:
         ends_after(wire, 0.9)
 
 
+@pytest.mark.clock
 def test_a_slow_application_is_not_idle(serve: Serve) -> None:
     go = threading.Event()
 
@@ -230,6 +233,7 @@ def test_a_slow_application_is_not_idle(serve: Serve) -> None:
         assert wire.response().body == b"late"
 
 
+@pytest.mark.clock
 def test_write_timeout(serve: Serve) -> None:
     server = serve(
         lambda req: {"status": 200, "body": b"x" * 50_000_000}, limits=Limits(write_timeout=SOON)

@@ -9,6 +9,7 @@ from programs import ends_well, local, run, script
 from support import Wire, fetch, request
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(
     "loop",
     [

@@ -53,6 +53,7 @@ def best_time(where: tuple[str, int]) -> float:
     return min(times)
 
 
+@pytest.mark.clock
 @pytest.mark.skipif(
     bool(os.environ.get("HTTPUV_SANITIZED")), reason="a sanitizer's memory is not the server's"
 )

@@ -49,6 +49,7 @@ def numbered(number: int, size: int) -> bytes:
 # --- pings and deadlines ------------------------------------------------------------------------
 
 
+@pytest.mark.clock
 def test_a_silent_client_is_pinged_and_then_cut(serve: Serve) -> None:
     watch = Watch()
     limits = Limits(ws_ping_interval=0.2, ws_pong_timeout=0.3)
@@ -63,6 +64,7 @@ def test_a_silent_client_is_pinged_and_then_cut(serve: Serve) -> None:
     assert watch.opened().next() == ("close", 1006, "", False)
 
 
+@pytest.mark.clock
 def test_a_pong_or_anything_else_is_a_sign_of_life(serve: Serve) -> None:
     watch = Watch()
     limits = Limits(ws_ping_interval=0.1, ws_pong_timeout=2.0)
@@ -131,6 +133,7 @@ def connect(port: int) -> Client:
     return client
 
 
+@pytest.mark.clock
 def test_a_blocked_interpreter_keeps_no_socket_waiting() -> None:
     with (
         blocking() as (script, port),
@@ -184,6 +187,7 @@ def test_a_blocked_interpreter_keeps_no_socket_waiting() -> None:
         assert alive.message() == "still here"
 
 
+@pytest.mark.clock
 @measures_memory
 def test_a_flood_for_a_blocked_interpreter_is_held_back() -> None:
     with blocking() as (script, port), connect(port) as client:
@@ -364,6 +368,7 @@ def test_pings_of_a_client_that_does_not_read(serve: Serve) -> None:
         assert client.farewell() == (1000, "")
 
 
+@pytest.mark.clock
 def test_a_slow_reader_gets_all_that_was_sent_before_close(serve: Serve) -> None:
     watch = Watch()
     limits = Limits(ws_close_timeout=0.3, ws_ping_interval=0.2, ws_pong_timeout=0.5)
@@ -379,6 +384,7 @@ def test_a_slow_reader_gets_all_that_was_sent_before_close(serve: Serve) -> None
         assert client.closed() == (1000, "that was all")
 
 
+@pytest.mark.clock
 def test_a_slow_reader_is_not_silent(serve: Serve) -> None:
     # Its pong waits behind much else; that it takes that is enough.
     watch = Watch()

@@ -17,6 +17,7 @@ WebSocket = httpuv.WebSocket
 MIB = 1 << 20
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("timeout", [0.0, 5.0])
 def test_stop_says_1001_to_everyone(serve: Serve, timeout: float) -> None:
     watch = Watch()
@@ -46,6 +47,7 @@ def test_stop_says_1001_to_everyone(serve: Serve, timeout: float) -> None:
         assert watched.next() == ("close", 1001, "", True)
 
 
+@pytest.mark.clock
 def test_stop_waits_for_nobody_in_particular(serve: Serve) -> None:
     watch = Watch()
     server = serve({"onWSOpen": watch})
@@ -59,6 +61,7 @@ def test_stop_waits_for_nobody_in_particular(serve: Serve) -> None:
         assert watched.next() == ("close", 1006, "", False)
 
 
+@pytest.mark.clock
 def test_stop_while_a_client_does_not_read(serve: Serve) -> None:
     watch = Watch()
     server = serve({"onWSOpen": watch})

@@ -14,7 +14,7 @@ if [ "$1" = --one ]; then
   if ! "$target" $options -artifact_prefix=$build/ "$build/corpus/$name" $seeds >"$build/$name.log" 2>&1; then
     cat "$build/$name.log"
     echo "fuzz: $name failed; its input is in $build/"
-    exit 255 # xargs starts no other
+    exit 1
   fi
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$name.log")
   echo "fuzz: $name: $runs runs in $seconds s, no finding"
