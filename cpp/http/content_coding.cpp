@@ -25,7 +25,8 @@ void append_line(std::string& out, std::string_view line) {
 }  // namespace
 
 bool may_be_coded(const ResponseHead& head) {
-  if (body_forbidden(head.status) || head.status == 206 || head.has_content_encoding) return false;
+  if (content_forbidden(head.status) || head.status == 206 || head.has_content_encoding)
+    return false;
   bool may = true;
   each_field(head.fields(), [&](std::string_view, std::string_view name, std::string_view value) {
     if (base::iequals(name, "cache-control")) {

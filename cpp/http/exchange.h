@@ -18,6 +18,7 @@ struct Exchange {
   std::uint32_t sequence = 0;
   std::uint8_t minor_version = 1;
   bool is_head = false;
+  bool is_connect = false;
   bool keep_alive = true;         // what the request asked for
   bool continue_pending = false;  // a 100 (Continue) is owed before its body comes
   bool streaming = false;         // its head has left, its body is still being made

@@ -1,5 +1,6 @@
 #include "http/head_check.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <string_view>
@@ -49,8 +50,11 @@ Refusal check_request_line(RequestHead& head) {
   const std::string_view target = bytes.substr(method_end + 1, target_end - method_end - 1);
   const std::string_view protocol = bytes.substr(target_end + 1, bytes.find('\r') - target_end - 1);
   if (target.empty() || protocol.starts_with(' ')) return Refusal::kRequestLine;
-  if (!protocol.ends_with("/1.1") && !protocol.ends_with("/1.0")) return Refusal::kVersion;
-  head.minor_version = static_cast<std::uint8_t>(protocol.back() - '0');
+  const std::string_view version =
+      protocol.substr(protocol.size() - std::min<std::size_t>(4, protocol.size()));
+  if (!version.starts_with("/1.") || !base::is_digit(version.back())) return Refusal::kVersion;
+  // A higher minor version is treated as the highest we know (RFC 9110 section 2.5).
+  head.minor_version = version.back() == '0' ? 0 : 1;
   head.is_get = method == "GET";
   head.is_head = method == "HEAD";
   head.is_options = method == "OPTIONS";
@@ -142,19 +146,11 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
   return value;
 }
 
-// The codings of HTTP (RFC 9112 section 7, and "identity" of its predecessors).
-bool is_known_coding(std::string_view name) {
-  for (const std::string_view known :
-       {"gzip", "deflate", "compress", "x-gzip", "x-compress", "identity"}) {
-    if (base::iequals(name, known)) return true;
-  }
-  return false;
-}
-
 // All Transfer-Encoding fields are one list (RFC 9110 section 5.3). It has to end in chunked, which
-// must not come twice: otherwise the end of the body is unknown (RFC 9112 section 6.3).
+// must not come twice: otherwise the end of the body is unknown (RFC 9112 section 6.3). No other
+// coding is decoded here, so none is accepted (section 6.1).
 Refusal check_codings(RequestHead& head) {
-  bool unknown = false;
+  bool unsupported = false;
   for (const HeaderField& field : head.fields) {
     if (field.id != Field::kTransferEncoding) continue;
     std::string_view rest = head.view(field.value);
@@ -169,12 +165,11 @@ Refusal check_codings(RequestHead& head) {
         continue;
       }
       if (!base::is_token(coding)) return Refusal::kTransferEncoding;
-      head.coded = true;
-      unknown |= !is_known_coding(coding);
+      unsupported = true;
     }
   }
   if (!head.chunked) return Refusal::kTransferEncoding;
-  return unknown ? Refusal::kUnknownCoding : Refusal::kNone;
+  return unsupported ? Refusal::kUnknownCoding : Refusal::kNone;
 }
 
 // RFC 9112 section 6. What two readers could take differently is refused.

@@ -122,7 +122,6 @@ struct RequestHead {
   std::uint8_t minor_version = 1;  // HTTP/1.<minor>
   bool keep_alive = true;          // what the client asks for (RFC 9112 section 9.3)
   bool chunked = false;
-  bool coded = false;  // Transfer-Encoding lists codings before chunked: the body is still in them
   bool expects_continue = false;  // Expect: 100-continue in HTTP/1.1, with a body
   bool upgrade = false;           // HTTP/1.1, Upgrade is there and Connection lists it
   bool has_query = false;         // tells "/?" from "/"

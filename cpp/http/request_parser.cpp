@@ -111,14 +111,6 @@ bool is_rtsp_method(int method) {
   return method >= HTTP_DESCRIBE && method <= HTTP_FLUSH;
 }
 
-// Whether the text ends in the name of a version that is none of ours.
-bool ends_in_other_version(std::string_view text) {
-  if (text.size() < 8) return false;
-  text.remove_prefix(text.size() - 8);
-  return text.starts_with("HTTP/") && base::is_digit(text[5]) && text[6] == '.' &&
-         base::is_digit(text[7]) && text != "HTTP/1.1" && text != "HTTP/1.0";
-}
-
 }  // namespace
 
 RequestParser::RequestParser(const RequestLimits* limits)
@@ -179,6 +171,8 @@ bool RequestParser::skip_empty_lines(std::string_view& input) {
 void RequestParser::start_llhttp(std::string_view already_read) {
   llhttp_t* const llhttp = as_llhttp(llhttp_);
   llhttp_init(llhttp, HTTP_REQUEST, &kSettings);
+  // Any DIGIT "." DIGIT: check_head() decides which versions are ours.
+  llhttp_set_lenient_version(llhttp, 1);
   in_name_ = false;
   if (already_read.empty()) return;
   Call call{this, already_read.data()};
@@ -204,8 +198,14 @@ ParseEvent RequestParser::read_fields(std::string_view& input) {
   if (budget_ > 0) return ParseEvent::kNeedMore;
   if (state_ == State::kTrailers) return fail(Refusal::kFramingTooLarge);
   // Two spaces are the ends of the method and of the target.
-  const bool in_target = std::count(head_.bytes.begin(), head_.bytes.end(), ' ') == 1;
-  return fail(in_target ? Refusal::kTargetTooLong : Refusal::kHeadTooLarge);
+  switch (std::count(head_.bytes.begin(), head_.bytes.end(), ' ')) {
+    case 0:
+      return fail(Refusal::kMethod);
+    case 1:
+      return fail(Refusal::kTargetTooLong);
+    default:
+      return fail(Refusal::kHeadTooLarge);
+  }
 }
 
 // What llhttp's error `code` means for us, `input` being at the byte it stopped at.
@@ -219,8 +219,6 @@ ParseEvent RequestParser::resolve_error(int code, std::string_view& input) {
   if (code == HPE_INVALID_CONSTANT && is_rtsp_method(as_llhttp(llhttp_)->method)) {
     return fail(Refusal::kMethod);
   }
-  if (code == HPE_INVALID_VERSION && ends_in_other_version(head_.bytes))
-    return fail(Refusal::kVersion);
   return fail(Refusal::kMalformed);
 }
 
@@ -233,7 +231,7 @@ ParseEvent RequestParser::read_method(std::string_view& input) {
   head_.bytes.append(input.substr(0, size));
   input.remove_prefix(size);
   budget_ -= size;
-  if (budget_ == 0) return fail(Refusal::kHeadTooLarge);
+  if (budget_ == 0) return fail(Refusal::kMethod);  // longer than any (RFC 9112 section 3)
   if (input.empty()) return ParseEvent::kNeedMore;
   if (is_lower(input.front())) return fail(Refusal::kMethod);
   if (input.front() != ' ' || head_.bytes.empty()) return fail(Refusal::kRequestLine);

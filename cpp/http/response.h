@@ -82,6 +82,12 @@ constexpr bool body_forbidden(int status) {
   return (status >= 100 && status < 200) || status == 204 || status == 304;
 }
 
+// Whether an answer with this status has no content, whatever the application gives: the above, and
+// 205, which says so with Content-Length: 0 (RFC 9110 section 15.3.6).
+constexpr bool content_forbidden(int status) {
+  return body_forbidden(status) || status == 205;
+}
+
 // A small answer of the server's own: text/plain; charset=utf-8.
 struct PlainResponse {
   ResponseHead head;

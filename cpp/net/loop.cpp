@@ -139,14 +139,28 @@ void Loop::work(std::function<void()> job, std::function<void()> done) {
 
 void Loop::set_alarm(std::int64_t at_ms) {
   if (ended_) return;
+  alarm_at_ = at_ms;
   const std::int64_t wait = std::max<std::int64_t>(at_ms - now_ms(), 0);
   uv_timer_start(
-      &timer_, [](uv_timer_t* handle) { of(handle->loop).advance_timers(); },
+      &timer_, [](uv_timer_t* handle) { of(handle->loop).alarm_rang(); },
       static_cast<std::uint64_t>(wait), 0);
 }
 
-void Loop::advance_timers() {
-  timers_.advance(now_ms());
+void Loop::alarm_rang() {
+  if (now_ms() - alarm_at_ > TimerWheel::kTickMs) return late_.begin();
+  if (!late_.waiting()) timers_.advance(now_ms());
+}
+
+void Loop::LateAlarm::begin() {
+  if (waiting()) return;
+  polled_ = false;
+  loop_.run_next_turn(*this);
+}
+
+// Turn tasks run before the poll of their turn: the second one comes behind a poll.
+void Loop::LateAlarm::run_turn() {
+  if (!std::exchange(polled_, true)) return loop_.run_next_turn(*this);
+  loop_.timers_.advance(loop_.now_ms());
 }
 
 void Loop::run_next_turn(TurnTask& task) {

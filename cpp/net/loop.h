@@ -122,7 +122,7 @@ class Loop final : private WheelAlarm {
   void end_if_idle();
   void set_alarm(std::int64_t at_ms) override;
   void run_turn_tasks();
-  void advance_timers();
+  void alarm_rang();
 
   uv_loop_t uv_;
   uv_async_t async_;
@@ -134,6 +134,20 @@ class Loop final : private WheelAlarm {
   bool finishing_ = false;
   bool ended_ = false;  // the four handles above are closing
   bool done_ = false;   // the libuv loop is closed
+  // An alarm that rings late: the process was stopped, or the loop was busy. What came meanwhile is
+  // read first, then deadlines are looked at; otherwise clients that were in time would pay for it.
+  class LateAlarm final : public TurnTask {
+   public:
+    explicit LateAlarm(Loop& loop) : loop_(loop) {}
+    void begin();
+    void run_turn() override;
+
+   private:
+    Loop& loop_;
+    bool polled_ = false;
+  };
+  LateAlarm late_{*this};
+  std::int64_t alarm_at_ = 0;
   std::size_t open_ = 0;
   ListLink turn_tasks_;
   std::mutex wake_mutex_;

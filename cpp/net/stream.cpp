@@ -1,5 +1,6 @@
 #include "net/stream.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -270,6 +271,20 @@ int Stream::fd() const {
   uv_os_fd_t fd = -1;
   if (state_ != State::kOpen || uv_fileno(&handle_.handle, &fd) != 0) return -1;
   return fd;
+}
+
+bool Stream::peer_gone() const {
+  const int socket = fd();
+  if (socket < 0 || error_ != 0) return true;
+#ifdef __linux__
+  pollfd state{socket, 0, 0};
+  return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0 && !shutdown_;
+#else
+  // Elsewhere POLLHUP may mean no more than the peer's FIN.
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0;
+#endif
 }
 
 const Peer& Stream::peer() {

@@ -102,6 +102,10 @@ class Stream {
   // Between close() and on_closed(), and before open().
   bool closing() const { return state_ != State::kOpen; }
 
+  // Whether the peer has reset the connection, which a stream that is not reading does not notice
+  // by itself. A peer that has only sent FIN is not gone. Asks the kernel.
+  [[nodiscard]] bool peer_gone() const;
+
   // The descriptor; -1 unless open.
   int fd() const;
   Loop& loop() const { return Loop::of(handle_.stream.loop); }

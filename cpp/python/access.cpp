@@ -17,6 +17,16 @@ double seconds(Duration time) {
 
 }  // namespace
 
+void Application::on_event(server::NoticeEvent&& event) {
+  if (callbacks_.on_notice.is_none()) return;
+  try {
+    callbacks_.on_notice(static_cast<int>(event.level), latin1(event.text));
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    callbacks_.on_error("log", py::none(), exception_of(error));
+  }
+}
+
 void Application::on_event(server::LogEvent&& event) {
   const std::shared_ptr<server::AccessBacklog> backlog = event.batch.backlog();
   const py::object answered = callbacks_.access_log.attr("answered");

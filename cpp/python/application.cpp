@@ -217,10 +217,6 @@ void Application::tell(const char* where, py::object callback,
   }
 }
 
-void Application::on_event(server::HalfClosedEvent&& event) {
-  if (const auto reply = find(event.id)) tell("on_half_closed", reply->on_half_closed.get());
-}
-
 void Application::on_event(server::StreamTakenEvent&& event) {
   if (const auto reply = find(event.id)) tell("on_taken", reply->on_taken.get(), event.total);
 }

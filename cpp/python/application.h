@@ -33,6 +33,7 @@ struct Callbacks {
   pybind11::object on_headers;  // (environment) -> None or result; None: not announced
   pybind11::object on_ws_open;  // (Socket, environment, protocol) -> listener; None: no WebSocket
   pybind11::object on_error;    // (where, environment or None, exception) -> None
+  pybind11::object on_notice;   // (level, text) -> None; level as in NoticeLevel
   // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
   pybind11::object convert;
   // (environment, Upload) -> receiver; None: a body is complete before anything is called. The
@@ -120,7 +121,6 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::RequestEvent&& event);
   void on_event(server::BodyEvent&& event);
   void on_event(server::AbandonedEvent&& event);
-  void on_event(server::HalfClosedEvent&& event);
   void on_event(server::StreamTakenEvent&& event);
   void on_event(server::WsOpenEvent&& event);
   void on_event(server::WsMessageEvent&& event);
@@ -130,6 +130,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsDroppedEvent&& event);
   void on_event(server::WsLastEvent&& event);
   void on_event(server::WsCloseEvent&& event);
+  void on_event(server::NoticeEvent&& event);
   void on_event(server::LogEvent&& event);
 
   void deliver(std::vector<server::Event>& events);

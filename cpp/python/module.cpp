@@ -67,7 +67,6 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("done", &Reply::done);
   slot<&Reply::on_taken>(reply, "on_taken");
   slot<&Reply::on_abandoned>(reply, "on_abandoned");
-  slot<&Reply::on_half_closed>(reply, "on_half_closed");
 
   py::class_<Upload, std::shared_ptr<Upload>>(m, "Upload")
       .def("resume", &Upload::resume)
@@ -89,20 +88,22 @@ PYBIND11_MODULE(_core, m) {
                        py::object on_error, py::object convert, const py::dict& environ,
                        const py::dict& limits, py::object on_ws_open,
                        const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
-                       bool gzip, py::object open_upload, bool call_first, py::object access_log) {
+                       bool gzip, py::object open_upload, bool call_first, py::object access_log,
+                       py::object on_notice, bool allow_connect) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
-                           std::move(on_error), std::move(convert), std::move(open_upload),
-                           call_first, std::move(access_log)},
-                 environ, limits, allowed_hosts, websocket, gzip);
+                           std::move(on_error), std::move(on_notice), std::move(convert),
+                           std::move(open_upload), call_first, std::move(access_log)},
+                 environ, limits, allowed_hosts, websocket, gzip, allow_connect);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
            py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
            py::arg("on_ws_open") = py::none(),
            py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict(),
            py::arg("gzip") = true, py::arg("open_upload") = py::none(),
-           py::arg("call_first") = false, py::arg("access_log") = py::none())
+           py::arg("call_first") = false, py::arg("access_log") = py::none(),
+           py::arg("on_notice") = py::none(), py::arg("allow_connect") = false)
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime") = py::none())

@@ -68,9 +68,8 @@ class Reply {
   [[nodiscard]] bool done() const { return done_; }
   void abandon() { done_ = true; }  // the client has gone
 
-  Slot on_taken;        // (total: int)
-  Slot on_abandoned;    // ()
-  Slot on_half_closed;  // (): the client sends no more, maybe left
+  Slot on_taken;      // (total: int)
+  Slot on_abandoned;  // ()
 
  private:
   void post(server::Command&& command);

@@ -55,11 +55,12 @@ server::Overflow overflow_of(const std::string& name) {
 
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
                              const std::vector<std::string>& allowed_hosts,
-                             const py::dict& websocket, bool gzip) {
+                             const py::dict& websocket, bool gzip, bool allow_connect) {
   server::Settings settings;
   settings.abilities.call = !callbacks.call.is_none();
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
   settings.abilities.stream_body = !callbacks.open_upload.is_none();
+  settings.abilities.connect = allow_connect;
   settings.gzip = gzip;
   settings.access_log = !callbacks.access_log.is_none();
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
@@ -103,11 +104,11 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
                            const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
-                           bool gzip)
+                           bool gzip, bool allow_connect)
     : queue_(std::move(queue)),
       application_(std::make_shared<Application>(
-          callbacks, environment, settings_of(callbacks, limits, allowed_hosts, websocket, gzip),
-          queue_)) {}
+          callbacks, environment,
+          settings_of(callbacks, limits, allowed_hosts, websocket, gzip, allow_connect), queue_)) {}
 
 ServerObject::~ServerObject() {
   const GilRelease release;
@@ -181,6 +182,7 @@ py::dict ServerObject::stats() const {
   result["in_flight_bytes"] = c.in_flight_bytes.get();
   result["overloaded"] = c.overloaded.get();
   result["refused"] = c.refused.get();
+  result["accept_failures"] = c.accept_failures.get();
   result["timed_out"] = c.timed_out.get();
   return result;
 }

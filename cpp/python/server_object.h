@@ -20,7 +20,7 @@ class ServerObject {
  public:
   ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks, const pybind11::dict& environment,
                const pybind11::dict& limits, const std::vector<std::string>& allowed_hosts,
-               const pybind11::dict& websocket, bool gzip);
+               const pybind11::dict& websocket, bool gzip, bool allow_connect);
   ~ServerObject();
 
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);

@@ -15,8 +15,10 @@
 #include "server/limits.h"
 #include "server/message.h"
 #include "server/outbox.h"
+#include "server/refusal_log.h"
 #include "server/server.h"
 #include "server/slot_map.h"
+#include "server/spool_faults.h"
 #include "server/topics.h"
 #include "websocket/deflate_pool.h"
 #include "websocket/session.h"
@@ -44,6 +46,8 @@ struct Context {
   std::vector<Event> events{};  // made in this turn, delivered at its end
   SlotMap<Connection> connections{};
   std::vector<ConnectionId> broken{};  // a write to them failed in this turn
+  SpoolFaults spool{};
+  RefusalLog refusals{};
   bool draining = false;
   AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};

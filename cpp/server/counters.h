@@ -27,9 +27,10 @@ struct Counters {
   Counter static_files;  // answered from the routes, ever
   Counter in_flight;     // handed to the application and not answered
   Counter in_flight_bytes;
-  Counter overloaded;  // answered 503 because the application lags, ever
-  Counter refused;     // broken or over a limit, ever
-  Counter timed_out;   // connections a deadline ended, ever
+  Counter overloaded;       // answered 503 because the application lags, ever
+  Counter refused;          // broken or over a limit, ever
+  Counter accept_failures;  // the system had no room for a connection, ever
+  Counter timed_out;        // connections a deadline ended, ever
 };
 
 }  // namespace httpuv::server

@@ -98,23 +98,21 @@ bool HttpSession::keeps_alive(const Exchange& exchange, bool close_wanted) const
   return !being_read || (!body_is_long_ && !exchange.continue_pending);
 }
 
+http::AskedBy HttpSession::asked_by(const Exchange& exchange) {
+  return {exchange.is_head, exchange.is_connect, exchange.minor_version};
+}
+
 bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& head,
                                ResponseBody&& body) {
   const bool keep = keeps_alive(exchange, head.close);
-  const bool bodiless = http::body_forbidden(head.status);
-  // An answer to HEAD, and a 304, may say how long the body would be (RFC 9110 section 8.6).
-  const bool described = (exchange.is_head || head.status == 304) && head.content_length;
-  const std::uint64_t length = described ? *head.content_length : body_length(body);
-  const http::Framing framing = bodiless && !(head.status == 304 && described)
-                                    ? http::Framing::kNoBody
-                                    : http::Framing::kLength;
+  const std::uint64_t length = body_length(body);
+  const http::Content content = http::content_of(head, asked_by(exchange), length);
 
   std::string& out = context_.outbox.open(connection_);
-  http::write_response_head(out, head, framing, length, keep, exchange.minor_version,
-                            context_.clock.text());
-  const bool without_body = exchange.is_head || bodiless;
-  if (trail_ != nullptr) trail_->answered(head.status, without_body ? 0 : length);
-  if (without_body) return keep;
+  http::write_response_head(out, head, content.framing, content.length, keep,
+                            exchange.minor_version, context_.clock.text());
+  if (trail_ != nullptr) trail_->answered(head.status, content.sent ? length : 0);
+  if (!content.sent) return keep;
   if (auto* bytes = std::get_if<std::string>(&body)) {
     if (bytes->size() <= kCopyBody) {
       out.append(*bytes);

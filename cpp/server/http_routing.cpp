@@ -63,7 +63,16 @@ void HttpSession::route(Exchange& exchange) {
     return;
   }
   // CONNECT has no path: it is the application's, and its connection ends with the answer.
-  if (head_.is_connect) exchange.keep_alive = false;
+  if (head_.is_connect) {
+    exchange.is_connect = true;
+    exchange.keep_alive = false;
+    if (!can.connect || !can.call) {
+      return answer_allow(exchange, 405);
+    }
+  }
+  if (head_.is_options && head_.view(head_.path) == "*" && !can.call) {
+    return answer_allow(exchange, 204);
+  }
   const files::Match match =
       head_.is_connect ? files::Match() : context_.files->classify(head_.view(head_.path));
   if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
@@ -76,6 +85,18 @@ void HttpSession::route(Exchange& exchange) {
   }
   if (!can.call) return answer_early(exchange, 404);
   send_continue_if_due();
+}
+
+// Says which methods there are (RFC 9110 section 10.2.1). Which ones the application knows only it
+// can tell: these are the registered ones that it is asked about.
+void HttpSession::answer_allow(Exchange& exchange, int status) {
+  http::PlainResponse plain = http::plain_response(status);
+  plain.head.add("Allow", abilities_of(exchange).call
+                              ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+                              : "GET, HEAD, OPTIONS");
+  if (status == 204) plain = http::PlainResponse{std::move(plain.head), {}};
+  discard_body_ = true;
+  answer(exchange, std::move(plain.head), std::move(plain.body));
 }
 
 // False: the route leaves this request to the application.

@@ -24,6 +24,9 @@ constexpr std::uint64_t kMaxDiscard = 256 * 1024;
 // A lingering connection that keeps sending is cut after this many milliseconds.
 constexpr std::int64_t kMaxLinger = 30'000;
 
+// How often, in milliseconds, a connection that is not read from is asked whether it was reset.
+constexpr std::int64_t kPeerCheck = 500;
+
 // How many it lingers while the server stops.
 constexpr std::int64_t kFarewell = 500;
 
@@ -87,7 +90,7 @@ void HttpSession::read(std::string_view input) {
         on_request_end();
         break;
       case http::ParseEvent::kError:
-        refuse(parser_.error_status());
+        refuse(parser_.error_status(), parser_.error_reason());
         break;
     }
   }
@@ -117,7 +120,10 @@ void HttpSession::resume_reading() {
 }
 
 bool HttpSession::present(std::uint32_t sequence) {
-  return !eof_ && exchanges_.find(sequence) != nullptr;
+  if (exchanges_.find(sequence) == nullptr) return false;
+  if (!connection_.stream().peer_gone()) return true;
+  connection_.fail();
+  return false;
 }
 
 HttpSession::Exchange* HttpSession::current() {
@@ -156,8 +162,9 @@ void HttpSession::on_body(std::string_view bytes) {
 }
 
 void HttpSession::on_body_progress() {
+  context_.spool.done(body_->error(), context_);
   if (body_->error() != 0) {
-    refuse(500);  // the disk is full or broken: nothing the client could mend
+    refuse(SpoolFaults::status(body_->error()), "its body cannot be kept");
   } else if (!reading_request_ && body_->finished()) {
     request_complete();
   }
@@ -197,10 +204,11 @@ void HttpSession::request_complete() {
   to_application(*exchange, std::move(head_), std::move(body), false);
 }
 
-void HttpSession::refuse(int status) {
+void HttpSession::refuse(int status, std::string_view reason) {
   refused_ = true;
   held_.clear();
   context_.counters.refused.add();
+  context_.refusals.tell(context_, connection_.stream(), status, reason);
   // The request being read gets the answer; without one (its head is what was broken) a new
   // exchange does, so that requests before it are answered first.
   const bool of_a_request = reading_request_ || body_ != nullptr;
@@ -269,15 +277,12 @@ void HttpSession::on_eof() {
   eof_ = true;
   if (state_ != State::kOpen) return end_if_written();
   if (may_read() && held_.empty()) end_of_input();
-  exchanges_.each([this](const Exchange& exchange) {
-    if (!exchange.with_application) return;
-    context_.events.emplace_back(HalfClosedEvent{{connection_.id(), exchange.sequence}});
-  });
+  if (state_ == State::kOpen) update_deadline();
 }
 
 // Everything that came before the FIN has been read.
 void HttpSession::end_of_input() {
-  if (reading_request_) return refuse(400);  // it will never be complete
+  if (reading_request_) return refuse(400, "the client ended in the middle of it");
   if (exchanges_.empty()) finish(false);
 }
 
@@ -317,9 +322,16 @@ void HttpSession::update_deadline() {
     if (head_started_ == 0) head_started_ = now;
     due_ = head_started_ + limits.header_timeout;
   } else {
-    due_ = now + limits.idle_timeout;
+    due_ = now + waiting_time();
   }
   connection_.set_deadline(due_);
+}
+
+// Until the next look at a connection on which the application, or nothing, is due. One that is not
+// read from does not tell by itself that its peer has reset it.
+std::int64_t HttpSession::waiting_time() const {
+  const std::int64_t idle = context_.limits.idle_timeout;
+  return connection_.stream().reading() ? idle : std::min(idle, kPeerCheck);
 }
 
 void HttpSession::on_deadline() {
@@ -336,16 +348,17 @@ void HttpSession::on_deadline() {
     return connection_.set_deadline(due_);
   }
   if (state_ != State::kOpen) return connection_.close();
+  if (!stream.reading() && stream.peer_gone()) return connection_.close();
   if (asked_ != nullptr) return give_up_websocket();
   const bool body_due = reading_request_ && may_read();
   const bool head_due = !reading_request_ && !parser_.idle() && !refused_;
   if (body_due || head_due) {
     context_.counters.timed_out.add();
-    refuse(408);
+    refuse(408, body_due ? "its body did not come in time" : "its head did not come in time");
   } else if (exchanges_.empty() && body_ == nullptr && !reading_request_) {
     connection_.close();
   } else {
-    due_ = now + context_.limits.idle_timeout;  // the application's turn: no hurry
+    due_ = now + waiting_time();  // the application's turn: no hurry
     connection_.set_deadline(due_);
   }
 }

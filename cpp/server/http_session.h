@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "files/respond.h"
+#include "http/content.h"
 #include "http/exchange.h"
 #include "http/request_parser.h"
 #include "server/access_trail.h"
@@ -87,7 +88,7 @@ class HttpSession {
   void request_complete();
   void pass_on(std::string_view bytes, bool last);
   void not_wanted(Exchange& exchange);
-  void refuse(int status);
+  void refuse(int status, std::string_view reason);
   [[nodiscard]] Exchange* current();
 
   // Deciding.
@@ -112,7 +113,9 @@ class HttpSession {
   void answer_plain(Exchange& exchange, int status, std::string_view text = {});
   // The body of the request, if any, is not wanted.
   void answer_early(Exchange& exchange, int status, std::string_view text = {});
+  void answer_allow(Exchange& exchange, int status);
   void answer_static_early(Exchange& exchange, files::Answer&& answer);
+  static http::AskedBy asked_by(const Exchange& exchange);
   // Both say whether the connection is kept.
   bool write_answer(Exchange& exchange, const http::ResponseHead& head, ResponseBody&& body);
   bool write_static(Exchange& exchange, const files::Resolution& resolution);
@@ -157,6 +160,7 @@ class HttpSession {
 
   // Deadlines.
   void update_deadline();
+  [[nodiscard]] std::int64_t waiting_time() const;
 
   Context& context_;
   Connection& connection_;

@@ -48,24 +48,18 @@ void HttpSession::stream_head(StreamHead&& command) {
 void HttpSession::start_stream(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
   stream.started = true;
-  stream.bodiless = exchange.is_head || http::body_forbidden(stream.head.status);
-  if (exchange.minor_version >= 1 && negotiates(exchange, stream.head, stream.length)) {
-    http::mark_coded(stream.head, "gzip");
-    stream.framing = http::Framing::kChunked;
-    if (!stream.bodiless) stream.coder = std::make_shared<Coder>();
-  } else if (http::body_forbidden(stream.head.status)) {
-    stream.framing = http::Framing::kNoBody;
-  } else if (stream.length) {
-    stream.framing = http::Framing::kLength;
-  } else if (exchange.minor_version >= 1) {
-    stream.framing = http::Framing::kChunked;
-  } else {
-    stream.framing = http::Framing::kUntilClose;
-    exchange.keep_alive = false;
-  }
+  const bool coded =
+      exchange.minor_version >= 1 && negotiates(exchange, stream.head, stream.length);
+  if (coded) http::mark_coded(stream.head, "gzip");
+  const http::Content content = http::content_of(
+      stream.head, asked_by(exchange), coded ? std::optional<std::uint64_t>() : stream.length);
+  stream.bodiless = !content.sent;
+  stream.framing = content.framing;
+  if (coded && content.sent) stream.coder = std::make_shared<Coder>();
+  if (content.framing == http::Framing::kUntilClose) exchange.keep_alive = false;
   exchange.keep_alive = keeps_alive(exchange, stream.head.close);
-  http::write_response_head(context_.outbox.open(connection_), stream.head, stream.framing,
-                            stream.length.value_or(0), exchange.keep_alive, exchange.minor_version,
+  http::write_response_head(context_.outbox.open(connection_), stream.head, content.framing,
+                            content.length, exchange.keep_alive, exchange.minor_version,
                             context_.clock.text());
   if (trail_ != nullptr) trail_->answered(stream.head.status, 0);
   if (stream.silence != nullptr && !stream.bodiless) stream.silence->broken(context_.loop);

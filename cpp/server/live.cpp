@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "server/errors.h"
+
 namespace httpuv::server {
 
 namespace {
@@ -46,6 +48,12 @@ int Server::Live::open(std::vector<net::ListenSocket>&& sockets) {
         context_.loop, std::move(socket),
         [this](net::Accepted&& accepted) { accept(std::move(accepted)); }, &error);
     if (listener == nullptr) return error;
+    listener->on_overload = [this](int cause) {
+      context_.counters.accept_failures.add();
+      context_.events.emplace_back(
+          NoticeEvent{NoticeLevel::kWarning, "cannot accept connections: " + error_text(cause) +
+                                                 "; they wait until it is possible again"});
+    };
     listeners_.push_back(std::move(listener));
   }
   return 0;

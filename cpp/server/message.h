@@ -91,12 +91,6 @@ struct AbandonedEvent {
   ExchangeId id;
 };
 
-// The client of an exchange that the application has will send no more. It may still read the
-// answer, or be gone: nothing tells these apart until something is sent.
-struct HalfClosedEvent {
-  ExchangeId id;
-};
-
 // The kernel has taken so many bytes of a streamed body, framing not counted (see StreamData).
 struct StreamTakenEvent {
   ExchangeId id;
@@ -164,9 +158,17 @@ struct LogEvent {
   ConnectionId id{UINT32_MAX, UINT32_MAX};  // nobody's
 };
 
-using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, HalfClosedEvent,
-                           StreamTakenEvent, WsOpenEvent, WsMessageEvent, WsPongEvent, WsDrainEvent,
-                           WsTakenEvent, WsDroppedEvent, WsLastEvent, WsCloseEvent, LogEvent>;
+// Something that whoever runs the server should know; it goes to the log as it is.
+enum class NoticeLevel : std::uint8_t { kDebug, kWarning, kError };
+struct NoticeEvent {
+  NoticeLevel level = NoticeLevel::kWarning;
+  std::string text;
+  ConnectionId id{UINT32_MAX, UINT32_MAX};  // of no connection
+};
+
+using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, StreamTakenEvent, WsOpenEvent,
+                           WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
+                           WsLastEvent, WsCloseEvent, NoticeEvent, LogEvent>;
 
 // Whether the loop waits for what the application does with an event; for what is logged it does
 // not.
@@ -316,7 +318,7 @@ struct WsConclude {
   ConnectionId id;
 };
 
-// Whether an exchange's client still waits for its answer, and might send more.
+// Whether an exchange's client still waits for its answer.
 struct IsPresent {
   ExchangeId id;
   std::promise<bool> answer;

@@ -32,6 +32,7 @@ struct Abilities {
   bool call = true;          // without it every dynamic request is 404
   bool on_headers = false;   // with it every dynamic request is announced when its head has come
   bool stream_body = false;  // with it a body is announced by its head, and comes in pieces
+  bool connect = false;      // without it CONNECT is 405
   bool websocket = false;    // without it a request for one is a request like any other
   bool ws_waits = false;     // a handshake waits for the application's word
   // With stream_body: a body of known length up to this comes as a whole all the same.

@@ -19,9 +19,7 @@ class Queue:
     """
 
     def __init__(self, threads: int = 1) -> None: ...
-    def run(
-        self, timeout: float | None, max_events: int = 0, wakes: int | None = None
-    ) -> int:
+    def run(self, timeout: float | None, max_events: int = 0, wakes: int | None = None) -> int:
         """Run the callbacks that wait: at most `max_events` (0: one batch, all that wait now).
 
         If there is none to run, wait for one with the GIL released: up to `timeout` seconds, None
@@ -73,6 +71,9 @@ class Server:
         call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
         # An httpuv.access.AccessLog. None: nobody is told of answers.
         access_log: object = None,
+        on_notice: Callable[[int, str], object]
+        | None = None,  # level (0: debug, 1: warning, 2: error) and text
+        allow_connect: bool = False,
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""
@@ -103,7 +104,6 @@ class Reply:
     # Called on a thread that runs the queue.
     on_taken: Callable[[int], object] | None  # the kernel has taken so many bytes of the body
     on_abandoned: Callable[[], object] | None  # the client has gone
-    on_half_closed: Callable[[], object] | None  # the client sends no more
     def send(self, normal: Normal) -> None:
         """Answer with a body that is at hand."""
     def send_plain(self, result: object, ring: bool = True) -> bool:

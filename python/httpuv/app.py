@@ -16,7 +16,8 @@ from .static import StaticPath, StaticPathOptions, normalize_options, normalize_
 Environ = dict[str, Any]
 
 _CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen")
-_DOCUMENTED = (*_CALLBACKS, "streamBody", "staticPaths", "staticPathOptions")
+_SWITCHES = ("streamBody", "allowConnect")
+_DOCUMENTED = (*_CALLBACKS, *_SWITCHES, "staticPaths", "staticPathOptions")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class App:
     onHeaders: Callable[[Environ], Any] | None = None
     onBodyData: Callable[[Environ, bytes], Any] | None = None
     streamBody: bool = False
+    allowConnect: bool = False
     onWSOpen: Callable[[Any], Any] | None = None
     staticPaths: dict[str, StaticPath] = field(default_factory=dict)
     staticPathOptions: StaticPathOptions = field(default_factory=StaticPathOptions)
@@ -39,9 +41,9 @@ def normalize_app(app: object) -> App:
         app: One of
 
             * a mapping with any of ``call``, ``onHeaders``, ``onBodyData``, ``streamBody``,
-              ``onWSOpen``, ``staticPaths`` and ``staticPathOptions``; None is as good as missing.
-              Another key gets a warning, because it is most likely misspelt - unless it begins
-              with ``_`` or ``.``, which keeps it the application's own;
+              ``allowConnect``, ``onWSOpen``, ``staticPaths`` and ``staticPathOptions``; None is
+              the same as missing. Another key gets a warning, because it is most likely misspelt,
+              unless it begins with ``_`` or ``.``: such keys are the application's own;
             * an object with attributes of these names (it may have any others);
             * a function, or anything else that can be called: it is ``call``.
 
@@ -68,14 +70,15 @@ def normalize_app(app: object) -> App:
             raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
     if inspect.iscoroutinefunction(parts["onHeaders"]):
         raise TypeError("app: onHeaders must be a plain function; call may be a coroutine function")
-    stream_body = parts["streamBody"]
-    if stream_body is not None and not isinstance(stream_body, bool):
-        raise TypeError(f"app: streamBody must be bool, not {type(stream_body).__name__}")
+    for name in _SWITCHES:
+        if parts[name] is not None and not isinstance(parts[name], bool):
+            raise TypeError(f"app: {name} must be bool, not {type(parts[name]).__name__}")
     return App(
         call=parts["call"],
         onHeaders=parts["onHeaders"],
         onBodyData=parts["onBodyData"],
-        streamBody=bool(stream_body),
+        streamBody=bool(parts["streamBody"]),
+        allowConnect=bool(parts["allowConnect"]),
         onWSOpen=parts["onWSOpen"],
         staticPaths=normalize_paths(parts["staticPaths"]),
         staticPathOptions=normalize_options(parts["staticPathOptions"]),

@@ -162,7 +162,6 @@ class Answer:
         self._cancel_timer: Callable[[], object] | None = None
         answers.open.add(self)
         reply.on_abandoned = self.lost
-        reply.on_half_closed = self.lost
 
     @property
     def over(self) -> bool:
@@ -184,7 +183,7 @@ class Answer:
         if last is not None:
             last()
         # They refer to this object, as it does to them.
-        reply.on_abandoned = reply.on_half_closed = reply.on_taken = None
+        reply.on_abandoned = reply.on_taken = None
         return True
 
     def fail(self, error: BaseException) -> None:

@@ -62,3 +62,13 @@ def log_failure(where: str, environ: dict[str, Any] | None, error: BaseException
             environ.get("REQUEST_URI"),
             exc_info=error,
         )
+
+
+def log_notice(level: int, text: str) -> None:
+    """Log what the core has to say of the server as a whole, such as a disk that is full.
+
+    Args:
+        level: 0: debug, 1: warning, 2: error.
+        text: What happened.
+    """
+    logger.log((logging.DEBUG, logging.WARNING, logging.ERROR)[level], "%s", text)

@@ -27,8 +27,10 @@ def disconnected() -> bool:
     """Whether the client of the request that is being answered on this thread has gone.
 
     For plain functions that take long: they keep the thread that would learn of it otherwise, so
-    each call asks the I/O thread (some ten microseconds). A client that will send no more counts as
-    gone. Coroutine functions have ``req["httpuv.disconnected"]``, which can be waited for.
+    each call asks the I/O thread (some ten microseconds). A client has gone when it has reset the
+    connection, or has taken nothing of an answer for ``limits.write_timeout``. One that only says
+    that it will send no more still waits for its answer (RFC 9112 section 9.6). Coroutine functions
+    have ``req["httpuv.disconnected"]``, which can be waited for.
 
     Raises:
         RuntimeError: Not inside of ``call`` or ``onHeaders``, or on another thread than theirs.
@@ -41,8 +43,10 @@ class Disconnected:
 
     Coroutine functions find it in every request, ``onBodyData`` too; other callbacks in one that
     they answer with something to wait for or to iterate over, from their return on. True as an
-    object once the client has gone; a client that will send no more counts as gone. May be used on
-    any thread, and awaited in asyncio.
+    object once the client has gone: it has reset the connection, has taken nothing of an answer for
+    ``limits.write_timeout``, or has left in the middle of its request. One that only says that it
+    will send no more still waits for its answer (RFC 9112 section 9.6). May be used on any thread,
+    and awaited in asyncio.
     """
 
     __slots__ = ("_gone", "_listeners")

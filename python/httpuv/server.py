@@ -24,7 +24,7 @@ from .dispatch import tasks
 from .dispatch.base import Dispatcher
 from .dispatch.choice import choose
 from .limits import Limits
-from .log import log_failure, logger
+from .log import log_failure, log_notice, logger
 from .mime import mime_table
 from .static import (
     StaticPath,
@@ -126,6 +126,7 @@ class Server:
             call=upload.prepare(self._app, self._answers.prepare(self._app.call)),
             on_headers=self._app.onHeaders,
             on_error=log_failure,
+            on_notice=log_notice,
             convert=self._answers,
             environ={
                 "SCRIPT_NAME": "",
@@ -141,6 +142,7 @@ class Server:
             gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
+            allow_connect=self._app.allowConnect,
             access_log=AccessLog() if accessLog else None,
         )
 

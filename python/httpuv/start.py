@@ -43,7 +43,7 @@ def startServer(
               function, or return a :class:`concurrent.futures.Future` or anything else that can
               be awaited: then that gives the answer. A coroutine is run by the asyncio loop that
               runs the callbacks, or else by a loop on a thread that all such servers share; it is
-              cancelled when the client goes or will send no more, of which
+              cancelled when the client resets the connection, of which
               ``req["httpuv.disconnected"]`` can tell. The body may be an iterable or asynchronous
               iterable of str or bytes, sent as they come, chunked where there is no
               Content-Length; it is closed when the client has gone, and if it raises an
@@ -60,6 +60,9 @@ def startServer(
               read(n)``, and the client waits for that.
             * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
               ``onHeaders`` may refuse it before. Without it such a request is like any other.
+            * ``allowConnect=True`` has ``call`` asked about CONNECT requests, which get 405
+              otherwise. A 2xx answer has neither Content-Length nor Transfer-Encoding, and the
+              connection ends behind it.
             * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
             * ``staticPathOptions`` is what these inherit.
         quiet: Whether to keep a failure to start out of the log.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -236,19 +235,16 @@ def test_wrong_timeout(value: Any) -> None:
         httpuv.startServer("127.0.0.1", 0, ok, callTimeout=value)
 
 
-def leave_by_close(wire: Wire) -> None:
-    wire.close()
-
-
 def leave_by_reset(wire: Wire) -> None:
     wire.reset()
 
 
-def leave_by_half(wire: Wire) -> None:
-    wire.socket.shutdown(socket.SHUT_WR)
+def leave_half_closed(wire: Wire) -> None:
+    wire.half_close()
+    wire.reset()
 
 
-leaves = pytest.mark.parametrize("leave", [leave_by_close, leave_by_reset, leave_by_half])
+leaves = pytest.mark.parametrize("leave", [leave_by_reset, leave_half_closed])
 
 
 @leaves
@@ -307,6 +303,7 @@ def test_cancelled_before_it_began() -> None:
             two.send(request("/left"))
             while len(gone) < 2 or "httpuv.disconnected" not in gone[1]:
                 time.sleep(0.001)
+            two.reset()
         assert gone[1]["httpuv.disconnected"].wait(PATIENCE)
         go.set()
         assert one.response().status == 200
@@ -390,6 +387,7 @@ def test_disconnected_may_be_awaited(start: Start) -> None:
         with Wire(address(server)) as wire:
             wire.send(request())
             assert begun.wait(PATIENCE)
+            wire.reset()
         assert noticed.wait(PATIENCE)
 
 

@@ -14,13 +14,13 @@ from terminal import Terminal
 CALL = (
     "exec('import httpuv, time, threading\\n"
     "def call(req):\\n"
-    "    if req[\"PATH_INFO\"] == \"/slow\":\\n"
-    "        print(\"slow\" + \"ly\")\\n"
+    '    if req["PATH_INFO"] == "/slow":\\n'
+    '        print("slow" + "ly")\\n'
     "        time.sleep(60)\\n"
-    "    if req[\"PATH_INFO\"] == \"/raise\": raise ValueError(\"on purpose\")\\n"
-    "    return {\"status\": 200, \"body\": threading.current_thread().name}\\n"
-    "s = httpuv.startServer(\"127.0.0.1\", 0, call)\\n"
-    "print(\"port\", s.getPort())')"
+    '    if req["PATH_INFO"] == "/raise": raise ValueError("on purpose")\\n'
+    '    return {"status": 200, "body": threading.current_thread().name}\\n'
+    's = httpuv.startServer("127.0.0.1", 0, call)\\n'
+    'print("port", s.getPort())\')'
 )
 
 
@@ -261,10 +261,7 @@ def test_a_notebook() -> None:
         "with httpuv.startServer('127.0.0.1', 0, call) as t:\n"
         "    url = f'http://127.0.0.1:{t.getPort()}/'\n"
         "    print((await asyncio.to_thread(get)) == type(asyncio.get_running_loop()).__name__)",
-        "done = asyncio.Event()\n"
-        "httpuv.later(done.set, 0.01)\n"
-        "await done.wait()\n"
-        "print('in time')",
+        "done = asyncio.Event()\nhttpuv.later(done.set, 0.01)\nawait done.wait()\nprint('in time')",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()

@@ -260,6 +260,7 @@ def test_closed_when_the_client_goes_before_a_piece(start: Start) -> None:
             wire.send(request())
             assert wire.head().status == 200
             assert begun.wait(PATIENCE)
+            wire.reset()
         assert closed.wait(PATIENCE)
 
 

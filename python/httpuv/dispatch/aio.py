@@ -80,9 +80,9 @@ class AsyncioDispatcher(Dispatcher):
 
 
 # It knows its loop, so held by the loop's entry both would stay for ever. Its servers hold it.
-_by_loop: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, weakref.ref[AsyncioDispatcher]
-] = weakref.WeakKeyDictionary()
+_by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[AsyncioDispatcher]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def of_running_loop() -> AsyncioDispatcher:

@@ -27,7 +27,6 @@ std::string describe_head(const RequestHead& head) {
   }
   flag("keep_alive", head.keep_alive);
   flag("chunked", head.chunked);
-  flag("coded", head.coded);
   flag("expects_continue", head.expects_continue);
   flag("upgrade", head.upgrade);
   flag("has_query", head.has_query);

@@ -228,6 +228,30 @@ TEST_CASE("deadlines on a real loop") {
   CHECK(fired >= asked);
 }
 
+TEST_CASE("what came in time is read before a deadline that is late counts") {
+  test::ServerHarness server;
+  test::Client client(server);
+  test::Session& session = server.session();
+  std::string order;
+  Owner owner([&] { order += "deadline "; });
+  Deadline deadline(&owner);
+  std::promise<void> fired;
+  Owner last([&] { fired.set_value(); });
+  Deadline end(&last);
+  server.call([&] {
+    session.data_hook = [&](test::Session&, std::string_view) { order += "data "; };
+    const std::int64_t now = server.loop().now_ms();
+    deadline.set(server.loop().timers(), now + 50);
+    end.set(server.loop().timers(), now + 100);
+    client.send("late, but not by its own fault");
+    // As if the process had been stopped meanwhile.
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  });
+  fired.get_future().wait();
+  server.call([] {});
+  CHECK(order == "data deadline ");
+}
+
 TEST_CASE("a ticker ticks until it is stopped, and the loop ends without it") {
   const auto loop = make_loop();
   int ticks = 0;
