@@ -132,8 +132,9 @@ format: .make/dev
 	find cpp tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp' | xargs clang-format -i
 	ruff check --fix
 
+# make bench AGAINST=<commit> compares with our build of that commit.
 bench: .make/dev .make/installed
-	python benchmarks/run.py
+	python benchmarks/run.py $(if $(AGAINST),--against $(AGAINST))
 
 conformance: .make/dev .make/installed
 	python tests/conformance/run.py

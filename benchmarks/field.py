@@ -72,6 +72,9 @@ PEERS: dict[str, Peer] = {
     "protocol": python_peer("protocol", "hello pipelined idle", "httptools"),
     # bjoern answers the first of several pipelined requests and forgets the others.
     "bjoern": python_peer("bjoern", "hello stream idle", "bjoern"),
+    "fastpysgi": python_peer("fastpysgi", "hello pipelined idle", "fastpysgi"),
+    "freastal": python_peer("freastal", "hello pipelined idle", "freastal", "wsgi"),
+    "freastal asgi": python_peer("freastal", "hello", "freastal", "asgi"),
     "socketify": python_peer("socketify", "hello pipelined idle ws broadcast ws-idle", "socketify"),
     "granian": python_peer("granian", "hello stream files idle", "granian", "wsgi", busy=True),
     "granian rsgi": python_peer("granian", "hello ws ws-idle", "granian", "rsgi"),

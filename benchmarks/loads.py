@@ -33,6 +33,9 @@ class Measured:
         p50_us, p99_us: Time from sending to receiving, in microseconds; 0 if not measured.
         server_cpu, load_cpu: Share of one core that each used.
         cpu_us: Processor time of the server for each answer, in microseconds.
+        switches, transfers: Context switches of the server, and its calls of read(2), write(2) and
+            their kin, for each answer.
+        answers: How many there were.
     """
 
     value: float
@@ -41,6 +44,9 @@ class Measured:
     server_cpu: float = 0.0
     load_cpu: float = 0.0
     cpu_us: float = 0.0
+    switches: float = 0.0
+    transfers: float = 0.0
+    answers: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Used:
     server_seconds: float
     load_seconds: float
     wall_seconds: float
+    switches: int
+    transfers: int
 
     def measured(self, value: float, answers: float) -> Measured:
         return Measured(
@@ -60,6 +68,9 @@ class Used:
             self.server_seconds / self.wall_seconds,
             self.load_seconds / self.wall_seconds,
             1e6 * self.server_seconds / max(answers, 1),
+            self.switches / max(answers, 1),
+            self.transfers / max(answers, 1),
+            answers,
         )
 
 
@@ -67,7 +78,8 @@ def run_client(
     command: list[str], server: Server, core: str | None, env: dict[str, str], seconds: float
 ) -> Used:
     pin = ["taskset", "-c", core] if core is not None else []
-    cpu = server.cpu_seconds()
+    cpu, switches = server.cpu_seconds(), server.context_switches()
+    transfers = server.transfers()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     try:
@@ -83,6 +95,8 @@ def run_client(
         raise LoadFailed(f"{command[0]} is not done in time") from None
     wall = time.monotonic() - start
     cpu = server.cpu_seconds() - cpu
+    switches = server.context_switches() - switches
+    transfers = server.transfers() - transfers
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     server.check()
@@ -91,7 +105,8 @@ def run_client(
     )
     if result.returncode != 0 or line is None:
         raise LoadFailed(f"{command[0]}: {result.stdout.strip()[-300:]}")
-    return Used(json.loads(line.removeprefix("result ")), cpu, used, wall)
+    result_of = json.loads(line.removeprefix("result "))
+    return Used(result_of, cpu, used, wall, switches, transfers)
 
 
 class Load:

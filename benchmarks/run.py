@@ -1,11 +1,15 @@
 """Measures httpuv and its peers in turn, in one run, on this machine.
 
 python benchmarks/run.py [SCENARIO ...] [--peers PEER ...] [--rounds N] [--seconds S]
+python benchmarks/run.py [SCENARIO ...] --against COMMIT [--rounds N] [--seconds S]
 
 One process each. The server is pinned to one core and the client to another; within a round the
 peers take turns, and the median of the rounds counts. Every server first has to give the right
 answers: a wrong one is not timed and fails the run. The result, ratios first, is printed and kept
 in benchmarks/results/.
+
+With --against, httpuv as it is installed is compared with that of another commit, which is built
+in build/against: both servers live at once, and short slices alternate between them (against.py).
 
 The first run makes benchmarks/.venv with the peers of requirements.txt, and installs wrk, nginx and
 the headers that bjoern needs where it may. R's httpuv takes part if r-cran-httpuv is installed.
@@ -21,6 +25,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import against
 import checks
 import environment
 import report
@@ -145,8 +150,9 @@ def main() -> int:
     )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     parser.add_argument("--peers", nargs="+", metavar="PEER", help="only these")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, help="3; 11 slices of each with --against")
+    parser.add_argument("--seconds", type=float, help="of each measurement; 4, or 1 with --against")
+    parser.add_argument("--against", metavar="COMMIT", help="compare with our build of COMMIT")
     parser.add_argument("--quick", action="store_true", help="1 round of 2 s")
     parser.add_argument("--cores", default="", metavar="SERVER,CLIENT")
     parser.add_argument("--plots", action="store_true", help="bar charts, with matplotlib")
@@ -158,7 +164,11 @@ def main() -> int:
         return 0
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 2.0
+    arguments.rounds = arguments.rounds or (against.SLICES if arguments.against else 3)
+    arguments.seconds = arguments.seconds or (1.0 if arguments.against else 4.0)
     scenarios = chosen_scenarios(arguments.scenarios)
+    if arguments.against:
+        return against.main(arguments, scenarios, cores(arguments.cores), command_of, RESULTS)
 
     environment.install_system_packages()
     environment.install_peers()
