@@ -36,7 +36,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(16, 3 * (os.cpu_count() or 1))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.pluginmanager.hasplugin("rerunfailures"):
+        return
     # No other test gets a second chance: if one needs it, there is a race.
     for item in items:
         if item.get_closest_marker("clock") is not None:
