@@ -17,25 +17,23 @@ double seconds(Duration time) {
 
 }  // namespace
 
-void Application::on_event(server::NoticeEvent&& event) {
+void Application::on_event(server::NoticeEvent&& event, Work& work) {
   if (callbacks_.on_notice.is_none()) return;
-  try {
-    callbacks_.on_notice(static_cast<int>(event.level), latin1(event.text));
-  } catch (py::error_already_set& error) {
-    if (!error.matches(PyExc_Exception)) throw;
-    callbacks_.on_error("log", py::none(), exception_of(error));
-  }
+  work.where = "log";
+  call_python(callbacks_.on_notice, static_cast<int>(event.level), latin1(event.text));
 }
 
-void Application::on_event(server::LogEvent&& event) {
+void Application::on_event(server::LogEvent&& event, Work& work) {
   const std::shared_ptr<server::AccessBacklog> backlog = event.batch.backlog();
   const py::object answered = callbacks_.access_log.attr("answered");
-  const auto say = [this](const auto& what) {
+  work.where = "accessLog";
+  // A record that cannot be logged does not take the others with it.
+  const auto say = [&](const auto& what) {
     try {
       what();
     } catch (py::error_already_set& error) {
       if (!error.matches(PyExc_Exception)) throw;
-      call_python(callbacks_.on_error, "accessLog", py::none(), exception_of(error));
+      report(work, exception_of(error));
     }
   };
   for (const server::AccessRecord& record : event.batch.records()) {

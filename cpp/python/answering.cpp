@@ -22,6 +22,12 @@ Answering::~Answering() {
   t_innermost = outer_;
 }
 
+void Answering::abandoned(const Application& application, const server::ExchangeId& id) {
+  for (Answering* each = t_innermost; each != nullptr; each = each->outer_) {
+    if (&each->application_ == &application && each->id_ == id) each->gone_ = true;
+  }
+}
+
 bool Answering::client_gone() {
   if (t_innermost == nullptr) {
     throw std::runtime_error("no request is being answered on this thread");

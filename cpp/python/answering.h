@@ -1,5 +1,6 @@
-// Which request the callback on this thread is to answer: so that a plain function, which keeps its
-// thread while it runs, can ask the loop about its client.
+// Which request the callback on this thread is to answer. A plain function, which keeps its thread
+// while it runs, can ask the loop about its client; and when the callback runs other callbacks, one
+// of them may be told that this client has gone.
 //
 // With the GIL held.
 #pragma once
@@ -21,10 +22,17 @@ class Answering {
   // Whether the client has gone, or will send no more. Raises RuntimeError outside of callbacks.
   static bool client_gone();
 
+  // The client of an exchange has gone: tells those on this thread that answer it. No other thread
+  // can be answering it, because the events of a connection never run on two threads at once.
+  static void abandoned(const Application& application, const server::ExchangeId& id);
+  // Whether abandoned() was called for this one.
+  [[nodiscard]] bool gone() const { return gone_; }
+
  private:
   Application& application_;
   const server::ExchangeId id_;
   Answering* const outer_;
+  bool gone_ = false;
 };
 
 }  // namespace httpuv::python

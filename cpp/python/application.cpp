@@ -1,10 +1,13 @@
 #include "python/application.h"
 
 #include <algorithm>
+#include <new>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
-#include "http/response.h"
 #include "python/answering.h"
+#include "python/callback_context.h"
 #include "python/gil.h"
 #include "python/reply.h"
 #include "python/response.h"
@@ -23,6 +26,9 @@ constexpr std::size_t kConsumedPart = 8;
 // Memory of messages that is kept between two of them.
 constexpr std::size_t kMaxMemory = std::size_t{256} * 1024;
 
+// What is kept back for a refusal where memory has run out.
+constexpr std::size_t kReserve = std::size_t{16} * 1024;
+
 std::uint64_t key_of(const server::ConnectionId& id) {
   return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
 }
@@ -32,6 +38,18 @@ py::object text(const std::string& utf8) {
       PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr);
   if (object == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(object);
+}
+
+// The exchange or the connection that an event is about.
+template <class E>
+auto subject_of(const E& event) {
+  if constexpr (std::is_same_v<E, server::RequestEvent>) {
+    return event.envelope->id;
+  } else if constexpr (std::is_same_v<E, server::WsOpenEvent>) {
+    return event.request->id.connection;
+  } else {
+    return event.id;
+  }
 }
 
 // Whose callback this thread is in: the queue rings its server afterwards.
@@ -45,6 +63,18 @@ py::object exception_of(const py::error_already_set& error) {
   const py::object& exception = error.value();
   if (error.trace()) PyException_SetTraceback(exception.ptr(), error.trace().ptr());
   return exception;
+}
+
+py::object exception_of(const std::exception& error) {
+  if (PyErr_Occurred() == nullptr) {
+    if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+      PyErr_NoMemory();
+    } else {
+      PyErr_SetString(PyExc_RuntimeError, error.what());
+    }
+  }
+  // Else pybind11 has thrown because of the Python error that is set.
+  return exception_of(py::error_already_set());
 }
 
 // The loop thread's end of it: batches go to the queue.
@@ -62,10 +92,12 @@ class Application::Sink final : public server::EventSink {
 Application::Application(Callbacks callbacks, const py::dict& constants, server::Settings settings,
                          const std::shared_ptr<Queue>& queue)
     : callbacks_(std::move(callbacks)),
+      context_(CallbackContext::capture()),
       environment_(constants),
       consumed_step_(settings.limits.ws_max_unread / kConsumedPart),
       queue_(queue),
-      server_(std::move(settings), std::make_unique<Sink>(*this)) {}
+      server_(std::move(settings), std::make_unique<Sink>(*this)),
+      reserve_(std::make_unique<char[]>(kReserve)) {}
 
 void Application::deliver(std::vector<server::Event>& events) {
   unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
@@ -119,7 +151,60 @@ void Application::handle(server::Event&& event) {
     const Application* outer;
     ~Restore() { t_handling = outer; }
   } const restore{std::exchange(t_handling, rung ? this : nullptr)};
-  std::visit([this](auto&& each) { on_event(std::move(each)); }, std::move(event));
+  std::visit([this](auto&& each) { perform(std::move(each)); }, std::move(event));
+}
+
+void Application::run(const py::object& function) {
+  const CallbackContext context(context_);
+  call_python(function);
+}
+
+template <class E>
+void Application::perform(E&& event) {
+  Work work{subject_of(event)};
+  std::optional<CallbackContext> context;
+  try {
+    context.emplace(context_);
+    on_event(std::move(event), work);
+  } catch (py::error_already_set& error) {
+    give_up(work);
+    if (!error.matches(PyExc_Exception)) throw;
+    report(work, exception_of(error));
+  } catch (const std::exception& error) {
+    give_up(work);
+    report(work, exception_of(error));
+  }
+}
+
+// Handling an event has failed: its request is answered with 500, or its connection is cut if the
+// answer has begun (Cut does either); a socket is of no use any more (RFC 6455 section 7.4.1).
+void Application::give_up(const Work& work) {
+  const auto* const exchange = std::get_if<server::ExchangeId>(&work.subject);
+  const auto refuse = [&] {
+    if (exchange != nullptr) {
+      send(server::Cut{*exchange});
+    } else {
+      send(server::WsClose{std::get<server::ConnectionId>(work.subject), 1011, "internal error"});
+    }
+  };
+  try {
+    refuse();
+  } catch (const std::bad_alloc&) {
+    reserve_.reset();
+    refuse();
+  }
+  if (exchange != nullptr) answered(*exchange);
+  if (reserve_ == nullptr) reserve_.reset(new (std::nothrow) char[kReserve]);
+}
+
+// Calls on_error. What it raises itself has nowhere else to go.
+void Application::report(const Work& work, const py::object& exception) {
+  try {
+    call_python(callbacks_.on_error, work.where, work.environment, exception);
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    error.discard_as_unraisable(work.where);
+  }
 }
 
 // --- HTTP ---------------------------------------------------------------------------------------
@@ -145,27 +230,26 @@ py::object Application::take_announced(const server::ExchangeId& id) {
   return environment;
 }
 
-void Application::on_event(server::RequestEvent&& event) {
+void Application::on_event(server::RequestEvent&& event, Work& work) {
   // A stopped server has nobody to answer.
   if (!server_.answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
   const server::ExchangeId id = envelope->id;
   py::dict environment = environment_of(*envelope);
+  work.environment = environment;
+  // One that was announced and comes again has passed onHeaders. One that fell through a static
+  // path was not announced: onHeaders is asked now.
+  if (!envelope->resumed && !callbacks_.on_headers.is_none()) {
+    const CallbackContext context(context_);  // `call` gets one of its own
+    if (ask(work, envelope, callbacks_.on_headers, "onHeaders", true)) return;
+  }
   if (!envelope->headers_only) {
-    // One that was not announced fell through a static path: who guards the application is asked.
-    if (!envelope->resumed && !callbacks_.on_headers.is_none() &&
-        ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
-      return;
-    }
-    ask(std::move(envelope), callbacks_.call, "call", environment, false);
+    ask(work, envelope, callbacks_.call, "call", false);
     return;
   }
-  const bool comes_in_pieces = envelope->request.has_body() && !callbacks_.open_upload.is_none();
-  if (!callbacks_.on_headers.is_none() &&
-      ask(std::move(envelope), callbacks_.on_headers, "onHeaders", environment, true)) {
-    return;
+  if (envelope->request.has_body() && !callbacks_.open_upload.is_none()) {
+    return begin_upload(id, work);
   }
-  if (comes_in_pieces) return begin_upload(id, environment);
   {
     const std::lock_guard lock(mutex_);
     announced_.push_back({id, std::move(environment)});
@@ -173,11 +257,17 @@ void Application::on_event(server::RequestEvent&& event) {
   send(server::Continue{id});
 }
 
-void Application::on_event(server::AbandonedEvent&& event) {
+void Application::on_event(server::AbandonedEvent&& event, Work&) {
+  Answering::abandoned(*this, event.id);
   take_announced(event.id);
   lose_upload(event.id);
-  if (const auto reply = find(event.id)) {
-    forget_reply(event.id);
+  abandon(event.id);
+}
+
+// The client of an answer that is still being made has gone.
+void Application::abandon(const server::ExchangeId& id) {
+  if (const auto reply = find(id)) {
+    forget_reply(id);
     reply->abandon();
     tell("on_abandoned", reply->on_abandoned.get());
   }
@@ -217,39 +307,35 @@ void Application::tell(const char* where, py::object callback,
   }
 }
 
-void Application::on_event(server::StreamTakenEvent&& event) {
+void Application::on_event(server::StreamTakenEvent&& event, Work&) {
   if (const auto reply = find(event.id)) tell("on_taken", reply->on_taken.get(), event.total);
 }
 
-// Calls back and sends the answer. False when it may decline to answer and did.
-bool Application::ask(server::EnvelopePtr&& envelope, py::handle callback, const char* where,
-                      const py::dict& environment, bool may_decline) {
+// Calls back and sends the answer. False, and the envelope is as it was, when the callback may
+// decline to answer and did. Then the client is still there.
+bool Application::ask(Work& work, server::EnvelopePtr& envelope, py::handle callback,
+                      const char* where, bool may_decline) {
   const server::ExchangeId id = envelope->id;
-  try {
-    const Answering answering(*this, id);
-    const py::object result = call_python(callback, environment);
-    if (may_decline && result.is_none()) return false;
-    if (!from_plain(result, *envelope)) {
-      const auto reply = std::make_shared<Reply>(shared_from_this(), id);
-      {
-        const std::lock_guard lock(mutex_);
-        replies_.emplace(id, reply);  // it may begin, and even end, in there
-      }
-      const py::object normal = call_python(callbacks_.convert, result, environment, reply);
-      if (normal.is_none()) return true;
-      forget_reply(id);
-      from_normal(normal, *envelope);
+  work.where = where;
+  const Answering answering(*this, id);
+  const py::object result = call_python(callback, work.environment);
+  // With the client gone, and the event of that handled within the callback, nothing goes on.
+  if (may_decline && result.is_none()) return answering.gone();
+  if (!from_plain(result, *envelope)) {
+    const auto reply = std::make_shared<Reply>(shared_from_this(), id);
+    {
+      const std::lock_guard lock(mutex_);
+      replies_.emplace(id, reply);  // it may begin, and even end, in there
     }
-    send(server::Respond{std::move(envelope)});
-  } catch (py::error_already_set& error) {
+    const py::object normal = call_python(callbacks_.convert, result, work.environment, reply);
+    if (normal.is_none()) {
+      if (answering.gone()) abandon(id);
+      return true;
+    }
     forget_reply(id);
-    http::PlainResponse plain = http::plain_response(500);
-    envelope->head = std::move(plain.head);
-    envelope->answer = std::move(plain.body);
-    send(server::Respond{std::move(envelope)});
-    if (!error.matches(PyExc_Exception)) throw;
-    call_python(callbacks_.on_error, where, environment, exception_of(error));
+    from_normal(normal, *envelope);
   }
+  send(server::Respond{std::move(envelope)});
   return true;
 }
 
@@ -261,63 +347,49 @@ std::shared_ptr<Application::Listener> Application::find(const server::Connectio
   return found != listeners_.end() ? found->second : nullptr;
 }
 
-// A callback failed: its socket is of no use any more (RFC 6455 section 7.4.1, 1011).
-void Application::fail(const server::ConnectionId& id, const char* where,
-                       py::error_already_set& error) {
-  send(server::WsClose{id, 1011, "internal error"});
-  if (!error.matches(PyExc_Exception)) throw;
-  call_python(callbacks_.on_error, where, py::none(), exception_of(error));
-}
-
 template <class... Arguments>
-void Application::notify(const server::ConnectionId& id, const char* method,
+void Application::notify(const server::ConnectionId& id, Work& work, const char* method,
                          Arguments&&... arguments) {
   const std::shared_ptr<Listener> found = find(id);
   if (found == nullptr) return;
-  try {
-    call_python(found->listener.attr(method), std::forward<Arguments>(arguments)...);
-  } catch (py::error_already_set& error) {
-    fail(id, method, error);
-  }
+  work.where = method;
+  call_python(found->listener.attr(method), std::forward<Arguments>(arguments)...);
 }
 
-void Application::on_event(server::WsOpenEvent&& event) {
+void Application::on_event(server::WsOpenEvent&& event, Work& work) {
   const server::ConnectionId id = event.request->id.connection;
-  try {
-    const py::dict environment = environment_of(*event.request);
-    const auto socket = std::make_shared<Socket>(shared_from_this(), id);
-    const py::object listener =
-        call_python(callbacks_.on_ws_open, socket, environment, text(event.protocol));
-    if (listener.is_none()) return;  // it has failed and was closed
-    const auto entry =
-        std::make_shared<Listener>(Listener{listener, listener.attr("_message"), socket});
+  work.where = "onWSOpen";
+  const py::dict environment = environment_of(*event.request);
+  work.environment = environment;
+  const auto socket = std::make_shared<Socket>(shared_from_this(), id);
+  const py::object listener =
+      call_python(callbacks_.on_ws_open, socket, environment, text(event.protocol));
+  const auto entry =
+      std::make_shared<Listener>(Listener{listener, listener.attr("_message"), socket});
+  {
     const std::lock_guard lock(mutex_);
     listeners_.emplace(key_of(id), entry);
-  } catch (py::error_already_set& error) {
-    fail(id, "onWSOpen", error);
   }
+  // Only now: the callback may run others, which are about events of this socket, too.
+  call_python(listener.attr("_open"));
 }
 
 std::string Application::take_memory() {
   return std::exchange(t_memory, {});
 }
 
-void Application::on_event(server::WsMessageEvent&& event) {
+void Application::on_event(server::WsMessageEvent&& event, Work& work) {
   const std::shared_ptr<Listener> found = find(event.id);
   if (found == nullptr) return;
   const std::size_t cost = event.data.size() + server::kWsMessageCost;
-  bool kept = false;
-  try {
-    const py::object data = event.text ? text(event.data) : py::bytes(event.data);
-    if (event.data.capacity() <= kMaxMemory) t_memory = std::move(event.data);
-    PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
-    const auto result = py::reinterpret_steal<py::object>(
-        guarded([&] { return PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr); }));
-    if (!result) throw py::error_already_set();
-    kept = result.ptr() == Py_True;
-  } catch (py::error_already_set& error) {
-    fail(event.id, "onMessage", error);
-  }
+  work.where = "onMessage";
+  const py::object data = event.text ? text(event.data) : py::bytes(event.data);
+  if (event.data.capacity() <= kMaxMemory) t_memory = std::move(event.data);
+  PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
+  const auto result = py::reinterpret_steal<py::object>(
+      guarded([&] { return PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr); }));
+  if (!result) throw py::error_already_set();
+  const bool kept = result.ptr() == Py_True;
   const std::lock_guard lock(mutex_);
   if (kept && found->used_early == 0) {
     ++found->kept;
@@ -354,27 +426,30 @@ void Application::consumed(const server::ConnectionId& id, std::size_t messages)
   if (found->kept == 0 && found->last) send(server::WsConclude{id});
 }
 
-void Application::on_event(server::WsPongEvent&& event) {
-  notify(event.id, "_pong", py::bytes(event.payload));
+void Application::on_event(server::WsPongEvent&& event, Work& work) {
+  notify(event.id, work, "_pong", py::bytes(event.payload));
   const std::shared_ptr<Listener> found = find(event.id);
   if (found == nullptr) return;
   const std::lock_guard lock(mutex_);
   count_consumed(event.id, *found, event.payload.size() + server::kWsMessageCost);
 }
-void Application::on_event(server::WsTakenEvent&& event) {
+
+void Application::on_event(server::WsTakenEvent&& event, Work& work) {
   const std::shared_ptr<Listener> found = find(event.id);
   if (found == nullptr) return;
   found->socket->taken(event.total);
-  notify(event.id, "_taken");
-}
-void Application::on_event(server::WsDrainEvent&& event) {
-  notify(event.id, "_drained");
-}
-void Application::on_event(server::WsDroppedEvent&& event) {
-  notify(event.id, "_dropped");
+  notify(event.id, work, "_taken");
 }
 
-void Application::on_event(server::WsLastEvent&& event) {
+void Application::on_event(server::WsDrainEvent&& event, Work& work) {
+  notify(event.id, work, "_drained");
+}
+
+void Application::on_event(server::WsDroppedEvent&& event, Work& work) {
+  notify(event.id, work, "_dropped");
+}
+
+void Application::on_event(server::WsLastEvent&& event, Work&) {
   const std::shared_ptr<Listener> found = find(event.id);
   const std::lock_guard lock(mutex_);
   if (found != nullptr && found->kept > 0) {
@@ -384,14 +459,17 @@ void Application::on_event(server::WsLastEvent&& event) {
   }
 }
 
-void Application::on_event(server::WsCloseEvent&& event) {
-  notify(event.id, "_closed", event.code, text(event.reason), event.clean);
-  std::shared_ptr<Listener> listener;  // let go of behind the lock
-  const std::lock_guard lock(mutex_);
-  const auto found = listeners_.find(key_of(event.id));
-  if (found == listeners_.end()) return;
-  listener = std::move(found->second);
-  listeners_.erase(found);
+void Application::on_event(server::WsCloseEvent&& event, Work& work) {
+  std::shared_ptr<Listener> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = listeners_.find(key_of(event.id));
+    if (found == listeners_.end()) return;
+    listener = std::move(found->second);
+    listeners_.erase(found);
+  }
+  work.where = "onClose";
+  call_python(listener->listener.attr("_closed"), event.code, text(event.reason), event.clean);
 }
 
 }  // namespace httpuv::python

@@ -4,21 +4,26 @@
 // With the GIL held, but for what the loop thread calls. Several threads may be in here at once,
 // with events of different connections, and with what is sent from outside callbacks: what they
 // share is guarded by a mutex that is never held while Python may run. Shared by the Python object
-// of the server, what handles its exchanges and sockets, and the batches in the queue. An exception
-// of a callback goes to on_error and is answered with a plain 500 that tells nothing, or closes the
-// socket with 1011; one that is not an Exception is thrown on.
+// of the server, what handles its exchanges and sockets, and the batches in the queue. Whatever is
+// thrown while an event is handled, by a callback or by C++ (std::bad_alloc), ends in handle(): the
+// request is answered with a plain 500 that tells nothing, or the socket is closed with 1011, and
+// on_error is called. What is not an Exception is thrown on.
+//
+// Each callback runs in a context of its own, a copy of the one in which the server was started.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "python/environment.h"
@@ -49,6 +54,8 @@ class Socket;
 
 // The exception with its traceback, which it carries itself only once it was caught in Python.
 pybind11::object exception_of(const pybind11::error_already_set& error);
+// The same of what C++ has thrown: MemoryError, or RuntimeError with its text.
+pybind11::object exception_of(const std::exception& error);
 
 struct ExchangeHash {
   std::size_t operator()(const server::ExchangeId& id) const {
@@ -87,6 +94,8 @@ class Application : public std::enable_shared_from_this<Application> {
   void gather(const pybind11::object& function);
   // Has a function called in its turn among the events of a connection.
   void post(const server::ConnectionId& id, pybind11::object function);
+  // Calls one of these functions.
+  void run(const pybind11::object& function);
 
   // That of a message that came and is Python's now, for one that goes: so it returns to the thread
   // that allocated it.
@@ -103,7 +112,13 @@ class Application : public std::enable_shared_from_this<Application> {
     pybind11::object receiver;  // null: there is none
   };
   class Sink;
-  // The Python end of a WebSocket: `listener` has the methods _message(binary, data),
+  // What an event is about: what is answered, and logged, if handling it fails.
+  struct Work {
+    std::variant<server::ExchangeId, server::ConnectionId> subject;
+    const char* where = "an event";
+    pybind11::object environment = pybind11::none();
+  };
+  // The Python end of a WebSocket: `listener` has the methods _open(), _message(binary, data),
   // _closed(code, reason, clean), _pong(payload), _drained(), _taken() and _dropped(). A _message()
   // that returns True keeps the message: it counts as unread until Socket::consumed().
   struct Listener {
@@ -118,20 +133,25 @@ class Application : public std::enable_shared_from_this<Application> {
     bool last = false;           // no more will come: a WsConclude is due when all were used
   };
 
-  void on_event(server::RequestEvent&& event);
-  void on_event(server::BodyEvent&& event);
-  void on_event(server::AbandonedEvent&& event);
-  void on_event(server::StreamTakenEvent&& event);
-  void on_event(server::WsOpenEvent&& event);
-  void on_event(server::WsMessageEvent&& event);
-  void on_event(server::WsPongEvent&& event);
-  void on_event(server::WsDrainEvent&& event);
-  void on_event(server::WsTakenEvent&& event);
-  void on_event(server::WsDroppedEvent&& event);
-  void on_event(server::WsLastEvent&& event);
-  void on_event(server::WsCloseEvent&& event);
-  void on_event(server::NoticeEvent&& event);
-  void on_event(server::LogEvent&& event);
+  void on_event(server::RequestEvent&& event, Work& work);
+  void on_event(server::BodyEvent&& event, Work& work);
+  void on_event(server::AbandonedEvent&& event, Work& work);
+  void on_event(server::StreamTakenEvent&& event, Work& work);
+  void on_event(server::WsOpenEvent&& event, Work& work);
+  void on_event(server::WsMessageEvent&& event, Work& work);
+  void on_event(server::WsPongEvent&& event, Work& work);
+  void on_event(server::WsDrainEvent&& event, Work& work);
+  void on_event(server::WsTakenEvent&& event, Work& work);
+  void on_event(server::WsDroppedEvent&& event, Work& work);
+  void on_event(server::WsLastEvent&& event, Work& work);
+  void on_event(server::WsCloseEvent&& event, Work& work);
+  void on_event(server::NoticeEvent&& event, Work& work);
+  void on_event(server::LogEvent&& event, Work& work);
+
+  template <class E>
+  void perform(E&& event);
+  void give_up(const Work& work);
+  void report(const Work& work, const pybind11::object& exception);
 
   void deliver(std::vector<server::Event>& events);
   void log(server::AccessBatch&& batch);
@@ -139,31 +159,32 @@ class Application : public std::enable_shared_from_this<Application> {
 
   pybind11::dict environment_of(server::Envelope& envelope);
   pybind11::object take_announced(const server::ExchangeId& id);
-  bool ask(server::EnvelopePtr&& envelope, pybind11::handle callback, const char* where,
-           const pybind11::dict& environment, bool may_decline);
-  void begin_upload(const server::ExchangeId& id, const pybind11::dict& environment);
+  bool ask(Work& work, server::EnvelopePtr& envelope, pybind11::handle callback, const char* where,
+           bool may_decline);
+  void begin_upload(const server::ExchangeId& id, Work& work);
   Receiver find_upload(const server::ExchangeId& id, bool take);
   void lose_upload(const server::ExchangeId& id);
-  void fail_upload(const server::ExchangeId& id, const pybind11::dict& environment,
-                   pybind11::error_already_set& error);
-  void call(const server::ExchangeId& id, const pybind11::dict& environment);
+  void call(const server::ExchangeId& id, Work& work);
   std::shared_ptr<Reply> find(const server::ExchangeId& id);
   void forget_reply(const server::ExchangeId& id);
+  void abandon(const server::ExchangeId& id);
   void tell(const char* where, pybind11::object callback,
             const std::optional<std::uint64_t>& argument = {});
   std::shared_ptr<Listener> find(const server::ConnectionId& id);
   void count_consumed(const server::ConnectionId& id, Listener& listener, std::size_t bytes);
   template <class... Arguments>
-  void notify(const server::ConnectionId& id, const char* method, Arguments&&... arguments);
-  void fail(const server::ConnectionId& id, const char* where, pybind11::error_already_set& error);
+  void notify(const server::ConnectionId& id, Work& work, const char* method,
+              Arguments&&... arguments);
 
   Callbacks callbacks_;
+  const pybind11::object context_;  // that of the start of the server
   Environment environment_;
   const std::size_t consumed_step_;   // the loop is told of consumed messages in such steps
   const std::weak_ptr<Queue> queue_;  // whoever made this keeps it
   server::Server server_;
   std::vector<server::Event> log_events_;  // the loop thread's
   std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told
+  std::unique_ptr<char[]> reserve_;  // by the GIL: freed when there is no memory to give up with
 
   std::mutex mutex_;                  // for the rest; never held while Python may run
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come

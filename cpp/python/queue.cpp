@@ -47,7 +47,11 @@ struct Queue::Run {
     if (task.function) {
       settle();  // nobody but us tells the loop of a single answer
       const py::object function = std::move(task.function);
-      function();
+      if (application == nullptr) {
+        call_python(function);
+      } else {
+        application->run(function);
+      }
       return;
     }
     if (application != owing) {

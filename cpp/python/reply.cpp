@@ -1,5 +1,6 @@
 #include "python/reply.h"
 
+#include <new>
 #include <utility>
 
 #include "python/application.h"
@@ -14,9 +15,14 @@ void Reply::post(server::Command&& command) {
   if (!done_) application_->send(std::move(command));
 }
 
-void Reply::finish(server::Command&& command) {
+void Reply::finish(server::Command&& command, bool ring) {
   if (done_.exchange(true)) return;
-  application_->send(std::move(command));
+  try {
+    ring ? application_->send(std::move(command)) : application_->leave(std::move(command));
+  } catch (const std::bad_alloc&) {
+    done_ = false;  // it may still be answered otherwise
+    throw;
+  }
   application_->answered(id_);
 }
 
@@ -31,10 +37,7 @@ bool Reply::send_plain(py::handle result, bool ring) {
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id_;
   if (!from_plain(result, *envelope)) return false;
-  if (done_.exchange(true)) return true;
-  server::Respond answer{std::move(envelope)};
-  ring ? application_->send(std::move(answer)) : application_->leave(std::move(answer));
-  application_->answered(id_);
+  finish(server::Respond{std::move(envelope)}, ring);
   return true;
 }
 

@@ -73,7 +73,7 @@ class Reply {
 
  private:
   void post(server::Command&& command);
-  void finish(server::Command&& command);
+  void finish(server::Command&& command, bool ring = true);
 
   std::shared_ptr<Application> application_;
   server::ExchangeId id_;

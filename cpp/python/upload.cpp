@@ -3,8 +3,8 @@
 
 #include <utility>
 
-#include "http/response.h"
 #include "python/application.h"
+#include "python/callback_context.h"
 #include "python/gil.h"
 
 namespace py = pybind11;
@@ -20,17 +20,17 @@ void Upload::consumed(std::size_t bytes) {
 }
 
 // The head is here and onHeaders, if there is one, has let it pass.
-void Application::begin_upload(const server::ExchangeId& id, const py::dict& environment) {
-  try {
-    const auto handle = std::make_shared<Upload>(shared_from_this(), id);
-    Receiver receiver{environment, call_python(callbacks_.open_upload, environment, handle)};
+void Application::begin_upload(const server::ExchangeId& id, Work& work) {
+  work.where = "onBodyData";
+  const auto handle = std::make_shared<Upload>(shared_from_this(), id);
+  Receiver receiver{py::reinterpret_borrow<py::dict>(work.environment),
+                    call_python(callbacks_.open_upload, work.environment, handle)};
+  {
     const std::lock_guard lock(mutex_);
     uploads_.emplace(id, std::move(receiver));
-  } catch (py::error_already_set& error) {
-    return fail_upload(id, environment, error);
   }
   if (!callbacks_.call_first) return;
-  call(id, environment);
+  call(id, work);
   if (find(id) == nullptr) lose_upload(id);  // it is answered: nobody reads on
 }
 
@@ -44,17 +44,16 @@ Application::Receiver Application::find_upload(const server::ExchangeId& id, boo
   return receiver;
 }
 
-void Application::on_event(server::BodyEvent&& event) {
+void Application::on_event(server::BodyEvent&& event, Work& work) {
   const Receiver upload = find_upload(event.id, false);
   if (!upload.receiver) return;  // it was answered meanwhile
-  try {
-    if (!event.bytes.empty()) call_python(upload.receiver.attr("data"), py::bytes(event.bytes));
-    if (!event.last || !find_upload(event.id, true).receiver) return;
-    call_python(upload.receiver.attr("end"));
-  } catch (py::error_already_set& error) {
-    return fail_upload(event.id, upload.environment, error);
-  }
-  if (!callbacks_.call_first) call(event.id, upload.environment);
+  work.where = "onBodyData";
+  work.environment = upload.environment;
+  if (!event.bytes.empty()) call_python(upload.receiver.attr("data"), py::bytes(event.bytes));
+  if (!event.last || !find_upload(event.id, true).receiver) return;
+  call_python(upload.receiver.attr("end"));
+  const CallbackContext context(context_);  // `call` gets one of its own
+  if (!callbacks_.call_first) call(event.id, work);
 }
 
 void Application::lose_upload(const server::ExchangeId& id) {
@@ -63,24 +62,10 @@ void Application::lose_upload(const server::ExchangeId& id) {
   if (upload.receiver) tell("a body", upload.receiver.attr("lost"));
 }
 
-void Application::call(const server::ExchangeId& id, const py::dict& environment) {
+void Application::call(const server::ExchangeId& id, Work& work) {
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id;
-  ask(std::move(envelope), callbacks_.call, "call", environment, false);
-}
-
-// What has come was no good to the application: it wants no more of it.
-void Application::fail_upload(const server::ExchangeId& id, const py::dict& environment,
-                              py::error_already_set& error) {
-  find_upload(id, true);
-  auto envelope = std::make_unique<server::Envelope>();
-  envelope->id = id;
-  http::PlainResponse plain = http::plain_response(500);
-  envelope->head = std::move(plain.head);
-  envelope->answer = std::move(plain.body);
-  send(server::Respond{std::move(envelope)});
-  if (!error.matches(PyExc_Exception)) throw;
-  call_python(callbacks_.on_error, "onBodyData", environment, exception_of(error));
+  ask(work, envelope, callbacks_.call, "call", false);
 }
 
 }  // namespace httpuv::python

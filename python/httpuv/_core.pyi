@@ -57,8 +57,8 @@ class Server:
         convert: Callable[[object, dict[str, Any], Reply], Normal | None],
         environ: dict[str, object],
         limits: dict[str, float | int],
-        # Called with socket, request and subprotocol. What it returns, if not None, is told of
-        # events: _message(binary, message) - which may return True to keep the message unread until
+        # Called with socket, request and subprotocol. What it returns is told of events: _open() at
+        # once, _message(binary, message) - which may return True to keep the message unread until
         # consumed() -, _pong(payload), _drained(), _taken(), _dropped() and, at last,
         # _closed(code, reason, clean).
         on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,

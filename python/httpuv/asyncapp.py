@@ -169,7 +169,11 @@ class Answer:
         return self._over
 
     def finish(self, last: Callable[[], object] | None = None) -> bool:
-        """It is over, and `last` the last thing to do, unless it was over before."""
+        """It is over, and `last` the last thing to do, unless it was over before.
+
+        Raises:
+            Exception: What `last` raised; then it is not over.
+        """
         with _over_lock:
             if self._over:
                 return False
@@ -181,7 +185,11 @@ class Answer:
             self.events.close()  # its coroutine may never have begun
         reply = self.reply
         if last is not None:
-            last()
+            try:
+                last()
+            except BaseException:
+                self._over = False  # the client still waits
+                raise
         # They refer to this object, as it does to them.
         reply.on_abandoned = reply.on_taken = None
         return True

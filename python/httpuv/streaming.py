@@ -7,6 +7,7 @@ piece is asked for only while less than :data:`WINDOW` bytes are on their way to
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,9 @@ class Stream(_Flow):
         self._waiting = False  # for room
         self._running = False
         self._closed = False
+        # All of the iterable runs in one context, though its pieces are asked for in several
+        # callbacks: what it sets is still there when it goes on.
+        self._context = contextvars.copy_context()
 
     def begin(self) -> None:
         """Have the first piece asked for, on the thread that runs the callbacks."""
@@ -149,7 +153,7 @@ class Stream(_Flow):
             return
         self._running = True
         try:
-            self._advance()
+            self._context.run(self._advance)
         except Exception as error:
             self.answer.fail(error)
         except BaseException as error:
@@ -187,7 +191,7 @@ class Stream(_Flow):
             close = getattr(each, "close", None)
             if callable(close):
                 try:
-                    close()
+                    self._context.run(close)
                 except Exception as error:
                     log_failure("close() of a body", self.answer.environ, error)
                 return

@@ -252,6 +252,9 @@ def opener(
 ) -> Callable[[_core.Socket, dict[str, Any], str], object]:
     """What the core calls for a connection that opens; it returns the listener.
 
+    The listener calls ``onWSOpen`` when the core has entered it: ``onWSOpen`` may run other
+    callbacks, and those of its own connection are not lost.
+
     Args:
         on_open: ``onWSOpen``.
         start: Runs what it returns if it is a coroutine function.
@@ -259,7 +262,7 @@ def opener(
 
     def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> Link:
         link = Link(socket, request, protocol, start)
-        link.open(lambda: on_open(WebSocket(link, request)))
+        link.on_open = lambda: on_open(WebSocket(link, request))
         return link
 
     return open_socket

@@ -50,6 +50,7 @@ class Link:
         "on_drain",
         "on_dropped",
         "on_message",
+        "on_open",
         "on_pong",
         "protocol",
         "reader",
@@ -71,6 +72,7 @@ class Link:
         self.request = request
         self.protocol = protocol
         self.start = start
+        self.on_open: Callable[[], object] | None = None
         self.on_message: tuple[Callable[[bool, Message], object], ...] = ()
         self.on_close: tuple[Callable[[], object], ...] = ()
         self.on_pong: tuple[Callable[[bytes], object], ...] = ()
@@ -89,6 +91,21 @@ class Link:
         self.reader: asyncio.Task[Any] | None = None  # who asked for a message last
 
     # --- from the core ---
+
+    def _open(self) -> None:
+        """Call onWSOpen."""
+        on_open, self.on_open = self.on_open, None  # it refers to the WebSocket, as that does to us
+        if on_open is None:
+            return
+        try:
+            result = on_open()
+            if type(result) is _CoroutineType:
+                if self.inbox is None:
+                    self.inbox = deque()
+                    self.held = True
+                self.spawn("onWSOpen", result)
+        except Exception as error:
+            self.fail("onWSOpen", error)
 
     def _message(self, binary: bool, message: Message) -> bool:
         """Whether the message was kept in the inbox."""
@@ -165,18 +182,6 @@ class Link:
         log_failure(where, self.request, error)
 
     # --- coroutines ---
-
-    def open(self, on_open: Callable[[], object]) -> None:
-        """Call onWSOpen."""
-        try:
-            result = on_open()
-            if type(result) is _CoroutineType:
-                if self.inbox is None:
-                    self.inbox = deque()
-                    self.held = True
-                self.spawn("onWSOpen", result)
-        except Exception as error:
-            self.fail("onWSOpen", error)
 
     def spawn(self, where: str, coroutine: Coroutine[Any, Any, Any], counts: bool = False) -> None:
         """Run what a coroutine function that is a callback has returned.

@@ -9,6 +9,7 @@ turn. There is one for the process, where one callback runs at a time.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import heapq
 import itertools
@@ -32,10 +33,11 @@ Callback = Callable[[], object]
 class _Timer:
     """One call of later(). By the lock of its dispatcher."""
 
-    __slots__ = ("func", "in_line")
+    __slots__ = ("context", "func", "in_line")
 
     def __init__(self, func: Callback) -> None:
         self.func: Callback | None = func  # None: ran or cancelled
+        self.context = contextvars.copy_context()  # of the caller, as asyncio does it
         self.in_line = False  # it was due, and waits for its turn among the events
 
 
@@ -169,6 +171,9 @@ class Dispatcher:
             func, timer.func = timer.func, None
         if func is None:
             return
+        timer.context.run(self._call, func)
+
+    def _call(self, func: Callback) -> None:
         try:
             func()
         except Exception as error:

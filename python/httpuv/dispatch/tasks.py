@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import os
 import sys
@@ -46,7 +47,8 @@ class Runner:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._inbox: deque[Callable[[], None]] = deque()
+        # Each with the context of its caller, which the tasks that it starts inherit.
+        self._inbox: deque[tuple[contextvars.Context, Callable[[], None]]] = deque()
         self._told = False  # the loop will look into the inbox
 
     def call(self, func: Callable[[], None]) -> None:
@@ -57,7 +59,7 @@ class Runner:
         """
         if running_loop() is self.loop:
             return func()
-        self._inbox.append(func)
+        self._inbox.append((contextvars.copy_context(), func))
         if not self._told:
             self._told = True
             try:
@@ -94,7 +96,8 @@ class Runner:
         self._told = False
         try:
             while self._inbox:
-                self._inbox.popleft()()
+                context, func = self._inbox.popleft()
+                context.run(func)
         finally:
             if self._inbox:  # one has raised SystemExit or its like
                 self.loop.call_soon(self._look)

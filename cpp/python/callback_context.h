@@ -1,0 +1,26 @@
+// The context variables of one callback (PEP 567): a copy of a base context, entered for the length
+// of a scope, so that what a callback sets ends with it. Copying costs the same for any number of
+// variables.
+//
+// With the GIL held; scopes nest. The constructor throws error_already_set (MemoryError).
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace httpuv::python {
+
+class CallbackContext {
+ public:
+  // A copy of the calling thread's context, to be the base of callbacks.
+  static pybind11::object capture();
+
+  explicit CallbackContext(const pybind11::object& base);
+  ~CallbackContext();
+  CallbackContext(const CallbackContext&) = delete;
+  CallbackContext& operator=(const CallbackContext&) = delete;
+
+ private:
+  pybind11::object context_;
+};
+
+}  // namespace httpuv::python
