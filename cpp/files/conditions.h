@@ -24,8 +24,10 @@ Verdict check_conditions(const FileEntry& entry, const Query& query);
 // only.
 bool range_applies(const FileEntry& entry, const Query& query);
 
-// Whether a list of entity tags, or "*", contains `etag`, which is strong. `weak`: compare as
-// If-None- Match does (section 8.8.3.2), so that W/"x" matches "x".
-bool etag_listed(std::string_view list, std::string_view etag, bool weak);
+enum class Comparison { kStrong, kWeak };
+
+// Whether a list of entity tags, or "*", contains `etag` (section 8.8.3.2). Weak: W/"x" matches
+// "x". Strong: a weak tag matches nothing.
+bool etag_listed(std::string_view list, std::string_view etag, Comparison comparison);
 
 }  // namespace httpuv::files

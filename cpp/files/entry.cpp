@@ -21,7 +21,7 @@ bool FileEntry::unchanged() const {
   const Stamp now = stamp_of(status);
   // Not the time of the last status change: a file that is unlinked or replaced has a new one, and
   // the bytes behind our descriptor are the same.
-  return now.size == stamp.size && now.modified_ns == stamp.modified_ns;
+  return now.size == stamp.size && now.modified == stamp.modified;
 }
 
 std::size_t FileEntry::memory() const {

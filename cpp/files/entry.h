@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,8 +30,11 @@ struct FileEntry {
   std::uint64_t size = 0;
   Stamp stamp;
 
-  std::string etag;                 // strong, with its quotes
-  std::int64_t last_modified = -1;  // seconds since 1970, never after it was opened; -1 for none
+  // The validators that conditions are checked against (RFC 9110 section 8.8).
+  std::string etag;                           // as it is sent: with its quotes, "W/" if it is weak
+  std::optional<std::int64_t> last_modified;  // seconds since 1970, never after it was opened
+  bool takes_ranges = true;                   // false: Range fields are ignored
+  bool sized = true;                          // false: the length was not known before reading
   std::string content_type;
 
   // Serialised "Name: value\r\n" lines.

@@ -17,6 +17,7 @@
 #include "base/ascii.h"
 #include "base/percent.h"
 #include "base/utf8.h"
+#include "files/route_table.h"
 
 namespace httpuv::files {
 namespace {
@@ -108,11 +109,33 @@ bool inspect(int directory, std::string_view rest, const Opener& opener, Row& ro
   return true;
 }
 
+// A link to a name from the page of its directory (RFC 3986 section 4.2). A colon would be taken
+// for the end of a scheme. What HTML has to escape is encoded too, since programs that read
+// listings (fsspec's HTTP file system) take the attribute as it stands.
+std::string relative_reference(std::string_view name) {
+  std::string out;
+  for (const char c : base::percent_encode_path(name)) {
+    switch (c) {
+      case ':':
+        out += "%3A";
+        break;
+      case '&':
+        out += "%26";
+        break;
+      case '\'':
+        out += "%27";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
 void append_row(std::string& out, const Row& row) {
   const std::string slash = row.directory ? "/" : "";
-  // "./": a name with a colon must not be taken for a scheme.
-  out += "<tr><td><a href=\"./" + escape(base::percent_encode_path(row.name)) + slash + "\">" +
-         escape(row.name) + slash + "</a></td><td class=\"n\"";
+  out += "<tr><td><a href=\"" + relative_reference(row.name) + slash + "\">" + escape(row.name) +
+         slash + "</a></td><td class=\"n\"";
   if (!row.directory) {
     out += " title=\"" + std::to_string(row.size) + " bytes\">" + human_size(row.size);
   } else {
@@ -140,7 +163,7 @@ std::string listing_page(Directory&& directory, const Opener& opener, const Opti
     row.name = entry->d_name;
     const bool hidden = row.name.front() == '.';
     if (row.name == "." || row.name == ".." || (hidden && !options.dotfiles)) continue;
-    if (!inspect(fd, directory.rest, opener, row)) continue;
+    if (!can_be_named(row.name) || !inspect(fd, directory.rest, opener, row)) continue;
     more = rows.size() == kMaxRows;
     if (more) break;
     row.folded = row.name;

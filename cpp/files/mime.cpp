@@ -9,46 +9,6 @@
 namespace httpuv::files {
 namespace {
 
-constexpr std::array kKnown = std::to_array<std::pair<std::string_view, std::string_view>>({
-    {"html", "text/html"},
-    {"htm", "text/html"},
-    {"xhtml", "application/xhtml+xml"},
-    {"css", "text/css"},
-    {"js", "text/javascript"},
-    {"mjs", "text/javascript"},
-    {"json", "application/json"},
-    {"map", "application/json"},
-    {"webmanifest", "application/manifest+json"},
-    {"wasm", "application/wasm"},
-    {"xml", "application/xml"},
-    {"txt", "text/plain"},
-    {"md", "text/markdown"},
-    {"csv", "text/csv"},
-    {"svg", "image/svg+xml"},
-    {"png", "image/png"},
-    {"jpg", "image/jpeg"},
-    {"jpeg", "image/jpeg"},
-    {"gif", "image/gif"},
-    {"webp", "image/webp"},
-    {"avif", "image/avif"},
-    {"ico", "image/vnd.microsoft.icon"},
-    {"woff", "font/woff"},
-    {"woff2", "font/woff2"},
-    {"ttf", "font/ttf"},
-    {"otf", "font/otf"},
-    {"mp3", "audio/mpeg"},
-    {"ogg", "audio/ogg"},
-    {"wav", "audio/wav"},
-    {"mp4", "video/mp4"},
-    {"webm", "video/webm"},
-    {"pdf", "application/pdf"},
-    {"parquet", "application/vnd.apache.parquet"},
-    {"zip", "application/zip"},
-    {"gz", "application/gzip"},
-    {"zst", "application/zstd"},
-    {"br", "application/x-brotli"},
-});
-
 std::string lower(std::string_view text) {
   std::string result(text);
   base::lower_in_place(result.data(), result.size());
@@ -66,10 +26,6 @@ bool among(const std::array<std::string_view, n>& list, std::string_view item) {
 }
 
 }  // namespace
-
-MimeTable::MimeTable() {
-  for (const auto& [extension, type] : kKnown) set(extension, std::string(type));
-}
 
 void MimeTable::set(std::string_view extension, std::string type) {
   types_[lower(extension)] = std::move(type);
@@ -94,6 +50,13 @@ std::string content_type(const MimeTable& table, std::string_view file_name,
   const std::string_view charset = kind == "text/html" ? html_charset : "utf-8";
   if (!charset.empty()) type.append("; charset=").append(charset);
   return type;
+}
+
+std::string_view coding_of(std::string_view file_name, std::string_view type) {
+  constexpr std::string_view kSvgz = ".svgz";
+  const bool named = file_name.size() > kSvgz.size() &&
+                     base::iequals(file_name.substr(file_name.size() - kSvgz.size()), kSvgz);
+  return named && essence(type) == "image/svg+xml" ? "gzip" : "";
 }
 
 bool worth_compressing(std::string_view type) {

@@ -1,13 +1,14 @@
-// Media types by file name extension.
+// Media types by file name extension. Which types there are is the application's to say:
+// httpuv/mime.py has the table.
 //
-// Built once, immutable inside a RouteTable; any thread.
+// Built once, then immutable and shared; any thread.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
-#include "files/text_hash.h"
+#include "base/text_hash.h"
 
 namespace httpuv::files {
 
@@ -15,9 +16,6 @@ inline constexpr std::string_view kDefaultType = "application/octet-stream";
 
 class MimeTable {
  public:
-  // Knows the types a web page is made of.
-  MimeTable();
-
   // `extension` without the dot, in any case; the type may carry parameters.
   void set(std::string_view extension, std::string type);
 
@@ -26,13 +24,18 @@ class MimeTable {
   [[nodiscard]] std::string_view type_for(std::string_view file_name) const;
 
  private:
-  std::unordered_map<std::string, std::string, TextHash, std::equal_to<>> types_;
+  std::unordered_map<std::string, std::string, base::TextHash, std::equal_to<>> types_;
 };
 
 // The Content-Type of a file: text/html gets `html_charset` unless that is empty or the type names
 // one already.
 std::string content_type(const MimeTable& table, std::string_view file_name,
                          std::string_view html_charset);
+
+// The coding that the bytes of such a file have by themselves, to be named in Content-Encoding:
+// "gzip" for .svgz (SVG 2, section "Conforming SVG servers"), else "". Other compressed files are
+// sent as what they are: a .gz is an archive that is downloaded, not the page in it.
+std::string_view coding_of(std::string_view file_name, std::string_view type);
 
 // Whether compressing bytes of that type is likely to pay (text, not pictures or archives).
 bool worth_compressing(std::string_view type);

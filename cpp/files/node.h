@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text_hash.h"
 #include "files/resolution.h"
 #include "files/resolver.h"
 #include "files/service.h"
-#include "files/text_hash.h"
 #include "files/watch.h"
 
 namespace httpuv::files {
@@ -30,9 +30,9 @@ struct NodeKey {
 
 struct NodeKeyHash {
   std::size_t operator()(const NodeKey& key) const {
-    const auto route = reinterpret_cast<std::uintptr_t>(key.route);
-    return static_cast<std::size_t>(
-        hash_text(key.rest, hash_seed() + route + static_cast<std::uintptr_t>(key.aim)));
+    base::HashKey hash_key = base::process_hash_key();
+    hash_key.high += reinterpret_cast<std::uintptr_t>(key.route) + static_cast<unsigned>(key.aim);
+    return static_cast<std::size_t>(base::hash_text(key.rest, hash_key));
   }
 };
 

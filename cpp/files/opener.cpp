@@ -171,8 +171,11 @@ int open_root(const std::string& path) {
   return open_at(AT_FDCWD, path.c_str(), kLookup | O_DIRECTORY);
 }
 
-bool is_local(const std::string& path) {
 #if defined(__linux__)
+
+namespace {
+
+bool is_local(const struct statfs& info) {
   // Those known to be local; anything else (NFS, SMB, FUSE, 9p, ...) may ask another machine.
   constexpr std::array<std::uint32_t, 19> kLocal = {
       0xef53,      // ext2, ext3, ext4
@@ -195,17 +198,46 @@ bool is_local(const std::string& path) {
       0x3153464a,  // jfs
       0x3434,      // nilfs2
   };
-  struct statfs info;
-  if (::statfs(path.c_str(), &info) != 0) return false;
   const auto type = static_cast<std::uint32_t>(info.f_type);
   return std::find(kLocal.begin(), kLocal.end(), type) != kLocal.end();
-#elif defined(__APPLE__)
-  struct statfs info;
-  return ::statfs(path.c_str(), &info) == 0 && (info.f_flags & MNT_LOCAL) != 0;
-#else
-  (void)path;
-  return false;
-#endif
 }
+
+}  // namespace
+
+#elif defined(__APPLE__)
+
+namespace {
+
+bool is_local(const struct statfs& info) {
+  return (info.f_flags & MNT_LOCAL) != 0;
+}
+
+}  // namespace
+
+#endif
+
+#if defined(__linux__) || defined(__APPLE__)
+
+bool is_local(const std::string& path) {
+  struct statfs info;
+  return ::statfs(path.c_str(), &info) == 0 && is_local(info);
+}
+
+bool is_local(int fd) {
+  struct statfs info;
+  return ::fstatfs(fd, &info) == 0 && is_local(info);
+}
+
+#else
+
+bool is_local(const std::string&) {
+  return false;
+}
+
+bool is_local(int) {
+  return false;
+}
+
+#endif
 
 }  // namespace httpuv::files

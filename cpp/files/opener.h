@@ -53,5 +53,6 @@ int open_root(const std::string& path);
 // Whether the file system behind the path is on this machine: a stat of a file seen a moment ago
 // needs no network.
 bool is_local(const std::string& path);
+bool is_local(int fd);
 
 }  // namespace httpuv::files

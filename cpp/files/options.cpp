@@ -7,18 +7,15 @@
 namespace httpuv::files {
 
 std::string header_error(std::string_view name, std::string_view value) {
-  // What the answer itself decides: its framing, its validators, its ranges, its date.
-  constexpr std::array<std::string_view, 12> kOurs = {
-      "accept-ranges", "connection",    "content-length",
-      "content-range", "date",          "etag",
-      "keep-alive",    "last-modified", "te",
-      "trailer",       "upgrade",       "transfer-encoding",
+  constexpr std::array<std::string_view, 8> kOurs = {
+      "connection", "content-length", "content-range", "keep-alive",
+      "te",         "trailer",        "upgrade",       "transfer-encoding",
   };
   if (!base::is_token(name)) return "is not a header name";
   for (const std::string_view ours : kOurs) {
-    if (base::iequals(name, ours)) return "is a header that the server sets itself";
+    if (base::iequals(name, ours)) return "is set by the server for each answer";
   }
-  if (!base::is_field_value(value)) return "has a value with a control character";
+  if (!base::is_field_value(value)) return "has a control character in its value";
   return "";
 }
 

@@ -34,7 +34,8 @@ struct Options {
 };
 
 // Why `name: value` cannot be one of Options::headers, in English, or "": not a field name or value
-// (RFC 9110 section 5), or a field that belongs to the server (framing, validators, ranges).
+// (RFC 9110 section 5), or a field that the server sets itself for each answer: the framing, and
+// which bytes are sent.
 std::string header_error(std::string_view name, std::string_view value);
 
 // Whether a request whose Options::validation field has this value ("" when absent) is let in.

@@ -47,10 +47,8 @@ std::string join(std::string_view directory, std::string_view name) {
 // An older form is of another state of the file. Tools that keep the time of the original may cut
 // it to seconds.
 bool as_new_as(const Stamp& form, const Stamp& file) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  if (form.modified_ns >= file.modified_ns) return true;
-  return form.modified_ns % kSecond == 0 &&
-         form.modified_ns == file.modified_ns / kSecond * kSecond;
+  if (form.modified >= file.modified) return true;
+  return form.modified == FileTime{file.modified.seconds, 0};
 }
 
 // One run of Resolver::resolve(). `root_path` and `rest` are those of the route, unless the route
@@ -148,7 +146,8 @@ void Search::found_file(const std::string& rest, Opened&& file) {
   const std::size_t slash = rest.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : rest.substr(0, slash);
   const std::string type = content_type(*lookup_.mime, rest, options_.html_charset);
-  const bool coded = find_header(options_, "content-encoding") != nullptr;
+  const std::string_view own_coding = coding_of(rest, type);
+  const bool coded = !own_coding.empty() || find_header(options_, "content-encoding") != nullptr;
   const bool look_for_forms = options_.precompressed && !coded && !already_compressed(type);
   // Before looking: what appears later changes it.
   if (look_for_forms) witness_now(folder);
@@ -164,7 +163,8 @@ void Search::found_file(const std::string& rest, Opened&& file) {
   witness(rest, entry.stamp, false);
   if (look_for_forms) add_coded_forms(rest, entry.stamp, entry);
   if (compress) add_gzip(again.get(), entry);
-  write_file_fields(entry, options_, "", entry.negotiated());
+  write_file_fields(entry, options_, {own_coding, entry.negotiated()});
+  if (!entry.sized) finding_.settled = false;  // /proc: its content changes, its stamp does not
   finding_.kind = ResolutionKind::kFile;
   finding_.entry = std::move(loaded.entry);
 }
@@ -181,7 +181,7 @@ void Search::add_coded_forms(const std::string& rest, const Stamp& stamp, FileEn
     if (loaded.error != 0) finding_.settled = false;
     if (loaded.entry == nullptr) continue;
     loaded.entry->content_type = entry.content_type;
-    write_file_fields(*loaded.entry, options_, coding_name(coding), true);
+    write_file_fields(*loaded.entry, options_, {coding_name(coding), true});
     entry.variants[static_cast<std::size_t>(coding)] = std::move(loaded.entry);
   }
 }
@@ -191,7 +191,8 @@ void Search::add_gzip(int fd, FileEntry& entry) {
   if (place != nullptr || entry.size < kWorthGzip || entry.size > limits_.gzip_file) return;
   std::string bytes;
   struct stat status;
-  if (!entry.in_memory && (read_whole(fd, status, bytes) != 0 || stamp_of(status) != entry.stamp)) {
+  if (!entry.in_memory &&
+      (read_whole(fd, limits_.gzip_file, status, bytes) != 0 || stamp_of(status) != entry.stamp)) {
     finding_.settled = false;  // it is being written: without the coded form, for now
     return;
   }
@@ -199,7 +200,7 @@ void Search::add_gzip(int fd, FileEntry& entry) {
   if (!coded || coded->size() + kWorthGzip / 4 > entry.size) return;
   std::unique_ptr<FileEntry> form = make_entry(std::move(*coded), entry.last_modified);
   form->content_type = entry.content_type;
-  write_file_fields(*form, options_, coding_name(Coding::kGzip), true);
+  write_file_fields(*form, options_, {coding_name(Coding::kGzip), true});
   place = std::move(form);
 }
 
@@ -233,7 +234,7 @@ void Search::found_listing(Opened&& directory) {
   if (page.empty()) return failed(errno);
   finding_.kind = ResolutionKind::kListing;
   finding_.settled = false;  // files in it may change without a trace in the directory
-  finding_.entry = make_entry(std::move(page), -1);
+  finding_.entry = make_entry(std::move(page), std::nullopt);
   finding_.entry->content_type = "text/html; charset=utf-8";
   write_listing_fields(*finding_.entry, options_);
 }
@@ -295,7 +296,7 @@ void Search::witness(const std::string& rest, const Stamp& stamp, bool directory
   const auto known = std::find_if(finding_.witnesses.begin(), finding_.witnesses.end(),
                                   [&](const Witness& other) { return other.path == path; });
   if (known != finding_.witnesses.end()) return;
-  if (is_fresh(stamp, wall_clock_ns())) finding_.settled = false;
+  if (is_fresh(stamp, wall_clock())) finding_.settled = false;
   const bool local = is_local(path);
   finding_.witnesses.push_back({std::move(path), stamp, directory, local});
 }

@@ -30,25 +30,12 @@ void set_text(Answer& answer, std::string&& text, std::string_view type, bool he
 Answer plain(int status, std::string_view text, const Route* route, bool head) {
   Answer answer;
   answer.status = status;
-  if (route != nullptr) answer.own_fields = error_fields(route->options);
+  if (route != nullptr) {
+    answer.own_fields = error_fields(route->options);
+    answer.has_date = find_header(route->options, "date") != nullptr;
+  }
   set_text(answer, std::string(text), "text/plain; charset=utf-8", head);
   return answer;
-}
-
-// Bytes from `offset` of the entry as the body.
-void set_piece(Answer& answer, const FileEntry& entry, std::uint64_t offset, std::uint64_t length,
-               bool head) {
-  answer.content_length = length;
-  if (head || length == 0) return;
-  if (entry.in_memory) {
-    answer.body = BodyKind::kMemory;
-    answer.memory = std::string_view(entry.content).substr(offset, length);
-    return;
-  }
-  answer.body = BodyKind::kFile;
-  answer.source = &entry;
-  answer.offset = offset;
-  answer.length = length;
 }
 
 std::string content_range(const ByteRange& range, std::uint64_t size) {
@@ -137,8 +124,8 @@ Answer answer_file(const Resolution& resolution, const Query& query) {
   answer.fields = entry.fields;
   answer.keep = resolution.entry;
   // RFC 9110 section 14.2: a Range field means something in a GET only.
-  if (query.range.empty() || query.head || !range_applies(entry, query)) {
-    set_piece(answer, entry, 0, entry.size, query.head);
+  if (query.range.empty() || query.head || !entry.takes_ranges || !range_applies(entry, query)) {
+    answer.set_piece(entry, 0, entry.size, query.head);
     return answer;
   }
   const RangeSet set = parse_ranges(query.range, entry.size);
@@ -148,14 +135,14 @@ Answer answer_file(const Resolution& resolution, const Query& query) {
     return refusal;
   }
   if (set.outcome == RangeOutcome::kIgnore) {
-    set_piece(answer, entry, 0, entry.size, false);
+    answer.set_piece(entry, 0, entry.size, false);
     return answer;
   }
   answer.status = 206;
   if (set.ranges.size() == 1) {
     const ByteRange& range = set.ranges.front();
     append_field(answer.own_fields, "Content-Range", content_range(range, entry.size));
-    set_piece(answer, entry, range.offset, range.length, false);
+    answer.set_piece(entry, range.offset, range.length, false);
   } else {
     set_multipart(answer, entry, set.ranges);
   }
@@ -169,7 +156,7 @@ Answer answer_not_found(const Resolution& resolution, bool head) {
   answer.status = 404;
   answer.fields = page.fields;
   answer.keep = resolution.entry;
-  set_piece(answer, page, 0, page.size, head);
+  answer.set_piece(page, 0, page.size, head);
   return answer;
 }
 
@@ -224,9 +211,7 @@ Answer answer_error(const Resolution& resolution, bool head) {
   return answer;
 }
 
-}  // namespace
-
-Answer respond(const Resolution& resolution, const Query& query) {
+Answer answer_resolution(const Resolution& resolution, const Query& query) {
   switch (resolution.kind) {
     case ResolutionKind::kFile:
     case ResolutionKind::kListing:
@@ -242,6 +227,29 @@ Answer respond(const Resolution& resolution, const Query& query) {
       break;
   }
   return answer_not_found(resolution, query.head);
+}
+
+}  // namespace
+
+void Answer::set_piece(const FileEntry& entry, std::uint64_t from, std::uint64_t size, bool head) {
+  content_length = size;
+  if (head || size == 0) return;
+  if (entry.in_memory) {
+    body = BodyKind::kMemory;
+    memory = std::string_view(entry.content).substr(from, size);
+    return;
+  }
+  body = BodyKind::kFile;
+  source = &entry;
+  offset = from;
+  length = size;
+}
+
+Answer respond(const Resolution& resolution, const Query& query) {
+  Answer answer = answer_resolution(resolution, query);
+  const Route* const route = resolution.route;
+  answer.has_date = route != nullptr && find_header(route->options, "date") != nullptr;
+  return answer;
 }
 
 Answer method_not_allowed(const Route& route) {

@@ -48,6 +48,7 @@ struct Answer {
 
   std::uint64_t content_length = 0;  // of the body; for HEAD of the one that GET would get
   bool send_content_length = true;   // false for 304
+  bool has_date = false;             // the route has a Date of its own among its fields
 
   BodyKind body = BodyKind::kNone;  // kNone for HEAD
   std::string_view memory;          // a view into what `keep` holds
@@ -60,6 +61,9 @@ struct Answer {
   // between two pieces whether it is still the same. Null unless kFile or kMultipart.
   const FileEntry* source = nullptr;
   std::shared_ptr<const FileEntry> keep;
+
+  // The body is `size` bytes of the entry, which `keep` holds, from `from`. `head`: of a HEAD.
+  void set_piece(const FileEntry& entry, std::uint64_t from, std::uint64_t size, bool head);
 };
 
 // For any kind but kFallthrough.

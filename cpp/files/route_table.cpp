@@ -10,7 +10,7 @@ namespace {
 
 enum class Spelling {
   kFine,
-  kOdd,      // names no file: a slash inside a segment, a backslash
+  kOdd,      // names no file: a slash inside a segment
   kRefused,  // "..", NUL, a broken "%"
 };
 
@@ -52,13 +52,14 @@ class Normaliser {
 
   void put(char c) { segment_.push_back(c); }
 
-  // Between the parts of a segment that some system would take for segments.
+  // An encoded slash: between two parts that are no segments, but might be taken for some.
   void hole() {
-    check_part();
     note(Spelling::kOdd);
-    segment_.push_back(kHole);
-    part_ = segment_.size();
+    end_part(kHole);
   }
+
+  // The same, but a character of the name.
+  void backslash() { end_part('\\'); }
 
   void end_segment() {
     check_part();
@@ -74,6 +75,12 @@ class Normaliser {
   [[nodiscard]] bool ended_in_slash() const { return ended_in_slash_; }
 
  private:
+  void end_part(char separator) {
+    check_part();
+    segment_.push_back(separator);
+    part_ = segment_.size();
+  }
+
   void check_part() {
     if (std::string_view(segment_).substr(part_) == "..") note(Spelling::kRefused);
   }
@@ -96,8 +103,10 @@ Spelling normalise(std::string_view raw, std::string& out, bool& directory) {
       path.put(c);
     } else if (c == '/' && !encoded) {
       path.end_segment();
-    } else if (c == '/' || c == '\\') {
+    } else if (c == '/') {
       path.hole();
+    } else if (c == '\\') {
+      path.backslash();
     } else {
       if (c == '\0') path.note(Spelling::kRefused);
       path.put(c);
@@ -147,6 +156,16 @@ RouteTable::RouteTable(std::vector<Route> routes, std::shared_ptr<const MimeTabl
   }
   std::stable_sort(routes_.begin(), routes_.end(),
                    [](const Route& a, const Route& b) { return a.url.size() > b.url.size(); });
+}
+
+bool can_be_named(std::string_view name) {
+  std::size_t begin = 0;
+  while (begin <= name.size()) {
+    const std::size_t end = std::min(name.find('\\', begin), name.size());
+    if (name.substr(begin, end - begin) == "..") return false;
+    begin = end + 1;
+  }
+  return true;
 }
 
 const Route* RouteTable::find(std::string_view path) const {

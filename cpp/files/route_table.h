@@ -7,9 +7,9 @@
 //
 // A request's path is compared decoded and with "//" and "/./" collapsed, so that no spelling gets
 // around an excluded path. Refused (kBadRequest) under a static path: a ".." segment however it is
-// spelled ("%2e", "\", "%2f", "%5c" as separators too), NUL, a "%" without two digits. A slash that
-// is encoded or a backslash elsewhere names no file: refused as well, or left to the application
-// where the route falls through.
+// spelled ("%2e", and with "\", "%2f" and "%5c" taken for separators), NUL, a "%" without two
+// digits. An encoded slash elsewhere names no file: refused as well, or left to the application
+// where the route falls through. Any other backslash is a character of a name, as POSIX has it.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,9 @@
 #include "files/options.h"
 
 namespace httpuv::files {
+
+// Whether a request can name a file so: the name of one directory entry, as the system has it.
+bool can_be_named(std::string_view name);
 
 struct Route {
   std::string url;         // decoded; the table normalises it to "" (the root) or "/a/b"

@@ -7,10 +7,19 @@
 namespace httpuv::files {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+FileTime file_time(const timespec& time) {
+  return {static_cast<std::int64_t>(time.tv_sec), static_cast<std::int32_t>(time.tv_nsec)};
+}
 
-std::int64_t nanoseconds(const timespec& time) {
-  return static_cast<std::int64_t>(time.tv_sec) * kSecond + time.tv_nsec;
+// A time of the file before this one cannot be that of a later change, too: Linux stamps files with
+// the time of its last tick, at most 10 ms ago; some file systems keep whole seconds only (FAT:
+// two).
+FileTime settled_since(const Stamp& stamp, const FileTime& now) {
+  const bool coarse = stamp.changed.nanoseconds == 0 && stamp.modified.nanoseconds == 0;
+  if (coarse) return {now.seconds - 2, now.nanoseconds};
+  constexpr std::int32_t kTick = 20'000'000;
+  if (now.nanoseconds >= kTick) return {now.seconds, now.nanoseconds - kTick};
+  return {now.seconds - 1, now.nanoseconds + 1'000'000'000 - kTick};
 }
 
 }  // namespace
@@ -21,11 +30,11 @@ Stamp stamp_of(const struct stat& status) {
   stamp.inode = static_cast<std::uint64_t>(status.st_ino);
   stamp.size = static_cast<std::uint64_t>(status.st_size);
 #if defined(__APPLE__)
-  stamp.modified_ns = nanoseconds(status.st_mtimespec);
-  stamp.changed_ns = nanoseconds(status.st_ctimespec);
+  stamp.modified = file_time(status.st_mtimespec);
+  stamp.changed = file_time(status.st_ctimespec);
 #else
-  stamp.modified_ns = nanoseconds(status.st_mtim);
-  stamp.changed_ns = nanoseconds(status.st_ctim);
+  stamp.modified = file_time(status.st_mtim);
+  stamp.changed = file_time(status.st_ctim);
 #endif
   return stamp;
 }
@@ -36,17 +45,18 @@ std::optional<Stamp> take_stamp(const std::string& path) {
   return stamp_of(status);
 }
 
-bool is_fresh(const Stamp& stamp, std::int64_t now_ns) {
-  // Linux stamps files with the time of its last tick, at most 10 ms ago; some file systems keep
-  // whole seconds only (FAT: two of them).
-  const bool coarse = stamp.changed_ns % kSecond == 0 && stamp.modified_ns % kSecond == 0;
-  return now_ns - stamp.changed_ns < (coarse ? 2 * kSecond : kSecond / 50);
+bool is_fresh(const Stamp& stamp, const FileTime& now) {
+  return stamp.changed > settled_since(stamp, now);
 }
 
-std::int64_t wall_clock_ns() {
+bool is_written_just_now(const Stamp& stamp, const FileTime& now) {
+  return stamp.modified > settled_since(stamp, now) && stamp.modified <= now;
+}
+
+FileTime wall_clock() {
   timespec now;
   ::clock_gettime(CLOCK_REALTIME, &now);
-  return nanoseconds(now);
+  return file_time(now);
 }
 
 }  // namespace httpuv::files

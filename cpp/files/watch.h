@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/text_hash.h"
 #include "files/resolver.h"
-#include "files/text_hash.h"
 
 namespace httpuv::files {
 
@@ -56,7 +56,8 @@ class WatchSet {
   std::int64_t now_ms_ = 0;
   std::uint64_t round_ = 0;
   std::uint64_t checks_ = 0;
-  std::unordered_map<std::string, std::weak_ptr<Watch>, TextHash, std::equal_to<>> directories_;
+  std::unordered_map<std::string, std::weak_ptr<Watch>, base::TextHash, std::equal_to<>>
+      directories_;
 };
 
 }  // namespace httpuv::files

@@ -2,9 +2,11 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "base/base64.h"
+#include "files/options.h"
 #include "python/answering.h"
+#include "python/buffer.h"
 #include "python/environment.h"
+#include "python/file.h"
 #include "python/input_hook.h"
 #include "python/queue.h"
 #include "python/reply.h"
@@ -17,15 +19,6 @@ namespace py = pybind11;
 
 namespace httpuv::python {
 namespace {
-
-std::string encode_base64(const py::buffer& data) {
-  Py_buffer view;
-  if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_SIMPLE) != 0) throw py::error_already_set();
-  std::string encoded =
-      base::base64_encode({static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len)});
-  PyBuffer_Release(&view);
-  return encoded;
-}
 
 template <Slot Reply::*member>
 void slot(py::class_<Reply, std::shared_ptr<Reply>>& cls, const char* name) {
@@ -50,7 +43,12 @@ PYBIND11_MODULE(_core, m) {
       .def("pending", &Queue::pending)
       .def("forget", &Queue::forget);
 
-  py::class_<File>(m, "File").def(py::init<int, std::uint64_t>(), py::arg("fd"), py::arg("length"));
+  py::class_<files::MimeTable, std::shared_ptr<files::MimeTable>>(m, "MimeTable")
+      .def(py::init(&make_mime_table), py::arg("types"));
+
+  py::class_<File>(m, "File").def(
+      py::init<int, std::string, std::shared_ptr<files::MimeTable>, const py::dict&>(),
+      py::arg("fd"), py::arg("name"), py::arg("mime"), py::arg("environ"));
 
   py::class_<Reply, std::shared_ptr<Reply>> reply(m, "Reply");
   reply.def("send", &Reply::send, py::arg("normal"))
@@ -106,7 +104,7 @@ PYBIND11_MODULE(_core, m) {
            py::arg("on_notice") = py::none(), py::arg("allow_connect") = false)
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
-      .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime") = py::none())
+      .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
            py::arg("compress") = true)
       .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)
@@ -120,7 +118,8 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
   m.def("clear_input_hook", &clear_input_hook);
   m.def("register_input", &register_input, py::arg("cls"));
-  m.def("encode_base64", &encode_base64, py::arg("data"));
+  m.def("static_header_error", &files::header_error, py::arg("name"), py::arg("value"));
+  m.def("to_bytes", &to_bytes, py::arg("value"), py::arg("what"));
 }
 
 }  // namespace

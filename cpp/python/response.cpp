@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "python/file.h"
+
 namespace py = pybind11;
 
 namespace httpuv::python {
@@ -131,14 +133,6 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
 
 }  // namespace
 
-server::FileBody File::take() {
-  server::FileBody body;
-  if (fd_.get() < 0) fail(PyExc_ValueError, "this File was sent already");
-  body.file = std::move(fd_);
-  body.length = length_;
-  return body;
-}
-
 bool from_plain(py::handle result, server::Envelope& envelope) {
   if (convert_plain(result.ptr(), envelope)) return true;
   envelope.head.clear();
@@ -162,7 +156,7 @@ void from_normal(const py::object& normal, server::Envelope& envelope) {
   }
   if (body == Py_None) return;
   if (py::isinstance<File>(body)) {
-    envelope.answer = py::handle(body).cast<File&>().take();
+    envelope.answer = py::handle(body).cast<File&>().take(envelope.head);
   } else {
     set_bytes(envelope, body);
   }

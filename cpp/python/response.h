@@ -7,7 +7,6 @@
 
 #include <pybind11/pybind11.h>
 
-#include "base/descriptor.h"
 #include "server/message.h"
 
 namespace httpuv::python {
@@ -18,16 +17,5 @@ bool from_plain(pybind11::handle result, server::Envelope& envelope);
 
 // From (status, [(name, value), ...], bytes | None | File), which convert() makes of other shapes.
 void from_normal(const pybind11::object& normal, server::Envelope& envelope);
-
-// A file that an answer sends; adopts the descriptor.
-class File {
- public:
-  File(int fd, std::uint64_t length) : fd_(fd), length_(length) {}
-  server::FileBody take();
-
- private:
-  base::Descriptor fd_;
-  std::uint64_t length_;
-};
 
 }  // namespace httpuv::python

@@ -17,7 +17,7 @@ void read(const py::dict& options, const char* name, T& into) {
   if (options.contains(name)) into = options[name].cast<T>();
 }
 
-files::Options read_options(const py::dict& given) {
+files::Options read_options(const py::dict& given, const std::string& url) {
   files::Options options;
   read(given, "indexhtml", options.indexhtml);
   read(given, "fallthrough", options.fallthrough);
@@ -33,7 +33,9 @@ files::Options read_options(const py::dict& given) {
   read(given, "cache_control", options.cache_control);
   for (const auto& [name, value] : options.headers) {
     const std::string error = files::header_error(name, value);
-    if (!error.empty()) throw py::value_error("headers: " + error);
+    if (!error.empty()) {
+      throw py::value_error("staticPaths['" + url + "']: header '" + name + "' " + error);
+    }
   }
   if (given.contains("validation") && !given["validation"].is_none()) {
     auto [header, value] = given["validation"].cast<std::pair<std::string, std::string>>();
@@ -44,8 +46,8 @@ files::Options read_options(const py::dict& given) {
 
 }  // namespace
 
-std::shared_ptr<const files::RouteTable> make_route_table(const py::list& routes,
-                                                          const py::dict& mime) {
+std::shared_ptr<const files::RouteTable> make_route_table(
+    const py::list& routes, std::shared_ptr<const files::MimeTable> mime) {
   std::vector<files::Route> table;
   for (const py::handle each : routes) {
     const auto [url, local_path, exclude, options] =
@@ -54,14 +56,10 @@ std::shared_ptr<const files::RouteTable> make_route_table(const py::list& routes
     route.url = url;
     route.local_path = local_path;
     route.exclude = exclude;
-    if (!exclude) route.options = read_options(options);
+    if (!exclude) route.options = read_options(options, url);
     table.push_back(std::move(route));
   }
-  auto types = std::make_shared<files::MimeTable>();
-  for (const auto& [extension, type] : mime) {
-    types->set(extension.cast<std::string>(), type.cast<std::string>());
-  }
-  return std::make_shared<const files::RouteTable>(std::move(table), std::move(types));
+  return std::make_shared<const files::RouteTable>(std::move(table), std::move(mime));
 }
 
 }  // namespace httpuv::python

@@ -11,7 +11,7 @@
 namespace httpuv::python {
 
 // Each route is (url, local_path, exclude, options); `mime` maps extensions to media types.
-std::shared_ptr<const files::RouteTable> make_route_table(const pybind11::list& routes,
-                                                          const pybind11::dict& mime);
+std::shared_ptr<const files::RouteTable> make_route_table(
+    const pybind11::list& routes, std::shared_ptr<const files::MimeTable> mime);
 
 }  // namespace httpuv::python

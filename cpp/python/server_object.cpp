@@ -152,8 +152,8 @@ void ServerObject::start(const std::string& name, const std::string& port,
   if (error != 0) throw_listen_error(error, address);
 }
 
-void ServerObject::set_routes(const py::list& routes, const std::optional<py::dict>& mime) {
-  auto table = make_route_table(routes, mime.value_or(py::dict()));
+void ServerObject::set_routes(const py::list& routes, std::shared_ptr<files::MimeTable> mime) {
+  auto table = make_route_table(routes, std::move(mime));
   const GilRelease release;
   application_->server().set_routes(std::move(table));
 }

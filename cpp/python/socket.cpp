@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "python/application.h"
+#include "python/buffer.h"
 #include "python/gil.h"
 
 namespace py = pybind11;
@@ -33,21 +34,7 @@ Payload to_payload(py::handle message, std::string&& memory) {
     copy(payload.data, data, size);
     return payload;
   }
-  if (!PyObject_CheckBuffer(message.ptr())) {
-    throw py::type_error("a message must be str or bytes-like, not " +
-                         std::string(Py_TYPE(message.ptr())->tp_name));
-  }
-  Py_buffer view;
-  if (PyObject_GetBuffer(message.ptr(), &view, PyBUF_FULL_RO) != 0) throw py::error_already_set();
-  int error = 0;
-  if (PyBuffer_IsContiguous(&view, 'C') != 0) {
-    copy(payload.data, view.buf, view.len);
-  } else {
-    payload.data.resize(static_cast<std::size_t>(view.len));
-    error = PyBuffer_ToContiguous(payload.data.data(), &view, view.len, 'C');
-  }
-  PyBuffer_Release(&view);
-  if (error != 0) throw py::error_already_set();
+  copy_buffer(message, "a message", payload.data);
   return payload;
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "server/connection.h"
+#include "server/file_sending.h"
 #include "server/http_session.h"
 #include "server/parked.h"
 #include "server/static_files.h"
@@ -16,6 +17,7 @@ constexpr std::size_t kCopyBody = 64 * 1024;
 std::uint64_t body_length(const ResponseBody& body) {
   if (const auto* bytes = std::get_if<std::string>(&body)) return bytes->size();
   if (const auto* file = std::get_if<FileBody>(&body)) return file->length;
+  if (const auto* file = std::get_if<FileAnswer>(&body)) return (*file)->content_length;
   return 0;
 }
 
@@ -108,21 +110,34 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
   const std::uint64_t length = body_length(body);
   const http::Content content = http::content_of(head, asked_by(exchange), length);
 
-  std::string& out = context_.outbox.open(connection_);
-  http::write_response_head(out, head, content.framing, content.length, keep,
-                            exchange.minor_version, context_.clock.text());
   if (trail_ != nullptr) trail_->answered(head.status, content.sent ? length : 0);
-  if (!content.sent) return keep;
-  if (auto* bytes = std::get_if<std::string>(&body)) {
-    if (bytes->size() <= kCopyBody) {
-      out.append(*bytes);
-    } else {
-      context_.outbox.flush(connection_);
-      if (!connection_.closing()) connection_.write({}, std::move(*bytes));
-    }
-  } else if (auto* file = std::get_if<FileBody>(&body)) {
-    context_.outbox.flush(connection_);
-    connection_.send_file({}, net::FileRef::adopt(file->file.release()), file->offset,
+  const auto write_head = [&](std::string& out) {
+    http::write_response_head(out, head, content.framing, content.length, keep,
+                              exchange.minor_version, context_.clock.text());
+  };
+  auto* const bytes = std::get_if<std::string>(&body);
+  auto* const file = std::get_if<FileBody>(&body);
+  auto* const prepared = std::get_if<FileAnswer>(&body);
+  const bool large = bytes != nullptr && bytes->size() > kCopyBody;
+  if (!content.sent || (file == nullptr && prepared == nullptr && !large)) {
+    std::string& out = context_.outbox.open(connection_);
+    write_head(out);
+    if (content.sent && bytes != nullptr) out.append(*bytes);
+    return keep;
+  }
+  // Head and body in one call, so that they share a segment.
+  std::string own_head;
+  write_head(own_head);
+  if (prepared != nullptr) {
+    send_answer(context_, connection_, own_head, **prepared);
+    return keep;
+  }
+  context_.outbox.flush(connection_);
+  if (connection_.closing()) return keep;
+  if (large) {
+    connection_.write(own_head, std::move(*bytes));
+  } else {
+    connection_.send_file(own_head, net::FileRef::adopt(file->file.release()), file->offset,
                           file->length);
   }
   return keep;

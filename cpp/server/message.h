@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/descriptor.h"
+#include "files/respond.h"
 #include "files/route_table.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -42,13 +43,15 @@ struct RequestBody {
   std::uint64_t length = 0;
 };
 
-// The body of an answer: in memory, or `length` bytes of a file from `offset`.
+// The body of an answer: in memory, `length` bytes of a file from `offset`, or what a static path
+// would answer with a file: its fields are in the head of the answer already.
 struct FileBody {
   base::Descriptor file;
   std::uint64_t length = 0;
   std::uint64_t offset = 0;
 };
-using ResponseBody = std::variant<std::monostate, std::string, FileBody>;
+using FileAnswer = std::unique_ptr<files::Answer>;
+using ResponseBody = std::variant<std::monostate, std::string, FileBody, FileAnswer>;
 
 // --- events: loop thread -> application ---------------------------------------------------------
 

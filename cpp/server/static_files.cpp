@@ -6,14 +6,11 @@
 
 #include "http/response.h"
 #include "server/connection.h"
+#include "server/file_sending.h"
 
 namespace httpuv::server {
 
 namespace {
-
-// Up to here a body in memory is copied behind its head, and gathered with other answers; a longer
-// one is sent from where it is, so that a slow reader holds no copy of it.
-constexpr std::size_t kCopy = 8 * 1024;
 
 files::Token token_of(const ExchangeId& id) {
   return {static_cast<std::uint64_t>(id.connection.generation) << 32 | id.connection.slot,
@@ -99,51 +96,15 @@ StaticFiles::Written StaticFiles::write(Connection& connection, const http::Requ
   head_.add_serialized(answer.own_fields);
   const http::Framing framing =
       answer.send_content_length ? http::Framing::kLength : http::Framing::kNoBody;
-  const auto write_head = [&](std::string& out) {
-    http::write_response_head(out, head_, framing, answer.content_length, mode.keep_alive,
-                              mode.minor_version, context_.clock.text());
-  };
-  const bool by_itself = answer.body == files::BodyKind::kFile ||
-                         (answer.body == files::BodyKind::kMemory && answer.memory.size() > kCopy);
-  if (mode.head_only || !by_itself) {
-    write_head(context_.outbox.open(connection));
-  } else {
-    context_.outbox.flush(connection);
-    scratch_.clear();
-    write_head(scratch_);
+  head_.has_date = answer.has_date;
+  scratch_.clear();
+  http::write_response_head(scratch_, head_, framing, answer.content_length, mode.keep_alive,
+                            mode.minor_version, context_.clock.text());
+  if (mode.head_only || answer.body == files::BodyKind::kNone) {
+    context_.outbox.open(connection).append(scratch_);
+    return {answer.status, 0};
   }
-  if (mode.head_only || answer.body == files::BodyKind::kNone) return {answer.status, 0};
-
-  // The cut of a connection is how a client learns that the file was changed under its answer.
-  const auto file = [&] {
-    return net::FileRef(
-        answer.source->fd.get(), std::shared_ptr<const void>(answer.keep, answer.source),
-        [](const void* entry) { return static_cast<const files::FileEntry*>(entry)->unchanged(); });
-  };
-  switch (answer.body) {
-    case files::BodyKind::kNone:
-      break;
-    case files::BodyKind::kMemory:
-      if (by_itself) {
-        connection.write_shared(scratch_, answer.memory, answer.keep);
-      } else {
-        context_.outbox.open(connection).append(answer.memory);
-      }
-      break;
-    case files::BodyKind::kText:
-      context_.outbox.open(connection).append(answer.text);
-      break;
-    case files::BodyKind::kFile:
-      connection.send_file(scratch_, file(), answer.offset, answer.length);
-      break;
-    case files::BodyKind::kMultipart:
-      context_.outbox.flush(connection);
-      for (const files::Part& part : answer.parts) {
-        connection.send_file(part.preamble, file(), part.offset, part.length);
-      }
-      connection.write(answer.text);
-      break;
-  }
+  send_answer(context_, connection, scratch_, answer);
   return {answer.status, answer.content_length};
 }
 

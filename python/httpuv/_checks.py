@@ -43,3 +43,10 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
         least = "from" if zero else "above"
         raise ValueError(f"{name} must be {least} 0 to 1e9 seconds, not {value!r}")
     return number
+
+
+def described(value: object) -> str:
+    """A short account of a wrong value, for a message: its type, and itself where that is short."""
+    text = repr(value)
+    name = type(value).__name__
+    return name if value is None or len(text) > 80 else f"{name} ({text})"

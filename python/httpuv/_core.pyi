@@ -79,7 +79,7 @@ class Server:
         """Listen; returns the address and the port that it became. Raises OSError."""
     def listen_pipe(self, name: str, mask: int | None) -> None:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
-    def set_routes(self, routes: list[Route], mime: dict[str, str] | None = None) -> None:
+    def set_routes(self, routes: list[Route], mime: MimeTable) -> None:
         """Replace the static paths; returns when they are in use."""
     def publish(
         self, topic: str, message: str | bytes | bytearray | memoryview, compress: bool = True
@@ -169,9 +169,18 @@ class Socket:
         """Have the listener's _taken() called once they are."""
 
 class File:
-    """A regular file that an answer sends; adopts the descriptor."""
+    """A regular file that answers the request of `environ`; adopts the descriptor.
 
-    def __init__(self, fd: int, length: int) -> None: ...
+    Range, conditions and HEAD are applied; the extension of `name` names the type. OSError where
+    the file cannot be read.
+    """
+
+    def __init__(self, fd: int, name: str, mime: MimeTable, environ: dict[str, Any]) -> None: ...
+
+class MimeTable:
+    """Media types by file extension, see httpuv.mime."""
+
+    def __init__(self, types: dict[str, str]) -> None: ...
 
 def client_gone() -> bool:
     """Whether the client of the request that is being answered on this thread has gone.
@@ -192,4 +201,11 @@ def clear_input_hook() -> None:
 def register_input(cls: type) -> None:
     """Name the class of rook.input: called with (), (bytes) or (fd, length)."""
 
-def encode_base64(data: bytes | bytearray | memoryview) -> str: ...
+def static_header_error(name: str, value: bytes) -> str:
+    """Why this cannot be a header of a static path, or ""."""
+
+def to_bytes(value: object, what: str) -> bytes:
+    """Copy what has the buffer protocol; TypeError, which names it `what`, for anything else.
+
+    And for buffers of references to objects.
+    """

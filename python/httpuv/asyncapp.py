@@ -56,11 +56,13 @@ class Answers:
         source: Runs the server's callbacks.
         timeout: Seconds that an awaited answer may take to begin; beyond: 503. None: any time.
             ``req["httpuv.timeout"]`` replaces it for one request.
+        mime: Media types of files, by their extension.
     """
 
-    def __init__(self, source: Dispatcher, timeout: float | None) -> None:
+    def __init__(self, source: Dispatcher, timeout: float | None, mime: _core.MimeTable) -> None:
         self.source = source
         self.timeout = timeout
+        self.mime = mime
         self.open: set[Answer] = set()
         # Where a ring is due at the end of the turn. Of several loops, each has its own.
         self._gathering: asyncio.AbstractEventLoop | None = None
@@ -94,7 +96,7 @@ class Answers:
             Answer(self, environ, reply).wait_for(result)
         elif isinstance(result, Mapping):
             if not is_streamed(result.get("body")):
-                return convert(result)
+                return convert(result, environ, self.mime)
             answer = Answer(self, environ, reply)
             try:
                 answer.stream(result, inside=True)
@@ -106,7 +108,7 @@ class Answers:
         elif inspect.isawaitable(result):
             Answer(self, environ, reply).wait_for(result)
         else:
-            return convert(result)
+            return convert(result, environ, self.mime)
         return None
 
     def rings(self, reply: _core.Reply) -> bool:
@@ -304,7 +306,7 @@ class Answer:
                 return
             if isinstance(result, Mapping) and is_streamed(result.get("body")):
                 return self.stream(result)
-            normal = convert(result)
+            normal = convert(result, self.environ, self.answers.mime)
             self.finish(lambda: self.reply.send(normal))
         except Exception as error:
             self.fail(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 
 from . import _core
@@ -27,11 +28,10 @@ def rawToBase64(x: bytes | bytearray | memoryview | Sequence[int]) -> str:
             raise TypeError("x must hold whole numbers") from None
     else:
         try:
-            x = memoryview(x)  # type: ignore[arg-type]
+            memoryview(x).release()  # type: ignore[arg-type]
         except TypeError:
             raise TypeError(
                 f"x must be bytes-like or a list of numbers, not {type(x).__name__}"
             ) from None
-        if not x.c_contiguous:
-            x = x.tobytes()
-    return _core.encode_base64(x)
+        x = _core.to_bytes(x, "x")
+    return base64.b64encode(x).decode("ascii")

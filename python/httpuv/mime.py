@@ -52,6 +52,7 @@ _FURTHER = {
     "rss": "application/rss+xml",
     "rst": "text/x-rst",
     "rtf": "application/rtf",
+    "svgz": "image/svg+xml",  # with Content-Encoding: gzip
     "sqlite": "application/vnd.sqlite3",
     "tgz": "application/gzip",
     "toml": "application/toml",

@@ -15,28 +15,35 @@ import inspect
 import operator
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from . import _core
+from ._checks import described as _described
+from .headers import header_fields
 
 Headers = list[tuple[str, str]]
 Body = bytes | _core.File | None
 Normal = tuple[int, Headers, Body]
 
 
-def convert(result: object) -> Normal:
+def convert(result: object, environ: dict[str, Any], mime: _core.MimeTable) -> Normal:
     """Convert an application's answer.
 
     Args:
         result: A mapping with
 
             * ``status``: a whole number from 200 to 999;
-            * ``headers``: a mapping from names to values - text, whole numbers, or lists of them
-              for a field that is sent several times -, an iterable of (name, value) pairs, or None;
+            * ``headers``: a mapping from names to values - str, bytes (Latin-1), whole numbers, or
+              lists of them for a field that is sent several times -, an iterable of
+              (name, value) pairs, or None;
             * ``body``: str (sent as UTF-8), bytes-like, None, or
               ``{"file": path, "owned": bool}``; an owned file is deleted when it has been sent.
+              To GET and HEAD a file is sent as a static path sends it: with Content-Type, ETag and
+              Last-Modified unless ``headers`` has them, and with regard to Range and conditions.
               (An iterable of text or bytes, too, but that is :mod:`httpuv.streaming`'s.)
+        environ: The request.
+        mime: Media types by file extension.
 
     Returns:
         Status, header fields, body.
@@ -56,8 +63,8 @@ def convert(result: object) -> Normal:
     if "status" not in result:
         raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
     status = _status(result["status"])
-    headers = list(_header_fields(result.get("headers")))
-    return status, headers, _body(result.get("body"))
+    headers = list(header_fields(result.get("headers")))
+    return status, headers, _body(result.get("body"), environ, mime)
 
 
 def head_of(result: Mapping[Any, Any]) -> tuple[int, Headers, int | None]:
@@ -73,7 +80,7 @@ def head_of(result: Mapping[Any, Any]) -> tuple[int, Headers, int | None]:
         raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
     headers: Headers = []
     length: int | None = None
-    for name, value in _header_fields(result.get("headers")):
+    for name, value in header_fields(result.get("headers")):
         if name.lower() != "content-length":
             headers.append((name, value))
         elif not value.isascii() or not value.isdigit() or length not in (None, int(value)):
@@ -94,40 +101,7 @@ def _status(value: object) -> int:
     raise TypeError(f"status must be a whole number, not {_described(value)}")
 
 
-def _header_fields(headers: object) -> Iterator[tuple[str, str]]:
-    if headers is None:
-        return
-    if isinstance(headers, Mapping):
-        pairs: Iterable[Any] = headers.items()
-    elif isinstance(headers, Iterable) and not isinstance(headers, (str, bytes)):
-        pairs = headers
-    else:
-        raise TypeError(
-            "headers must be a dict, a list of (name, value) pairs or None,"
-            f" not {_described(headers)}"
-        )
-    for pair in pairs:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"headers must hold (name, value) pairs, not {_described(pair)}")
-        name, value = pair
-        if not isinstance(name, str):
-            raise TypeError(f"the name of a header must be str, not {_described(name)}")
-        for each in value if isinstance(value, (list, tuple)) else (value,):
-            # str() makes a plain one of a subclass, which the core insists on.
-            yield str(name), _header_value(name, each)
-
-
-def _header_value(name: str, value: object) -> str:
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(int(value))
-    raise TypeError(
-        f"header {name!r} must be str, a whole number or a list of them, not {_described(value)}"
-    )
-
-
-def _body(body: object) -> Body:
+def _body(body: object, environ: dict[str, Any], mime: _core.MimeTable) -> Body:
     if body is None:
         return None
     if isinstance(body, str):
@@ -135,19 +109,18 @@ def _body(body: object) -> Body:
     if isinstance(body, bytes):
         return bytes(body)
     if isinstance(body, Mapping):
-        return _file(body)
+        return _file(body, environ, mime)
     try:
-        view = memoryview(body)  # type: ignore[arg-type]
+        memoryview(body).release()  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(
             "body must be str, bytes-like, None or {'file': path, 'owned': bool},"
             f" not {_described(body)}"
         ) from None
-    with view:
-        return view.tobytes()
+    return _core.to_bytes(body, "body")
 
 
-def _file(body: Mapping[Any, Any]) -> _core.File:
+def _file(body: Mapping[Any, Any], environ: dict[str, Any], mime: _core.MimeTable) -> _core.File:
     unknown = set(body) - {"file", "owned"}
     if "file" not in body or unknown:
         raise TypeError(
@@ -169,17 +142,10 @@ def _file(body: Mapping[Any, Any]) -> _core.File:
             # Its name goes now, the file itself when it has been sent.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-        return _core.File(fd, status.st_size)
     except BaseException:
         os.close(fd)
         raise
-
-
-def _described(value: object) -> str:
-    """A short account of a wrong value, for a log: its type, and itself where that is short."""
-    text = repr(value)
-    name = type(value).__name__
-    return name if value is None or len(text) > 80 else f"{name} ({text})"
+    return _core.File(fd, os.fsdecode(path), mime, environ)
 
 
 def _keys(mapping: Mapping[Any, Any]) -> str:

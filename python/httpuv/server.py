@@ -113,10 +113,10 @@ class Server:
         self._app = normalize_app(app)
         self._paths = self._app.staticPaths
         self._options = self._app.staticPathOptions
-        self._mime = mime_table(mimeTypes)
+        self._mime = _core.MimeTable(mime_table(mimeTypes))
         self._routes_lock = threading.Lock()
         self._dispatcher = choose(dispatch)
-        self._answers = Answers(self._dispatcher.source, callTimeout)
+        self._answers = Answers(self._dispatcher.source, callTimeout, self._mime)
         self._attached = False  # to the dispatcher; by registry.lock
         self._stopping = threading.RLock()
         if not isinstance(limits, (Limits, type(None))):

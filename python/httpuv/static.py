@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from . import _core
+from .headers import Headers, header_fields
 
 if TYPE_CHECKING:
     from ._core import Route
 
-Headers = Mapping[str, str | Sequence[str]] | Sequence[tuple[str, str]]
 Validation = str | Sequence[str]
 
 
@@ -45,6 +47,8 @@ class StaticPathOptions:
     cache_control: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.headers, Iterator):  # it is read more than once
+            object.__setattr__(self, "headers", tuple(self.headers))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is not None:
@@ -114,9 +118,13 @@ def staticPath(
         fallthrough: Whether a request for a file that does not exist goes to ``call``; otherwise
             it is answered with 404 at once.
         html_charset: ``charset`` in the Content-Type of HTML files; "" for none.
-        headers: Further header fields of every answer: a dict, or a list of pairs.
-        validation: ``'"abc" = "xyz"'`` lets in only requests with the field ``abc`` (in any case)
-            and exactly that value; others get 403. An empty list lets in all.
+        headers: Further header fields of every answer: a dict, or a list of pairs; values are str,
+            bytes, whole numbers, or lists of them. Content-Type, ETag, Last-Modified,
+            Accept-Ranges, Cache-Control and Date replace the server's own, and conditions of
+            requests are checked against them. The framing (Content-Length, Transfer-Encoding,
+            Connection) is the server's.
+        validation: ``'"abc" = "xyz"'``, or with ``==``, lets in only requests with the field
+            ``abc`` (in any case) and exactly that value; others get 403. An empty list lets in all.
         listing: Extension. Whether a directory without an index shows its entries.
         symlinks: Extension. Whether symbolic links may lead out of the directory.
         dotfiles: Extension. Whether names that begin with a dot are served; ``.well-known`` is.
@@ -133,7 +141,9 @@ def staticPath(
 
     Source: manual page *staticPath*.
     """
-    options = StaticPathOptions(
+    local = _local_path(path)
+    options = _made(
+        f"staticPath({local!r})",
         indexhtml=indexhtml,
         fallthrough=fallthrough,
         html_charset=html_charset,
@@ -148,7 +158,7 @@ def staticPath(
         not_found=not_found,
         cache_control=cache_control,
     )
-    return StaticPath(_local_path(path), options)
+    return StaticPath(local, options)
 
 
 def excludeStaticPath() -> StaticPath:
@@ -182,7 +192,8 @@ def staticPathOptions(
 
     Source: manual page *staticPathOptions*.
     """
-    return StaticPathOptions(
+    return _made(
+        "staticPathOptions()",
         indexhtml=indexhtml,
         fallthrough=fallthrough,
         html_charset=html_charset,
@@ -198,6 +209,14 @@ def staticPathOptions(
         not_found=not_found,
         cache_control=cache_control,
     )
+
+
+def _made(where: str, **options: Any) -> StaticPathOptions:
+    """Options, or an error that says which path they were for."""
+    try:
+        return StaticPathOptions(**options)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{where}: {error}") from None
 
 
 def check_names(options: Mapping[str, Any]) -> None:
@@ -286,7 +305,9 @@ def _resolved(options: StaticPathOptions) -> dict[str, object]:
     """The options in the core's types."""
     result = options.as_dict()
     del result["exclude"]
-    result["headers"] = _pairs(result["headers"])
+    result["headers"] = [
+        (name, value.encode("latin-1")) for name, value in header_fields(result["headers"])
+    ]
     result["validation"] = _parse_validation(result["validation"])
     result["index_names"] = list(result["index_names"])
     return result
@@ -315,7 +336,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _VALIDATION = re.compile(
     r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')
-        \s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*""",
+        \s*={1,2}\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -343,10 +364,9 @@ def _check_charset(name: str, value: object) -> None:
 
 
 def _check_headers(name: str, value: object) -> None:
-    for field, text in _pairs(value):
-        if not _TOKEN.fullmatch(field):
-            raise ValueError(f"{name}: not a header name: {field!r}")
-        _check_value(f"{name}: the value of {field!r}", text)
+    for field, text in header_fields(value):
+        if error := _core.static_header_error(field, text.encode("latin-1")):
+            raise ValueError(f"header {field!r} {error}")
 
 
 def _check_validation(name: str, value: object) -> None:
@@ -372,27 +392,6 @@ _CHECKS = {
     "not_found": _check_text,
     "cache_control": _check_text,
 }
-
-
-def _pairs(headers: object) -> list[tuple[str, str]]:
-    """Header fields of any shape as pairs."""
-    items: Iterable[Any]
-    if isinstance(headers, Mapping):
-        items = headers.items()
-    elif isinstance(headers, (list, tuple)):
-        items = headers
-    else:
-        raise TypeError(f"headers must be a dict or a list of pairs, not {headers!r}")
-    result: list[tuple[str, str]] = []
-    for item in items:
-        if not isinstance(item, (list, tuple)) or len(item) != 2:
-            raise TypeError(f"headers must hold (name, value) pairs, not {item!r}")
-        name, values = item
-        for value in values if isinstance(values, (list, tuple)) else (values,):
-            if not isinstance(name, str) or not isinstance(value, str):
-                raise TypeError(f"headers must be text, not {name!r}: {value!r}")
-            result.append((name, value))
-    return result
 
 
 def _parse_validation(validation: object) -> tuple[str, str] | None:

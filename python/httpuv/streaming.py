@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import _core
 from .dispatch import tasks
 from .log import log_failure
 
@@ -69,12 +70,7 @@ class _Flow:
         elif isinstance(piece, bytes):
             data = piece
         else:
-            try:
-                data = memoryview(piece).tobytes()  # type: ignore[arg-type]
-            except TypeError:
-                raise TypeError(
-                    f"a body must yield str or bytes-like, not {type(piece).__name__}"
-                ) from None
+            data = _core.to_bytes(piece, "a piece of a body")
         if not data:
             return
         self.sent += len(data)

@@ -1,5 +1,6 @@
 // Any bytes as a request's path: what comes out as static lies below its route, in normal form, and
 // is never one of the excluded.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -53,7 +54,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(framed.find("/./") == std::string::npos);
   require(rest.empty() || framed.find("//") == std::string::npos);
   require(rest.find('\0') == std::string::npos);
-  require(rest.find('\\') == std::string::npos);
+  // Nor is it another path where a backslash is taken for a separator.
+  for (std::string_view parts = rest; !parts.empty();) {
+    const std::size_t end = std::min(parts.find_first_of("/\\"), parts.size());
+    require(parts.substr(0, end) != "..");
+    parts.remove_prefix(std::min(end + 1, parts.size()));
+  }
   require(!match.route->exclude);
   if (match.route->url == "/a") require(rest != "b" && !rest.starts_with("b/"));
 

@@ -28,7 +28,7 @@ Resolution resolution(std::size_t size, bool in_memory) {
   std::unique_ptr<FileEntry> entry = make_entry(std::string(size, 'x'), 784111777);
   entry->in_memory = in_memory;
   entry->content_type = "text/plain";
-  write_file_fields(*entry, table->routes()[0].options, "", false);
+  write_file_fields(*entry, table->routes()[0].options, {});
   Resolution made;
   made.kind = ResolutionKind::kFile;
   made.table = table;

@@ -7,6 +7,7 @@ import email.policy
 import os
 from pathlib import Path
 
+import httpuv
 import pytest
 from conftest import Serve
 from support import Response, Wire, address, get, request
@@ -245,3 +246,28 @@ def test_range_attack(serve: Serve, site: Path, name: str) -> None:
             assert response.status in (200, 206)
             assert len(response.body) <= size + 100 * 200
     assert len(get(server, f"/{name}").body) == size
+
+
+def test_validators_of_the_application(serve: Serve, site: Path, name: str) -> None:
+    """As in R, headers= replaces what the server would say; and conditions go by it."""
+    headers = {
+        "ETag": b'"build-7"',
+        "Last-Modified": "Mon, 07 Nov 1994 00:00:00 GMT",
+        "Accept-Ranges": "none",
+        "Date": DATE,
+        "X-Count": 3,
+    }
+    server = serve({"staticPaths": {"/": httpuv.staticPath(site, headers=headers)}})
+    response = get(server, f"/{name}", "Range: bytes=0-9")
+    assert (response.status, len(response.body)) == (200, SIZES[name])
+    assert response.get("ETag") == '"build-7"'
+    assert response.get("Last-Modified") == headers["Last-Modified"]
+    assert response.get("Accept-Ranges") == "none"
+    assert response.get("Date") == DATE
+    assert response.get("X-Count") == "3"
+    unchanged = get(server, f"/{name}", 'If-None-Match: "build-7"')
+    assert (unchanged.status, unchanged.get("ETag")) == (304, '"build-7"')
+    assert get(server, f"/{name}", f"If-Modified-Since: {LATER}").status == 200
+    # They describe the file, not what is said of one that is missing.
+    missing = get(server, "/missing")
+    assert missing.get("ETag") is None and missing.get("Date") == DATE

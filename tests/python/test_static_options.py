@@ -48,7 +48,7 @@ def test_inheritance(tmp_path: Path) -> None:
     assert result["validation"] is None  # the same
 
     result = resolved(httpuv.staticPath(tmp_path), options)
-    assert result["headers"] == [("a", "b")]
+    assert result["headers"] == [("a", b"b")]
     assert result["validation"] == ("x", "y")
 
 
@@ -99,6 +99,8 @@ def test_wrong_path(path: object, kind: type[Exception], message: str) -> None:
     [
         ('"abc" = "xyz"', ("abc", "xyz")),
         ('"abc"="xyz"', ("abc", "xyz")),
+        ('"abc" == "xyz"', ("abc", "xyz")),
+        ('"abc"=="=xyz"', ("abc", "=xyz")),
         (' "X-Token"  =  "a b=c" ', ("x-token", "a b=c")),
         ("'abc' = 'xyz'", ("abc", "xyz")),
         (r'"abc" = "x\"y\\z"', ("abc", 'x"y\\z')),
@@ -121,12 +123,17 @@ def test_validation(text: object, result: object, tmp_path: Path) -> None:
         ({"html_charset": 8}, TypeError, "html_charset must be str"),
         ({"html_charset": "utf-8\r\nX: y"}, ValueError, "html_charset must not"),
         ({"html_charset": "a b"}, ValueError, "name of a character set"),
-        ({"headers": "a: b"}, TypeError, "headers must be a dict or a list of pairs"),
-        ({"headers": {"a": 5}}, TypeError, "headers must be text"),
-        ({"headers": {"a b": "c"}}, ValueError, "not a header name: 'a b'"),
-        ({"headers": {"a": "b\r\nc: d"}}, ValueError, "control characters"),
+        ({"headers": "a: b"}, TypeError, "headers must be a dict, a list of"),
+        ({"headers": {"a": 5.5}}, TypeError, "header 'a' must be str, bytes, a whole number"),
+        ({"headers": {"a": None}}, TypeError, "header 'a' must be"),
+        ({"headers": {"a": "\u2603"}}, ValueError, "header 'a' must be of Latin-1"),
+        ({"headers": {"a b": "c"}}, ValueError, "header 'a b' is not a header name"),
+        ({"headers": {"a": "b\r\nc: d"}}, ValueError, "header 'a' has a control character"),
+        ({"headers": {"Content-Length": 3}}, ValueError, "header 'Content-Length' is set by"),
+        ({"headers": {"transfer-encoding": "x"}}, ValueError, "header 'transfer-encoding' is"),
         ({"headers": [("a",)]}, TypeError, "pairs"),
         ({"validation": "abc"}, ValueError, "must look like"),
+        ({"validation": '"abc" === "x"'}, ValueError, "must look like"),
         ({"validation": '"a b" = "c"'}, ValueError, "not a header name"),
         ({"validation": ['"a" = "b"', '"c" = "d"']}, ValueError, "one pattern at most"),
         ({"validation": 5}, TypeError, "validation must be str"),
@@ -145,10 +152,33 @@ def test_wrong_options(options: dict, kind: type[Exception], message: str, tmp_p
 def test_headers_of_any_shape(tmp_path: Path) -> None:
     for headers in ({"a": "1", "b": ["2", "3"]}, [("a", "1"), ("b", "2"), ("b", "3")]):
         assert resolved(httpuv.staticPath(tmp_path, headers=headers))["headers"] == [
-            ("a", "1"),
-            ("b", "2"),
-            ("b", "3"),
+            ("a", b"1"),
+            ("b", b"2"),
+            ("b", b"3"),
         ]
+
+
+class Index:
+    """What numpy's integers are."""
+
+    def __index__(self) -> int:
+        return 7
+
+
+def test_header_values_are_those_of_answers(tmp_path: Path) -> None:
+    headers = {"a": "\xe9", "b": b"\xe9", "c": 5, "d": Index(), "e": ("x", 1)}
+    given = [("a", b"\xe9"), ("b", b"\xe9"), ("c", b"5"), ("d", b"7"), ("e", b"x"), ("e", b"1")]
+    assert resolved(httpuv.staticPath(tmp_path, headers=headers))["headers"] == given
+    once = httpuv.staticPath(tmp_path, headers=iter(headers.items()))
+    for _ in range(2):
+        assert resolved(once)["headers"] == given
+
+
+def test_a_wrong_header_names_its_path(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=f"^staticPath\\('{tmp_path}'\\): header 'X-Own' must be"):
+        httpuv.staticPath(tmp_path, headers={"X-Own": 1.5})
+    with pytest.raises(TypeError, match=r"^staticPathOptions\(\): header 'X-Own' must be"):
+        httpuv.staticPathOptions(headers={"X-Own": 1.5})
 
 
 def test_repr(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def test_failing_midway_cuts_the_connection(
     with start(lambda req: body(make(), **length)) as server:
         with pytest.raises((EOFError, ConnectionResetError)):
             fetch(address(server), request())
-        log.expect("call failed for GET /", "a body must yield" if make is wrong else "midway")
+        log.expect("call failed for GET /", "a piece of a body must" if make is wrong else "midway")
 
 
 def test_a_failing_close_is_logged(start: Start, log: Any) -> None:

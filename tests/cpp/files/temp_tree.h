@@ -66,10 +66,10 @@ class TempTree {
   void settle() const {
     bool fresh = true;
     while (fresh) {
-      fresh = is_fresh(*take_stamp(root_), wall_clock_ns());
+      fresh = is_fresh(*take_stamp(root_), wall_clock());
       for (const auto& each : std::filesystem::recursive_directory_iterator(root_)) {
         const auto stamp = take_stamp(each.path().string());
-        fresh = fresh || (stamp && is_fresh(*stamp, wall_clock_ns()));
+        fresh = fresh || (stamp && is_fresh(*stamp, wall_clock()));
       }
       const timespec tick = {0, 2'000'000};
       ::nanosleep(&tick, nullptr);

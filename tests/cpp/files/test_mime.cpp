@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include "types.h"
+
 using namespace httpuv::files;
 
 TEST_CASE("types by extension") {
-  MimeTable table;
+  MimeTable table = web_types();
   CHECK(table.type_for("index.html") == "text/html");
   CHECK(table.type_for("a/b.c/x.JS") == "text/javascript");
   CHECK(table.type_for("archive.tar.gz") == "application/gzip");
@@ -20,8 +22,17 @@ TEST_CASE("types by extension") {
   CHECK(table.type_for("x.js") == "application/x-mine");
 }
 
+TEST_CASE("the coding a file has by itself") {
+  CHECK(coding_of("a/b.svgz", "image/svg+xml") == "gzip");
+  CHECK(coding_of("B.SVGZ", "image/svg+xml; charset=utf-8") == "gzip");
+  CHECK(coding_of("a.svgz", "application/octet-stream") == "");  // named something else: a download
+  CHECK(coding_of(".svgz", "image/svg+xml") == "");
+  CHECK(coding_of("a.svg", "image/svg+xml") == "");
+  CHECK(coding_of("a.svg.gz", "application/gzip") == "");
+}
+
 TEST_CASE("the charset") {
-  MimeTable table;
+  MimeTable table = web_types();
   CHECK(content_type(table, "x.html", "utf-8") == "text/html; charset=utf-8");
   CHECK(content_type(table, "x.htm", "latin1") == "text/html; charset=latin1");
   CHECK(content_type(table, "x.html", "") == "text/html");

@@ -6,7 +6,9 @@
 
 #include "files/gzip.h"
 #include "files/loader.h"
+#include "files/stamp.h"
 #include "temp_tree.h"
+#include "types.h"
 
 using namespace httpuv::files;
 
@@ -15,7 +17,7 @@ namespace {
 struct Site {
   TempTree tree;
   Route route;
-  MimeTable mime;
+  MimeTable mime = web_types();
   CacheLimits limits;
 
   Site() {
@@ -112,6 +114,76 @@ TEST_CASE("the user's own Content-Type and Cache-Control win") {
   CHECK_FALSE(has(fields, "max-age"));
 }
 
+TEST_CASE("the application's own validators replace ours") {
+  Site site;
+  site.tree.write("a.html", "<p>");
+  site.route.options.headers = {{"etag", "\"own\""},
+                                {"Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"},
+                                {"Accept-Ranges", "none"}};
+  const Finding finding = site.get("a.html");
+  CHECK(fields_of(finding) ==
+        "Content-Type: text/html; charset=utf-8\r\nETag: \"own\"\r\n"
+        "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nAccept-Ranges: none\r\n");
+  CHECK(finding.entry->etag == "\"own\"");
+  CHECK(finding.entry->last_modified == 784111777);
+  CHECK_FALSE(finding.entry->takes_ranges);
+  CHECK(has(finding.entry->fields_304, "ETag: \"own\"\r\n"));
+}
+
+TEST_CASE("times before 1970 and beyond 2262") {
+  Site site;
+  for (const char* name : {"old", "older", "late"}) site.tree.write(name, std::string(70'000, 'x'));
+  site.tree.touch("old", -1, 500'000'000);
+  site.tree.touch("older", -2, 500'000'000);
+  site.tree.touch("late", 13'000'000'000);  // 2381; nanoseconds of it do not fit 64 bits
+  const Finding old = site.get("old");
+  CHECK(old.entry->last_modified == -1);
+  CHECK(has(fields_of(old), "Last-Modified: Wed, 31 Dec 1969 23:59:59 GMT\r\n"));
+  CHECK(old.entry->etag != site.get("older").entry->etag);
+  const Stamp late = *take_stamp(site.tree.path("late"));
+  if (late.modified.seconds == 13'000'000'000) {  // the file system can
+    CHECK(site.get("late").entry->last_modified <= wall_clock().seconds);
+    CHECK(site.get("late").entry->etag == etag_of_stamp(late, wall_clock()));
+  }
+}
+
+TEST_CASE("a tag by stamp is weak while another write may not show") {
+  Stamp stamp;
+  stamp.modified = {1'000, 500'000'000};
+  stamp.changed = stamp.modified;
+  CHECK(etag_of_stamp(stamp, {1'000, 510'000'000}).starts_with("W/\""));
+  CHECK(etag_of_stamp(stamp, {1'000, 530'000'000}).starts_with("\""));
+  CHECK(etag_of_stamp(stamp, {1'001, 5'000'000}).starts_with("\""));
+  // A time in the future is no time that a write leaves.
+  CHECK(etag_of_stamp(stamp, {999, 0}).starts_with("\""));
+  stamp.modified.nanoseconds = stamp.changed.nanoseconds = 0;  // whole seconds only
+  CHECK(etag_of_stamp(stamp, {1'001, 0}).starts_with("W/\""));
+  CHECK(etag_of_stamp(stamp, {1'003, 0}).starts_with("\""));
+}
+
+#ifdef __linux__
+TEST_CASE("a file whose size is not its length is read to its end, each time") {
+  OpenerState state;
+  const httpuv::base::Descriptor root(open_root("/proc/self"));
+  Opened opened = Opener(root.get(), true, state).open("status");
+  REQUIRE(opened.is_file());
+  REQUIRE(opened.status.st_size == 0);
+  const Loaded loaded = load_file(std::move(opened), 0);
+  REQUIRE(loaded.entry != nullptr);
+  CHECK(loaded.entry->content.starts_with("Name:"));
+  CHECK(loaded.entry->size == loaded.entry->content.size());
+  CHECK_FALSE(loaded.entry->sized);
+  CHECK_FALSE(loaded.entry->last_modified);
+
+  Site site;
+  site.route.local_path = "/proc/self/status";
+  const Finding finding = site.get("");
+  REQUIRE(finding.entry != nullptr);
+  CHECK(has(finding.entry->content, "Name:"));
+  CHECK_FALSE(finding.settled);
+}
+#endif
+
 TEST_CASE("validators") {
   Site site;
   site.tree.write("a.txt", "hello");
@@ -121,6 +193,7 @@ TEST_CASE("validators") {
   site.tree.write("future", "x");
   site.tree.touch("a.txt", 1'000'000'000);
   site.tree.touch("future", 4'000'000'000);
+  site.tree.touch("big", 1'100'000'000);
   // Of bytes that were read the tag names the bytes.
   CHECK(site.get("a.txt").entry->etag == site.get("b.txt").entry->etag);
   CHECK(site.get("a.txt").entry->etag != site.get("c.txt").entry->etag);

@@ -9,6 +9,7 @@
 
 #include "files/resolver.h"
 #include "temp_tree.h"
+#include "types.h"
 
 using namespace httpuv::files;
 
@@ -24,7 +25,8 @@ struct Site {
 
   Resolution get(std::string_view path) {
     Resolution resolution;
-    resolution.table = std::make_shared<const RouteTable>(routes, nullptr);
+    resolution.table =
+        std::make_shared<const RouteTable>(routes, std::make_shared<MimeTable>(web_types()));
     resolution.route = &resolution.table->routes()[0];
     Lookup lookup;
     lookup.route = resolution.route;
@@ -327,11 +329,25 @@ TEST_CASE("a redirect never leaves the host") {
     REQUIRE(match.kind == MatchKind::kRoute);
     CHECK(field(respond(site.get(match.rest), query()), "Location") == "/evil.com/");
   }
-  for (const char* path : {"//evil.com/..", "//evil.com/%2e%2e", "/\\evil.com", "/%5cevil.com",
-                           "/%2fevil.com", "//evil.com/../x"}) {
+  for (const char* path :
+       {"//evil.com/..", "//evil.com/%2e%2e", "/%2fevil.com", "//evil.com/../x"}) {
     CAPTURE(path);
     std::string scratch;
     CHECK(table.match(path, scratch).kind == MatchKind::kBadRequest);
+  }
+}
+
+TEST_CASE(
+    "a redirect to a name with a backslash spells it so that no browser takes it for a slash") {
+  Site site;
+  site.tree.write("\\evil.com/index.html", "x");
+  const RouteTable table({Route{"", site.tree.root(), false, {}}}, nullptr);
+  for (const char* path : {"/\\evil.com", "/%5cevil.com"}) {
+    CAPTURE(path);
+    std::string scratch;
+    const Match match = table.match(path, scratch);
+    REQUIRE(match.kind == MatchKind::kRoute);
+    CHECK(field(respond(site.get(match.rest), query()), "Location") == "/%5Cevil.com/");
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <utility>
@@ -108,10 +109,23 @@ TEST_CASE("a parent segment is refused by every spelling") {
 
 TEST_CASE("what names no file is refused") {
   const RouteTable t = table({route("/")});
-  for (const char* path : {"/a%00b", "/%00", "/a%", "/a%2", "/a%zz", "/%%41", "/a%2fb", "/a%2F",
-                           "/%5c", "/a\\b", "/\\\\host/share"}) {
+  for (const char* path : {"/a%00b", "/%00", "/a%", "/a%2", "/a%zz", "/%%41", "/a%2fb", "/a%2F"}) {
     CAPTURE(path);
     CHECK(match(t, path) == "400");
+  }
+}
+
+TEST_CASE("a backslash is a character of a name") {
+  const RouteTable t = table({route("/")});
+  CHECK(match(t, "/a%5cb") == "|a\\b");
+  CHECK(match(t, "/a\\b/c") == "|a\\b/c");
+  CHECK(match(t, "/%5c") == "|\\");
+  CHECK(match(t, "/%5C%5Chost/share") == "|\\\\host/share");
+  CHECK(can_be_named("a\\b"));
+  CHECK(can_be_named("...\\x"));
+  for (const char* name : {"..", "..\\a", "a\\..", "a\\..\\b"}) {
+    CAPTURE(name);
+    CHECK_FALSE(can_be_named(name));
   }
 }
 
@@ -120,7 +134,6 @@ TEST_CASE("a route that falls through leaves odd names to the application, attac
   through.options.fallthrough = true;
   const RouteTable t = table({through});
   CHECK(match(t, "/items/a%2Fb") == "-");
-  CHECK(match(t, "/a%5cb") == "-");
   CHECK(match(t, "/a/../b") == "400");
   CHECK(match(t, "/..%2fb") == "400");
   CHECK(match(t, "/%00") == "400");
@@ -167,7 +180,10 @@ TEST_CASE("what matches is a normal path, whatever was sent") {
     REQUIRE(framed.find("/./") == std::string::npos);
     REQUIRE((m.rest.empty() || framed.find("//") == std::string::npos));
     REQUIRE(framed.find('\0') == std::string::npos);
-    REQUIRE(framed.find('\\') == std::string::npos);
+    // Nor would it be another path to a system that takes a backslash for a separator.
+    std::string turned = framed;
+    std::replace(turned.begin(), turned.end(), '\\', '/');
+    REQUIRE(turned.find("/../") == std::string::npos);
     REQUIRE_FALSE((m.route->url == "/a" && (m.rest == "b" || m.rest.starts_with("b/"))));
   }
 }

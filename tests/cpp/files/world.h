@@ -14,6 +14,7 @@
 
 #include "files/service.h"
 #include "temp_tree.h"
+#include "types.h"
 
 namespace httpuv::files {
 
@@ -30,7 +31,8 @@ class World : public Executor, public Sink {
   }
   void use(Route made) { use(std::vector<Route>{std::move(made)}); }
   void use(std::vector<Route> made) {
-    service.set_routes(std::make_shared<const RouteTable>(std::move(made), nullptr));
+    service.set_routes(std::make_shared<const RouteTable>(
+        std::move(made), std::make_shared<MimeTable>(web_types())));
   }
 
   void submit(std::function<void()> job, std::function<void()> done) override {

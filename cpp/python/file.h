@@ -1,0 +1,48 @@
+// The file of an answer {"file": path}, and the table of media types.
+//
+// With the GIL held, which is released while the file is looked at. Wrong files are raised as
+// OSError.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <string>
+
+#include "base/descriptor.h"
+#include "files/entry.h"
+#include "files/mime.h"
+#include "files/respond.h"
+#include "http/response.h"
+#include "server/message.h"
+
+namespace httpuv::python {
+
+std::shared_ptr<files::MimeTable> make_mime_table(const pybind11::dict& types);
+
+// One open file that answers one request.
+class File {
+ public:
+  // Adopts the descriptor, of a regular file. `name`: its extension names the type. `environment`:
+  // of the request, for its method and its conditions.
+  File(int fd, std::string name, std::shared_ptr<const files::MimeTable> mime,
+       const pybind11::dict& environment);
+
+  // The body of an answer whose head this is, and in the head what goes with it: another status
+  // (206, 304, 412, 416), validators, the type. Once only.
+  server::FileAnswer take(http::ResponseHead& head);
+
+ private:
+  // What the request says, by the names of its environment.
+  struct Fields {
+    std::string range, if_range, if_match, if_none_match, if_modified_since, if_unmodified_since;
+  };
+
+  std::unique_ptr<files::FileEntry> entry_;
+  std::string name_;
+  std::shared_ptr<const files::MimeTable> mime_;
+  std::string method_;
+  Fields fields_;
+};
+
+}  // namespace httpuv::python

@@ -1,0 +1,21 @@
+// Sends the answer of a static path or of {"file": path}: bytes in memory, or pieces of a file.
+//
+// Loop thread only. Failures go to the connection, which closes itself.
+#pragma once
+
+#include <string_view>
+
+#include "files/respond.h"
+
+namespace httpuv::server {
+
+class Connection;
+struct Context;
+
+// Writes `head`, then the body of `answer`. Short ones are gathered with other answers; a longer
+// body shares its first segment with the head and is sent from where it is, so that a slow client
+// holds no copy of it.
+void send_answer(Context& context, Connection& connection, std::string_view head,
+                 const files::Answer& answer);
+
+}  // namespace httpuv::server
