@@ -34,8 +34,10 @@ from .static import (
 from .static_server import runStaticServer
 from .uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
 from .websocket import WebSocket
+from .websocket_sending import ConnectionClosed
 
 __all__ = [
+    "ConnectionClosed",
     "Dispatcher",
     "EventStream",
     "Limits",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .dispatch.tasks import is_async_function
 from .static import StaticPath, StaticPathOptions, normalize_options, normalize_paths
 
 #: A request as ``call`` and ``onHeaders`` get it.
@@ -68,7 +68,7 @@ def normalize_app(app: object) -> App:
     for name in _CALLBACKS:
         if parts[name] is not None and not callable(parts[name]):
             raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
-    if inspect.iscoroutinefunction(parts["onHeaders"]):
+    if is_async_function(parts["onHeaders"]):
         raise TypeError("app: onHeaders must be a plain function; call may be a coroutine function")
     for name in _SWITCHES:
         if parts[name] is not None and not isinstance(parts[name], bool):

@@ -14,7 +14,7 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -74,10 +74,7 @@ class Answers:
         Where the asyncio loop runs the callbacks, it is begun at once: if it never has to wait, its
         answer costs little more than that of a plain function.
         """
-        if call is None or not (
-            inspect.iscoroutinefunction(call)
-            or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
-        ):
+        if call is None or not tasks.is_async_function(call):
             return call
 
         def with_disconnected(req: dict[str, Any]) -> Any:
@@ -222,7 +219,7 @@ class Answer:
     def wait_for(self, awaitable: Any) -> None:
         """It is what an awaitable gives, in an asyncio loop."""
         if not inspect.iscoroutine(awaitable):
-            awaitable = _result_of(awaitable)
+            awaitable = tasks.result_of(awaitable)
         runner = tasks.runner()
         try:
             runner.call(lambda: self._begin(awaitable, runner.loop))
@@ -334,10 +331,6 @@ class Answer:
             sync = Stream(self, body, length, empty)
             self._cancelled_by(sync.leave)
             sync.begin_here() if inside else sync.begin()
-
-
-async def _result_of(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, func: Callable[[], object]) -> None:

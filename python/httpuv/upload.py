@@ -7,7 +7,6 @@ application keeps up: at most ``limits.body_memory_bytes`` wait for it, beyond t
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class _Push:
         upload.resume()
 
     def data(self, piece: bytes) -> None:
-        self._on_data(self._environ, piece)
+        tasks.refuse("onBodyData", self._on_data(self._environ, piece))
         self._upload.consumed(len(piece))
 
     def end(self) -> None:
@@ -168,7 +167,7 @@ def opener(app: App) -> Callable[[Environ, _core.Upload], object] | None:
     if on_data is not None:
         if app.streamBody:
             raise ValueError("app: onBodyData and streamBody exclude each other")
-        if inspect.iscoroutinefunction(on_data):
+        if tasks.is_async_function(on_data):
             raise TypeError(
                 "app: onBodyData must be a plain function; with streamBody, call may await the body"
             )
@@ -195,7 +194,7 @@ def prepare(app: App, call: Callable[[Environ], Any] | None) -> Callable[[Enviro
     def with_data(environ: Environ) -> Any:
         body = environ["rook.input"]
         while piece := body.read(_PIECE):
-            on_data(environ, piece)  # type: ignore[misc]
+            tasks.refuse("onBodyData", on_data(environ, piece))  # type: ignore[misc]
         return call(environ)
 
     def with_reader(environ: Environ) -> Any:

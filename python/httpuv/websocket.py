@@ -8,12 +8,13 @@ compression, limits, the closing handshake - and tells of messages and of the en
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from . import _core
 from ._checks import check_int
 from .websocket_link import Link, Message, Start
+from .websocket_sending import Sending
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
@@ -36,8 +37,9 @@ class WebSocket:
     they were registered. If one fails, the traceback is logged and the connection closed with 1011.
     Every method may be called from any thread.
 
-    Callbacks may be coroutine functions; each call is then a task of its own, in the asyncio loop
-    that runs the callbacks, or else in one on a thread of its own. A connection is an asynchronous
+    Callbacks may be coroutine functions, or return anything else that can be awaited; each call is
+    then a task of its own, in the asyncio loop that runs the callbacks, or else in one on a thread
+    of its own. A connection is an asynchronous
     iterator, too, and ``await ws.send(...)`` waits for a client that reads slowly::
 
         async def onWSOpen(ws):
@@ -105,7 +107,7 @@ class WebSocket:
 
     def send(
         self, message: str | bytes | bytearray | memoryview, *, compress: bool = True
-    ) -> Awaitable[None]:
+    ) -> Sending:
         """Send a message: str as text, bytes or anything else that has a buffer as binary.
 
         Once the connection closes nothing is sent, quietly: a client may leave at any time.
@@ -115,17 +117,22 @@ class WebSocket:
             compress: Whether it is worth compressing, where that was agreed on with the client.
 
         Returns:
-            What may be awaited in asyncio, and need not be: it waits until the client has taken
-            enough of all that was sent to it, or the connection has closed.
+            A coroutine for asyncio, which need not be awaited; ``create_task()`` and ``TaskGroup``
+            take it. It gives the loop its turn, and waits until the client has taken enough of all
+            that was sent to it. It raises :class:`ConnectionClosed` if the message was not sent
+            because the connection is closing or closed, or if that happens while it waits. Such an
+            exception that leaves a callback of the same connection is its usual end, and not
+            logged.
 
         Raises:
             TypeError: ``message`` is neither str nor bytes-like.
             UnicodeEncodeError: ``message`` has surrogates in it and cannot be UTF-8.
         """
         link = self._link
-        if not link.closing:
-            link.socket.send(message, compress)
-        return link
+        if link.closing:
+            return Sending(link, False)
+        link.socket.send(message, compress)
+        return Sending(link, True)
 
     def ping(self, payload: bytes = b"") -> None:
         """Send a ping of the application's own; :meth:`onPong` tells of its answer.

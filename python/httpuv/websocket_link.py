@@ -1,20 +1,20 @@
-"""A WebSocket between the core and the application: callbacks, coroutines and those who iterate."""
+"""A WebSocket between the core and the application: callbacks, coroutines and iteration."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import os
 import threading
 import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from . import _core
 from .dispatch import tasks
 from .log import log_failure
+from .websocket_sending import ConnectionClosed, Sending
 
 #: A message: str is sent and received as text, bytes as binary.
 Message = str | bytes
@@ -35,13 +35,15 @@ class Link:
     count as unread. While a coroutine of onWSOpen has neither registered a callback nor begun to
     iterate, messages and the end are held for it in the inbox.
 
-    Awaiting it waits for the client; it is what send() returns.
+    Whatever a callback returns that can be awaited is run as a task. What ``ws.send()`` returns
+    need not be awaited, so a callback may return it (``lambda binary, text: ws.send(text)``).
     """
 
     __slots__ = (
         "clean",
         "closed",
         "closing",
+        "closing_with",
         "code",
         "handed",
         "held",
@@ -80,6 +82,7 @@ class Link:
         self.on_dropped: tuple[Callable[[], object], ...] = ()
         # Each is set once and stays: several threads may look, and close, at the same time.
         self.closing = False  # nothing is sent any more
+        self.closing_with: tuple[int | None, str] = (None, "")  # code and reason of our Close
         self.closed = False
         self.code: int | None = None
         self.reason = ""
@@ -99,11 +102,11 @@ class Link:
             return
         try:
             result = on_open()
-            if type(result) is _CoroutineType:
+            if result is not None and (coroutine := _coroutine_of(result)) is not None:
                 if self.inbox is None:
                     self.inbox = deque()
                     self.held = True
-                self.spawn("onWSOpen", result)
+                self.spawn("onWSOpen", coroutine)
         except Exception as error:
             self.fail("onWSOpen", error)
 
@@ -122,8 +125,8 @@ class Link:
         try:
             for callback in self.on_message:
                 result = callback(binary, message)
-                if type(result) is _CoroutineType:
-                    self.spawn("onMessage", result, counts=not kept)
+                if result is not None and (coroutine := _coroutine_of(result)) is not None:
+                    self.spawn("onMessage", coroutine, counts=not kept)
                     kept = True  # until it is done
         except Exception as error:
             self.fail("onMessage", error)
@@ -164,8 +167,8 @@ class Link:
         try:
             for callback in callbacks:
                 result = callback(*args)
-                if type(result) is _CoroutineType:
-                    self.spawn(where, result)
+                if result is not None and (coroutine := _coroutine_of(result)) is not None:
+                    self.spawn(where, coroutine)
         except Exception as error:
             self.fail(where, error)
 
@@ -173,8 +176,10 @@ class Link:
 
     def close(self, code: int, reason: str) -> None:
         if not self.closing:
+            self.closing_with = code, reason
             self.closing = True
             self.socket.close(code, reason)
+            self._wake()  # what waits for the client waits no longer
 
     def fail(self, where: str, error: Exception) -> None:
         """A callback failed: its connection is of no use any more (RFC 6455 section 7.4.1)."""
@@ -192,8 +197,10 @@ class Link:
             counts: Whether a message counts as unread until the coroutine is done.
         """
 
+        begun: list[bool] = []
+
         def at_end() -> None:
-            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            if not begun:
                 self.close(1001, "the server is stopping")  # its loop ended before it began
             coroutine.close()
             if where == "onWSOpen":
@@ -201,11 +208,18 @@ class Link:
             elif counts:
                 self.socket.consumed(1)
 
-        self.start(self._guard(where, coroutine), at_end)
+        self.start(self._guard(where, coroutine, begun), at_end)
 
-    async def _guard(self, where: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def _guard(
+        self, where: str, coroutine: Coroutine[Any, Any, Any], begun: list[bool]
+    ) -> None:
+        begun.append(True)
         try:
             await coroutine
+        except ConnectionClosed as error:
+            # The usual end of a coroutine that sends. Of another connection it is a failure.
+            if error.link is not self:
+                self.fail(where, error)
         except Exception as error:
             self.fail(where, error)
         except BaseException:  # it was cancelled
@@ -284,19 +298,33 @@ class Link:
             handed, self.handed = self.handed, 0
         self.socket.consumed(handed)
 
-    def __await__(self) -> Generator[Any, None, None]:
-        if not self.closing and self.socket.outstanding() > _HIGH_WATER:
-            yield from self._room().__await__()
+    def full(self) -> bool:
+        """Whether the client is to read first."""
+        return self.socket.outstanding() > _HIGH_WATER
 
-    async def _room(self) -> None:
-        while not self.closing and self.socket.outstanding() > _HIGH_WATER:
+    async def room(self) -> None:
+        """Wait until the client has taken enough of what was sent.
+
+        Raises:
+            ConnectionClosed: The connection has closed before.
+        """
+        while self.full():
+            if self.closing:
+                raise self.ended()
             self.socket.acknowledge()
             future = self._waiter()
             try:
-                if not self.closing and self.socket.outstanding() > _HIGH_WATER:
+                if not self.closing and self.full():
                     await future
             finally:
                 self._discard(future)
+
+    def ended(self) -> ConnectionClosed:
+        """Why nothing is sent any more."""
+        with_code = self.closing_with if self.code is None else (self.code, self.reason)
+        error = ConnectionClosed(*with_code)
+        error.link = self
+        return error
 
     # --- waiting; the callbacks may run on another thread than the asyncio loop ---
 
@@ -317,6 +345,12 @@ class Link:
         while self.waiters:
             with contextlib.suppress(IndexError):
                 tasks.resolve_soon(self.waiters.popleft())
+
+
+def _coroutine_of(result: object) -> Coroutine[Any, Any, Any] | None:
+    if type(result) is _CoroutineType:
+        return result
+    return None if type(result) is Sending else tasks.coroutine_of(result)
 
 
 #: Held while a connection changes between calling back, holding and collecting.

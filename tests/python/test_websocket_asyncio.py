@@ -6,6 +6,7 @@ The callbacks run on the test's own loop, which watches the queue's descriptor.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -381,7 +382,7 @@ def test_awaiting_send_does_not_wait_for_a_fast_client() -> None:
                 for _ in range(100):
                     assert await client.recv() == "short"
                 turns = await client.recv()
-                assert int(str(turns).split()[0]) <= 2
+                assert int(str(turns).split()[0]) <= 102  # one each: it gives way, no more
 
     run(main)
 
@@ -391,9 +392,10 @@ def test_awaiting_send_ends_when_the_client_goes() -> None:
         ended = asyncio.Event()
 
         async def on_open(ws: WebSocket) -> None:
-            while ws.readyState == WebSocket.OPEN:
-                await ws.send(bytes(MIB))
-            await ws.send("quietly nothing")
+            with contextlib.suppress(httpuv.ConnectionClosed):
+                while True:
+                    await ws.send(bytes(MIB))
+            ws.send("quietly nothing")
             ended.set()
 
         with start(on_open) as server:

@@ -18,16 +18,28 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import EllipsisType
+from typing import Any
 
 from .. import _core
 from ..log import log_failure
+from . import tasks
 
 #: How long interpreter exit waits for a callback that a daemon thread is running, in seconds.
 _EXIT_PATIENCE = 0.5
 
 Callback = Callable[[], object]
+
+
+_LATER = "a callback of later()"
+
+
+async def _guarded(coroutine: Coroutine[Any, Any, Any]) -> None:
+    try:
+        await coroutine
+    except Exception as error:
+        log_failure(_LATER, None, error)
 
 
 class _Timer:
@@ -175,9 +187,11 @@ class Dispatcher:
 
     def _call(self, func: Callback) -> None:
         try:
-            func()
+            result = func()
+            if result is not None and (coroutine := tasks.coroutine_of(result)) is not None:
+                tasks.runner().start(_guarded(coroutine), coroutine.close)
         except Exception as error:
-            log_failure("a callback of later()", None, error)
+            log_failure(_LATER, None, error)
 
     # --- ends ---
 
@@ -286,8 +300,10 @@ def interrupt() -> None:
 def later(func: Callable[[], object], delaySecs: float = 0) -> Callable[[], bool]:
     """Call a function later, on the thread that runs the callbacks; never before now.
 
-    What it raises is logged. Functions run in the order of their times, and in the order of these
-    calls where the times are the same. No server is needed. May be called from any thread.
+    What it raises is logged. If it is a coroutine function, or returns anything else that can be
+    awaited, that is run as a task in asyncio. Functions run in the order of their times, and in the
+    order of these calls where the times are the same. No server is needed. May be called from any
+    thread.
 
     Args:
         func: Called without arguments.

@@ -1,8 +1,9 @@
-"""Coroutines that callbacks return: which asyncio loop runs them, and how they are handed to it."""
+"""Awaitables that callbacks return: which asyncio loop runs them, and how they get there."""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import inspect
@@ -10,7 +11,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ..log import log_failure
@@ -40,6 +41,49 @@ def resolve_soon(future: asyncio.Future[None]) -> None:
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def is_async_function(func: object) -> bool:
+    """Whether calling an object surely returns a coroutine: of it, or of its ``__call__``."""
+    return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(
+        getattr(func, "__call__", None)  # noqa: B004
+    )
+
+
+def coroutine_of(result: object) -> Coroutine[Any, Any, Any] | None:
+    """What a callback returned, as a coroutine to run; None if it is nothing to wait for.
+
+    Coroutines, generators of ``types.coroutine``, futures of asyncio and of ``concurrent``, and
+    every object with ``__await__``.
+    """
+    if inspect.iscoroutine(result):
+        return result
+    if isinstance(result, concurrent.futures.Future):
+        return _result_of_future(result)
+    return result_of(result) if inspect.isawaitable(result) else None
+
+
+async def result_of(awaitable: Awaitable[Any]) -> Any:
+    """What an awaitable gives, as a coroutine."""
+    return await awaitable
+
+
+async def _result_of_future(future: concurrent.futures.Future[Any]) -> Any:
+    return await asyncio.wrap_future(future)
+
+
+def refuse(where: str, result: object) -> None:
+    """For a callback that must be a plain function.
+
+    Raises:
+        TypeError: It returned something to wait for, which is closed or cancelled.
+    """
+    if result is None or (coroutine := coroutine_of(result)) is None:
+        return
+    coroutine.close()
+    if coroutine is not result and callable(cancel := getattr(result, "cancel", None)):
+        cancel()
+    raise TypeError(f"{where} must be a plain function: it returned {type(result).__name__}")
 
 
 class Runner:
