@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import sys
+import time
+
+from . import stderr
 
 logger = logging.getLogger("httpuv.access")
 
 #: Client, request line, status, bytes of the body, milliseconds.
 _LINE = '%s - "%s" %s %d %.1f ms'
+
+
+_SKIPPED = "%d answers are not in the log: it fell behind by too much"
+#: Seconds in a handler after which an interrupt means that it blocks.
+_BLOCKED = 0.5
 
 
 class AccessLog:
@@ -20,6 +26,7 @@ class AccessLog:
     """
 
     def __init__(self) -> None:
+        self._blocked = False  # a handler was interrupted: the rest is not logged
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.INFO)
 
@@ -45,7 +52,7 @@ class AccessLog:
             ended, seconds: When the answer was made, since the epoch, and how long it took.
             referer, user_agent: Fields of the request.
         """
-        if not logger.isEnabledFor(logging.INFO):
+        if self._blocked or not logger.isEnabledFor(logging.INFO):
             return
         client = f"{address}:{port}" if address else "unix"
         request = _escaped(request)
@@ -67,27 +74,30 @@ class AccessLog:
             referer=_escaped(referer),
             userAgent=_escaped(user_agent),
         )
-        if logger.hasHandlers():
-            logger.handle(record)
-        elif logger.filter(record):
-            _last_resort.handle(record)
+        self._handle(record)
 
     def skipped(self, count: int) -> None:
-        """So many answers were not logged."""
-        logger.warning("%d answers are not in the log: it fell behind by too much", count)
+        """Log that so many answers were not logged."""
+        arguments = (count,)
+        self._handle(
+            logger.makeRecord(logger.name, logging.WARNING, __file__, 0, _SKIPPED, arguments, None)
+        )
+
+    def _handle(self, record: logging.LogRecord) -> None:
+        begun = time.monotonic()
+        try:
+            if logger.hasHandlers():
+                logger.handle(record)
+            elif logger.filter(record):
+                _last_resort.handle(record)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C, in a handler that waits for a full pipe: so would the next
+            self._blocked = time.monotonic() - begun > _BLOCKED
+            raise
 
 
-class _LastResort(logging.Handler):
-    """Writes to what is standard error now, if there is one that takes it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if sys.stderr is not None:
-            with contextlib.suppress(OSError, ValueError):  # it was closed
-                print(self.format(record), file=sys.stderr, flush=True)
-
-
-_last_resort = _LastResort()
-_last_resort.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+_last_resort = stderr.Handler("%(asctime)s %(message)s")
 
 
 def _escaped(text: str) -> str:

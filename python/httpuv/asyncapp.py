@@ -11,16 +11,17 @@ import asyncio
 import concurrent.futures
 import contextlib
 import inspect
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _core
+from . import _core, log
 from ._checks import check_seconds
 from .dispatch import eager, tasks
-from .log import log_failure, logger
+from .log import log_failure
 from .presence import Disconnected
 from .response import Normal, convert, head_of
 from .sse import EventStream
@@ -286,7 +287,8 @@ class Answer:
 
     def _late(self, timeout: float, cancel: Callable[[], object]) -> None:
         if self.finish(lambda: self.reply.send(_LATE)):
-            logger.warning(
+            log.write(
+                logging.WARNING,
                 "no answer in %g s for %s %s",
                 timeout,
                 self.environ.get("REQUEST_METHOD"),

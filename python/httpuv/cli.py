@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from . import _core
+from . import _core, stderr
 from .static_server import DEFAULT_PORT, runStaticServer
 
 # What pages of other origins may read, and that readers of ranges (PDF.js, Parquet, GeoTIFF) need.
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What http.server takes as its port.
         port = isinstance(error, FileNotFoundError) and options.dir.isdigit()
         hint = f"; the port is --port {options.dir}" if port else ""
-        print(f"httpuv: {error}{hint}", file=sys.stderr)
+        stderr.write(f"httpuv: {error}{hint}\n")
         return 1
     return 0
 

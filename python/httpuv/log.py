@@ -1,9 +1,12 @@
-"""The log: everything the package has to say goes through ``logging.getLogger("httpuv")``."""
+"""The log: what the package reports goes through ``logging.getLogger("httpuv")``."""
 
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any
+
+from . import stderr
 
 logger = logging.getLogger("httpuv")
 
@@ -43,6 +46,45 @@ def logLevel(level: str | None = None) -> str:
     return old
 
 
+_last_resort = stderr.Handler("%(message)s")
+
+
+def write(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+    """Log a message. Raises no :class:`Exception`, whatever handlers and filters raise.
+
+    A message that cannot be logged goes to standard error. Without a handler, warnings and errors
+    go there, too, as :mod:`logging` does it; but never block there.
+
+    Args:
+        level: Of :mod:`logging`.
+        message, arguments: As for :meth:`logging.Logger.log`.
+        error: An exception whose traceback is logged with it.
+    """
+    try:
+        if logger.hasHandlers():
+            logger.log(level, message, *arguments, exc_info=error)
+        elif level >= logging.WARNING and logger.isEnabledFor(level):
+            info = None if error is None else (type(error), error, error.__traceback__)
+            record = logger.makeRecord(logger.name, level, __file__, 0, message, arguments, info)
+            if logger.filter(record):
+                _last_resort.handle(record)
+    except Exception as failure:
+        _write_unlogged(message, arguments, error, failure)
+
+
+def _write_unlogged(
+    message: str, arguments: tuple[object, ...], error: BaseException | None, failure: Exception
+) -> None:
+    try:
+        text = message % arguments
+        if error is not None:
+            text += "\n" + "".join(traceback.format_exception(error))
+        text += f"\n(not logged: {type(failure).__name__}: {failure})\n"
+    except Exception as other:  # out of memory, or a __str__ that fails
+        text = f"a message could not be logged: {type(other).__name__}\n"
+    stderr.write(text)
+
+
 def log_failure(where: str, environ: dict[str, Any] | None, error: BaseException) -> None:
     """Log an exception of a callback with its traceback. The core calls this; it never raises.
 
@@ -52,15 +94,16 @@ def log_failure(where: str, environ: dict[str, Any] | None, error: BaseException
         error: What it raised.
     """
     if environ is None:
-        logger.error("%s failed", where, exc_info=error)
+        write(logging.ERROR, "%s failed", where, error=error)
     else:
         # The target is as the client sent it: the parser has let no control character through.
-        logger.error(
+        write(
+            logging.ERROR,
             "%s failed for %s %s",
             where,
             environ.get("REQUEST_METHOD"),
             environ.get("REQUEST_URI"),
-            exc_info=error,
+            error=error,
         )
 
 
@@ -71,4 +114,4 @@ def log_notice(level: int, text: str) -> None:
         level: 0: debug, 1: warning, 2: error.
         text: What happened.
     """
-    logger.log((logging.DEBUG, logging.WARNING, logging.ERROR)[level], "%s", text)
+    write((logging.DEBUG, logging.WARNING, logging.ERROR)[level], "%s", text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import sys
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from . import _core, registry, request, upload, websocket
+from . import _core, log, registry, request, upload, websocket
 from ._checks import check_int, check_seconds
 from .access import AccessLog
 from .allowed import check_hosts
@@ -24,7 +25,7 @@ from .dispatch import tasks
 from .dispatch.base import Dispatcher
 from .dispatch.choice import choose
 from .limits import Limits
-from .log import log_failure, log_notice, logger
+from .log import log_failure, log_notice
 from .mime import mime_table
 from .static import (
     StaticPath,
@@ -170,9 +171,9 @@ class Server:
         except BaseException as error:
             self.stop()
             if isinstance(error, OSError) and not quiet:
-                logger.error("cannot start %s: %s", self._name(), error)
+                log.write(logging.ERROR, "cannot start %s: %s", self._name(), error)
             raise
-        logger.info("%r", self)
+        log.write(logging.INFO, "%r", self)
 
     def _bind(self) -> None:
         raise NotImplementedError

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
 import webbrowser
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import stderr
 from .allowed import can_match
 from .dispatch.queue import interactive
 from .limits import Limits
@@ -144,4 +144,4 @@ def url_of(server: WebServer) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    stderr.write(text + "\n")
