@@ -54,7 +54,7 @@ demo: build
 .make/installed: .make/venv $(SOURCES)
 	@$(STEP) "Building and installing httpuv (a minute or two on two cores)" $(BIN)/python -m pip install -v \
 	  --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
-	  -Cbuild-dir=build/python -Cbuild.verbose=true -Ccmake.define.HTTPUV_WERROR=ON .
+	  -Cbuild-dir=build/python -Ccmake.define.HTTPUV_WERROR=ON .
 	@touch $@
 
 # ---- testing -------------------------------------------------------------------------------------------------
