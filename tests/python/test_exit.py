@@ -119,7 +119,8 @@ def test_exit_while_daemon_threads_call_the_package() -> None:
     def run():
         begun.release()
         while True:
-            server._core.set_routes([], {})  # as setStaticPath(), which a stopped server refuses
+            # As setStaticPath(), which a stopped server refuses.
+            server._core.set_routes([], server._mime)
     for _ in range(3):
         threading.Thread(target=run, daemon=True).start()
     for _ in range(3):
