@@ -8,6 +8,7 @@
 
 #include "python/answering.h"
 #include "python/callback_context.h"
+#include "python/gateway/gateway.h"
 #include "python/gil.h"
 #include "python/reply.h"
 #include "python/response.h"
@@ -90,11 +91,13 @@ class Application::Sink final : public server::EventSink {
 };
 
 Application::Application(Callbacks callbacks, const py::dict& constants, server::Settings settings,
-                         const std::shared_ptr<Queue>& queue)
+                         const std::shared_ptr<Queue>& queue,
+                         std::vector<std::shared_ptr<Gateway>> gateways)
     : callbacks_(std::move(callbacks)),
       context_(CallbackContext::capture()),
       environment_(constants),
       consumed_step_(settings.limits.ws_max_unread / kConsumedPart),
+      gateways_(std::move(gateways)),
       queue_(queue),
       server_(std::move(settings), std::make_unique<Sink>(*this)),
       reserve_(std::make_unique<char[]>(kReserve)) {}
@@ -234,6 +237,9 @@ void Application::on_event(server::RequestEvent&& event, Work& work) {
   // A stopped server has nobody to answer.
   if (!server_.answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
+  if (envelope->mount != 0) {
+    return gateways_[envelope->mount - std::size_t{1}]->request(*this, work, std::move(envelope));
+  }
   const server::ExchangeId id = envelope->id;
   py::dict environment = environment_of(*envelope);
   work.environment = environment;
@@ -281,6 +287,13 @@ std::shared_ptr<Reply> Application::find(const server::ExchangeId& id) {
   return found != replies_.end() ? found->second : nullptr;
 }
 
+std::shared_ptr<Reply> Application::open_reply(const server::ExchangeId& id) {
+  auto reply = std::make_shared<Reply>(shared_from_this(), id);
+  const std::lock_guard lock(mutex_);
+  replies_.insert_or_assign(id, reply);
+  return reply;
+}
+
 void Application::forget_reply(const server::ExchangeId& id) {
   std::shared_ptr<Reply> reply;  // let go of behind the lock
   const std::lock_guard lock(mutex_);
@@ -322,11 +335,7 @@ bool Application::ask(Work& work, server::EnvelopePtr& envelope, py::handle call
   // With the client gone, and the event of that handled within the callback, nothing goes on.
   if (may_decline && result.is_none()) return answering.gone();
   if (!from_plain(result, *envelope)) {
-    const auto reply = std::make_shared<Reply>(shared_from_this(), id);
-    {
-      const std::lock_guard lock(mutex_);
-      replies_.emplace(id, reply);  // it may begin, and even end, in there
-    }
+    const auto reply = open_reply(id);  // it may begin, and even end, in there
     const py::object normal = call_python(callbacks_.convert, result, work.environment, reply);
     if (normal.is_none()) {
       if (answering.gone()) abandon(id);
@@ -357,13 +366,24 @@ void Application::notify(const server::ConnectionId& id, Work& work, const char*
 }
 
 void Application::on_event(server::WsOpenEvent&& event, Work& work) {
-  const server::ConnectionId id = event.request->id.connection;
+  if (const std::uint16_t mount = event.request->mount; mount != 0) {
+    return gateways_[mount - std::size_t{1}]->websocket(*this, work, std::move(event));
+  }
   work.where = "onWSOpen";
-  const py::dict environment = environment_of(*event.request);
-  work.environment = environment;
+  work.environment = environment_of(*event.request);
+  open_rook_socket(event, callbacks_.on_ws_open, work);
+}
+
+void Application::open_rook_socket(const server::WsOpenEvent& event, py::handle on_open,
+                                   Work& work) {
+  work.where = "onWSOpen";
+  const server::ConnectionId id = event.request->id.connection;
   const auto socket = std::make_shared<Socket>(shared_from_this(), id);
-  const py::object listener =
-      call_python(callbacks_.on_ws_open, socket, environment, text(event.protocol));
+  open_socket(id, call_python(on_open, socket, work.environment, text(event.protocol)), socket);
+}
+
+void Application::open_socket(const server::ConnectionId& id, const py::object& listener,
+                              const std::shared_ptr<Socket>& socket) {
   const auto entry =
       std::make_shared<Listener>(Listener{listener, listener.attr("_message"), socket});
   {

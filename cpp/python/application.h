@@ -49,6 +49,7 @@ struct Callbacks {
   pybind11::object access_log;
 };
 
+class Gateway;
 class Reply;
 class Socket;
 
@@ -67,7 +68,8 @@ struct ExchangeHash {
 class Application : public std::enable_shared_from_this<Application> {
  public:
   Application(Callbacks callbacks, const pybind11::dict& constants, server::Settings settings,
-              const std::shared_ptr<Queue>& queue);
+              const std::shared_ptr<Queue>& queue,
+              std::vector<std::shared_ptr<Gateway>> gateways = {});
 
   // Where answers go. Whoever made this stops it before letting go.
   server::Server& server() { return server_; }
@@ -101,6 +103,30 @@ class Application : public std::enable_shared_from_this<Application> {
   // that allocated it.
   static std::string take_memory();
 
+  // What an event is about: what is answered, and logged, if handling it fails.
+  struct Work {
+    std::variant<server::ExchangeId, server::ConnectionId> subject;
+    const char* where = "an event";
+    pybind11::object environment = pybind11::none();
+  };
+
+  // --- for gateways ---
+
+  [[nodiscard]] const std::vector<std::shared_ptr<Gateway>>& gateways() const { return gateways_; }
+  // Calls back and sends the answer. False, and the envelope is as it was, when the callback may
+  // decline to answer and did. Then the client is still there.
+  bool ask(Work& work, server::EnvelopePtr& envelope, pybind11::handle callback, const char* where,
+           bool may_decline);
+  // A Reply that is told what becomes of the exchange, until that is answered.
+  std::shared_ptr<Reply> open_reply(const server::ExchangeId& id);
+  // Who is told of the body of a request that comes in pieces; returns the application's handle.
+  pybind11::object open_upload(const server::ExchangeId& id, const pybind11::dict& environment,
+                               const pybind11::object& receiver);
+  // Who is told of what a WebSocket does; its _open() is called.
+  void open_socket(const server::ConnectionId& id, const pybind11::object& listener,
+                   const std::shared_ptr<Socket>& socket);
+  void open_rook_socket(const server::WsOpenEvent& event, pybind11::handle on_open, Work& work);
+
  private:
   struct Announced {
     server::ExchangeId id;
@@ -110,14 +136,9 @@ class Application : public std::enable_shared_from_this<Application> {
   struct Receiver {
     pybind11::dict environment;
     pybind11::object receiver;  // null: there is none
+    bool gateway = false;       // its `call` was made when the head came
   };
   class Sink;
-  // What an event is about: what is answered, and logged, if handling it fails.
-  struct Work {
-    std::variant<server::ExchangeId, server::ConnectionId> subject;
-    const char* where = "an event";
-    pybind11::object environment = pybind11::none();
-  };
   // The Python end of a WebSocket: `listener` has the methods _open(), _message(binary, data),
   // _closed(code, reason, clean), _pong(payload), _drained(), _taken() and _dropped(). A _message()
   // that returns True keeps the message: it counts as unread until Socket::consumed().
@@ -159,8 +180,6 @@ class Application : public std::enable_shared_from_this<Application> {
 
   pybind11::dict environment_of(server::Envelope& envelope);
   pybind11::object take_announced(const server::ExchangeId& id);
-  bool ask(Work& work, server::EnvelopePtr& envelope, pybind11::handle callback, const char* where,
-           bool may_decline);
   void begin_upload(const server::ExchangeId& id, Work& work);
   Receiver find_upload(const server::ExchangeId& id, bool take);
   void lose_upload(const server::ExchangeId& id);
@@ -179,8 +198,9 @@ class Application : public std::enable_shared_from_this<Application> {
   Callbacks callbacks_;
   const pybind11::object context_;  // that of the start of the server
   Environment environment_;
-  const std::size_t consumed_step_;   // the loop is told of consumed messages in such steps
-  const std::weak_ptr<Queue> queue_;  // whoever made this keeps it
+  const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
+  const std::vector<std::shared_ptr<Gateway>> gateways_;  // of the server's mounts, in their order
+  const std::weak_ptr<Queue> queue_;                      // whoever made this keeps it
   server::Server server_;
   std::vector<server::Event> log_events_;  // the loop thread's
   std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told

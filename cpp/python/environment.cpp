@@ -76,6 +76,16 @@ const Constants& constants() {
 
 PyObject* g_input_class = nullptr;
 
+py::object method_text(std::string_view method) {
+  const Constants& c = constants();
+  if (method == "GET") return py::reinterpret_borrow<py::object>(c.get);
+  if (method == "POST") return py::reinterpret_borrow<py::object>(c.post);
+  if (method == "HEAD") return py::reinterpret_borrow<py::object>(c.head);
+  return latin1(method);
+}
+
+}  // namespace
+
 py::object make_input(server::RequestBody&& body) {
   if (body.file.get() >= 0) {
     return call_python(g_input_class, body.file.release(), body.length);
@@ -87,16 +97,6 @@ py::object make_input(server::RequestBody&& body) {
   }
   return call_python(g_input_class, py::bytes(body.bytes));
 }
-
-py::object method_text(std::string_view method) {
-  const Constants& c = constants();
-  if (method == "GET") return py::reinterpret_borrow<py::object>(c.get);
-  if (method == "POST") return py::reinterpret_borrow<py::object>(c.post);
-  if (method == "HEAD") return py::reinterpret_borrow<py::object>(c.head);
-  return latin1(method);
-}
-
-}  // namespace
 
 py::object latin1(std::string_view bytes) {
   return checked(

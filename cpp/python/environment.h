@@ -49,6 +49,9 @@ class Environment {
   LastValue last_address_;
 };
 
+// The object that `rook.input` and `wsgi.input` are; takes the body.
+pybind11::object make_input(server::RequestBody&& body);
+
 // Registers the class of `rook.input`: called with bytes, or with a descriptor and a length. Where
 // there is no body an instance is made without calling anything.
 void register_input(pybind11::object input_class);

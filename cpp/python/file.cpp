@@ -102,4 +102,13 @@ server::FileAnswer File::take(http::ResponseHead& head) {
   return answer;
 }
 
+server::FileBody FilePart::take() {
+  if (fd_.get() < 0) throw py::value_error("this FilePart was sent already");
+  server::FileBody body;
+  body.file = std::move(fd_);
+  body.offset = offset_;
+  body.length = length_;
+  return body;
+}
+
 }  // namespace httpuv::python

@@ -45,4 +45,17 @@ class File {
   Fields fields_;
 };
 
+// A part of a file that is sent as it is, whatever the request says; adopts the descriptor.
+class FilePart {
+ public:
+  FilePart(int fd, std::uint64_t offset, std::uint64_t length)
+      : fd_(fd), offset_(offset), length_(length) {}
+  server::FileBody take();  // once only
+
+ private:
+  base::Descriptor fd_;
+  std::uint64_t offset_;
+  std::uint64_t length_;
+};
+
 }  // namespace httpuv::python

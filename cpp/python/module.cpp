@@ -7,6 +7,7 @@
 #include "python/buffer.h"
 #include "python/environment.h"
 #include "python/file.h"
+#include "python/gateway/gateway.h"
 #include "python/input_hook.h"
 #include "python/queue.h"
 #include "python/reply.h"
@@ -50,6 +51,10 @@ PYBIND11_MODULE(_core, m) {
       py::init<int, std::string, std::shared_ptr<files::MimeTable>, const py::dict&>(),
       py::arg("fd"), py::arg("name"), py::arg("mime"), py::arg("environ"));
 
+  py::class_<FilePart>(m, "FilePart")
+      .def(py::init<int, std::uint64_t, std::uint64_t>(), py::arg("fd"), py::arg("offset"),
+           py::arg("length"));
+
   py::class_<Reply, std::shared_ptr<Reply>> reply(m, "Reply");
   reply.def("send", &Reply::send, py::arg("normal"))
       .def("send_plain", &Reply::send_plain, py::arg("result"), py::arg("ring") = true)
@@ -59,7 +64,11 @@ PYBIND11_MODULE(_core, m) {
            py::arg("ring") = true)
       .def("ring", &Reply::ring)
       .def("gather", &Reply::gather, py::arg("func"))
-      .def("end", &Reply::end)
+      .def("write_file", &Reply::write_file, py::arg("file"))
+      .def("wait_for_room", &Reply::wait_for_room)
+      .def("inform", &Reply::inform, py::arg("status"), py::arg("headers"))
+      .def("accept", &Reply::accept, py::arg("protocol"), py::arg("headers"))
+      .def("end", &Reply::end, py::arg("trailers") = py::none())
       .def("cut", &Reply::cut)
       .def("call_soon", &Reply::call_soon, py::arg("func"))
       .def_property_readonly("done", &Reply::done);
@@ -87,13 +96,13 @@ PYBIND11_MODULE(_core, m) {
                        const py::dict& limits, py::object on_ws_open,
                        const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
                        bool gzip, py::object open_upload, bool call_first, py::object access_log,
-                       py::object on_notice, bool allow_connect) {
+                       py::object on_notice, bool allow_connect, const py::list& mounts) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
                            std::move(on_error), std::move(on_notice), std::move(convert),
                            std::move(open_upload), call_first, std::move(access_log)},
-                 environ, limits, allowed_hosts, websocket, gzip, allow_connect);
+                 environ, limits, allowed_hosts, websocket, gzip, allow_connect, mounts);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
            py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
@@ -101,7 +110,8 @@ PYBIND11_MODULE(_core, m) {
            py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict(),
            py::arg("gzip") = true, py::arg("open_upload") = py::none(),
            py::arg("call_first") = false, py::arg("access_log") = py::none(),
-           py::arg("on_notice") = py::none(), py::arg("allow_connect") = false)
+           py::arg("on_notice") = py::none(), py::arg("allow_connect") = false,
+           py::arg("mounts") = py::list())
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
@@ -114,6 +124,7 @@ PYBIND11_MODULE(_core, m) {
       .def("stats", &ServerObject::stats)
       .def_property_readonly("running", &ServerObject::running);
 
+  register_gateways(m);
   m.def("client_gone", &Answering::client_gone);
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
   m.def("clear_input_hook", &clear_input_hook);

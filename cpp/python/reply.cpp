@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "python/application.h"
+#include "python/file.h"
+#include "python/gil.h"
 #include "python/response.h"
 #include "python/socket.h"
 
@@ -67,8 +69,37 @@ void Reply::gather(const py::object& function) {
   application_->gather(function);
 }
 
-void Reply::end() {
-  finish(server::StreamEnd{id_});
+void Reply::write_file(FilePart& file) {
+  if (!done_) application_->send(server::StreamFile{id_, file.take()});
+}
+
+bool Reply::wait_for_room() {
+  if (done_) return false;
+  server::StreamRoom room{id_, {}};
+  std::future<bool> answer = room.answer.get_future();
+  if (!application_->send(std::move(room))) return false;
+  application_->ring();
+  const GilRelease release;
+  return answer.get();
+}
+
+void Reply::inform(int status, const py::object& headers) {
+  server::Inform inform{id_, {}};
+  inform.head.status = status;
+  add_headers(inform.head, headers.ptr(), true);
+  post(std::move(inform));
+}
+
+void Reply::accept(const std::optional<std::string>& protocol, const py::object& headers) {
+  server::WsAccept accept{id_, protocol, {}};
+  add_headers(accept.head, headers.ptr(), false);
+  finish(std::move(accept));
+}
+
+void Reply::end(const py::object& trailers) {
+  http::ResponseHead lines;
+  if (!trailers.is_none()) add_headers(lines, trailers.ptr(), false);
+  finish(server::StreamEnd{id_, lines.fields()});
 }
 
 void Reply::cut() {

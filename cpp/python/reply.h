@@ -20,6 +20,7 @@
 namespace httpuv::python {
 
 class Application;
+class FilePart;
 
 // A callback that one thread may set while another one takes it.
 class Slot {
@@ -59,7 +60,15 @@ class Reply {
   // Calls a function that writes: its pieces leave together, but for those that have waited for
   // milliseconds.
   void gather(const pybind11::object& function);
-  void end();
+  // The next piece, from a file. Only in a stream that was begun as it is.
+  void write_file(FilePart& file);
+  // Waits, with the GIL released, until the kernel has everything so far. False: it is over.
+  bool wait_for_room();
+  // An informational answer before the one that counts.
+  void inform(int status, const pybind11::object& headers);
+  // Accepts the WebSocket that was asked for.
+  void accept(const std::optional<std::string>& protocol, const pybind11::object& headers);
+  void end(const pybind11::object& trailers);
   // Gives up: 500 where nothing was sent yet, else the connection is cut.
   void cut();
   // Has a function called on a thread that runs callbacks, in its turn among those of the exchange.

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "python/file.h"
 
 namespace py = pybind11;
@@ -49,6 +50,19 @@ void set_status(http::ResponseHead& head, long status) {
   head.status = static_cast<int>(status);
 }
 
+[[noreturn]] void refuse_header(http::HeaderError error, PyObject* name, PyObject* value) {
+  const std::string shown = static_cast<std::string>(py::str(name));
+  const std::string given = static_cast<std::string>(py::repr(value));
+  if (error == http::HeaderError::kBadName) {
+    fail(PyExc_ValueError, "not a header name: " + static_cast<std::string>(py::repr(name)));
+  }
+  if (error == http::HeaderError::kBadValue) {
+    fail(PyExc_ValueError, "header " + shown + " has a control character in its value: " + given);
+  }
+  fail(PyExc_ValueError,
+       "header " + shown + " would contradict the framing, which is the server's: " + given);
+}
+
 void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
   // Latin-1, as the fields of a request are read.
   std::string encoded;
@@ -66,20 +80,8 @@ void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
     encoded = static_cast<std::string>(latin1);
     bytes = encoded;
   }
-  switch (head.add(utf8(name), bytes)) {
-    case http::HeaderError::kNone:
-      return;
-    case http::HeaderError::kBadName:
-      fail(PyExc_ValueError, "not a header name: " + static_cast<std::string>(py::repr(name)));
-    case http::HeaderError::kBadValue:
-      fail(PyExc_ValueError, "header " + static_cast<std::string>(py::str(name)) +
-                                 " has a control character in its value: " +
-                                 static_cast<std::string>(py::repr(value)));
-    case http::HeaderError::kFraming:
-      fail(PyExc_ValueError, "header " + static_cast<std::string>(py::str(name)) +
-                                 " would contradict the framing, which is the server's: " +
-                                 static_cast<std::string>(py::repr(value)));
-  }
+  const http::HeaderError error = head.add(utf8(name), bytes);
+  if (error != http::HeaderError::kNone) refuse_header(error, name, value);
 }
 
 void set_bytes(server::Envelope& envelope, const char* data, std::size_t size) {
@@ -133,6 +135,49 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
 
 }  // namespace
 
+void add_headers(http::ResponseHead& head, PyObject* pairs, bool without_framing) {
+  const auto iterator = py::reinterpret_steal<py::object>(PyObject_GetIter(pairs));
+  if (!iterator) throw py::error_already_set();
+  while (PyObject* const next = PyIter_Next(iterator.ptr())) {
+    const auto item = py::reinterpret_steal<py::object>(next);
+    const auto pair = py::reinterpret_steal<py::object>(
+        PySequence_Fast(item.ptr(), "headers must hold (name, value) pairs"));
+    if (!pair) throw py::error_already_set();
+    if (PySequence_Fast_GET_SIZE(pair.ptr()) != 2) {
+      fail(PyExc_ValueError, "headers must hold (name, value) pairs, not " +
+                                 static_cast<std::string>(py::repr(item)));
+    }
+    PyObject* const name = PySequence_Fast_GET_ITEM(pair.ptr(), 0);
+    PyObject* const value = PySequence_Fast_GET_ITEM(pair.ptr(), 1);
+    if (PyUnicode_Check(name) && PyUnicode_Check(value)) {
+      if (without_framing && base::iequals(utf8(name), "transfer-encoding")) continue;
+      add_header(head, name, value);
+    } else if (PyBytes_Check(name) && PyBytes_Check(value)) {
+      const std::string_view field(PyBytes_AS_STRING(name),
+                                   static_cast<std::size_t>(PyBytes_GET_SIZE(name)));
+      const std::string_view content(PyBytes_AS_STRING(value),
+                                     static_cast<std::size_t>(PyBytes_GET_SIZE(value)));
+      if (without_framing && base::iequals(field, "transfer-encoding")) continue;
+      const http::HeaderError error = head.add(field, content);
+      if (error != http::HeaderError::kNone) refuse_header(error, name, value);
+    } else {
+      fail(PyExc_TypeError, "names and values of headers must both be str, or both bytes: " +
+                                static_cast<std::string>(py::repr(item)));
+    }
+  }
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+}
+
+void set_status(http::ResponseHead& head, PyObject* status) {
+  const long code = PyLong_AsLong(status);
+  if (code == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  set_status(head, code);
+}
+
+void set_body(server::Envelope& envelope, PyObject* bytes) {
+  set_bytes(envelope, bytes);
+}
+
 bool from_plain(py::handle result, server::Envelope& envelope) {
   if (convert_plain(result.ptr(), envelope)) return true;
   envelope.head.clear();
@@ -148,12 +193,7 @@ void from_normal(const py::object& normal, server::Envelope& envelope) {
     throw py::error_already_set();
   }
   set_status(envelope.head, status);
-  for (const py::handle pair : py::reinterpret_borrow<py::object>(headers)) {
-    PyObject* name = nullptr;
-    PyObject* value = nullptr;
-    if (PyArg_ParseTuple(pair.ptr(), "UU", &name, &value) == 0) throw py::error_already_set();
-    add_header(envelope.head, name, value);
-  }
+  add_headers(envelope.head, headers, false);
   if (body == Py_None) return;
   if (py::isinstance<File>(body)) {
     envelope.answer = py::handle(body).cast<File&>().take(envelope.head);

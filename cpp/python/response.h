@@ -18,4 +18,10 @@ bool from_plain(pybind11::handle result, server::Envelope& envelope);
 // From (status, [(name, value), ...], bytes | None | File), which convert() makes of other shapes.
 void from_normal(const pybind11::object& normal, server::Envelope& envelope);
 
+// Adds (name, value) pairs, both str or both bytes, of any iterable. `without_framing`: leaves out
+// Transfer-Encoding, which is the server's, instead of refusing it.
+void add_headers(http::ResponseHead& head, PyObject* pairs, bool without_framing);
+void set_status(http::ResponseHead& head, PyObject* status);
+void set_body(server::Envelope& envelope, PyObject* bytes);
+
 }  // namespace httpuv::python

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "python/gateway/gateway.h"
 #include "python/gil.h"
 #include "python/routes.h"
 #include "python/socket.h"
@@ -104,11 +105,18 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& limits,
                            const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
-                           bool gzip, bool allow_connect)
-    : queue_(std::move(queue)),
-      application_(std::make_shared<Application>(
-          callbacks, environment,
-          settings_of(callbacks, limits, allowed_hosts, websocket, gzip, allow_connect), queue_)) {}
+                           bool gzip, bool allow_connect, const py::list& mounts)
+    : queue_(std::move(queue)) {
+  server::Settings settings =
+      settings_of(callbacks, limits, allowed_hosts, websocket, gzip, allow_connect);
+  std::vector<std::shared_ptr<Gateway>> gateways;
+  for (MountedGateway& each : make_gateways(mounts)) {
+    settings.mounts.push_back(std::move(each.mount));
+    gateways.push_back(std::move(each.gateway));
+  }
+  application_ = std::make_shared<Application>(std::move(callbacks), environment,
+                                               std::move(settings), queue_, std::move(gateways));
+}
 
 ServerObject::~ServerObject() {
   const GilRelease release;
@@ -144,6 +152,9 @@ void ServerObject::start(const std::string& name, const std::string& port,
                          const std::string& address) {
   application_->environment().set_constant("SERVER_NAME", py::str(name));
   application_->environment().set_constant("SERVER_PORT", py::str(port));
+  for (const auto& gateway : application_->gateways()) {
+    gateway->listening(port.empty() ? address : name, port.empty() ? -1 : std::stoi(port));
+  }
   int error = 0;
   {
     const GilRelease release;

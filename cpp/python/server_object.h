@@ -20,7 +20,8 @@ class ServerObject {
  public:
   ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks, const pybind11::dict& environment,
                const pybind11::dict& limits, const std::vector<std::string>& allowed_hosts,
-               const pybind11::dict& websocket, bool gzip, bool allow_connect);
+               const pybind11::dict& websocket, bool gzip, bool allow_connect,
+               const pybind11::list& mounts);
   ~ServerObject();
 
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
@@ -39,7 +40,7 @@ class ServerObject {
   void start(const std::string& name, const std::string& port, const std::string& address);
 
   const std::shared_ptr<Queue> queue_;
-  const std::shared_ptr<Application> application_;
+  std::shared_ptr<Application> application_;
 };
 
 }  // namespace httpuv::python

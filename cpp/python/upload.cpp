@@ -34,6 +34,14 @@ void Application::begin_upload(const server::ExchangeId& id, Work& work) {
   if (find(id) == nullptr) lose_upload(id);  // it is answered: nobody reads on
 }
 
+py::object Application::open_upload(const server::ExchangeId& id, const py::dict& environment,
+                                    const py::object& receiver) {
+  const auto handle = std::make_shared<Upload>(shared_from_this(), id);
+  const std::lock_guard lock(mutex_);
+  uploads_.emplace(id, Receiver{environment, receiver, true});
+  return py::cast(handle);
+}
+
 // What is told of the body; nothing if there is none any more.
 Application::Receiver Application::find_upload(const server::ExchangeId& id, bool take) {
   const std::lock_guard lock(mutex_);
@@ -52,12 +60,13 @@ void Application::on_event(server::BodyEvent&& event, Work& work) {
   if (!event.bytes.empty()) call_python(upload.receiver.attr("data"), py::bytes(event.bytes));
   if (!event.last || !find_upload(event.id, true).receiver) return;
   call_python(upload.receiver.attr("end"));
+  if (upload.gateway) return;
   const CallbackContext context(context_);  // `call` gets one of its own
   if (!callbacks_.call_first) call(event.id, work);
 }
 
 void Application::lose_upload(const server::ExchangeId& id) {
-  if (callbacks_.open_upload.is_none()) return;
+  if (callbacks_.open_upload.is_none() && gateways_.empty()) return;
   const Receiver upload = find_upload(id, true);
   if (upload.receiver) tell("a body", upload.receiver.attr("lost"));
 }

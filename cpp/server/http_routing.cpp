@@ -32,6 +32,7 @@ std::uint16_t find_mount(const std::vector<Mount>& mounts, std::string_view raw_
   const std::string_view path = decoded ? std::string_view(*decoded) : raw_path;
   for (std::size_t i = 0; i < mounts.size(); ++i) {
     const std::string& prefix = mounts[i].prefix;
+    if (prefix.empty()) return static_cast<std::uint16_t>(i + 1);
     if (path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/')) {
       return static_cast<std::uint16_t>(i + 1);
     }

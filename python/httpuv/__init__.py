@@ -8,6 +8,7 @@ from ._core import __version__
 from .base64 import rawToBase64
 from .dispatch.base import Dispatcher
 from .dispatch.queue import interrupt, later, runNow, service
+from .interfaces import Mount
 from .limits import Limits
 from .log import logLevel
 from .ports import NoFreePortError, ipFamily, randomPort
@@ -41,6 +42,7 @@ __all__ = [
     "Dispatcher",
     "EventStream",
     "Limits",
+    "Mount",
     "NoFreePortError",
     "PipeServer",
     "StaticPath",

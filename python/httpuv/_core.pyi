@@ -1,6 +1,6 @@
 """The C++ extension. Everything here may be called from any thread that holds the GIL."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 __version__: str
@@ -9,8 +9,11 @@ __version__: str
 # excluded?, options by name, all resolved: see httpuv.static.
 Route = tuple[str, bytes, bool, dict[str, object]]
 
+# A header field, as text or as bytes.
+Pair = tuple[str, str] | tuple[bytes, bytes]
+
 # An answer whose body is at hand: status, header fields, body.
-Normal = tuple[int, list[tuple[str, str]], bytes | File | None]
+Normal = tuple[int, Iterable[Pair], bytes | File | None]
 
 class Queue:
     """Events on their way from I/O threads to the Python threads that run the callbacks.
@@ -74,6 +77,8 @@ class Server:
         on_notice: Callable[[int, str], object]
         | None = None,  # level (0: debug, 1: warning, 2: error) and text
         allow_connect: bool = False,
+        # Applications below paths: dicts with "prefix", "interface" and what that needs.
+        mounts: list[dict[str, Any]] = ...,
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""
@@ -114,7 +119,7 @@ class Reply:
     def start(
         self,
         status: int,
-        headers: list[tuple[str, str]],
+        headers: Iterable[Pair],
         length: int | None,
         filler: tuple[float, bytes] | None = None,
     ) -> None:
@@ -131,8 +136,16 @@ class Reply:
         """Have the I/O thread look at what was written."""
     def gather(self, func: Callable[[], object]) -> None:
         """Call a function; what it writes leaves together, or within a few milliseconds."""
-    def end(self) -> None:
-        """The body is complete."""
+    def write_file(self, file: FilePart) -> None:
+        """Send the next piece from a file; only in a stream that was begun as it is."""
+    def wait_for_room(self) -> bool:
+        """Wait, with the GIL released, until the kernel has all so far; False: it is over."""
+    def inform(self, status: int, headers: Iterable[Pair]) -> None:
+        """Send an informational answer, such as 103, before the one that counts."""
+    def accept(self, protocol: str | None, headers: Iterable[Pair]) -> None:
+        """Open the WebSocket that was asked for."""
+    def end(self, trailers: Iterable[Pair] | None = None) -> None:
+        """The body is complete; trailers are sent where it is chunked."""
     def cut(self) -> None:
         """Give up: 500 if nothing was sent, else the connection is cut."""
     def call_soon(self, func: Callable[[], object]) -> None:
@@ -181,6 +194,55 @@ class MimeTable:
     """Media types by file extension, see httpuv.mime."""
 
     def __init__(self, types: dict[str, str]) -> None: ...
+
+class FilePart:
+    """A part of a file that is sent as it is; adopts the descriptor."""
+
+    def __init__(self, fd: int, offset: int, length: int) -> None: ...
+
+class Done:
+    """A coroutine that is done: what receive() and send() return where nothing has to wait."""
+
+    def send(self, value: object, /) -> Any: ...
+    def throw(self, kind: Any, value: object = None, trace: object = None, /) -> Any: ...
+    def close(self) -> None: ...
+
+class StartResponse:
+    """start_response() of one WSGI request."""
+
+    def __call__(
+        self, status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], None]: ...
+    def write(self, data: bytes, /) -> None: ...
+    def early_hints(self, headers: Iterable[Pair], /) -> None: ...
+
+class Exchange:
+    """One HTTP exchange of an ASGI application; httpuv.asgi.exchange has the rest of it."""
+
+    def receive(self) -> Any: ...
+    def send(self, message: dict[str, Any], /) -> Any: ...
+    def stash(self, message: dict[str, Any], /) -> None:
+        """Check and keep status and headers of a message."""
+    def amend(self, status: int, headers: Iterable[Pair], /) -> None:
+        """Change the status of the stashed head, add fields."""
+    def field(self, name: str, /) -> str:
+        """A field of the stashed head; "" without one."""
+    def open(self) -> Reply:
+        """A Reply, which is told of events from now on."""
+    def begin(self, as_is: bool, /) -> int | None:
+        """Send the stashed head; a body in pieces follows. Returns its length, if that is known."""
+    def respond(self, body: bytes | FilePart, /) -> None:
+        """Answer with the stashed head and a body."""
+    def finish(self) -> None:
+        """The exchange is over."""
+    @property
+    def state(self) -> int:
+        """0: new, 1: head stashed, 2: streaming, 3: done."""
+    @property
+    def status(self) -> int: ...
+    @property
+    def upload(self) -> Any:
+        """The Upload, or Input, of a body that is not here as a whole; None otherwise."""
 
 def client_gone() -> bool:
     """Whether the client of the request that is being answered on this thread has gone.

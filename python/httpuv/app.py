@@ -15,9 +15,9 @@ from .static import StaticPath, StaticPathOptions, normalize_options, normalize_
 #: A request as ``call`` and ``onHeaders`` get it.
 Environ = dict[str, Any]
 
-_CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen")
+CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen")
 _SWITCHES = ("streamBody", "allowConnect")
-_DOCUMENTED = (*_CALLBACKS, *_SWITCHES, "staticPaths", "staticPathOptions")
+DOCUMENTED = (*CALLBACKS, *_SWITCHES, "staticPaths", "staticPathOptions")
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ def normalize_app(app: object) -> App:
     """
     if isinstance(app, Mapping):
         _warn_of_unknown_keys(app)
-        parts = {name: app.get(name) for name in _DOCUMENTED}
+        parts = {name: app.get(name) for name in DOCUMENTED}
     else:
-        parts = {name: getattr(app, name, None) for name in _DOCUMENTED}
+        parts = {name: getattr(app, name, None) for name in DOCUMENTED}
         if all(part is None for part in parts.values()):
             if not callable(app):
                 raise TypeError(
                     "app must be a dict, an object with some of the attributes"
-                    f" {', '.join(_DOCUMENTED)}, or a function; not {type(app).__name__}"
+                    f" {', '.join(DOCUMENTED)}, or a function; not {type(app).__name__}"
                 )
             parts["call"] = app
-    for name in _CALLBACKS:
+    for name in CALLBACKS:
         if parts[name] is not None and not callable(parts[name]):
             raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
     if is_async_function(parts["onHeaders"]):
@@ -89,12 +89,12 @@ def _warn_of_unknown_keys(app: Mapping[Any, Any]) -> None:
     for key in app:
         if not isinstance(key, str):
             raise TypeError(f"app: a key must be str, not {key!r}")
-        if key in _DOCUMENTED or key.startswith(("_", ".")):
+        if key in DOCUMENTED or key.startswith(("_", ".")):
             continue
-        near = difflib.get_close_matches(key, _DOCUMENTED, n=1)
+        near = difflib.get_close_matches(key, DOCUMENTED, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         warnings.warn(
-            f"app: {key!r} is none of {', '.join(_DOCUMENTED)} and is ignored{hint}",
+            f"app: {key!r} is none of {', '.join(DOCUMENTED)} and is ignored{hint}",
             category=UserWarning,
             # normalize_app, the server's constructor(s), startServer: whoever called that.
             stacklevel=_frames_to_caller(),

@@ -97,14 +97,11 @@ def log_failure(where: str, environ: dict[str, Any] | None, error: BaseException
         write(logging.ERROR, "%s failed", where, error=error)
     else:
         # The target is as the client sent it: the parser has let no control character through.
-        write(
-            logging.ERROR,
-            "%s failed for %s %s",
-            where,
-            environ.get("REQUEST_METHOD"),
-            environ.get("REQUEST_URI"),
-            error=error,
-        )
+        method, target = environ.get("REQUEST_METHOD"), environ.get("REQUEST_URI")
+        if "raw_path" in environ:  # an ASGI scope
+            method = environ.get("method", "websocket")
+            target = environ["raw_path"].decode("latin-1")
+        write(logging.ERROR, "%s failed for %s %s", where, method, target, error=error)
 
 
 def log_notice(level: int, text: str) -> None:

@@ -19,11 +19,11 @@ from . import _core, log, registry, request, upload, websocket
 from ._checks import check_int, check_seconds
 from .access import AccessLog
 from .allowed import check_hosts
-from .app import normalize_app
 from .asyncapp import Answers
 from .dispatch import tasks
 from .dispatch.base import Dispatcher
 from .dispatch.choice import choose
+from .interfaces import Applications
 from .limits import Limits
 from .log import log_failure, log_notice
 from .mime import mime_table
@@ -59,6 +59,7 @@ class RunOptions(TypedDict, total=False):
     callTimeout: float | None
     gzip: bool
     accessLog: bool
+    mounts: Mapping[str, object] | None
 
 
 class Options(RunOptions, total=False):
@@ -105,23 +106,34 @@ class Server:
         callTimeout: float | None = None,
         gzip: bool = True,
         accessLog: bool = False,
+        mounts: Mapping[str, object] | None = None,
     ) -> None:
         for name, value in (("gzip", gzip), ("accessLog", accessLog)):
             if not isinstance(value, bool):
                 raise TypeError(f"{name} must be bool, not {type(value).__name__}")
         if callTimeout is not None:
             callTimeout = check_seconds("callTimeout", callTimeout)
-        self._app = normalize_app(app)
+        self._applications = Applications(app, mounts)
+        self._app = self._applications.app
         self._paths = self._app.staticPaths
         self._options = self._app.staticPathOptions
         self._mime = _core.MimeTable(mime_table(mimeTypes))
         self._routes_lock = threading.Lock()
-        self._dispatcher = choose(dispatch)
+        self._dispatcher = choose(dispatch, self._applications.only_asgi)
         self._answers = Answers(self._dispatcher.source, callTimeout, self._mime)
         self._attached = False  # to the dispatcher; by registry.lock
         self._stopping = threading.RLock()
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
+        limits = limits or Limits()
+        environ: dict[str, object] = {
+            "SCRIPT_NAME": "",
+            "rook.version": "1.1-0",
+            "rook.url_scheme": "http",
+            "rook.errors": request.Errors(),
+            "httpuv.version": _core.__version__,
+        }
+        on_open = self._app.onWSOpen
         self._core = _core.Server(
             self._dispatcher.source.queue,
             call=upload.prepare(self._app, self._answers.prepare(self._app.call)),
@@ -129,33 +141,25 @@ class Server:
             on_error=log_failure,
             on_notice=log_notice,
             convert=self._answers,
-            environ={
-                "SCRIPT_NAME": "",
-                "rook.version": "1.1-0",
-                "rook.url_scheme": "http",
-                "rook.errors": request.Errors(),
-                "httpuv.version": _core.__version__,
-            },
-            limits=(limits or Limits()).as_dict(),
+            environ=environ,
+            limits=limits.as_dict(),
             allowed_hosts=check_hosts(allowedHosts),
-            on_ws_open=self._ws_opener(),
+            on_ws_open=None if on_open is None else websocket.opener(on_open, _start),
             websocket=websocket_settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
             gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
             allow_connect=self._app.allowConnect,
             access_log=AccessLog() if accessLog else None,
+            mounts=self._applications.options(
+                self._answers,
+                limits,
+                self._dispatcher.threads,
+                environ,
+                self._answers.prepare,
+                lambda on_open: websocket.opener(on_open, _start),
+            ),
         )
-
-    def _ws_opener(self) -> Callable[[_core.Socket, dict[str, Any], str], object] | None:
-        on_open = self._app.onWSOpen
-        if on_open is None:
-            return None
-
-        def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
-            return tasks.runner().start(coroutine, at_end)
-
-        return websocket.opener(on_open, start)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
@@ -165,6 +169,7 @@ class Server:
             self._attached = True
         try:
             self._dispatcher.attach()
+            self._applications.startup()
             if self._paths:
                 self._core.set_routes(routes(self._paths, self._options), self._mime)
             self._bind()
@@ -202,6 +207,7 @@ class Server:
         timeout = check_seconds("timeout", timeout, zero=True)
         if timeout > 0:
             self._answers.end_events()
+            self._applications.drain(timeout)
         if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
             self._stop_and_serve(timeout)
         else:
@@ -211,6 +217,7 @@ class Server:
                 registry.servers.remove(self)
             attached, self._attached = self._attached, False
         self._answers.close()
+        self._applications.shutdown()
         if attached:
             self._dispatcher.detach()
         self._dispatcher.source.wake()  # a runServer() that waits is to return
@@ -435,3 +442,7 @@ class PipeServer(Server):
     def getMask(self) -> int | None:
         """The umask that the socket was created with; None if it was the process's."""
         return self._mask
+
+
+def _start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
+    return tasks.runner().start(coroutine, at_end)

@@ -166,7 +166,7 @@ class WebSocket:
             TypeError: ``code`` is no whole number, or ``reason`` no str.
             ValueError: ``code`` may not be sent, or ``reason`` is too long or cannot be UTF-8.
         """
-        self._link.close(_check_code(code), _check_reason(reason))
+        self._link.close(check_code(code), check_reason(reason))
 
     def subscribe(self, topic: str) -> None:
         """Have what ``server.publish(topic, ...)`` sends sent here, too; until it closes.
@@ -284,14 +284,14 @@ def _check_func(func: object) -> Any:
     return func
 
 
-def _check_code(code: object) -> int:
+def check_code(code: object) -> int:
     number = check_int("code", code, 0, None)
     if not (1000 <= number <= 1003 or 1007 <= number <= 1014 or 3000 <= number <= 4999):
         raise ValueError(f"code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, not {number}")
     return number
 
 
-def _check_reason(reason: object) -> str:
+def check_reason(reason: object) -> str:
     if not isinstance(reason, str):
         raise TypeError(f"reason must be str, not {type(reason).__name__}")
     size = len(reason.encode("utf-8"))

@@ -7,7 +7,7 @@ import contextlib
 import threading
 import weakref
 
-from . import queue
+from . import queue, tasks
 from .base import Dispatcher
 
 
@@ -98,6 +98,28 @@ def of_running_loop() -> AsyncioDispatcher:
         found = AsyncioDispatcher()
         _by_loop[found.loop] = weakref.ref(found)
     return found
+
+
+class _PrivateLoopDispatcher(AsyncioDispatcher):
+    """The same on the loop of a thread of its own (see :mod:`httpuv.dispatch.tasks`)."""
+
+    def start(self) -> None:
+        """Have that loop watch the queue."""
+        self._fd = self.fileno()
+        self._on_loop(self._begin)
+
+    def _begin(self) -> None:
+        queue.adopt(self.source)
+        self._watch()
+
+
+def of_private_loop() -> AsyncioDispatcher:
+    """A dispatcher of the loop that runs the coroutines of callbacks elsewhere."""
+
+    async def make() -> AsyncioDispatcher:
+        return _PrivateLoopDispatcher()
+
+    return asyncio.run_coroutine_threadsafe(make(), tasks.private().loop).result()
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

@@ -30,6 +30,9 @@ class Dispatcher:
     :meth:`fileno` is readable, or :meth:`timeout` has passed. One may serve several servers.
     """
 
+    #: How many callbacks may run at once.
+    threads = 1
+
     def __init__(self, source: queue.Dispatcher | None = None) -> None:
         self.source = source if source is not None else queue.Dispatcher()
         self._servers = 0

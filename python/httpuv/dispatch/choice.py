@@ -14,12 +14,14 @@ class ServiceDispatcher(Dispatcher):
     """Runs callbacks in ``service()``, ``runNow()`` and ``runServer()``, and nowhere else."""
 
 
-def choose(dispatch: str | int | Dispatcher) -> Dispatcher:
+def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispatcher:
     """Find the dispatcher for a server.
 
     Args:
         dispatch: A dispatcher, or ``"service"``, ``"asyncio"``, ``"thread"``, ``"prompt"`` or
             ``"auto"``, or a number of threads.
+        coroutines: Whether all callbacks are coroutines, so that ``"auto"`` has them run where
+            coroutines do, if no asyncio loop runs here.
 
     Raises:
         TypeError, ValueError: It is none of these.
@@ -36,6 +38,10 @@ def choose(dispatch: str | int | Dispatcher) -> Dispatcher:
         )
     if dispatch == "auto":
         dispatch = _suitable()
+        if coroutines and dispatch != "asyncio":
+            from . import aio
+
+            return aio.of_private_loop()
     if dispatch == "prompt":
         from . import prompt
 

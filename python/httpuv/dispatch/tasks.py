@@ -250,6 +250,11 @@ def runner() -> Runner:
     loop = running_loop()
     if loop is not None:
         return Runner(loop)
+    return private()
+
+
+def private() -> Runner:
+    """The runner of a loop on a thread of its own; all that need one share it."""
     global _private
     with _private_lock:
         if _private is None:

@@ -25,14 +25,14 @@ class ThreadDispatcher(Dispatcher):
 
     def __init__(self, threads: int = 1) -> None:
         super().__init__(queue.Dispatcher(threads))
-        self._size = threads
+        self.threads = threads
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Start the threads."""
         threads = [
             threading.Thread(target=self._run, name="httpuv callbacks", daemon=True)
-            for _ in range(self._size)
+            for _ in range(self.threads)
         ]
         self._threads = threads
         try:

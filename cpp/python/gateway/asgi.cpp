@@ -1,0 +1,227 @@
+// ASGI 3: the scope of a request or a WebSocket, and the call.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "http/response.h"
+#include "python/application.h"
+#include "python/environment.h"
+#include "python/gateway/exchange.h"
+#include "python/gateway/gateway.h"
+#include "python/gateway/objects.h"
+#include "python/gil.h"
+#include "python/reply.h"
+#include "python/socket.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+PyObject* interned(const char* name) {
+  return PyUnicode_InternFromString(name);
+}
+
+struct Keys {
+  PyObject* type = interned("type");
+  PyObject* http = interned("http");
+  PyObject* websocket = interned("websocket");
+  PyObject* http_version = interned("http_version");
+  PyObject* method = interned("method");
+  PyObject* path = interned("path");
+  PyObject* raw_path = interned("raw_path");
+  PyObject* query_string = interned("query_string");
+  PyObject* headers = interned("headers");
+  PyObject* client = interned("client");
+  PyObject* server = interned("server");
+  PyObject* state = interned("state");
+  PyObject* extensions = interned("extensions");
+  PyObject* subprotocols = interned("subprotocols");
+  PyObject* http_1_0 = interned("1.0");
+  PyObject* http_1_1 = interned("1.1");
+  PyObject* receive = interned("receive");
+  PyObject* send = interned("send");
+  PyObject* empty = PyBytes_FromStringAndSize("", 0);
+};
+
+const Keys& keys() {
+  static const Keys* const kKeys = new Keys;
+  return *kKeys;
+}
+
+class AsgiGateway final : public Gateway {
+ public:
+  explicit AsgiGateway(const py::dict& options)
+      : app_(options["app"]),
+        exchange_class_(options["exchange"]),
+        run_(options["run"]),
+        open_websocket_(options["open_websocket"]),
+        state_(options["state"]),
+        path_prefix_(options["path_prefix"].cast<std::string>()),
+        http_(options["http_scope"].cast<py::dict>()),
+        websocket_(options["websocket_scope"].cast<py::dict>()) {
+    const Keys& k = keys();
+    for (PyObject* key : {k.http_version, k.path, k.raw_path, k.query_string, k.headers, k.client,
+                          k.server, k.extensions}) {
+      for (const py::dict& scope : {http_, websocket_}) {
+        if (PyDict_Contains(scope.ptr(), key) == 0) set_item(scope.ptr(), key, Py_None);
+      }
+    }
+    set_item(http_.ptr(), k.method, Py_None);
+    set_item(websocket_.ptr(), k.subprotocols, Py_None);
+  }
+
+  void listening(const std::string& host, int port) override {
+    const py::object second = port < 0 ? py::object(py::none()) : py::object(py::int_(port));
+    const py::tuple server = py::make_tuple(host, second);
+    set_item(http_.ptr(), keys().server, server.ptr());
+    set_item(websocket_.ptr(), keys().server, server.ptr());
+  }
+
+  void request(Application& application, Application::Work& work,
+               server::EnvelopePtr&& envelope) override {
+    const server::ExchangeId id = envelope->id;
+    work.where = "the ASGI application";
+    const py::dict scope = scope_of(http_, *envelope);
+    work.environment = scope;
+    set_item(scope.ptr(), keys().method,
+             method_of(envelope->request.view(envelope->request.method)).ptr());
+    const bool in_pieces = envelope->headers_only;
+    py::object body;
+    py::object file;
+    if (envelope->body.file.get() >= 0) {  // a static path that fell through has waited for it
+      file = make_input(std::move(envelope->body));
+    } else if (!in_pieces) {
+      body = body_of(envelope->body);
+    }
+    const py::object exchange =
+        make_exchange(exchange_class_, application.shared_from_this(), std::move(envelope));
+    exchange_of(exchange).body = body;
+    exchange_of(exchange).upload = file;
+    if (in_pieces) exchange_of(exchange).upload = application.open_upload(id, scope, exchange);
+    const py::object receive = stolen(PyObject_GetAttr(exchange.ptr(), keys().receive));
+    const py::object send = stolen(PyObject_GetAttr(exchange.ptr(), keys().send));
+    // `run` begins the coroutine, and tells of what it raises later.
+    call_python(run_, app_, scope, receive, send, exchange);
+  }
+
+  void websocket(Application& application, Application::Work& work,
+                 server::WsOpenEvent&& event) override {
+    const server::ExchangeId id = event.request->id;
+    work.where = "the ASGI application";
+    work.subject = id;  // it has no answer yet
+    const py::dict scope = scope_of(websocket_, *event.request);
+    work.environment = scope;
+    set_item(scope.ptr(), keys().subprotocols, subprotocols(event.request->request).ptr());
+    const auto socket = std::make_shared<Socket>(application.shared_from_this(), id.connection);
+    const auto reply = application.open_reply(id);
+    application.open_socket(id.connection, call_python(open_websocket_, app_, scope, socket, reply),
+                            socket);
+  }
+
+ private:
+  // What stream_body lets come as a whole is in memory (see gather_body).
+  static py::object body_of(const server::RequestBody& body) {
+    return body.bytes.empty() ? py::reinterpret_borrow<py::object>(keys().empty)
+                              : bytes_of(body.bytes);
+  }
+
+  static py::list subprotocols(const http::RequestHead& head) {
+    py::list result;
+    const std::string all = head.joined(http::Field::kSecWebSocketProtocol);
+    std::string_view rest = all;
+    while (!rest.empty()) {
+      std::string_view name = rest.substr(0, rest.find(','));
+      rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+      while (!name.empty() && (name.front() == ' ' || name.front() == '\t')) name.remove_prefix(1);
+      while (!name.empty() && (name.back() == ' ' || name.back() == '\t')) name.remove_suffix(1);
+      if (!name.empty()) result.append(latin1_of(name));
+    }
+    return result;
+  }
+
+  py::dict scope_of(const py::dict& prepared, const server::Envelope& envelope) {
+    const Keys& k = keys();
+    const http::RequestHead& head = envelope.request;
+    const py::object result = stolen(PyDict_Copy(prepared.ptr()));
+    PyObject* const scope = result.ptr();
+    if (head.minor_version == 0) set_item(scope, k.http_version, k.http_1_0);
+    const std::string_view raw = head.view(head.path);
+    if (path_prefix_.empty()) {
+      set_item(scope, k.raw_path, bytes_of(raw).ptr());
+      set_item(scope, k.path, path_of(raw).ptr());
+    } else {
+      const std::string full = path_prefix_ + std::string(raw);
+      set_item(scope, k.raw_path, bytes_of(full).ptr());
+      set_item(scope, k.path, path_of(full).ptr());
+    }
+    set_item(scope, k.query_string,
+             head.query.size == 0 ? k.empty : bytes_of(head.view(head.query)).ptr());
+    set_item(scope, k.headers, headers_of(head).ptr());
+    set_item(scope, k.client, client_of(envelope).ptr());
+    if (PyObject* const extensions = PyDict_GetItemWithError(scope, k.extensions)) {
+      set_item(scope, k.extensions, stolen(PyDict_Copy(extensions)).ptr());
+    }
+    if (!state_.is_none()) {
+      // What the lifespan has put there: the same objects for all, the dict of each its own.
+      set_item(scope, k.state, stolen(PyDict_Copy(state_.ptr())).ptr());
+    }
+    return py::reinterpret_borrow<py::dict>(result);
+  }
+
+  // Decoded, as UTF-8; what is not becomes the replacement character.
+  static py::object path_of(std::string_view raw) {
+    std::string decoded;
+    if (raw.find('%') != std::string_view::npos) {
+      decoded = decoded_path(raw);
+      raw = decoded;
+    }
+    return stolen(PyUnicode_DecodeUTF8(raw.data(), static_cast<Py_ssize_t>(raw.size()), "replace"));
+  }
+
+  static py::object headers_of(const http::RequestHead& head) {
+    const py::object result = stolen(PyList_New(static_cast<Py_ssize_t>(head.fields.size())));
+    Py_ssize_t index = 0;
+    for (const http::HeaderField& field : head.fields) {
+      PyObject* const pair = PyTuple_New(2);
+      if (pair == nullptr) throw py::error_already_set();
+      PyList_SET_ITEM(result.ptr(), index++, pair);
+      PyObject* const known = names_of(field.id).bytes;
+      PyTuple_SET_ITEM(
+          pair, 0,
+          known != nullptr ? Py_NewRef(known) : bytes_of(head.view(field.name)).release().ptr());
+      PyTuple_SET_ITEM(pair, 1, bytes_of(head.view(field.value)).release().ptr());
+    }
+    return result;
+  }
+
+  py::object client_of(const server::Envelope& envelope) {
+    if (envelope.remote_port == 0) return py::none();  // a Unix socket
+    if (PyObject* const known = clients_.find(envelope.id.connection)) {
+      return py::reinterpret_borrow<py::object>(known);
+    }
+    const py::object made =
+        py::make_tuple(latin1_of(envelope.remote_address), envelope.remote_port);
+    clients_.keep(envelope.id.connection, made);
+    return made;
+  }
+
+  const py::object app_;
+  const py::object exchange_class_;
+  const py::object run_;             // (app, scope, receive, send, exchange)
+  const py::object open_websocket_;  // (app, scope, socket, reply) -> listener, or None
+  const py::object state_;           // a dict, or None: the lifespan has none
+  const std::string path_prefix_;    // that a proxy in front has taken away
+  py::dict http_;
+  py::dict websocket_;
+  PerConnection clients_;
+};
+
+}  // namespace
+
+std::shared_ptr<Gateway> make_asgi(const py::dict& options) {
+  return std::make_shared<AsgiGateway>(options);
+}
+
+}  // namespace httpuv::python

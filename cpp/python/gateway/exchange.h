@@ -1,0 +1,43 @@
+// One HTTP exchange of an ASGI application: receive() and send() of what nearly every request does
+// - a body that is here, an answer in two messages - without leaving C++. Everything else is done
+// by its Python class (httpuv.asgi.exchange), which is derived from the type here.
+//
+// With the GIL held, on the thread of the asyncio loop that runs the application.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+
+#include "server/message.h"
+
+namespace httpuv::python {
+
+class Application;
+
+// What both sides of the class share.
+struct Exchange {
+  enum class State : std::uint8_t {
+    kNew,        // no answer has begun
+    kHead,       // http.response.start was sent by the application; nothing has left
+    kStreaming,  // the head has left
+    kDone,       // the answer is complete
+  };
+
+  std::shared_ptr<Application> application;
+  server::ExchangeId id;
+  server::EnvelopePtr envelope;  // until its head or answer leaves
+  pybind11::object body;         // of the request, where it is here as a whole; null once received
+  pybind11::object upload;       // an Upload where it comes in pieces
+  State state = State::kNew;
+  bool registered = false;  // events are told: see Application::open_reply()
+};
+
+// A new object of the Python class.
+pybind11::object make_exchange(pybind11::handle cls, std::shared_ptr<Application> application,
+                               server::EnvelopePtr&& envelope);
+Exchange& exchange_of(pybind11::handle object);
+
+void register_exchange(pybind11::module_& module);
+
+}  // namespace httpuv::python

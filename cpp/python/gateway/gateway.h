@@ -1,0 +1,52 @@
+// How an application of one interface - Rook, WSGI, ASGI - is called: a gateway builds what it is
+// called with straight from the parsed head, calls it, and takes its answer.
+//
+// With the GIL held; several threads may be in one at once. Owned by its Application, which hands
+// it the events of its mount. What an application raises is thrown on: `work` says what is answered
+// and logged then.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "python/application.h"
+#include "server/message.h"
+#include "server/server.h"
+
+namespace httpuv::python {
+
+class Gateway {
+ public:
+  virtual ~Gateway() = default;
+
+  // Answers a request, now or later; it is whole, or `headers_only` and its body follows in pieces.
+  virtual void request(Application& application, Application::Work& work,
+                       server::EnvelopePtr&& envelope) = 0;
+  // A WebSocket; `waiting` for Reply::accept() or an answer.
+  virtual void websocket(Application& application, Application::Work& work,
+                         server::WsOpenEvent&& event) = 0;
+  // The server has an address; port -1: `host` is the path of a Unix socket.
+  virtual void listening(const std::string& host, int port) = 0;
+};
+
+// An application below a path, as Python describes it: a dict with "prefix", "interface" and what
+// that needs.
+struct MountedGateway {
+  server::Mount mount;
+  std::shared_ptr<Gateway> gateway;
+};
+
+// Longest prefix first. Raises ValueError and TypeError for what makes no sense.
+std::vector<MountedGateway> make_gateways(const pybind11::list& mounts);
+
+std::shared_ptr<Gateway> make_wsgi(const pybind11::dict& options);
+std::shared_ptr<Gateway> make_asgi(const pybind11::dict& options);
+std::shared_ptr<Gateway> make_rook(const pybind11::dict& options);
+
+// Adds the types that gateways give to applications to the module.
+void register_gateways(pybind11::module_& module);
+
+}  // namespace httpuv::python

@@ -1,0 +1,84 @@
+#include "python/gateway/objects.h"
+
+#include <algorithm>
+
+#include "base/percent.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+struct Names {
+  std::array<FieldNames, static_cast<std::size_t>(http::Field::kCount)> fields;
+  PyObject* get = PyUnicode_InternFromString("GET");
+  PyObject* post = PyUnicode_InternFromString("POST");
+  PyObject* head = PyUnicode_InternFromString("HEAD");
+
+  Names() {
+    for (std::size_t i = 1; i < fields.size(); ++i) {
+      const std::string_view name = http::field_name(static_cast<http::Field>(i));
+      fields[i].bytes =
+          PyBytes_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
+      fields[i].variable = PyUnicode_InternFromString(variable_name(name).c_str());
+    }
+  }
+};
+
+const Names& names() {
+  static const Names* const kNames = new Names;
+  return *kNames;
+}
+
+}  // namespace
+
+const FieldNames& names_of(http::Field field) {
+  return names().fields[static_cast<std::size_t>(field)];
+}
+
+std::string variable_name(std::string_view field) {
+  std::string name = field == "content-type" || field == "content-length" ? "" : "HTTP_";
+  for (const char c : field) {
+    name += c == '-' ? '_' : (c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+  }
+  return name;
+}
+
+py::object stolen(PyObject* object) {
+  if (object == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+py::object bytes_of(std::string_view bytes) {
+  return stolen(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
+}
+
+py::object latin1_of(std::string_view bytes) {
+  return stolen(
+      PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
+}
+
+py::object method_of(std::string_view method) {
+  const Names& n = names();
+  if (method == "GET") return py::reinterpret_borrow<py::object>(n.get);
+  if (method == "POST") return py::reinterpret_borrow<py::object>(n.post);
+  if (method == "HEAD") return py::reinterpret_borrow<py::object>(n.head);
+  return latin1_of(method);
+}
+
+void set_item(PyObject* dict, PyObject* key, PyObject* value) {
+  if (PyDict_SetItem(dict, key, value) != 0) throw py::error_already_set();
+}
+
+std::size_t raw_size(std::string_view raw, std::size_t decoded) {
+  std::size_t size = 0;
+  for (; decoded > 0 && size < raw.size(); --decoded) size += raw[size] == '%' ? 3 : 1;
+  return std::min(size, raw.size());
+}
+
+std::string decoded_path(std::string_view raw) {
+  return base::percent_decode(raw).value_or(std::string(raw));
+}
+
+}  // namespace httpuv::python

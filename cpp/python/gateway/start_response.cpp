@@ -1,0 +1,296 @@
+#include "python/gateway/start_response.h"
+
+#include <new>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "http/response.h"
+#include "python/application.h"
+#include "python/gateway/objects.h"
+#include "python/gil.h"
+#include "python/response.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+[[noreturn]] void fail_with(PyObject* type, const std::string& what) {
+  PyErr_SetString(type, what.c_str());
+  throw py::error_already_set();
+}
+
+// "200 OK" -> 200, and the phrase where it is not the registered one.
+void set_status_line(http::ResponseHead& head, PyObject* status) {
+  if (!PyUnicode_Check(status)) {
+    fail_with(PyExc_TypeError, "status must be str, not " + std::string(Py_TYPE(status)->tp_name));
+  }
+  Py_ssize_t size = 0;
+  const char* const data = PyUnicode_AsUTF8AndSize(status, &size);
+  if (data == nullptr) throw py::error_already_set();
+  const std::string_view line(data, static_cast<std::size_t>(size));
+  int code = 0;
+  const bool digits = line.size() >= 3 && (line.size() == 3 || line[3] == ' ');
+  for (std::size_t i = 0; digits && i < 3; ++i) {
+    code = line[i] >= '0' && line[i] <= '9' ? code * 10 + (line[i] - '0') : -10'000;
+  }
+  if (code < 200 || code > 999) {
+    fail_with(PyExc_ValueError, "status must be like '200 OK', from 200 to 999, not " +
+                                    static_cast<std::string>(py::repr(status)));
+  }
+  head.status = code;
+  const std::string_view phrase = line.size() > 4 ? line.substr(4) : std::string_view();
+  if (phrase != http::reason_phrase(code)) head.reason = phrase;
+}
+
+}  // namespace
+
+WsgiAnswer::WsgiAnswer(std::shared_ptr<Application> application, server::EnvelopePtr&& envelope)
+    : application_(std::move(application)), id_(envelope->id), envelope_(std::move(envelope)) {}
+
+void WsgiAnswer::start(PyObject* status, PyObject* headers, PyObject* exc_info) {
+  if (exc_info != Py_None) {
+    if (!PyTuple_Check(exc_info) || PyTuple_GET_SIZE(exc_info) != 3) {
+      fail_with(PyExc_TypeError, "exc_info must be what sys.exc_info() returns");
+    }
+    if (streaming_ || complete_) {  // too late to say something else
+      PyObject* const error = PyTuple_GET_ITEM(exc_info, 1);
+      PyErr_SetObject(PyTuple_GET_ITEM(exc_info, 0), error);
+      throw py::error_already_set();
+    }
+  } else if (started_) {
+    fail_with(PyExc_AssertionError, "start_response() was called before, and without exc_info");
+  }
+  if (!PyList_Check(headers)) {
+    fail_with(PyExc_TypeError, "headers must be a list of (name, value) tuples, not " +
+                                   std::string(Py_TYPE(headers)->tp_name));
+  }
+  http::ResponseHead& head = envelope_->head;
+  head.clear();
+  set_status_line(head, status);
+  add_headers(head, headers, true);
+  started_ = true;
+}
+
+void WsgiAnswer::send(const char* data, std::size_t size) {
+  if (!started_) {
+    fail_with(PyExc_AssertionError, "there is a body before start_response() was called");
+  }
+  if (complete_) return;  // more than what Content-Length has promised
+  if (!streaming_) {
+    const std::optional<std::uint64_t>& length = envelope_->head.content_length;
+    if (length && *length == size) {  // all of it: head and body leave together
+      envelope_->answer = std::string(data, size);
+      complete_ = true;
+      application_->send(server::Respond{std::move(envelope_)});
+      return;
+    }
+    streaming_ = true;
+    application_->send(server::StreamHead{id_, std::move(envelope_->head), length, {}, false});
+    envelope_.reset();
+  }
+  unacknowledged_ += size;
+  application_->send(server::StreamData{id_, std::string(data, size), false});
+}
+
+bool WsgiAnswer::write(PyObject* piece) {
+  char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (!PyBytes_Check(piece)) {
+    fail_with(PyExc_TypeError,
+              "a WSGI application must give bytes, not " + std::string(Py_TYPE(piece)->tp_name));
+  }
+  if (PyBytes_AsStringAndSize(piece, &data, &size) != 0) throw py::error_already_set();
+  if (size > 0) send(data, static_cast<std::size_t>(size));
+  return !gone_;
+}
+
+bool WsgiAnswer::write_all(PyObject* sequence) {
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
+  if (!started_) {
+    fail_with(PyExc_AssertionError, "the application did not call start_response()");
+  }
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* const piece = PySequence_Fast_GET_ITEM(sequence, i);
+    if (!PyBytes_Check(piece)) write(piece);  // raises
+  }
+  if (streaming_ || complete_) {
+    for (Py_ssize_t i = 0; i < count; ++i) write(PySequence_Fast_GET_ITEM(sequence, i));
+    return !gone_;
+  }
+  auto* bytes = std::get_if<std::string>(&envelope_->answer);
+  if (bytes == nullptr) bytes = &envelope_->answer.emplace<std::string>();
+  bytes->clear();
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* const piece = PySequence_Fast_GET_ITEM(sequence, i);
+    bytes->append(PyBytes_AS_STRING(piece), static_cast<std::size_t>(PyBytes_GET_SIZE(piece)));
+  }
+  complete_ = true;
+  application_->send(server::Respond{std::move(envelope_)});
+  return true;
+}
+
+void WsgiAnswer::send_file(server::FileBody&& file) {
+  if (!started_) {
+    fail_with(PyExc_AssertionError, "the application did not call start_response()");
+  }
+  if (complete_) return;
+  if (streaming_) {
+    application_->send(server::StreamFile{id_, std::move(file)});
+    return end();
+  }
+  envelope_->answer = std::move(file);
+  complete_ = true;
+  application_->send(server::Respond{std::move(envelope_)});
+}
+
+void WsgiAnswer::end() {
+  if (complete_) return;
+  if (!started_) {
+    fail_with(PyExc_AssertionError, "the application did not call start_response()");
+  }
+  complete_ = true;
+  if (streaming_) {
+    application_->send(server::StreamEnd{id_, {}});
+  } else {
+    envelope_->answer = std::monostate();
+    application_->send(server::Respond{std::move(envelope_)});
+  }
+}
+
+void WsgiAnswer::fail() {
+  if (complete_) return;
+  complete_ = true;
+  application_->send(server::Cut{id_});  // 500 where nothing has left
+}
+
+void WsgiAnswer::hint(PyObject* headers) {
+  if (streaming_ || complete_) return;
+  server::Inform hint{id_, {}};
+  hint.head.status = 103;
+  add_headers(hint.head, headers, true);
+  application_->send(std::move(hint));
+}
+
+bool WsgiAnswer::wait_for_room() {
+  if (complete_ || gone_ || unacknowledged_ == 0) return !gone_;
+  server::StreamRoom room{id_, {}};
+  std::future<bool> answer = room.answer.get_future();
+  if (!application_->send(std::move(room))) return !(gone_ = true);
+  application_->ring();
+  {
+    const GilRelease release;
+    gone_ = !answer.get();
+  }
+  unacknowledged_ = 0;
+  return !gone_;
+}
+
+// --- the Python object --------------------------------------------------------------------------
+
+namespace {
+
+struct StartResponseObject {
+  PyObject ob_base;
+  std::shared_ptr<WsgiAnswer> answer;
+};
+
+PyTypeObject* g_start_response = nullptr;
+
+WsgiAnswer& answer_of(PyObject* self) {
+  return *reinterpret_cast<StartResponseObject*>(self)->answer;
+}
+
+// Calls f(); C++ exceptions become Python's.
+template <class F>
+PyObject* shielded(F&& f) noexcept {
+  try {
+    return f();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+PyObject* call_start(PyObject* self, PyObject* arguments, PyObject* keywords) {
+  PyObject* status = nullptr;
+  PyObject* headers = nullptr;
+  PyObject* exc_info = Py_None;
+  if (keywords != nullptr && PyDict_GET_SIZE(keywords) > 0) {
+    static const char* kNames[] = {"status", "headers", "exc_info", nullptr};
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|O", const_cast<char**>(kNames),
+                                    &status, &headers, &exc_info) == 0) {
+      return nullptr;
+    }
+  } else if (PyArg_UnpackTuple(arguments, "start_response", 2, 3, &status, &headers, &exc_info) ==
+             0) {
+    return nullptr;
+  }
+  return shielded([&] {
+    answer_of(self).start(status, headers, exc_info);
+    return PyObject_GetAttrString(self, "write");
+  });
+}
+
+PyObject* call_write(PyObject* self, PyObject* piece) {
+  return shielded([&]() -> PyObject* {
+    WsgiAnswer& answer = answer_of(self);
+    const bool there = answer.write(piece) && (!answer.full() || answer.wait_for_room());
+    if (!there) fail_with(PyExc_ConnectionResetError, "the client has gone");
+    Py_RETURN_NONE;
+  });
+}
+
+PyObject* call_hint(PyObject* self, PyObject* headers) {
+  return shielded([&]() -> PyObject* {
+    answer_of(self).hint(headers);
+    Py_RETURN_NONE;
+  });
+}
+
+void deallocate(PyObject* self) {
+  PyTypeObject* const type = Py_TYPE(self);
+  reinterpret_cast<StartResponseObject*>(self)->answer.~shared_ptr();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyMethodDef g_methods[] = {
+    {"write", call_write, METH_O, "Send a piece of the body (PEP 3333, the write() callable)."},
+    {"early_hints", call_hint, METH_O, "Send 103 (Early Hints) with a list of (name, value)."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot g_slots[] = {
+    {Py_tp_call, reinterpret_cast<void*>(call_start)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+    {Py_tp_methods, g_methods},
+    {Py_tp_doc, const_cast<char*>("start_response() of one WSGI request.")},
+    {0, nullptr},
+};
+
+PyType_Spec g_spec = {"httpuv._core.StartResponse", sizeof(StartResponseObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, g_slots};
+
+}  // namespace
+
+py::object make_start_response(std::shared_ptr<WsgiAnswer> answer) {
+  const py::object object = stolen(g_start_response->tp_alloc(g_start_response, 0));
+  new (&reinterpret_cast<StartResponseObject*>(object.ptr())->answer)
+      std::shared_ptr<WsgiAnswer>(std::move(answer));
+  return object;
+}
+
+void register_start_response(py::module_& module) {
+  g_start_response = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_spec));
+  if (g_start_response == nullptr) throw py::error_already_set();
+  module.attr("StartResponse") = py::handle(reinterpret_cast<PyObject*>(g_start_response));
+}
+
+}  // namespace httpuv::python

@@ -1,0 +1,67 @@
+// start_response() of one WSGI request, and write(), which it returns (PEP 3333): status and fields
+// are checked and converted when they are given, and the answer leaves in as few commands as the
+// application allows.
+//
+// With the GIL held, on the thread that runs the request; write() gives the GIL up while the client
+// is behind. What the application does wrong is raised as the exception that PEP 3333 or wsgiref
+// has for it.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+
+#include "server/message.h"
+
+namespace httpuv::python {
+
+class Application;
+
+// The state behind the Python object.
+class WsgiAnswer {
+ public:
+  WsgiAnswer(std::shared_ptr<Application> application, server::EnvelopePtr&& envelope);
+
+  void start(PyObject* status, PyObject* headers, PyObject* exc_info);
+  // The next piece of the body, not empty. False: the client has gone.
+  bool write(PyObject* piece);
+  // Several that are there at once.
+  bool write_all(PyObject* sequence);
+  // `length` bytes of a file.
+  void send_file(server::FileBody&& file);
+  void end();                    // the body is complete
+  void fail();                   // 500, or the connection is cut
+  void hint(PyObject* headers);  // 103 (Early Hints)
+
+  [[nodiscard]] bool started() const { return started_; }
+  // Its head has left, its body is being made.
+  [[nodiscard]] bool streaming() const { return streaming_ && !complete_; }
+  [[nodiscard]] bool gone() const { return gone_; }
+  [[nodiscard]] bool complete() const { return complete_; }
+  // Whether more waits for the client than ought to.
+  [[nodiscard]] bool full() const { return unacknowledged_ >= kWindow; }
+  // Waits, with the GIL released, until the client has taken it. False: it has gone.
+  bool wait_for_room();
+  [[nodiscard]] const server::ExchangeId& id() const { return id_; }
+  [[nodiscard]] std::shared_ptr<Application> application() const { return application_; }
+
+ private:
+  static constexpr std::size_t kWindow = std::size_t{256} * 1024;
+  void send(const char* data, std::size_t size);
+
+  std::shared_ptr<Application> application_;
+  const server::ExchangeId id_;
+  server::EnvelopePtr envelope_;  // null once it was sent
+  bool started_ = false;
+  bool streaming_ = false;
+  bool complete_ = false;
+  bool gone_ = false;
+  std::size_t unacknowledged_ = 0;
+};
+
+// A new start_response object around it.
+pybind11::object make_start_response(std::shared_ptr<WsgiAnswer> answer);
+
+void register_start_response(pybind11::module_& module);
+
+}  // namespace httpuv::python

@@ -1,0 +1,286 @@
+// WSGI (PEP 3333): the environ, the call, and the iteration over what it returns.
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "python/application.h"
+#include "python/environment.h"
+#include "python/gateway/gateway.h"
+#include "python/gateway/objects.h"
+#include "python/gateway/start_response.h"
+#include "python/gil.h"
+#include "python/reply.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One iterable may run this long before other callbacks have their turn, where one thread runs all.
+constexpr std::chrono::milliseconds kSlice{5};
+
+PyObject* interned(const char* name) {
+  return PyUnicode_InternFromString(name);
+}
+
+struct Keys {
+  PyObject* request_method = interned("REQUEST_METHOD");
+  PyObject* script_name = interned("SCRIPT_NAME");
+  PyObject* path_info = interned("PATH_INFO");
+  PyObject* query_string = interned("QUERY_STRING");
+  PyObject* request_uri = interned("REQUEST_URI");
+  PyObject* raw_uri = interned("RAW_URI");
+  PyObject* protocol = interned("SERVER_PROTOCOL");
+  PyObject* remote_addr = interned("REMOTE_ADDR");
+  PyObject* remote_port = interned("REMOTE_PORT");
+  PyObject* content_length = interned("CONTENT_LENGTH");
+  PyObject* transfer_encoding = interned("HTTP_TRANSFER_ENCODING");
+  PyObject* input = interned("wsgi.input");
+  PyObject* hints = interned("wsgi.early_hints");
+  PyObject* early_hints = interned("early_hints");
+  PyObject* close = interned("close");
+  PyObject* empty = interned("");
+  PyObject* http_1_0 = interned("HTTP/1.0");
+  PyObject* http_1_1 = interned("HTTP/1.1");
+};
+
+const Keys& keys() {
+  static const Keys* const kKeys = new Keys;
+  return *kKeys;
+}
+
+// A context of its own for as long as this lives.
+class OwnContext {
+ public:
+  OwnContext() : context_(stolen(PyContext_CopyCurrent())) {
+    if (PyContext_Enter(context_.ptr()) != 0) throw py::error_already_set();
+  }
+  ~OwnContext() {
+    py::error_scope kept;  // an exception may be on its way
+    PyContext_Exit(context_.ptr());
+  }
+  OwnContext(const OwnContext&) = delete;
+  OwnContext& operator=(const OwnContext&) = delete;
+  [[nodiscard]] const py::object& object() const { return context_; }
+
+ private:
+  py::object context_;
+};
+
+class WsgiGateway final : public Gateway {
+ public:
+  explicit WsgiGateway(const py::dict& options)
+      : app_(options["app"]),
+        file_wrapper_(options["file_wrapper"]),
+        open_file_(options["open_file"]),
+        go_on_(options["go_on"]),
+        blocking_(options["blocking"].cast<bool>()),
+        prefix_(options["prefix"].cast<std::string>()),
+        template_(options["environ"].cast<py::dict>()) {
+    const Keys& k = keys();
+    const std::string script = options["root_path"].cast<std::string>() + prefix_;
+    set_item(template_.ptr(), k.script_name, latin1_of(script).ptr());
+    for (PyObject* key : {k.request_method, k.path_info, k.query_string, k.request_uri, k.raw_uri,
+                          k.protocol, k.remote_addr, k.remote_port, k.input, k.hints}) {
+      set_item(template_.ptr(), key, Py_None);
+    }
+    // A copy has the capacity of its original: room for the fields of a usual request.
+    constexpr int kRoom = 10;
+    for (int i = 0; i < kRoom; ++i) template_[py::int_(i)] = py::none();
+    for (int i = 0; i < kRoom; ++i) PyDict_DelItem(template_.ptr(), py::int_(i).ptr());
+  }
+
+  void listening(const std::string& host, int port) override {
+    template_["SERVER_NAME"] = py::str(port < 0 ? "localhost" : host);
+    template_["SERVER_PORT"] = py::str(port < 0 ? "80" : std::to_string(port));
+  }
+
+  void websocket(Application&, Application::Work&, server::WsOpenEvent&&) override {}  // has none
+
+  void request(Application& application, Application::Work& work,
+               server::EnvelopePtr&& envelope) override {
+    work.where = "the WSGI application";
+    const py::dict environ = build(*envelope);
+    work.environment = environ;
+    const auto answer =
+        std::make_shared<WsgiAnswer>(application.shared_from_this(), std::move(envelope));
+    try {
+      const OwnContext context;
+      const py::object start = make_start_response(answer);
+      set_item(environ.ptr(), keys().hints,
+               stolen(PyObject_GetAttr(start.ptr(), keys().early_hints)).ptr());
+      const py::object result = call_python(app_, environ, start);
+      answer_with(result, answer, environ, context);
+    } catch (py::error_already_set& error) {
+      // A client that goes while write() waits for it is no fault of the application.
+      if (!answer->gone() || !error.matches(PyExc_ConnectionError)) throw;
+      answer->fail();
+    }
+  }
+
+ private:
+  using Answer = std::shared_ptr<WsgiAnswer>;
+
+  void answer_with(const py::object& result, const Answer& answer, const py::dict& environ,
+                   const OwnContext& context) {
+    // close() is called whatever happens, unless others go on with the iterable.
+    struct Close {
+      const py::object& result;
+      bool wanted = true;
+      void now() {
+        if (!std::exchange(wanted, false)) return;
+        PyObject* const method = PyObject_GetAttr(result.ptr(), keys().close);
+        if (method == nullptr) {
+          if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0) throw py::error_already_set();
+          return PyErr_Clear();
+        }
+        const py::object close = py::reinterpret_steal<py::object>(method);
+        call_python(close);
+      }
+      ~Close() {
+        if (!wanted) return;
+        try {
+          const py::error_scope kept;
+          now();
+        } catch (py::error_already_set& error) {
+          error.discard_as_unraisable("close() of a WSGI iterable");
+        }
+      }
+    } close{result};
+
+    if (PyList_CheckExact(result.ptr()) || PyTuple_CheckExact(result.ptr())) {
+      close.wanted = false;
+      answer->write_all(result.ptr());
+      return;
+    }
+    if (py::type::handle_of(result).is(file_wrapper_) && answer->started() &&
+        send_file(result, *answer)) {
+      return close.now();
+    }
+    const py::object iterator = stolen(guarded([&] { return PyObject_GetIter(result.ptr()); }));
+    const auto until = Clock::now() + kSlice;
+    while (PyObject* const next = guarded([&] { return PyIter_Next(iterator.ptr()); })) {
+      const py::object piece = py::reinterpret_steal<py::object>(next);
+      if (!answer->write(piece.ptr())) break;
+      if (blocking_) {
+        if (answer->full() && !answer->wait_for_room()) break;
+      } else if (answer->streaming() && (answer->full() || Clock::now() >= until)) {
+        // One thread runs all: others have their turn.
+        close.wanted = false;
+        const auto reply = answer->application()->open_reply(answer->id());
+        call_python(go_on_, iterator, result, environ, py::cast(reply), context.object());
+        return;
+      }
+    }
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    if (!answer->gone()) answer->end();
+    close.now();
+  }
+
+  // Whether the kernel sends it.
+  bool send_file(const py::object& wrapper, WsgiAnswer& answer) const {
+    const py::object opened = open_file_(wrapper);
+    if (opened.is_none()) return false;
+    const auto [fd, offset, length] = opened.cast<std::tuple<int, std::uint64_t, std::uint64_t>>();
+    server::FileBody body;
+    body.file = base::Descriptor(fd);
+    body.offset = offset;
+    body.length = length;
+    answer.send_file(std::move(body));
+    return true;
+  }
+
+  py::dict build(server::Envelope& envelope) {
+    const Keys& k = keys();
+    const http::RequestHead& head = envelope.request;
+    const py::object result = stolen(PyDict_Copy(template_.ptr()));
+    PyObject* const environ = result.ptr();
+    set_item(environ, k.request_method, method_of(head.view(head.method)).ptr());
+    const std::string_view target = head.view(head.target);
+    const std::string_view raw = head.view(head.path);
+    const py::object uri = latin1_of(target);
+    set_item(environ, k.request_uri, uri.ptr());
+    set_item(environ, k.raw_uri, uri.ptr());
+    if (raw.find('%') == std::string_view::npos) {
+      const std::string_view path = raw.substr(std::min(prefix_.size(), raw.size()));
+      set_item(environ, k.path_info, path == target ? uri.ptr() : latin1_of(path).ptr());
+    } else {
+      const std::string path = decoded_path(raw);
+      set_item(
+          environ, k.path_info,
+          latin1_of(std::string_view(path).substr(std::min(prefix_.size(), path.size()))).ptr());
+    }
+    set_item(environ, k.query_string,
+             head.query.size == 0 ? k.empty : latin1_of(head.view(head.query)).ptr());
+    set_item(environ, k.protocol, head.minor_version == 0 ? k.http_1_0 : k.http_1_1);
+    add_peer(environ, envelope);
+    for (const http::HeaderField& field : head.fields) add_field(environ, head, field);
+    if (head.chunked) {
+      // The body is here as a whole, so it has a length; applications that know only that find it.
+      PyDict_DelItem(environ, k.transfer_encoding);
+      PyErr_Clear();
+      set_item(environ, k.content_length, py::str(std::to_string(envelope.body.length)).ptr());
+    }
+    set_item(environ, k.input, make_input(std::move(envelope.body)).ptr());
+    return py::reinterpret_borrow<py::dict>(result);
+  }
+
+  void add_peer(PyObject* environ, const server::Envelope& envelope) {
+    const Keys& k = keys();
+    PyObject* pair = peers_.find(envelope.id.connection);
+    py::object made;
+    if (pair == nullptr) {
+      made = py::make_tuple(
+          latin1_of(envelope.remote_address),
+          py::str(envelope.remote_port == 0 ? "" : std::to_string(envelope.remote_port)));
+      peers_.keep(envelope.id.connection, made);
+      pair = made.ptr();
+    }
+    set_item(environ, k.remote_addr, PyTuple_GET_ITEM(pair, 0));
+    set_item(environ, k.remote_port, PyTuple_GET_ITEM(pair, 1));
+  }
+
+  static void add_field(PyObject* environ, const http::RequestHead& head,
+                        const http::HeaderField& field) {
+    py::object made;
+    PyObject* variable = names_of(field.id).variable;
+    if (variable == nullptr) {
+      const std::string_view name = head.view(field.name);
+      // "x_y" would pass for "x-y" there, which a proxy in front may have vouched for.
+      if (name.find('_') != std::string_view::npos) return;
+      made = latin1_of(variable_name(name));
+      variable = made.ptr();
+    }
+    py::object value = latin1_of(head.view(field.value));
+    if (PyObject* const earlier = PyDict_GetItemWithError(environ, variable)) {
+      // RFC 9110 section 5.3; Cookie as RFC 9113 section 8.2.3 joins it.
+      const char* const format = field.id == http::Field::kCookie ? "%U; %U" : "%U, %U";
+      value = stolen(PyUnicode_FromFormat(format, earlier, value.ptr()));
+    } else if (PyErr_Occurred() != nullptr) {
+      throw py::error_already_set();
+    }
+    set_item(environ, variable, value.ptr());
+  }
+
+  const py::object app_;
+  const py::object file_wrapper_;  // the class
+  const py::object open_file_;     // (wrapper) -> (descriptor, offset, length), or None
+  const py::object go_on_;         // (iterator, iterable, environ, reply, context)
+  const bool blocking_;
+  const std::string prefix_;
+  py::dict template_;
+  PerConnection peers_;
+};
+
+}  // namespace
+
+std::shared_ptr<Gateway> make_wsgi(const py::dict& options) {
+  return std::make_shared<WsgiGateway>(options);
+}
+
+}  // namespace httpuv::python

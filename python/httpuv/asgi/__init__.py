@@ -1,0 +1,12 @@
+"""Run ASGI applications: FastAPI, Starlette, Django, Quart, Litestar and their like.
+
+>>> import httpuv.asgi
+>>> httpuv.asgi.run(app, host="127.0.0.1", port=8000)
+
+Has the names that programs use of uvicorn, so that ``import httpuv.asgi as uvicorn`` runs them.
+"""
+
+from .lifespan import LifespanError
+from .server import Config, Server, run, serve
+
+__all__ = ["Config", "LifespanError", "Server", "run", "serve"]

@@ -1,0 +1,10 @@
+"""Run WSGI applications: Flask, Django, Bottle and their like.
+
+>>> import httpuv.wsgi
+>>> httpuv.wsgi.run(app, host="127.0.0.1", port=8000)
+"""
+
+from .gateway import FileWrapper
+from .server import run
+
+__all__ = ["FileWrapper", "run"]

@@ -1,0 +1,59 @@
+"""A server for one WSGI application, as a program."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+
+def run(
+    app: Any,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    uds: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    root_path: str = "",
+    scheme: str = "http",
+    **options: Any,
+) -> None:
+    """Serve a WSGI application until Ctrl-C, or :func:`httpuv.interrupt`.
+
+    Args:
+        app: The application, or ``"module:attribute"``.
+        host: An address of this machine, or a name.
+        port: The port; 0 picks a free one.
+        uds: The path of a Unix domain socket instead.
+        threads: How many requests the application answers at once. With one, the application runs
+            on this thread, and answers that take long (generators) run among other requests.
+        root_path: What a proxy in front takes away from paths; the beginning of ``SCRIPT_NAME``.
+        scheme: ``"http"`` or ``"https"``, as clients see it.
+        options: What :func:`httpuv.startServer` takes by keyword, and ``staticPaths`` and
+            ``staticPathOptions``.
+
+    Raises:
+        OSError: The address cannot be listened on.
+        TypeError, ValueError: An option is wrong.
+    """
+    from ..asgi.server import import_app
+    from ..interfaces import Mount
+    from ..start import run_until_stopped, startPipeServer, startServer
+
+    if isinstance(app, str):
+        app = import_app(app)
+    mounts = dict(options.pop("mounts", None) or {})
+    mounts["/"] = Mount(app, "wsgi", root_path=root_path, scheme=scheme)
+    root = {
+        "staticPaths": options.pop("staticPaths", None),
+        "staticPathOptions": options.pop("staticPathOptions", None),
+    }
+    # One thread is this one; more are of their own, while this one waits.
+    options = {"gzip": False, "dispatch": "service" if threads == 1 else threads, **options}
+    options["mounts"] = mounts
+    if uds is not None:
+        server: Any = startPipeServer(uds, None, root, **options)
+    else:
+        server = startServer(host, port, root, **options)
+    with contextlib.suppress(KeyboardInterrupt):
+        run_until_stopped(server)
