@@ -62,6 +62,6 @@ def test_third_party_headers_stay_in_their_folder(folder: str) -> None:
 
 def test_the_gil_is_given_up_in_one_way() -> None:
     """pybind11's way ends the process if the interpreter exits meanwhile (python/gil.h)."""
-    files = [path for path in (CPP / "python").iterdir() if path.name != "gil.h"]
+    files = [path for path in (CPP / "python").rglob("*.*") if path.name != "gil.h"]
     wrong = [path.name for path in files if "gil_scoped_release" in path.read_text("utf-8")]
     assert files and not wrong

@@ -64,6 +64,9 @@ def test_classes() -> None:
             continue
         cls = getattr(_core, name)
         members = declared(statement.body)
+        if type(cls) is type:  # made without pybind11: its signatures are not written out
+            assert public(cls) == {each for each in members if not each.startswith("_")}, name
+            continue
         assert public(cls) == members.keys() - {"__init__"}, name
         for member, declaration in members.items():
             runtime = getattr(cls, member)

@@ -118,6 +118,7 @@ bool WsgiAnswer::write_all(PyObject* sequence) {
   }
   if (streaming_ || complete_) {
     for (Py_ssize_t i = 0; i < count; ++i) write(PySequence_Fast_GET_ITEM(sequence, i));
+    end();
     return !gone_;
   }
   auto* bytes = std::get_if<std::string>(&envelope_->answer);

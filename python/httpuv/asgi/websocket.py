@@ -227,9 +227,9 @@ class WebSocketExchange:
         for name, _ in headers:
             if bytes(name).lower() == b"sec-websocket-protocol":
                 raise ValueError("the subprotocol belongs into 'subprotocol', not among headers")
+        self._reply.accept("" if protocol is None else protocol, headers)
         self._state = _OPEN
         self._forget_reply()
-        self._reply.accept("" if protocol is None else protocol, headers)
 
     def _answer(self, message: Message) -> None:
         assert self._status is not None
