@@ -2,7 +2,7 @@
 # make check     format, lint, types, C++ and Python tests: for daily work
 # make test      set everything up and run all kinds of tests
 # make test-all  the same without choosing: all Python tests under the sanitizers and with every Python found
-# The rest: build test-cpp test-python lint sanitize fuzz test-packaging test-other-python test-all-pythons
+# The rest: build test-cpp test-python test-apps lint sanitize fuzz test-packaging test-other-python test-all-pythons
 #           tidy format bench conformance wheel clean
 SHELL := /bin/bash
 unexport MAKEFLAGS # or ninja looks for a job server that make has closed to it
@@ -24,7 +24,7 @@ STAGE := tests/tools/stage.sh
 STEP := tests/tools/step.sh
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: build demo check test test-all test-cpp test-python test-autobahn lint sanitize asan asan-python tsan fuzz \
+.PHONY: build demo check test test-all test-cpp test-python test-apps test-autobahn lint sanitize asan asan-python tsan fuzz \
   test-packaging test-other-python test-all-pythons build-dev build-asan build-tsan tidy format bench conformance \
   wheel clean
 
@@ -96,6 +96,10 @@ test-cpp: build-dev
 
 test-python: .make/dev .make/installed
 	@$(STAGE) test-python python -m pytest -q -n auto tests/python
+
+# Applications of real frameworks, in an environment of their own.
+test-apps: .make/dev .make/installed
+	@$(STAGE) test-apps tests/tools/apps.sh
 
 test-autobahn: .make/dev .make/installed
 	@$(STAGE) test-autobahn tests/tools/autobahn.sh

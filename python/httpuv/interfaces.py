@@ -143,6 +143,38 @@ def resolve(mount: Mount) -> Mount:
     )
 
 
+def start(app: Any, interface: str | None, options: Mapping[str, Any]) -> None:
+    """Serve an application until it ends: what a command line does.
+
+    Args:
+        app: The application, or ``"module:attribute"``.
+        interface: ``"rook"``, ``"asgi"``, ``"asgi-factory"`` or ``"wsgi"``; None: see
+            :func:`detect`.
+        options: ``host``, ``port``, ``uds`` and the further keywords of :func:`httpuv.asgi.run`,
+            :func:`httpuv.wsgi.run` or :func:`httpuv.runServer`.
+
+    Raises:
+        TypeError, ValueError: The application or an option is wrong.
+        OSError: The address cannot be listened on.
+        LifespanError: An ASGI application has failed to start.
+    """
+    from . import asgi, wsgi
+    from .asgi.server import import_app
+    from .start import run_until_stopped, startPipeServer, startServer
+
+    mount = resolve(Mount(import_app(app) if isinstance(app, str) else app, interface))
+    if mount.interface == "asgi":
+        return asgi.run(mount.app, **options)
+    if mount.interface == "wsgi":
+        return wsgi.run(mount.app, **options)
+    given = {"dispatch": "service", **options}
+    host, port = given.pop("host", "127.0.0.1"), given.pop("port", 8000)
+    uds = given.pop("uds", None)
+    if uds is not None:
+        return run_until_stopped(startPipeServer(uds, None, mount.app, **given))
+    run_until_stopped(startServer(host, port, mount.app, **given))
+
+
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -201,6 +233,18 @@ class Applications:
             and bool(self.mounts)
             and all(each.interface == "asgi" for each in self.mounts.values())
         )
+
+    @property
+    def have_coroutines(self) -> bool:
+        """Whether some of it is written with coroutines, as far as can be seen."""
+        callbacks = [self.app.call, self.app.onWSOpen]
+        for each in self.mounts.values():
+            if each.interface == "asgi":
+                return True
+            if each.interface == "rook":
+                app = normalize_app(each.app)
+                callbacks += [app.call, app.onWSOpen]
+        return any(map(tasks.is_async_function, callbacks))
 
     # --- for the core ---
 

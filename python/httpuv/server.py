@@ -60,6 +60,7 @@ class RunOptions(TypedDict, total=False):
     gzip: bool
     accessLog: bool
     mounts: Mapping[str, object] | None
+    coroutines: str
 
 
 class Options(RunOptions, total=False):
@@ -107,6 +108,7 @@ class Server:
         gzip: bool = True,
         accessLog: bool = False,
         mounts: Mapping[str, object] | None = None,
+        coroutines: str = "callbacks",
     ) -> None:
         for name, value in (("gzip", gzip), ("accessLog", accessLog)):
             if not isinstance(value, bool):
@@ -120,6 +122,10 @@ class Server:
         self._mime = _core.MimeTable(mime_table(mimeTypes))
         self._routes_lock = threading.Lock()
         self._dispatcher = choose(dispatch, self._applications.only_asgi)
+        if coroutines not in ("callbacks", "thread"):
+            raise ValueError(f"coroutines must be 'callbacks' or 'thread', not {coroutines!r}")
+        if coroutines == "callbacks" and self._applications.have_coroutines:
+            self._dispatcher.source.coroutines = True
         self._answers = Answers(self._dispatcher.source, callTimeout, self._mime)
         self._attached = False  # to the dispatcher; by registry.lock
         self._stopping = threading.RLock()

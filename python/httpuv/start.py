@@ -36,13 +36,15 @@ def startServer(
             ``"::/0"`` for every address, or a name.
         port: The port; 0 picks a free one, which ``getPort()`` tells.
         app: The application: a dict, an object with attributes, or a function, which is ``call``.
+            Or an ASGI or WSGI application, known by its signature; :class:`Mount` says which it is
+            where that does not tell.
 
             * ``call(req)`` answers a request: it gets the Rook environment, a dict, and returns
               ``{"status": int, "headers": dict, "body": str | bytes | None}``. Without it the
               answer is 404. An exception is logged and answered with 500. It may be a coroutine
               function, or return a :class:`concurrent.futures.Future` or anything else that can
               be awaited: then that gives the answer. A coroutine is run by the asyncio loop that
-              runs the callbacks, or else by a loop on a thread that all such servers share; it is
+              runs the callbacks (see ``coroutines``); it is
               cancelled when the client resets the connection, of which
               ``req["httpuv.disconnected"]`` can tell. The body may be an iterable or asynchronous
               iterable of str or bytes, sent as they come, chunked where there is no
@@ -114,6 +116,13 @@ def startServer(
             left in the middle of it. It is logged where the callbacks run, so handlers that are
             slow hold up callbacks; see :class:`logging.handlers.QueueHandler`. What waits to be
             logged is bounded by 8 MiB, beyond which answers are only counted.
+        mounts: Applications below paths, a dict from URL paths to applications of any interface or
+            :class:`Mount` objects: ``{"/api": asgi_app, "/old": wsgi_app}``. The longest path wins;
+            static paths come before. One that is Rook's may have ``call`` and ``onWSOpen``.
+        coroutines: Where coroutines run if no asyncio loop runs the callbacks. ``"callbacks"``: on
+            the thread that runs the callbacks, in an asyncio loop that it owns (uvloop's where that
+            is installed), while it serves. ``"thread"``: on a thread of their own, which callbacks
+            that block do not hold up; each answer costs two switches of threads more.
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -146,7 +155,7 @@ def startPipeServer(
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
             socket is on this machine.
-        dispatch, callTimeout, gzip, accessLog: As for :func:`startServer`.
+        dispatch, callTimeout, gzip, accessLog, mounts, coroutines: As for :func:`startServer`.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -174,7 +183,7 @@ def runServer(
         host, port, app: As for :func:`startServer`.
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`.
-        callTimeout, gzip, accessLog: As for :func:`startServer`.
+        callTimeout, gzip, accessLog, mounts, coroutines: As for :func:`startServer`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.

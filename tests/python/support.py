@@ -13,9 +13,12 @@ import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import httpuv
+
+if TYPE_CHECKING:
+    import pytest
 
 #: For anything that ought to happen at once. Only a failing test waits that long.
 PATIENCE = 20.0
@@ -287,3 +290,11 @@ def listening(host: str = "127.0.0.1") -> Iterator[int]:
         taken.bind((host, 0))
         taken.listen()
         yield taken.getsockname()[1]
+
+
+def logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    """Wait until a text was logged: an answer may leave before what is logged of it."""
+    until = time.monotonic() + PATIENCE
+    while text not in caplog.text:
+        assert time.monotonic() < until, f"{text!r} was not logged"
+        time.sleep(0.002)

@@ -578,16 +578,19 @@ def test_the_callbacks_may_run_on_another_thread(running: threading.Thread) -> N
     run(main)
 
 
-def test_without_a_loop_coroutines_run_in_one_of_their_own(running: threading.Thread) -> None:
+@pytest.mark.parametrize("where", ["callbacks", "thread"])
+def test_without_a_loop_coroutines_run_in_one_of_their_own(
+    running: threading.Thread, where: str
+) -> None:
     async def on_open(ws: WebSocket) -> None:
-        assert threading.current_thread() is not running
+        assert (threading.current_thread() is running) == (where == "callbacks")
         ws.onClose(ended.set)
         async for message in ws:
             await asyncio.sleep(0.001)
             await ws.send(message)
 
     ended = threading.Event()
-    with start(on_open) as server, Client.open(server) as client:
+    with start(on_open, coroutines=where) as server, Client.open(server) as client:
         client.send(b"".join(frame(TEXT, str(number)) for number in range(200)) + close_frame())
         assert [client.message() for _ in range(200)] == [str(number) for number in range(200)]
         assert client.closed() == (1000, "")

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..dispatch.own_loop import new_event_loop
 from ..limits import Limits
 from ..log import logger
 from .lifespan import Lifespan, LifespanError
@@ -217,16 +218,6 @@ def import_app(name: str) -> Any:
     for attribute in path.split("."):
         found = getattr(found, attribute)
     return found
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """An event loop: uvloop's where that is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 class _Listening:

@@ -62,6 +62,9 @@ class Dispatcher:
 
     def __init__(self, threads: int = 1) -> None:
         self.queue = _core.Queue(threads)
+        self.threads = threads
+        #: Whether coroutines run on the thread that runs the callbacks (see own_loop).
+        self.coroutines = False
         self.active = True  # somebody will run this
         self._interrupts: object = None  # a loop ends when this is not what it was when it began
         self.closed = False  # nobody will run this any more
@@ -79,9 +82,15 @@ class Dispatcher:
         """Run callbacks for so long (None: for ever), or until interrupted or `until()` is true."""
         seen = self._interrupts
         deadline = None if seconds is None else time.monotonic() + seconds
+
+        def ended() -> bool:
+            return self._ended(seen) or (until is not None and until())
+
+        if self._serve_in_loop(deadline, ended):
+            return
         while True:
             wakes = self.queue.wakes  # a wake-up from here on ends the round
-            if self._ended(seen) or (until is not None and until()):
+            if ended():
                 break
             self._run_round(wakes, deadline, 0)
             if deadline is not None and time.monotonic() >= deadline:
@@ -89,6 +98,17 @@ class Dispatcher:
         if self._exiting:
             # Keep a thread that calls in a loop from spinning.
             time.sleep(0.1 if seconds is None else seconds)
+
+    def _serve_in_loop(self, deadline: float | None, ended: Callable[[], bool]) -> bool:
+        """Serve in the asyncio loop of this thread, if there are coroutines and it has none yet."""
+        if not self.coroutines or self.threads > 1 or self.closed:
+            return False
+        from . import own_loop, tasks
+
+        if tasks.running_loop() is not None:
+            return False  # a callback that runs others, or a program's own loop
+        own_loop.serve(self, deadline, ended)
+        return not self._exiting
 
     def run_now(self, seconds: float | None, all: bool) -> bool:
         """Run what is ready, waiting so long (None: for ever) if nothing is; whether any did."""

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ..log import log_failure
+from . import own_loop
 
 #: How long the interpreter's exit waits for coroutines that were cancelled, in seconds.
 _EXIT_PATIENCE = 0.5
@@ -268,6 +269,7 @@ def close() -> None:
     private, _private = _private, None
     if private is not None:
         private.close()
+    own_loop.close()
 
 
 def _after_fork_in_child() -> None:

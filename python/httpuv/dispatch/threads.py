@@ -67,3 +67,7 @@ class ThreadDispatcher(Dispatcher):
                 log_failure("a callback", None, error)
         if not self._threads:
             self.run_rest()
+        if self.source.coroutines:
+            from . import own_loop
+
+            own_loop.close()
