@@ -58,10 +58,18 @@ class Answers:
         timeout: Seconds that an awaited answer may take to begin; beyond: 503. None: any time.
             ``req["httpuv.timeout"]`` replaces it for one request.
         mime: Media types of files, by their extension.
+        apart: Whether coroutines run on a thread of their own (``coroutines="thread"``).
     """
 
-    def __init__(self, source: Dispatcher, timeout: float | None, mime: _core.MimeTable) -> None:
+    def __init__(
+        self,
+        source: Dispatcher,
+        timeout: float | None,
+        mime: _core.MimeTable,
+        apart: bool = False,
+    ) -> None:
         self.source = source
+        self.apart = apart
         self.timeout = timeout
         self.mime = mime
         self.open: set[Answer] = set()
@@ -81,7 +89,7 @@ class Answers:
         def with_disconnected(req: dict[str, Any]) -> Any:
             if "httpuv.disconnected" not in req:
                 req["httpuv.disconnected"] = Disconnected()
-            loop = tasks.running_loop()
+            loop = tasks.callback_loop(self.apart)
             return call(req) if loop is None else eager.run(call(req), loop)
 
         return with_disconnected
@@ -221,7 +229,7 @@ class Answer:
         """It is what an awaitable gives, in an asyncio loop."""
         if not inspect.iscoroutine(awaitable):
             awaitable = tasks.result_of(awaitable)
-        runner = tasks.runner()
+        runner = tasks.runner(self.answers.apart)
         try:
             runner.call(lambda: self._begin(awaitable, runner.loop))
         except RuntimeError as error:  # the loop was closed
@@ -328,7 +336,7 @@ class Answer:
         empty = self.environ.get("REQUEST_METHOD") == "HEAD" or status in (204, 304)
         if hasattr(body, "__aiter__"):
             stream = AsyncStream(self, body, length, empty)
-            self._cancelled_by(tasks.runner().start(stream.run()))
+            self._cancelled_by(tasks.runner(self.answers.apart).start(stream.run()))
         else:
             sync = Stream(self, body, length, empty)
             self._cancelled_by(sync.leave)

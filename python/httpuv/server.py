@@ -126,7 +126,9 @@ class Server:
             raise ValueError(f"coroutines must be 'callbacks' or 'thread', not {coroutines!r}")
         if coroutines == "callbacks" and self._applications.have_coroutines:
             self._dispatcher.source.coroutines = True
-        self._answers = Answers(self._dispatcher.source, callTimeout, self._mime)
+        self._answers = Answers(
+            self._dispatcher.source, callTimeout, self._mime, coroutines == "thread"
+        )
         self._attached = False  # to the dispatcher; by registry.lock
         self._stopping = threading.RLock()
         if not isinstance(limits, (Limits, type(None))):
@@ -139,6 +141,10 @@ class Server:
             "rook.errors": request.Errors(),
             "httpuv.version": _core.__version__,
         }
+
+        def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
+            return tasks.runner(self._answers.apart).start(coroutine, at_end)
+
         on_open = self._app.onWSOpen
         self._core = _core.Server(
             self._dispatcher.source.queue,
@@ -150,7 +156,7 @@ class Server:
             environ=environ,
             limits=limits.as_dict(),
             allowed_hosts=check_hosts(allowedHosts),
-            on_ws_open=None if on_open is None else websocket.opener(on_open, _start),
+            on_ws_open=None if on_open is None else websocket.opener(on_open, start),
             websocket=websocket_settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
             gzip=gzip,
             open_upload=upload.opener(self._app),
@@ -163,7 +169,7 @@ class Server:
                 self._dispatcher.threads,
                 environ,
                 self._answers.prepare,
-                lambda on_open: websocket.opener(on_open, _start),
+                lambda on_open: websocket.opener(on_open, start),
             ),
         )
 
@@ -448,7 +454,3 @@ class PipeServer(Server):
     def getMask(self) -> int | None:
         """The umask that the socket was created with; None if it was the process's."""
         return self._mask
-
-
-def _start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
-    return tasks.runner().start(coroutine, at_end)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import stat
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..dispatch import eager, tasks
-from ..log import log_failure, logger
+from ..log import log_failure, write
 from ..request import Input
 
 if TYPE_CHECKING:
@@ -80,10 +81,10 @@ class HttpExchange(_core.Exchange):
     def start(self, app: Any, scope: Message, receive: Any, send: Any) -> None:
         """Call the application, in the asyncio loop of this thread or else in one of its own."""
         self.scope = scope
-        loop = tasks.running_loop()
+        loop = tasks.callback_loop(self.gateway.answers.apart)
         if loop is None or self.gateway.not_ready is not None:
             self.watch()
-            runner = tasks.runner()
+            runner = tasks.runner(self.gateway.answers.apart)
             runner.call(lambda: self._begin(self._later(app, scope, receive, send), runner.loop))
             return
         result = eager.run(app(scope, receive, send), loop)
@@ -142,7 +143,8 @@ class HttpExchange(_core.Exchange):
             log_failure("the ASGI application", self.scope, error)
         if state != _DONE:
             if error is None and not self.gone and not self.told:
-                logger.error(
+                write(
+                    logging.ERROR,
                     "the ASGI application has returned without %s",
                     "the end of its answer" if state == _STREAMING else "an answer",
                 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..log import logger
+from ..log import write
 from .exchange import HttpExchange
 from .lifespan import Lifespan, LifespanError
 from .websocket import WebSocketExchange
@@ -121,7 +122,7 @@ class AsgiGateway:
         try:
             await lifespan.startup()
         except LifespanError as error:
-            logger.error("the ASGI application has failed to start: %s", error)
+            write(logging.ERROR, "the ASGI application has failed to start: %s", error)
             ready.set_exception(error)
             ready.exception()
             return

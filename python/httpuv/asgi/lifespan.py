@@ -6,9 +6,10 @@ Source: ASGI specification, *Lifespan Protocol* 2.0.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
-from ..log import log_failure, logger
+from ..log import log_failure, write
 
 Message = dict[str, Any]
 
@@ -64,7 +65,11 @@ class Lifespan:
             self._to_app.put_nowait({"type": "lifespan.shutdown"})
             done, _ = await asyncio.wait([self._stopped], timeout=timeout)
             if not done:
-                logger.warning("the application's shutdown has taken longer than %g s", timeout)
+                write(
+                    logging.WARNING,
+                    "the application's shutdown has taken longer than %g s",
+                    timeout,
+                )
         self._task = None
         if not task.done():
             # It has a moment to return; one that goes on is ended.
@@ -101,7 +106,7 @@ class Lifespan:
                 started.set_exception(LifespanError(f"the application {what}"))
                 started.exception()  # is looked at, or will be
             else:
-                logger.debug("the application has no lifespan", exc_info=error)
+                write(logging.DEBUG, "the application has no lifespan", error=error)
                 started.set_result(None)
         elif error is not None and not started.exception():
             log_failure("the application's lifespan", None, error)
@@ -127,7 +132,9 @@ class Lifespan:
             if not stopped.done():
                 stopped.set_result(None)
         elif kind == "lifespan.shutdown.failed" and started.done():
-            logger.error("the application has failed to stop: %s", message.get("message", ""))
+            write(
+                logging.ERROR, "the application has failed to stop: %s", message.get("message", "")
+            )
             if not stopped.done():
                 stopped.set_result(None)
         else:

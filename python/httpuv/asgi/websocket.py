@@ -6,6 +6,7 @@ Source: ASGI specification 3.0, WebSocket 2.5, and the extension ``websocket.htt
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..dispatch import eager, tasks
-from ..log import log_failure, logger
+from ..log import log_failure, write
 from .exchange import ClientGone, caused_by_client
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class WebSocketExchange:
     def _open(self) -> None:
         """Call the application, in the asyncio loop of this thread or else in one of its own."""
         self.gateway.open.add(self)
-        runner = tasks.runner()
+        runner = tasks.runner(self.gateway.answers.apart)
         runner.call(lambda: self._begin(runner.loop))
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -93,7 +94,10 @@ class WebSocketExchange:
             log_failure("the ASGI application", self.scope, error)
         if self._state in (_CONNECTING, _ANSWERING) and self._end is None:
             if error is None and self._state == _CONNECTING:
-                logger.error("the ASGI application has neither accepted nor refused a WebSocket")
+                write(
+                    logging.ERROR,
+                    "the ASGI application has neither accepted nor refused a WebSocket",
+                )
             self._reply.cut()
         elif self._state == _OPEN and self._end is None:
             if cancelled:

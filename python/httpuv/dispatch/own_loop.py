@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: How long the end of a thread waits for coroutines that were cancelled, in seconds.
 _PATIENCE = 0.5
 
+#: After how long callbacks that another thread keeps from running are looked at again, in seconds.
+_BUSY = 0.005
+
 _local = threading.local()
 # What a forked child inherited: its descriptors are the parent's, so it is not even closed.
 _inherited: list[asyncio.AbstractEventLoop] = []
@@ -42,6 +45,11 @@ def of_thread() -> asyncio.AbstractEventLoop:
     if loop is None or loop.is_closed():
         loop = _local.loop = new_event_loop()
     return loop
+
+
+def is_own(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether it is the loop of this thread, not that of the program."""
+    return loop is getattr(_local, "loop", None)
 
 
 def close() -> None:
@@ -66,27 +74,45 @@ def serve(source: Dispatcher, deadline: float | None, ended: Callable[[], bool])
         BaseException: What a callback raised, if it is no :class:`Exception`.
     """
     loop = of_thread()
+    fd = source.queue.fileno()
     timer: asyncio.TimerHandle | None = None
+    reading = False
+    over = False  # what was scheduled before must not stop a later run of the loop
 
     def ready() -> None:
-        nonlocal timer
+        nonlocal timer, over, reading
+        if over:
+            return
         if timer is not None:
             timer.cancel()
             timer = None
-        if not ended():
-            source.run_now(0.0, True)
-        due = [each for each in (deadline, source.next_time()) if each is not None]
+        busy = not ended() and not source.run_now(0.0, True) and source.queue.pending() > 0
         if ended() or (deadline is not None and time.monotonic() >= deadline):
+            over = True
             loop.stop()
-        elif due:
+            return
+        due = [each for each in (deadline, source.next_time()) if each is not None]
+        if busy:  # by another thread, while the descriptor stays readable
+            reading = False
+            loop.remove_reader(fd)
+            due.append(time.monotonic() + _BUSY)
+        elif not reading:
+            reading = True
+            loop.add_reader(fd, ready)
+        if due:
             timer = loop.call_later(max(0.0, min(due) - time.monotonic()), ready)
 
-    fd = source.queue.fileno()
-    loop.add_reader(fd, ready)
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # it was closed
+            loop.call_soon_threadsafe(ready)
+
+    source.wake_loop = wake
     try:
         loop.call_soon(ready)
         loop.run_forever()
     finally:
+        over = True
+        source.wake_loop = None
         loop.remove_reader(fd)
         if timer is not None:
             timer.cancel()

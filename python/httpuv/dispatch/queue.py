@@ -65,6 +65,9 @@ class Dispatcher:
         self.threads = threads
         #: Whether coroutines run on the thread that runs the callbacks (see own_loop).
         self.coroutines = False
+        #: Wakes the thread that serves in a loop of its own, if there is one.
+        self.wake_loop: Callable[[], object] | None = None
+        self._looping = threading.Lock()  # held by that thread
         self.active = True  # somebody will run this
         self._interrupts: object = None  # a loop ends when this is not what it was when it began
         self.closed = False  # nobody will run this any more
@@ -107,7 +110,12 @@ class Dispatcher:
 
         if tasks.running_loop() is not None:
             return False  # a callback that runs others, or a program's own loop
-        own_loop.serve(self, deadline, ended)
+        if not self._looping.acquire(blocking=False):
+            return False  # one thread runs the coroutines; others help with what else there is
+        try:
+            own_loop.serve(self, deadline, ended)
+        finally:
+            self._looping.release()
         return not self._exiting
 
     def run_now(self, seconds: float | None, all: bool) -> bool:
@@ -126,11 +134,14 @@ class Dispatcher:
     def interrupt(self) -> None:
         """End the loops that are running now, each once its present callback has returned."""
         self._interrupts = object()
-        self.queue.wake()
+        self.wake()
 
     def wake(self) -> None:
         """Have loops look at their `until`, and who waits elsewhere at :meth:`next_time`."""
         self.queue.wake()
+        wake_loop = self.wake_loop
+        if wake_loop is not None:
+            wake_loop()
 
     def next_time(self) -> float | None:
         """When the next timer is due, by time.monotonic(); None if there is none."""
@@ -165,7 +176,7 @@ class Dispatcher:
             heapq.heappush(self._timers, entry)
             is_next = self._timers[0] is entry
         if is_next:
-            self.queue.wake()  # who waits for the one that was next must not wait that long
+            self.wake()  # who waits for the one that was next must not wait that long
 
         def cancel() -> bool:
             return self._cancel(timer)
@@ -218,13 +229,15 @@ class Dispatcher:
     def close(self) -> None:
         """The interpreter ends: get every thread out of the core."""
         self.closed = self._exiting = True
-        self.queue.wake()
+        self.wake()
         self.queue.rest(_EXIT_PATIENCE)
 
     def forget(self) -> None:
         """This process was forked: the loop that is on the stack, if any, ends. Takes no lock."""
         self.closed = True
         self._mutex = threading.RLock()  # another thread may have held it
+        self._looping = threading.Lock()
+        self.wake_loop = None
         self.queue.forget()
 
 

@@ -243,15 +243,23 @@ _private_lock = threading.Lock()
 _inherited: list[_Private] = []
 
 
-def runner() -> Runner:
+def callback_loop(apart: bool) -> asyncio.AbstractEventLoop | None:
+    """The loop that runs here, if coroutines of callbacks are to run in it.
+
+    Args:
+        apart: Whether they run on a thread of their own, unless the program runs a loop here.
+    """
+    loop = running_loop()
+    return None if loop is not None and apart and own_loop.is_own(loop) else loop
+
+
+def runner(apart: bool = False) -> Runner:
     """Who runs a coroutine that a callback on this thread returned.
 
     The asyncio loop that is running here, or else a private one on a thread of its own.
     """
-    loop = running_loop()
-    if loop is not None:
-        return Runner(loop)
-    return private()
+    loop = callback_loop(apart)
+    return Runner(loop) if loop is not None else private()
 
 
 def private() -> Runner:
