@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "http/response.h"
 #include "python/answering.h"
 #include "python/callback_context.h"
 #include "python/gateway/gateway.h"
@@ -155,6 +156,28 @@ void Application::handle(server::Event&& event) {
     ~Restore() { t_handling = outer; }
   } const restore{std::exchange(t_handling, rung ? this : nullptr)};
   std::visit([this](auto&& each) { perform(std::move(each)); }, std::move(event));
+}
+
+void Application::refuse(server::Event&& event) {
+  const auto answer = [this](server::EnvelopePtr&& envelope) {
+    http::PlainResponse plain = http::plain_response(503);
+    envelope->head = std::move(plain.head);
+    envelope->answer = std::move(plain.body);
+    send(server::Respond{std::move(envelope)});
+  };
+  if (auto* const request = std::get_if<server::RequestEvent>(&event)) {
+    answer(std::move(request->envelope));
+  } else if (const auto* const body = std::get_if<server::BodyEvent>(&event)) {
+    auto envelope = std::make_unique<server::Envelope>();
+    envelope->id = body->id;
+    answer(std::move(envelope));
+  } else if (const auto* const last = std::get_if<server::WsLastEvent>(&event)) {
+    send(server::WsConclude{last->id});
+  } else if (std::holds_alternative<server::WsOpenEvent>(event) ||
+             std::holds_alternative<server::WsMessageEvent>(event)) {
+    send(server::WsClose{server::connection_of(event), 1011, "no thread runs callbacks"});
+  }
+  if (server::is_awaited(event)) ring(1);
 }
 
 void Application::run(const py::object& function) {
@@ -467,6 +490,10 @@ void Application::on_event(server::WsDrainEvent&& event, Work& work) {
 
 void Application::on_event(server::WsDroppedEvent&& event, Work& work) {
   notify(event.id, work, "_dropped");
+}
+
+void Application::on_event(server::WsClosingEvent&& event, Work& work) {
+  notify(event.id, work, "_closing", event.code, text(event.reason));
 }
 
 void Application::on_event(server::WsLastEvent&& event, Work&) {

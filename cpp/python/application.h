@@ -78,6 +78,9 @@ class Application : public std::enable_shared_from_this<Application> {
   // Runs the callback of one event. Its answers are posted without ringing; the queue rings,
   // unless it is a LogEvent, which has none.
   void handle(server::Event&& event);
+  // No thread will ever handle an event: a request is answered with 503, a socket is closed. Any
+  // thread, without the GIL.
+  void refuse(server::Event&& event);
   // The loop is told of the answers to so many events, which are handled now.
   void ring(int handled);
 
@@ -140,8 +143,9 @@ class Application : public std::enable_shared_from_this<Application> {
   };
   class Sink;
   // The Python end of a WebSocket: `listener` has the methods _open(), _message(binary, data),
-  // _closed(code, reason, clean), _pong(payload), _drained(), _taken() and _dropped(). A _message()
-  // that returns True keeps the message: it counts as unread until Socket::consumed().
+  // _closing(code, reason), _closed(code, reason, clean), _pong(payload), _drained(), _taken() and
+  // _dropped(). A _message() that returns True keeps the message: it counts as unread until
+  // Socket::consumed().
   struct Listener {
     pybind11::object listener;
     pybind11::object message;  // its bound _message
@@ -164,6 +168,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsDrainEvent&& event, Work& work);
   void on_event(server::WsTakenEvent&& event, Work& work);
   void on_event(server::WsDroppedEvent&& event, Work& work);
+  void on_event(server::WsClosingEvent&& event, Work& work);
   void on_event(server::WsLastEvent&& event, Work& work);
   void on_event(server::WsCloseEvent&& event, Work& work);
   void on_event(server::NoticeEvent&& event, Work& work);

@@ -37,6 +37,10 @@ PYBIND11_MODULE(_core, m) {
       .def("run", &Queue::run, py::arg("timeout"), py::arg("max_events") = 0,
            py::arg("wakes") = py::none())
       .def("rest", &Queue::rest, py::arg("timeout"))
+      .def("begin_watch", &Queue::begin_watch)
+      .def("end_watch", &Queue::end_watch)
+      .def("unserved", &Queue::unserved, py::arg("seconds"), py::arg("watch"))
+      .def("refuse", &Queue::refuse)
       .def("wake", &Queue::wake)
       .def_property_readonly("wakes", &Queue::wakes)
       .def("post", py::overload_cast<py::object>(&Queue::post), py::arg("func"))

@@ -95,12 +95,23 @@ void Queue::Delivery::take(Task& into) {
 
 void Queue::push(const std::shared_ptr<Application>& application,
                  std::vector<server::Event>& events) {
+  const bool awaited = !events.empty() && server::is_awaited(events.front());  // all or none
   Delivery delivery;
   delivery.application = application;
-  delivery.events.swap(events);
   bool ring = false;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (refusing_) {
+      lock.unlock();
+      for (server::Event& event : events) application->refuse(std::move(event));
+      events.clear();
+      return;
+    }
+    delivery.events.swap(events);
+    if (awaited) {
+      awaited_ += delivery.events.size();
+      if (std::exchange(watch_sleeps_, false)) watching_.notify_all();
+    }
     strands_.push(std::move(delivery));
     events.swap(strands_.spent().events);
     ring = std::exchange(armed_, false);
@@ -168,6 +179,7 @@ int Queue::run(std::optional<double> timeout, int max_events, std::optional<std:
   {
     const std::lock_guard lock(mutex_);
     ++runs_;
+    ++served_;
     waiting = next(run, task);
   }
   if (waiting == 0 && !(timeout && *timeout <= 0)) waiting = wait(run, task, timeout, seen);
@@ -199,6 +211,7 @@ std::size_t Queue::next(Run& run, Task& task) {
     if (std::exchange(armed_, false)) doorbell_.ring();
   }
   if (!found) return 0;
+  count_taken(task);
   hand_on();
   return waiting;
 }
@@ -269,6 +282,54 @@ bool Queue::rest(double timeout) {
   return resting_.wait_for(lock, Seconds(timeout), [this] { return runs_ == 0; });
 }
 
+// By mutex_.
+void Queue::count_taken(const Task& task) {
+  if (!task.function && server::is_awaited(task.event)) --awaited_;
+}
+
+// --- whether it is served -----------------------------------------------------------------------
+
+std::uint64_t Queue::begin_watch() {
+  const std::lock_guard lock(mutex_);
+  watching_.notify_all();
+  return ++watch_;
+}
+
+void Queue::end_watch() {
+  begin_watch();
+}
+
+std::pair<std::size_t, std::uint64_t> Queue::unserved(double seconds, std::uint64_t watch) {
+  const GilRelease release;
+  std::unique_lock lock(mutex_);
+  const auto ended = [&] { return watch_ != watch; };
+  while (true) {
+    watch_sleeps_ = awaited_ == 0;
+    watching_.wait(lock, [&] { return ended() || awaited_ > 0; });
+    const std::uint64_t served = served_;
+    if (watching_.wait_for(lock, Seconds(seconds), ended)) return {0, served};
+    if (awaited_ > 0 && runs_ == 0 && served_ == served) return {awaited_, served};
+  }
+}
+
+void Queue::refuse() {
+  std::vector<Task> tasks;  // functions among them are dropped behind the lock
+  {
+    const std::lock_guard lock(mutex_);
+    refusing_ = true;
+    base::Strands<Delivery>::Claim claim;
+    Task task;
+    while (strands_.next(claim, task)) {
+      count_taken(task);
+      tasks.push_back(std::move(task));
+    }
+    strands_.release(claim);
+  }
+  for (Task& task : tasks) {
+    if (!task.function) task.application->refuse(std::move(task.event));
+  }
+}
+
 void Queue::forget() {
   // A lock may be held, and what it guards half changed, by a thread that does not exist here: all
   // of it starts anew, and what was there is leaked.
@@ -276,7 +337,9 @@ void Queue::forget() {
   new (&changed_) std::condition_variable;
   new (&resting_) std::condition_variable;
   new (&strands_) base::Strands<Delivery>;
-  followers_ = runs_ = 0;
+  new (&watching_) std::condition_variable;
+  followers_ = runs_ = awaited_ = 0;
+  watch_sleeps_ = false;
   led_ = armed_ = false;
   wakes_.fetch_add(1);
 }

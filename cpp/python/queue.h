@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/strands.h"
@@ -54,6 +55,16 @@ class Queue {
   bool rest(double timeout);
   int fileno();
   [[nodiscard]] std::size_t pending();
+
+  // One thread may watch whether callbacks are run. begin_watch() gives it a number; unserved()
+  // waits until events that want an answer have waited so many seconds with no thread in run(). It
+  // returns how many wait, and a number that is another one once run() was called again; 0 as soon
+  // as there was another begin_watch() or an end_watch().
+  std::uint64_t begin_watch();
+  void end_watch();
+  std::pair<std::size_t, std::uint64_t> unserved(double seconds, std::uint64_t watch);
+  // No thread will ever call run() again: refuses what waits, and all that comes.
+  void refuse();
 
   // In a forked child, where a thread may have been in the middle of anything: drops what waits,
   // and has a run() under way return.
@@ -91,6 +102,7 @@ class Queue {
   void leave(Run& run);
   [[nodiscard]] bool may_begin(std::thread::id thread) const;
   void hand_on();
+  void count_taken(const Task& task);
 
   const std::size_t threads_;
   std::mutex mutex_;                 // never held while Python runs, nor when the GIL is asked for
@@ -103,6 +115,12 @@ class Queue {
   bool armed_ = false;               // by mutex_: the next push rings
   bool watched_ = false;  // by mutex_: somebody has the descriptor, so it must tell the truth
   std::atomic<std::uint64_t> wakes_{0};
+  std::size_t awaited_ = 0;           // by mutex_: events in the line that want an answer
+  std::uint64_t served_ = 0;          // by mutex_: how often run() was called
+  std::uint64_t watch_ = 0;           // by mutex_: the number of the present watch
+  bool watch_sleeps_ = false;         // by mutex_: it waits for the first event
+  std::condition_variable watching_;  // for it
+  bool refusing_ = false;             // by mutex_
   Doorbell doorbell_;
 };
 

@@ -147,6 +147,13 @@ struct WsLastEvent {
   ConnectionId id;
 };
 
+// The server closes a socket by itself: nothing more is sent on it. A WsCloseEvent follows.
+struct WsClosingEvent {
+  ConnectionId id;
+  std::uint16_t code = 1001;
+  std::string reason;
+};
+
 // The last event of a socket. 1005: the peer's Close had no code; 1006: there was none.
 struct WsCloseEvent {
   ConnectionId id;
@@ -171,7 +178,7 @@ struct NoticeEvent {
 
 using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, StreamTakenEvent, WsOpenEvent,
                            WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
-                           WsLastEvent, WsCloseEvent, NoticeEvent, LogEvent>;
+                           WsClosingEvent, WsLastEvent, WsCloseEvent, NoticeEvent, LogEvent>;
 
 // Whether the loop waits for what the application does with an event; for what is logged it does
 // not.

@@ -1,52 +1,38 @@
 #include "server/topics.h"
 
-#include <algorithm>
-
 namespace httpuv::server {
 
 void Topics::join(WebSocketSession& session, Subscriptions& subscriptions,
                   const std::string& name) {
   Subscriptions::Topic& topic = topics_[name];
   if (topic.subscribers.empty()) topic.name = name;
-  for (const Subscriptions::Entry& entry : subscriptions.entries_) {
-    if (entry.topic == &topic) return;
-  }
-  topic.subscribers.push_back({&session, &subscriptions, subscriptions.entries_.size()});
-  subscriptions.entries_.push_back({&topic, topic.subscribers.size() - 1});
+  if (!subscriptions.places_.try_emplace(&topic, topic.subscribers.size()).second) return;
+  topic.subscribers.push_back({&session, &subscriptions});
 }
 
 void Topics::leave(Subscriptions& subscriptions, const std::string& name) {
-  auto& entries = subscriptions.entries_;
-  const auto found = std::find_if(entries.begin(), entries.end(),
-                                  [&](const auto& entry) { return entry.topic->name == name; });
-  if (found != entries.end()) {
-    remove(subscriptions, static_cast<std::size_t>(found - entries.begin()));
-  }
+  const auto topic = topics_.find(name);
+  if (topic == topics_.end()) return;
+  const auto found = subscriptions.places_.find(&topic->second);
+  if (found == subscriptions.places_.end()) return;
+  const std::size_t place = found->second;
+  subscriptions.places_.erase(found);
+  remove(topic->second, place);
 }
 
 void Topics::leave_all(Subscriptions& subscriptions) {
-  while (!subscriptions.entries_.empty()) {
-    remove(subscriptions, subscriptions.entries_.size() - 1);
-  }
+  for (const auto& [topic, place] : subscriptions.places_) remove(*topic, place);
+  subscriptions.places_.clear();
 }
 
-// On both sides the last one takes the place that becomes free.
-void Topics::remove(Subscriptions& subscriptions, std::size_t index) {
-  auto& entries = subscriptions.entries_;
-  const Subscriptions::Entry entry = entries[index];
-  entries[index] = entries.back();
-  entries[index].topic->subscribers[entries[index].place].index = index;
-  entries.pop_back();
-
-  auto& subscribers = entry.topic->subscribers;
-  subscribers[entry.place] = subscribers.back();
+// The last subscriber takes the place that becomes free. A topic without subscribers is forgotten.
+void Topics::remove(Subscriptions::Topic& topic, std::size_t place) {
+  auto& subscribers = topic.subscribers;
+  subscribers[place] = subscribers.back();
   subscribers.pop_back();
-  if (entry.place < subscribers.size()) {
-    const Subscriptions::Subscriber& moved = subscribers[entry.place];
-    moved.subscriptions->entries_[moved.index].place = entry.place;
-  }
+  if (place < subscribers.size()) subscribers[place].subscriptions->places_[&topic] = place;
   if (subscribers.empty()) {
-    const std::string name = entry.topic->name;
+    const std::string name = topic.name;  // erase() must not be given what it destroys
     topics_.erase(name);
   }
 }

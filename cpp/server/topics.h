@@ -1,10 +1,10 @@
-// Who has subscribed to what. Joining and leaving cost the same with one subscriber or a hundred
-// thousand. Loop thread only; sessions must leave before they are destroyed. Never fails.
+// The topics of a server and their subscribers. Joining and leaving take constant time, however
+// many subscribers a topic has and however many topics a session. Loop thread only; a session must
+// leave all topics before it is destroyed. Never fails.
 #pragma once
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -20,17 +20,13 @@ class Subscriptions {
   struct Subscriber {
     WebSocketSession* session;
     Subscriptions* subscriptions;
-    std::size_t index;  // among the session's entries
   };
   struct Topic {
     std::string name;
     std::vector<Subscriber> subscribers;
   };
-  struct Entry {
-    Topic* topic;
-    std::size_t place;  // among the topic's subscribers
-  };
-  std::vector<Entry> entries_;
+  // For each topic its place among the topic's subscribers.
+  std::unordered_map<Topic*, std::size_t> places_;
 };
 
 class Topics {
@@ -47,7 +43,7 @@ class Topics {
   [[nodiscard]] std::vector<WebSocketSession*> subscribers(const std::string& topic) const;
 
  private:
-  void remove(Subscriptions& subscriptions, std::size_t index);
+  void remove(Subscriptions::Topic& topic, std::size_t place);
 
   std::unordered_map<std::string, Subscriptions::Topic> topics_;
 };

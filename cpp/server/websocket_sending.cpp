@@ -33,7 +33,7 @@ bool WebSocketSession::make_room(std::size_t bytes) {
   if (waiting == 0 || waiting + bytes <= context_.limits.ws_max_queue) return true;
   switch (context_.settings.websocket.overflow) {
     case Overflow::kClose:
-      close(websocket::kCloseTryAgainLater, "the peer does not read");
+      close_unasked(websocket::kCloseTryAgainLater, "the peer does not read");
       break;
     case Overflow::kTell:
       context_.events.emplace_back(WsDroppedEvent{connection_.id()});

@@ -134,9 +134,20 @@ void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
   }
 }
 
+// The server closes, not the application, which is told at once: the end may be a while away.
+void WebSocketSession::close_unasked(std::uint16_t code, std::string_view reason) {
+  if (!may_send()) return;
+  context_.events.emplace_back(WsClosingEvent{connection_.id(), code, std::string(reason)});
+  close(code, reason);
+}
+
 void WebSocketSession::start_closing(std::uint16_t code, std::string_view reason) {
   if (!session_.append_close(context_.outbox.open(connection_), code, reason)) return;
   late_pong_.reset();
+  // Only what the peer takes from now on is progress that moves the deadline.
+  context_.outbox.flush(connection_);
+  if (connection_.closing()) return;
+  written_before_ = connection_.stream().bytes_written();
   set_deadline();
   // The peer's Close must be seen even if the application is behind with its messages.
   unread_ = 0;
@@ -166,7 +177,7 @@ void WebSocketSession::conclude() {
 void WebSocketSession::drain() {
   if (finishing_) return fin_if_written();
   if (concluding_) return conclude();
-  close(websocket::kCloseGoingAway, "the server is stopping");
+  close_unasked(websocket::kCloseGoingAway, "the server is stopping");
 }
 
 // Tells the application, once.

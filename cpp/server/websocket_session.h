@@ -74,6 +74,7 @@ class WebSocketSession {
   void end(std::uint16_t code, std::string_view reason, bool clean);
   void finish();
   void fin_if_written();
+  void close_unasked(std::uint16_t code, std::string_view reason);
   void start_closing(std::uint16_t code, std::string_view reason);
   [[nodiscard]] bool may_send() const;
   void enqueue(const SharedOutgoing& message);

@@ -33,6 +33,17 @@ class Queue:
         """
     def rest(self, timeout: float) -> bool:
         """Wait so many seconds until no thread is in run(); whether none is."""
+    def begin_watch(self) -> int:
+        """The number of a new watch, for unserved(); it ends the one before."""
+    def end_watch(self) -> None: ...
+    def unserved(self, seconds: float, watch: int) -> tuple[int, int]:
+        """Wait until events have waited for so many seconds with no thread in run().
+
+        The GIL is released. Returns how many wait, and a number that is another one once run() was
+        called again. (0, ...) when the watch has ended.
+        """
+    def refuse(self) -> None:
+        """No thread will call run() again: refuse what waits (503, 1011), and all that comes."""
     def wake(self) -> None:
         """Have every run() under way return once its callback has, or at once if it waits."""
     @property
@@ -62,8 +73,8 @@ class Server:
         limits: dict[str, float | int],
         # Called with socket, request and subprotocol. What it returns is told of events: _open() at
         # once, _message(binary, message) - which may return True to keep the message unread until
-        # consumed() -, _pong(payload), _drained(), _taken(), _dropped() and, at last,
-        # _closed(code, reason, clean).
+        # consumed() -, _pong(payload), _drained(), _taken(), _dropped(), _closing(code, reason),
+        # and at last _closed(code, reason, clean).
         on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,
         allowed_hosts: Sequence[str] = (),
         websocket: dict[str, object] = ...,

@@ -176,6 +176,10 @@ class Answer:
         """Whether nothing more is to be sent."""
         return self._over
 
+    def rings(self) -> bool:
+        """Whether what is sent now is to ring the I/O thread."""
+        return self.answers.rings(self.reply)
+
     def finish(self, last: Callable[[], object] | None = None) -> bool:
         """It is over, and `last` the last thing to do, unless it was over before.
 
@@ -308,7 +312,7 @@ class Answer:
 
     def _have(self, result: object) -> None:
         try:
-            if self.reply.send_plain(result, self.answers.rings(self.reply)):
+            if self.reply.send_plain(result, self.rings()):
                 self.finish()
                 return
             if isinstance(result, Mapping) and is_streamed(result.get("body")):

@@ -61,8 +61,22 @@ class Disconnected:
 
     __bool__ = is_set
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the client has gone; False if so many seconds have passed before."""
+    def wait(self, timeout: float | None = None) -> Any:
+        """Wait until the client has gone; False if so many seconds have passed before.
+
+        In a coroutine it is to be awaited (``await gone.wait()``), and the asyncio loop goes on. A
+        plain function waits in its thread.
+
+        Raises:
+            RuntimeError: In a plain function on the thread of an asyncio loop, which it would stop.
+        """
+        if tasks.running_loop() is not None:
+            if asyncio.current_task() is None:
+                raise RuntimeError(
+                    "wait() would stop the asyncio loop; await it in a coroutine, or ask"
+                    " httpuv.disconnected()"
+                )
+            return self._wait_at_most(timeout)
         event = threading.Event()
         self._listen(event.set)
         try:
@@ -72,6 +86,13 @@ class Disconnected:
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._wait().__await__()
+
+    async def _wait_at_most(self, timeout: float | None) -> bool:
+        try:
+            await asyncio.wait_for(self._wait(), timeout)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     async def _wait(self) -> None:
         future = asyncio.get_running_loop().create_future()

@@ -5,12 +5,24 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from . import _core
 from .dispatch import queue, tasks
+from .dispatch.base import Dispatcher
 
-if TYPE_CHECKING:
-    from .server import Server
+
+class Server(Protocol):
+    """What is known here of a server."""
+
+    _core: _core.Server
+    _dispatcher: Dispatcher
+    _stopping: threading.RLock
+    _attached: bool
+
+    def isRunning(self) -> bool: ...
+    def stop(self, timeout: float = 0.0) -> None: ...
+
 
 #: Guards what is below; a fork waits for it.
 lock = threading.Lock()

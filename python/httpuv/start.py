@@ -240,7 +240,7 @@ def listServers() -> list[Server]:
 
     Source: manual page *listServers*.
     """
-    return registry.running()
+    return [each for each in registry.running() if isinstance(each, Server)]  # all are
 
 
 def startDaemonizedServer(host: str, port: int, app: object, quiet: bool = False) -> WebServer:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 from . import _core
 from .dispatch import tasks
 from .log import log_failure
-
-if TYPE_CHECKING:
-    from .asyncapp import Answer
 
 #: Bytes of a body that may be on their way from the iterable to the kernel.
 WINDOW = 256 * 1024
@@ -25,6 +22,19 @@ WINDOW = 256 * 1024
 _STEP = 64 * 1024
 #: Seconds that one iterable may run before other callbacks have their turn.
 _SLICE = 0.005
+
+
+class Answer(Protocol):
+    """What is known here of the answer that a stream is the body of."""
+
+    environ: dict[str, Any]
+    reply: _core.Reply
+
+    @property
+    def over(self) -> bool: ...
+    def rings(self) -> bool: ...
+    def finish(self, last: Callable[[], object] | None = None) -> bool: ...
+    def fail(self, error: BaseException) -> None: ...
 
 
 def is_streamed(body: object) -> bool:
@@ -231,8 +241,7 @@ class AsyncStream(_Flow):
                 log_failure("aclose() of a body", self.answer.environ, error)
 
     def _send(self, data: bytes, ask: bool) -> None:
-        reply = self.answer.reply
-        reply.write(data, ask, self.answer.answers.rings(reply))
+        self.answer.reply.write(data, ask, self.answer.rings())
 
     async def _until_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()

@@ -147,6 +147,13 @@ class Link:
     def _taken(self) -> None:
         self._wake()
 
+    def _closing(self, code: int, reason: str) -> None:
+        """The server closes the connection by itself."""
+        if not self.closing:
+            self.closing_with = code, reason
+            self.closing = True
+        self._wake()
+
     def _closed(self, code: int, reason: str, clean: bool) -> None:
         self.code, self.reason, self.clean = code, reason, clean
         self.closing = self.closed = True

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from .websocket_link import Link
+
+class Connection(Protocol):
+    """What is known here of the connection of a message."""
+
+    def ended(self) -> ConnectionClosed: ...
+    def full(self) -> bool: ...
+    async def room(self) -> None: ...
 
 
 class ConnectionClosed(ConnectionError):
@@ -21,7 +26,7 @@ class ConnectionClosed(ConnectionError):
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
-        self.link: Link | None = None  # the connection that it is about
+        self.link: Connection | None = None  # the connection that it is about
 
     def __str__(self) -> str:
         code = "" if self.code is None else f" with {self.code}"
@@ -39,7 +44,7 @@ class Sending(Coroutine[Any, Any, None]):
 
     __slots__ = ("_link", "_sent", "_steps")
 
-    def __init__(self, link: Link, sent: bool) -> None:
+    def __init__(self, link: Connection, sent: bool) -> None:
         self._link = link
         self._sent = sent
         self._steps: Generator[Any, Any, None] | None = None

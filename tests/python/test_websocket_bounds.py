@@ -26,6 +26,7 @@ from ws_support import (
     close_frame,
     frame,
     handshake,
+    wait_until,
 )
 
 Limits = httpuv.Limits
@@ -273,6 +274,37 @@ def test_overflow_close(serve: Serve) -> None:
         assert 4 <= received < 64
         client.send(close_frame(1013))
         assert watched.until("close") == ("close", 1013, "", True)
+
+
+def test_overflow_shows_at_once_and_is_cut_in_time(serve: Serve) -> None:
+    """The client reads nothing, so there is no progress that would move the deadline."""
+    ended: list[object] = []
+
+    async def on_open(ws: httpuv.WebSocket) -> None:
+        try:
+            while True:
+                await ws.send(bytes(MIB))
+                ws.send(bytes(MIB))
+        except httpuv.ConnectionClosed as error:
+            ended.append((ws.readyState, error.code, error.reason))
+            raise
+
+    watch = Watch()
+
+    def open_both(ws: httpuv.WebSocket) -> object:
+        watch(ws)
+        return on_open(ws)
+
+    limits = Limits(ws_queue_bytes=MIB, ws_close_timeout=3)
+    with small_buffers(Client.open(serve({"onWSOpen": open_both}, limits=limits))):
+        watched = watch.opened()
+        wait_until(lambda: watched.ws.readyState != httpuv.WebSocket.OPEN)
+        begun = time.monotonic()
+        assert watched.ws.readyState == httpuv.WebSocket.CLOSING  # and not already CLOSED
+        wait_until(lambda: bool(ended))
+        assert ended == [(httpuv.WebSocket.CLOSING, 1013, "the peer does not read")]
+        assert watched.until("close")[1:2] == (1006,)
+        assert time.monotonic() - begun < 5  # once 3 s, not twice
 
 
 def test_overflow_drop(serve: Serve) -> None:

@@ -25,6 +25,7 @@ from ws_support import (
     frame,
     handshake,
     inflated,
+    wait_until,
 )
 
 MIB = 1 << 20
@@ -392,3 +393,20 @@ def test_topics_belong_to_their_server(serve: Serve) -> None:
         first.publish("t", "first")
         second.publish("t", "second")
         assert (a.message(), b.message()) == ("first", "second")
+
+
+def test_the_ten_thousandth_topic_costs_what_the_first_does(serve: Serve) -> None:
+    """Ten times as many topics of one socket take about ten times as long, not a hundred times."""
+    taken: list[float] = []
+
+    def on_open(ws: httpuv.WebSocket) -> None:
+        for count in (2_000, 20_000):
+            begun = time.monotonic()
+            for number in range(count):
+                ws.subscribe(f"{count} {number}")
+            ws.bufferedAmount  # noqa: B018 - answered behind the commands before it
+            taken.append(time.monotonic() - begun)
+
+    with Client.open(serve({"onWSOpen": on_open})):
+        wait_until(lambda: len(taken) == 2)
+    assert taken[1] < 40 * taken[0]

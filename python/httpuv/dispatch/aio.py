@@ -39,6 +39,18 @@ class AsyncioDispatcher(Dispatcher):
         self.source.active = False
         self._on_loop(self._unwatch)
 
+    def unserved(self) -> tuple[str, bool]:
+        """Whether the loop has ended. One that is busy is its program's own matter."""
+        if self.loop.is_closed():
+            return (
+                "their asyncio loop is closed: they get 503 from now on. Call stop() before the"
+                " loop ends, or start the server within the loop by a with statement",
+                True,
+            )
+        if not self.loop.is_running():
+            return "their asyncio loop does not run: call its run_forever(), or stop()", False
+        return "", False
+
     def blocked_by(self, thread: int) -> bool:
         """Whether it is the thread of the loop."""
         return thread == self._ident

@@ -20,7 +20,7 @@ from __future__ import annotations
 import threading
 import time
 
-from . import queue
+from . import queue, watch
 
 
 class Dispatcher:
@@ -90,6 +90,8 @@ class Dispatcher:
         with self._lock:
             if self._servers == 0:
                 self.start()
+                if self.watched:
+                    watch.begin(self)
             self._servers += 1
 
     def detach(self) -> None:
@@ -99,7 +101,21 @@ class Dispatcher:
                 return  # start() has failed
             self._servers -= 1
             if self._servers == 0:
+                if self.watched:
+                    watch.end(self)
                 self.stop()
+
+    #: Whether it is reported that requests wait and no thread runs callbacks.
+    watched = True
+
+    def unserved(self) -> tuple[str, bool]:
+        """For requests that wait while no thread is in :meth:`run`: what the log says, if anything.
+
+        Returns:
+            A text that says what to do (``""``: nothing is logged), and whether no thread will run
+            callbacks again: then requests get 503.
+        """
+        return "the dispatcher must call run() when its descriptor is readable", False
 
     def blocked_by(self, thread: int) -> bool:
         """Whether no callback runs while the thread of this ident waits, unless it runs them."""

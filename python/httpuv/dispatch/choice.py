@@ -13,6 +13,14 @@ from .threads import ThreadDispatcher
 class ServiceDispatcher(Dispatcher):
     """Runs callbacks in ``service()``, ``runNow()`` and ``runServer()``, and nowhere else."""
 
+    def unserved(self) -> tuple[str, bool]:
+        """Say how callbacks are run."""
+        return (
+            "call service(), runNow() or runServer() to run callbacks, or start the server with"
+            " dispatch='thread'",
+            False,
+        )
+
 
 def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispatcher:
     """Find the dispatcher for a server.

@@ -28,6 +28,8 @@ class PromptDispatcher(Dispatcher):
         super().__init__(queue.default())
         self._uninstall: Callable[[], object] | None = None
 
+    watched = False  # what is typed may take its time
+
     def start(self) -> None:
         """Have the prompt call."""
         shell = _ipython()

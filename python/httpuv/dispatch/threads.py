@@ -28,6 +28,8 @@ class ThreadDispatcher(Dispatcher):
         self.threads = threads
         self._threads: list[threading.Thread] = []
 
+    watched = False  # its threads run callbacks until the servers stop
+
     def start(self) -> None:
         """Start the threads."""
         threads = [

@@ -1,0 +1,99 @@
+"""A watch over servers that no thread serves: requests that wait are reported, or refused.
+
+A thread of its own sleeps while nothing waits, and looks a few times a second otherwise. It exists
+for servers whose callbacks run only when the program calls for them, or while its loop runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Protocol
+
+from .. import log
+from . import queue
+
+#: Seconds that requests wait without a thread that runs callbacks before that is logged.
+PATIENCE = 2.0
+#: Seconds between two looks.
+_STEP = 0.25
+
+
+class Watched(Protocol):
+    """What is known here of a dispatcher."""
+
+    source: queue.Dispatcher
+
+    def unserved(self) -> tuple[str, bool]: ...
+
+
+class Watch:
+    """Watches the queue of one source; of several dispatchers with the same source, one does."""
+
+    def __init__(self, dispatcher: Watched) -> None:
+        self._dispatcher = dispatcher
+        self._queue = dispatcher.source.queue
+        self._number = self._queue.begin_watch()
+        self.users = 0  # servers; by _lock
+        self._thread = threading.Thread(target=self._run, name="httpuv watch", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """End the thread."""
+        self._queue.end_watch()
+        if self._thread is not threading.current_thread():
+            self._thread.join(1.0)
+
+    def _run(self) -> None:
+        steps = 0
+        before = reported = -1
+        while True:
+            waiting, served = self._queue.unserved(_STEP, self._number)
+            if waiting == 0:
+                return
+            steps = steps + 1 if served == before else 1
+            before = served
+            why, for_good = self._dispatcher.unserved()
+            if for_good:
+                log.write(logging.WARNING, "%d requests or messages wait; %s", waiting, why)
+                self._queue.refuse()
+                return
+            if why and steps * _STEP >= PATIENCE and reported != served:
+                reported = served  # once, until callbacks have run again
+                log.write(logging.WARNING, "%d requests or messages wait; %s", waiting, why)
+
+
+_lock = threading.Lock()
+_watches: dict[queue.Dispatcher, Watch] = {}
+
+
+def begin(dispatcher: Watched) -> None:
+    """A server begins to use a dispatcher."""
+    with _lock:
+        watch = _watches.get(dispatcher.source)
+        if watch is None:
+            watch = _watches[dispatcher.source] = Watch(dispatcher)
+        watch.users += 1
+
+
+def end(dispatcher: Watched) -> None:
+    """A server has stopped."""
+    with _lock:
+        watch = _watches.get(dispatcher.source)
+        if watch is None:
+            return  # it was the parent's, before a fork
+        watch.users -= 1
+        if watch.users > 0:
+            return
+        del _watches[dispatcher.source]
+    watch.end()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _watches.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
