@@ -60,11 +60,11 @@ class ListenSocket {
 int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
              std::string* failed = nullptr);
 
-// Binds a Unix socket whose file has all permissions but those in `mask` (none: the process's umask,
-// which is not changed in any case). A socket file that no process listens on is replaced, by one of
-// several starts at most; UV_EADDRINUSE if a process does or if it is any other kind of file;
-// UV_ENAMETOOLONG past the system's limit (about 107 bytes). A name that begins with NUL is an
-// abstract one (Linux): it has no file, and UV_EINVAL says that it can have no mask.
+// Binds a Unix socket whose file has all permissions but those in `mask` (none: the process's
+// umask, which is not changed in any case). A socket file that no process listens on is replaced,
+// by one of several starts at most; UV_EADDRINUSE if a process does or if it is any other kind of
+// file; UV_ENAMETOOLONG past the system's limit (about 107 bytes). A name that begins with NUL is
+// an abstract one (Linux): it has no file, and UV_EINVAL says that it can have no mask.
 int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out);
 
 // Takes a socket that already listens (systemd, a parent process). Its file, if any, is not
