@@ -17,15 +17,13 @@ import re
 import stat
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .. import _core
+from ..asyncapp import Answers
 from ..dispatch import eager, tasks
 from ..log import log_failure, write
 from ..request import Input
-
-if TYPE_CHECKING:
-    from .gateway import AsgiGateway
 
 Message = dict[str, Any]
 
@@ -54,10 +52,21 @@ def caused_by_client(error: BaseException | None) -> bool:
     return False
 
 
+class Gateway(Protocol):
+    """What is known here of the gateway."""
+
+    open: set[Any]
+    not_ready: asyncio.Future[None] | None
+
+    @property
+    def answers(self) -> Answers: ...
+    async def until_ready(self) -> None: ...
+
+
 class HttpExchange(_core.Exchange):
     """See the module. Made by the core, without a call of ``__init__``."""
 
-    gateway: AsgiGateway
+    gateway: Gateway
     scope: Message
     reply: _core.Reply | None = None
     task: asyncio.Task[Any] | None = None

@@ -10,15 +10,12 @@ import logging
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _core
 from ..dispatch import eager, tasks
 from ..log import log_failure, write
-from .exchange import ClientGone, caused_by_client
-
-if TYPE_CHECKING:
-    from .gateway import AsgiGateway
+from .exchange import ClientGone, Gateway, caused_by_client
 
 Message = dict[str, Any]
 
@@ -35,7 +32,7 @@ class WebSocketExchange:
 
     def __init__(
         self,
-        gateway: AsgiGateway,
+        gateway: Gateway,
         app: Any,
         scope: Message,
         socket: _core.Socket,
@@ -124,6 +121,9 @@ class WebSocketExchange:
         self._inbox.append({"type": "websocket.receive", "bytes" if binary else "text": message})
         self._wake()
         return True
+
+    def _closing(self, code: int, reason: str) -> None:
+        """The server closes by itself. The application is told by the event of the end."""
 
     def _closed(self, code: int, reason: str, clean: bool) -> None:
         if self._end is None:

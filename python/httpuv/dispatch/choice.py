@@ -14,7 +14,9 @@ class ServiceDispatcher(Dispatcher):
     """Runs callbacks in ``service()``, ``runNow()`` and ``runServer()``, and nowhere else."""
 
     def unserved(self) -> tuple[str, bool]:
-        """Say how callbacks are run."""
+        """Say how callbacks are run, unless a thread does it in its own asyncio loop."""
+        if self.source.serves_in_loop():
+            return "", False  # a coroutine is busy
         return (
             "call service(), runNow() or runServer() to run callbacks, or start the server with"
             " dispatch='thread'",

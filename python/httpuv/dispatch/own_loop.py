@@ -13,10 +13,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .queue import Dispatcher
+from .. import _core
 
 #: How long the end of a thread waits for coroutines that were cancelled, in seconds.
 _PATIENCE = 0.5
@@ -27,6 +26,16 @@ _BUSY = 0.005
 _local = threading.local()
 # What a forked child inherited: its descriptors are the parent's, so it is not even closed.
 _inherited: list[asyncio.AbstractEventLoop] = []
+
+
+class Served(Protocol):
+    """What is known here of the source of callbacks."""
+
+    queue: _core.Queue
+    wake_loop: Callable[[], object] | None
+
+    def run_now(self, seconds: float | None, all: bool) -> bool: ...
+    def next_time(self) -> float | None: ...
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -67,7 +76,7 @@ def close() -> None:
     loop.close()
 
 
-def serve(source: Dispatcher, deadline: float | None, ended: Callable[[], bool]) -> None:
+def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> None:
     """Run callbacks and coroutines on this thread until a time of time.monotonic(), or `ended()`.
 
     Raises:

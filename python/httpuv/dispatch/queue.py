@@ -102,6 +102,10 @@ class Dispatcher:
             # Keep a thread that calls in a loop from spinning.
             time.sleep(0.1 if seconds is None else seconds)
 
+    def serves_in_loop(self) -> bool:
+        """Whether a thread serves in an asyncio loop of its own."""
+        return self._looping.locked()
+
     def _serve_in_loop(self, deadline: float | None, ended: Callable[[], bool]) -> bool:
         """Serve in the asyncio loop of this thread, if there are coroutines and it has none yet."""
         if not self.coroutines or self.threads > 1 or self.closed:
