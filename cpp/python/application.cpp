@@ -171,6 +171,9 @@ void Application::refuse(server::Event&& event) {
     auto envelope = std::make_unique<server::Envelope>();
     envelope->id = body->id;
     answer(std::move(envelope));
+  } else if (auto* const open = std::get_if<server::WsOpenEvent>(&event);
+             open != nullptr && open->request->mount != 0) {
+    answer(std::move(open->request));  // the handshake waits for the application's word
   } else if (const auto* const last = std::get_if<server::WsLastEvent>(&event)) {
     send(server::WsConclude{last->id});
   } else if (std::holds_alternative<server::WsOpenEvent>(event) ||

@@ -304,8 +304,11 @@ std::pair<std::size_t, std::uint64_t> Queue::unserved(double seconds, std::uint6
   std::unique_lock lock(mutex_);
   const auto ended = [&] { return watch_ != watch; };
   while (true) {
-    watch_sleeps_ = awaited_ == 0;
-    watching_.wait(lock, [&] { return ended() || awaited_ > 0; });
+    watching_.wait(lock, [&] {
+      // Each time: what woke this thread may have been taken before it has the lock.
+      watch_sleeps_ = awaited_ == 0;
+      return ended() || !watch_sleeps_;
+    });
     const std::uint64_t served = served_;
     if (watching_.wait_for(lock, Seconds(seconds), ended)) return {0, served};
     if (awaited_ > 0 && runs_ == 0 && served_ == served) return {awaited_, served};
