@@ -7,7 +7,7 @@ Content content_of(const ResponseHead& head, const AskedBy& request,
   // A 2xx to CONNECT begins a tunnel: neither field may stand in it (section 9.3.6), and what
   // follows it ends with the connection.
   if (request.connect && head.status >= 200 && head.status < 300) {
-    return {Framing::kUntilClose, 0, true};
+    return {Framing::kUntilClose, 0, !content_forbidden(head.status)};
   }
   if (head.status == 304 && head.content_length) {
     return {Framing::kLength, *head.content_length, false};

@@ -172,13 +172,7 @@ void Loop::run_next_turn(TurnTask& task) {
 }
 
 void Loop::run_turn_tasks() {
-  ListLink now;
-  now.take_all(turn_tasks_);
-  while (!now.empty()) {
-    auto& task = static_cast<TurnTask&>(*now.next);
-    task.withdraw();
-    task.run_turn();
-  }
+  turn_tasks_.run();
   if (turn_tasks_.empty() && !ended_) uv_idle_stop(&idle_);
 }
 

@@ -22,36 +22,20 @@
 #include <span>
 
 #include "net/descriptor_set.h"
-#include "net/list_link.h"
+#include "net/reactor.h"
 #include "net/residency.h"
 #include "net/timer_wheel.h"
 
 namespace httpuv::net {
 
-// Something to be continued on the next turn of the loop, after all others had theirs. Intrusive,
-// never allocates.
-class TurnTask : private ListLink {
- public:
-  virtual void run_turn() = 0;
-  bool waiting() const { return !empty(); }
-  void withdraw() { remove(); }
-
- protected:
-  TurnTask() = default;
-  virtual ~TurnTask() { withdraw(); }
-
- private:
-  friend class Loop;
-};
-
-class Loop final : private WheelAlarm {
+class Loop final : public Reactor, private WheelAlarm {
  public:
   static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024;
 
   // nullptr and *error (a negative libuv error number) if the system is out of descriptors or
   // memory.
   static std::unique_ptr<Loop> create(int* error);
-  ~Loop();
+  ~Loop() override;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
@@ -77,15 +61,13 @@ class Loop final : private WheelAlarm {
   // After every callback of a turn, before the loop polls again: flush batches here.
   std::function<void()> on_turn_end;
 
-  // Runs `job` on a pool thread, then `done` here. `done` always runs, also during shutdown: run()
-  // waits for it. Both are destroyed on the loop thread.
-  void work(std::function<void()> job, std::function<void()> done);
-
-  // Monotonic milliseconds, read once a turn.
-  std::int64_t now_ms() const { return static_cast<std::int64_t>(uv_now(&uv_)); }
-
-  TimerWheel& timers() { return timers_; }
-  void run_next_turn(TurnTask& task);
+  // As Reactor has it; run() waits for jobs.
+  void work(std::function<void()> job, std::function<void()> done) override;
+  [[nodiscard]] std::int64_t now_ms() const override {
+    return static_cast<std::int64_t>(uv_now(&uv_));
+  }
+  TimerWheel& timers() override { return timers_; }
+  void run_next_turn(TurnTask& task) override;
 
   // --- fork. Any thread. ---
   // Before fork(): no descriptor may come or go until after_fork_in_parent() or forget_in_child().
@@ -149,7 +131,7 @@ class Loop final : private WheelAlarm {
   LateAlarm late_{*this};
   std::int64_t alarm_at_ = 0;
   std::size_t open_ = 0;
-  ListLink turn_tasks_;
+  TurnQueue turn_tasks_;
   std::mutex wake_mutex_;
   bool wakeable_ = false;  // guarded by wake_mutex_: async_ may be touched
   std::atomic<bool> lingering_{false};

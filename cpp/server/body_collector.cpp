@@ -42,7 +42,7 @@ int write_all(int fd, std::string_view bytes, std::uint64_t offset) {
 }  // namespace
 
 struct BodyCollector::Spool {
-  net::Loop& loop;
+  net::Reactor& loop;
   const std::string& folder;
   std::size_t memory_bytes;
   std::function<void()> progress;  // emptied when the collector goes away
@@ -61,8 +61,8 @@ struct BodyCollector::Spool {
   int result = 0;
 };
 
-BodyCollector::BodyCollector(net::Loop& loop, const std::string& folder, std::size_t memory_bytes,
-                             std::function<void()> progress)
+BodyCollector::BodyCollector(net::Reactor& loop, const std::string& folder,
+                             std::size_t memory_bytes, std::function<void()> progress)
     : spool_(new Spool{.loop = loop,
                        .folder = folder,
                        .memory_bytes = memory_bytes,

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/loop.h"
+#include "net/reactor.h"
 #include "server/message.h"
 
 namespace httpuv::server {
@@ -21,7 +21,7 @@ class BodyCollector {
   // `progress` is called on the loop thread after each pool job: full(), finished() or error()
   // may have changed.
   // `folder` is where files are made; it outlives the loop's jobs.
-  BodyCollector(net::Loop& loop, const std::string& folder, std::size_t memory_bytes,
+  BodyCollector(net::Reactor& loop, const std::string& folder, std::size_t memory_bytes,
                 std::function<void()> progress);
   ~BodyCollector();
   BodyCollector(const BodyCollector&) = delete;

@@ -2,22 +2,28 @@
 
 #include <utility>
 
+#include "server/http_session.h"
+
 namespace httpuv::server {
 
-Connection::Connection(Context& context, ConnectionId id)
-    : context_(context), id_(id), deadline_(this), http_(context, *this) {}
+Connection::Connection(Context& context, ConnectionId id, std::unique_ptr<net::Transport> transport)
+    : context_(context),
+      id_(id),
+      transport_(std::move(transport)),
+      deadline_(this),
+      protocol_(std::make_unique<HttpSession>(context, *this)) {}
 
-int Connection::open(net::Accepted&& accepted) {
-  if (const int error = stream_.open(std::move(accepted), this); error != 0) return error;
-  http_.start();
-  return 0;
+Connection::~Connection() = default;
+
+void Connection::start() {
+  protocol_->start();
 }
 
-void Connection::upgrade(websocket::Session&& session, std::string_view rest) {
-  websocket_ = std::make_unique<WebSocketSession>(context_, *this, std::move(session));
-  websocket_->start();
-  if (!rest.empty()) websocket_->on_data(rest);
-  if (stream_.ended() && !closing_) websocket_->on_eof();
+void Connection::become(std::unique_ptr<Protocol> next, std::string_view rest) {
+  context_.replaced.push_back(std::exchange(protocol_, std::move(next)));
+  protocol_->start();
+  if (!rest.empty()) protocol_->on_data(rest);
+  if (transport_->ended() && !closing_) protocol_->on_eof();
 }
 
 void Connection::check(int error) {
@@ -27,21 +33,21 @@ void Connection::check(int error) {
 }
 
 void Connection::write(std::string_view head, std::string&& body) {
-  if (!closing()) check(stream_.write_owned(head, std::move(body)));
+  if (!closing()) check(transport_->write_owned(head, std::move(body)));
 }
 
 void Connection::write_shared(std::string_view head, std::string_view body,
                               const std::shared_ptr<const void>& owner) {
-  if (!closing()) check(stream_.write_shared(head, body, owner));
+  if (!closing()) check(transport_->write_shared(head, body, owner));
 }
 
 void Connection::send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
                            std::uint64_t length) {
-  if (!closing()) check(stream_.send_file(head, std::move(file), offset, length));
+  if (!closing()) check(transport_->send_file(head, std::move(file), offset, length));
 }
 
 void Connection::write(std::string_view bytes) {
-  if (!closing()) check(stream_.write(bytes));
+  if (!closing()) check(transport_->write(bytes));
 }
 
 bool Connection::start_closing() {
@@ -49,38 +55,31 @@ bool Connection::start_closing() {
   closing_ = true;
   deadline_.clear();
   context_.outbox.forget(*this);
-  if (websocket_ != nullptr) {
-    websocket_->on_gone();
-  } else {
-    http_.on_gone();
-  }
+  protocol_->on_gone();
   return true;
 }
 
 void Connection::drain() {
   if (closing()) return;
-  if (websocket_ != nullptr) return websocket_->drain();
-  http_.drain();
+  protocol_->drain();
 }
 
 void Connection::close() {
-  if (start_closing()) stream_.close();
+  if (start_closing()) transport_->close();
 }
 
 void Connection::reset() {
-  if (start_closing()) stream_.reset();
+  if (start_closing()) transport_->reset();
 }
 
 void Connection::on_data(std::string_view bytes) {
   if (closing()) return;
-  if (websocket_ != nullptr) return websocket_->on_data(bytes);
-  http_.on_data(bytes);
+  protocol_->on_data(bytes);
 }
 
 void Connection::on_eof() {
   if (closing()) return;
-  if (websocket_ != nullptr) return websocket_->on_eof();
-  http_.on_eof();
+  protocol_->on_eof();
 }
 
 void Connection::on_error(int) {
@@ -89,8 +88,7 @@ void Connection::on_error(int) {
 
 void Connection::on_drained() {
   if (closing()) return;
-  if (websocket_ != nullptr) return websocket_->on_drained();
-  http_.on_drained();
+  protocol_->on_drained();
 }
 
 void Connection::on_closed() {
@@ -103,8 +101,17 @@ void Connection::on_closed() {
 
 void Connection::on_deadline(net::Deadline&) {
   if (closing()) return;
-  if (websocket_ != nullptr) return websocket_->on_deadline();
-  http_.on_deadline();
+  protocol_->on_deadline();
+}
+
+HttpSession* http_of(const Context& context, const ConnectionId& id) {
+  Connection* const connection = context.connections.find(id);
+  return connection != nullptr ? connection->protocol().http() : nullptr;
+}
+
+WebSocketSession* websocket_of(const Context& context, const ConnectionId& id) {
+  Connection* const connection = context.connections.find(id);
+  return connection != nullptr ? connection->protocol().websocket() : nullptr;
 }
 
 }  // namespace httpuv::server

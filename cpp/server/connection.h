@@ -1,38 +1,38 @@
-// One accepted connection: the stream, its deadline, and the protocol that is spoken on it.
+// One accepted connection: the transport, its deadline, and the protocol that is spoken on it.
 //
-// Lives on the loop thread, owned by the server's slot map, erased only when libuv has closed the
-// handle. Everyone else knows its ConnectionId. A stream error ends it; nothing is thrown.
+// Lives on the loop thread, owned by the server's slot map, erased only when the transport has said
+// that it is closed. All others know its ConnectionId. A transport error ends it; nothing is
+// thrown.
 #pragma once
 
 #include <memory>
 #include <string_view>
 
-#include "net/stream.h"
+#include "net/reactor.h"
 #include "net/timer_wheel.h"
+#include "net/transport.h"
 #include "server/context.h"
-#include "server/http_session.h"
-#include "server/websocket_session.h"
+#include "server/protocol.h"
 
 namespace httpuv::server {
 
 class Connection final : public net::StreamHandler, public net::DeadlineOwner {
  public:
-  Connection(Context& context, ConnectionId id);
+  Connection(Context& context, ConnectionId id, std::unique_ptr<net::Transport> transport);
+  ~Connection() override;
 
-  // Takes what was accepted and starts to read; 0 or a libuv error.
-  int open(net::Accepted&& accepted);
+  // The transport is open: HTTP is spoken on it first.
+  void start();
 
   [[nodiscard]] ConnectionId id() const { return id_; }
-  [[nodiscard]] net::Stream& stream() { return stream_; }
-  [[nodiscard]] HttpSession& http() { return http_; }
+  [[nodiscard]] net::Transport& stream() { return *transport_; }
+  [[nodiscard]] Protocol& protocol() { return *protocol_; }
   [[nodiscard]] bool closing() const { return closing_ || broken_; }
 
   void set_deadline(std::int64_t at_ms) { deadline_.set(context_.loop.timers(), at_ms); }
 
-  [[nodiscard]] WebSocketSession* websocket() { return websocket_.get(); }  // after upgrade()
-
-  // From now on WebSocket is spoken here. `rest` came behind the request.
-  void upgrade(websocket::Session&& session, std::string_view rest);
+  // From now on `next` is spoken here. `rest` came behind what asked for that.
+  void become(std::unique_ptr<Protocol> next, std::string_view rest);
 
   // Writes, or keeps what the socket does not take. An error closes the connection, but not before
   // the turn ends: who writes is in the middle of something, and must find it as it was.
@@ -47,7 +47,8 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   void drain();
   // Ends it at once; what has not been written is lost.
   void close();
-  // Ends it when the turn does: something failed in the middle of an exchange.
+  // Resets it when the turn ends: something failed in the middle of an exchange, and the peer must
+  // not take what it has got for the whole.
   void fail() { check(-1); }
   // Ends it at once and tells the peer so (RST): the answer was cut.
   void reset();
@@ -67,10 +68,13 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   const ConnectionId id_;
   bool closing_ = false;
   bool broken_ = false;  // a write failed: closes when the turn ends
-  net::Stream stream_;
+  const std::unique_ptr<net::Transport> transport_;
   net::Deadline deadline_;
-  HttpSession http_;
-  std::unique_ptr<WebSocketSession> websocket_;
+  std::unique_ptr<Protocol> protocol_;
 };
+
+// What takes the commands for a connection, while it is there and speaks that; else null.
+HttpSession* http_of(const Context& context, const ConnectionId& id);
+WebSocketSession* websocket_of(const Context& context, const ConnectionId& id);
 
 }  // namespace httpuv::server

@@ -8,13 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "net/loop.h"
+#include "net/reactor.h"
 #include "server/counters.h"
 #include "server/date_clock.h"
 #include "server/envelopes.h"
 #include "server/limits.h"
 #include "server/message.h"
 #include "server/outbox.h"
+#include "server/protocol.h"
 #include "server/refusal_log.h"
 #include "server/server.h"
 #include "server/slot_map.h"
@@ -30,7 +31,7 @@ class Publications;
 class StaticFiles;
 
 struct Context {
-  net::Loop& loop;
+  net::Reactor& loop;
   const Settings& settings;
   const Limits& limits;  // the settings'
   Counters& counters;
@@ -45,7 +46,8 @@ struct Context {
   websocket::SessionOptions ws_options{};
   std::vector<Event> events{};  // made in this turn, delivered at its end
   SlotMap<Connection> connections{};
-  std::vector<ConnectionId> broken{};  // a write to them failed in this turn
+  std::vector<std::unique_ptr<Protocol>> replaced{};  // in this turn: they may be on the stack
+  std::vector<ConnectionId> broken{};                 // a write to them failed in this turn
   SpoolFaults spool{};
   RefusalLog refusals{};
   bool draining = false;

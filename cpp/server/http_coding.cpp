@@ -67,9 +67,9 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
   context_.loop.work(
       [job = job.get()] { job->coded = files::gzip(job->plain); },
       [&context = context_, id = connection_.id(), sequence = exchange.sequence, job] {
-        Connection* const connection = context.connections.find(id);
-        if (connection == nullptr || connection->websocket() != nullptr) return;
-        connection->http().coded(sequence, std::move(job->plain), std::move(job->coded));
+        if (HttpSession* const session = http_of(context, id)) {
+          session->coded(sequence, std::move(job->plain), std::move(job->coded));
+        }
       });
 }
 
@@ -116,9 +116,9 @@ void HttpSession::code_piece_on_pool(Exchange& exchange) {
       [&context = context_, id = connection_.id(), sequence = exchange.sequence,
        coder = stream.coder] {
         coder->busy = false;
-        Connection* const connection = context.connections.find(id);
-        if (connection == nullptr || connection->websocket() != nullptr) return;
-        connection->http().piece_coded(sequence, coder);
+        if (HttpSession* const session = http_of(context, id)) {
+          session->piece_coded(sequence, coder);
+        }
       });
 }
 

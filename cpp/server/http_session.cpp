@@ -96,8 +96,7 @@ void HttpSession::read(std::string_view input) {
   }
   in_read_ = false;
   if (state_ == State::kUpgraded) {
-    connection_.upgrade(std::move(*upgraded_), input);
-    upgraded_.reset();
+    connection_.become(std::move(upgraded_), input);
   } else if (state_ == State::kOpen && !refused_) {
     held_.assign(input);
     if (!held_.empty()) connection_.stream().stop_reading();
@@ -311,6 +310,7 @@ void HttpSession::abandon_all() {
 void HttpSession::update_deadline() {
   const std::int64_t now = context_.loop.now_ms();
   const Limits& limits = context_.limits;
+  written_before_ = kNothingToWrite;
   if (connection_.stream().busy()) {
     written_before_ = connection_.stream().bytes_written();
     due_ = now + limits.write_timeout;
@@ -337,7 +337,7 @@ std::int64_t HttpSession::waiting_time() const {
 void HttpSession::on_deadline() {
   const std::int64_t now = context_.loop.now_ms();
   if (now < due_) return connection_.set_deadline(due_);
-  net::Stream& stream = connection_.stream();
+  net::Transport& stream = connection_.stream();
   if (stream.busy()) {
     if (stream.bytes_written() == written_before_) {
       context_.counters.timed_out.add();
@@ -347,6 +347,7 @@ void HttpSession::on_deadline() {
     due_ = now + context_.limits.write_timeout;
     return connection_.set_deadline(due_);
   }
+  written_before_ = kNothingToWrite;
   if (state_ != State::kOpen) return connection_.close();
   if (!stream.reading() && stream.peer_gone()) return connection_.close();
   if (asked_ != nullptr) return give_up_websocket();

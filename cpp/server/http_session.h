@@ -25,6 +25,7 @@
 #include "server/body_collector.h"
 #include "server/context.h"
 #include "server/message.h"
+#include "server/protocol.h"
 #include "websocket/handshake.h"
 #include "websocket/session.h"
 
@@ -32,17 +33,17 @@ namespace httpuv::server {
 
 class Connection;
 
-class HttpSession {
+class HttpSession final : public Protocol {
  public:
   HttpSession(Context& context, Connection& connection);
-  ~HttpSession();
+  ~HttpSession() override;
 
-  void start();  // the connection was accepted
-  void on_data(std::string_view bytes);
-  void on_eof();
-  void on_drained();
-  void on_deadline();
-  void on_gone();  // the connection ends: nobody is to answer what is open
+  void start() override;
+  void on_data(std::string_view bytes) override;
+  void on_eof() override;
+  void on_drained() override;
+  void on_deadline() override;
+  void on_gone() override;
 
   // The application's commands.
   void respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body);
@@ -61,8 +62,9 @@ class HttpSession {
   // The routes' outcome.
   void resolved(std::uint32_t sequence, const files::Resolution& resolution);
 
-  // The server is stopping: an idle connection closes now, another after its answers.
-  void drain();
+  // An idle connection closes now, another after its answers.
+  void drain() override;
+  HttpSession* http() override { return this; }
 
  private:
   enum class State : std::uint8_t { kOpen, kFinishing, kLingering, kUpgraded };
@@ -142,6 +144,7 @@ class HttpSession {
   Exchange* streamed(std::uint32_t sequence);
   Exchange* streaming(std::uint32_t sequence);
   void start_stream(Exchange& exchange);
+  static bool exceeds(const Streamed& stream);
   void write_piece(Exchange& exchange, std::string_view bytes);
   void fill(std::uint32_t sequence);
   void send_piece(Exchange& exchange, std::string_view bytes);
@@ -181,10 +184,10 @@ class HttpSession {
 
   State state_ = State::kOpen;
   Upgrade upgrade_ = Upgrade::kNone;
-  bool refused_ = false;                          // the input is broken: not a byte more is parsed
-  bool eof_ = false;                              // the peer sent FIN: it may still read answers
-  bool in_read_ = false;                          // guards against re-entering read()
-  std::unique_ptr<websocket::Session> upgraded_;  // until read() hands the rest of its input over
+  bool refused_ = false;                // the input is broken: not a byte more is parsed
+  bool eof_ = false;                    // the peer sent FIN: it may still read answers
+  bool in_read_ = false;                // guards against re-entering read()
+  std::unique_ptr<Protocol> upgraded_;  // until read() hands the rest of its input over
   struct Asked;
   std::unique_ptr<Asked> asked_;  // a handshake that waits for the application
   std::string held_;              // input that waits until it may be parsed
@@ -192,7 +195,9 @@ class HttpSession {
   std::int64_t due_ = 0;           // when the present wait is too long
   std::int64_t head_started_ = 0;  // first byte of a head that is not complete; 0: none
   std::int64_t linger_until_ = 0;
-  std::uint64_t written_before_ = 0;
+  // What the peer had taken when the deadline was set, or that nothing waited for it then.
+  static constexpr std::uint64_t kNothingToWrite = UINT64_MAX;
+  std::uint64_t written_before_ = kNothingToWrite;
 };
 
 }  // namespace httpuv::server

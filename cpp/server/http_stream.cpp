@@ -75,9 +75,15 @@ void HttpSession::start_stream(Exchange& exchange) {
   if (stream.ended && !stream.coding()) end_stream(exchange);
 }
 
+// More than was promised: what is beyond it would be taken for the next answer.
+bool HttpSession::exceeds(const Streamed& stream) {
+  return stream.length && stream.total > *stream.length;
+}
+
 void HttpSession::write_piece(Exchange& exchange, std::string_view bytes) {
   Streamed& stream = *exchange.parked->stream;
   stream.total += bytes.size();
+  if (exceeds(stream)) return connection_.fail();
   if (stream.silence != nullptr) stream.silence->broken(context_.loop);
   send_piece(exchange, bytes);
 }
@@ -136,6 +142,7 @@ void HttpSession::stream_file(std::uint32_t sequence, FileBody&& file) {
 void HttpSession::write_file(Exchange& exchange, FileBody&& file) {
   Streamed& stream = *exchange.parked->stream;
   stream.total += file.length;
+  if (exceeds(stream)) return connection_.fail();
   if (stream.bodiless || file.length == 0) return;
   if (trail_ != nullptr) trail_->sent(file.length);
   const bool chunked = stream.framing == http::Framing::kChunked;

@@ -8,6 +8,7 @@
 #include "server/host_check.h"
 #include "server/http_session.h"
 #include "server/parked.h"
+#include "server/websocket_session.h"
 #include "websocket/handshake.h"
 
 namespace httpuv::server {
@@ -39,6 +40,8 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
     release(exchange, true);
     answer(exchange, std::move(refusal.head), std::move(refusal.body));
   };
+  // A client that has ended its side could not close a WebSocket.
+  if (eof_) return refuse_upgrade(http::plain_response(400));
   if (context_.draining) return refuse_upgrade(http::plain_response(503));
   const WebSocketSettings& settings = context_.settings.websocket;
   if (!origin_allowed(settings.allowed_origins, head_)) {
@@ -154,12 +157,13 @@ void HttpSession::open_websocket(const websocket::Handshake& handshake, std::str
     trail_->closed();
   }
   state_ = State::kUpgraded;
-  upgraded_ = handshake.deflate
-                  ? std::make_unique<websocket::Session>(&context_.ws_options, *handshake.deflate,
-                                                         &context_.deflate_pool)
-                  : std::make_unique<websocket::Session>(&context_.ws_options);
+  upgraded_ = std::make_unique<WebSocketSession>(
+      context_, connection_,
+      handshake.deflate
+          ? websocket::Session(&context_.ws_options, *handshake.deflate, &context_.deflate_pool)
+          : websocket::Session(&context_.ws_options));
   // While input is being read its rest is handed over by read().
-  if (!in_read_) connection_.upgrade(std::move(*upgraded_), std::exchange(held_, {}));
+  if (!in_read_) connection_.become(std::move(upgraded_), std::exchange(held_, {}));
 }
 
 }  // namespace httpuv::server

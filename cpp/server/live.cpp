@@ -4,7 +4,10 @@
 #include <chrono>
 #include <utility>
 
+#include "net/stream.h"
+#include "server/commands.h"
 #include "server/errors.h"
+#include "server/turn.h"
 
 namespace httpuv::server {
 
@@ -26,7 +29,8 @@ constexpr std::int64_t kFarewellMs = 1000;
 
 Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters,
                    base::Mailbox<Command>& mailbox, EventSink& sink)
-    : mailbox_(mailbox),
+    : loop_(loop),
+      mailbox_(mailbox),
       sink_(sink),
       context_{loop, settings, settings.limits, counters},
       files_(context_),
@@ -45,8 +49,8 @@ int Server::Live::open(std::vector<net::ListenSocket>&& sockets) {
   for (net::ListenSocket& socket : sockets) {
     int error = 0;
     auto listener = net::Listener::open(
-        context_.loop, std::move(socket),
-        [this](net::Accepted&& accepted) { accept(std::move(accepted)); }, &error);
+        loop_, std::move(socket), [this](net::Accepted&& accepted) { accept(std::move(accepted)); },
+        &error);
     if (listener == nullptr) return error;
     listener->on_overload = [this](int cause) {
       context_.counters.accept_failures.add();
@@ -64,7 +68,7 @@ void Server::Live::set_routes(std::shared_ptr<const files::RouteTable> routes) {
 }
 
 void Server::Live::run() {
-  context_.loop.run();
+  loop_.run();
   // What the last turn made: nobody is left to answer, but the application is told.
   if (!context_.events.empty()) sink_.deliver(context_.events);
   log();
@@ -72,13 +76,16 @@ void Server::Live::run() {
 
 void Server::Live::accept(net::Accepted&& accepted) {
   const ConnectionId id = context_.connections.reserve();
-  auto connection = std::make_unique<Connection>(context_, id);
+  auto transport = std::make_unique<net::Stream>();
+  net::Stream& stream = *transport;
+  auto connection = std::make_unique<Connection>(context_, id, std::move(transport));
   Connection& opened = *connection;
   context_.connections.put(id, std::move(connection));
   context_.counters.accepted.add();
   context_.counters.connections.add();
   // Out of memory: the stream closes itself, and on_closed() takes the connection out again.
-  if (opened.open(std::move(accepted)) != 0) return;
+  if (stream.open(std::move(accepted), &opened) != 0) return;
+  opened.start();
   if (context_.connections.size() >= context_.limits.max_connections) {
     for (const auto& listener : listeners_) listener->pause();
   }
@@ -125,18 +132,8 @@ void Server::Live::watch_mail() {
   }
 }
 
-void Server::Live::close_broken() {
-  while (!context_.broken.empty()) {
-    const std::vector<ConnectionId> ids = std::exchange(context_.broken, {});
-    for (const ConnectionId& id : ids) {
-      if (Connection* const connection = context_.connections.find(id)) connection->close();
-    }
-  }
-}
-
 void Server::Live::write_out() {
-  context_.outbox.flush();
-  close_broken();
+  server::write_out(context_);
 }
 
 void Server::Live::end_turn() {
@@ -156,7 +153,7 @@ void Server::Live::end_turn() {
 // Once a turn: commands may make new events, and sockets and timers have to have their turn.
 void Server::Live::await_answer() {
   const auto answered = [this] { return !mailbox_.empty(); };
-  if (!answered() && !context_.loop.linger(kLinger, answered)) return watch_mail();
+  if (!answered() && !loop_.linger(kLinger, answered)) return watch_mail();
   take_mail();
   if (!ended_ && hand_over() > 0) watch_mail();
 }
@@ -177,111 +174,16 @@ void Server::Live::log() {
   }
 }
 
-// What each command does. A connection that has gone makes its commands do nothing.
-struct Server::Live::Carrier {
-  Live& live;
-
-  HttpSession* http(const ExchangeId& id) const {
-    Connection* const connection = live.context_.connections.find(id.connection);
-    return connection != nullptr && connection->websocket() == nullptr ? &connection->http()
-                                                                       : nullptr;
-  }
-  WebSocketSession* websocket(const ConnectionId& id) const {
-    Connection* const connection = live.context_.connections.find(id);
-    return connection != nullptr ? connection->websocket() : nullptr;
-  }
-
-  void operator()(Respond&& c) const {
-    Envelope& envelope = *c.envelope;
-    if (auto* session = http(envelope.id)) {
-      session->respond(envelope.id.sequence, std::move(envelope.head), std::move(envelope.answer));
-    }
-    live.context_.envelopes.give(std::move(c.envelope));
-  }
-  void operator()(Continue&& c) const {
-    if (auto* session = http(c.id)) session->resume_request(c.id.sequence);
-  }
-  void operator()(BodyConsumed&& c) const {
-    if (auto* session = http(c.id)) session->body_consumed(c.id.sequence, c.bytes);
-  }
-  void operator()(StreamHead&& c) const {
-    if (auto* session = http(c.id)) {
-      session->stream_head(std::move(c));
-    }
-  }
-  void operator()(StreamData&& c) const {
-    if (auto* session = http(c.id)) {
-      session->stream_data(c.id.sequence, c.bytes, c.acknowledge);
-    }
-  }
-  void operator()(StreamEnd&& c) const {
-    if (auto* session = http(c.id)) session->stream_end(c.id.sequence, std::move(c.trailers));
-  }
-  void operator()(StreamFile&& c) const {
-    if (auto* session = http(c.id)) session->stream_file(c.id.sequence, std::move(c.file));
-  }
-  void operator()(StreamRoom&& c) const {
-    auto* const session = http(c.id);
-    if (session == nullptr) return c.answer.set_value(false);
-    session->stream_room(c.id.sequence, std::move(c.answer));
-  }
-  void operator()(Inform&& c) const {
-    if (auto* session = http(c.id)) session->inform(c.id.sequence, c.head);
-  }
-  void operator()(WsAccept&& c) const {
-    if (auto* session = http(c.id)) session->accept_websocket(std::move(c));
-  }
-  void operator()(Cut&& c) const {
-    if (auto* session = http(c.id)) session->cut(c.id.sequence);
-  }
-  void operator()(WsSend&& c) const {
-    if (auto* session = websocket(c.id)) session->send(c.text, c.compress, std::move(c.data));
-  }
-  void operator()(WsConsumed&& c) const {
-    if (auto* session = websocket(c.id)) session->consumed(c.bytes);
-  }
-  void operator()(WsAcknowledge&& c) const {
-    if (auto* session = websocket(c.id)) session->acknowledge();
-  }
-  void operator()(WsConclude&& c) const {
-    if (auto* session = websocket(c.id)) session->conclude();
-  }
-  void operator()(WsPing&& c) const {
-    if (auto* session = websocket(c.id)) session->ping(c.payload);
-  }
-  void operator()(WsClose&& c) const {
-    if (auto* session = websocket(c.id)) session->close(c.code, c.reason);
-  }
-  void operator()(WsSubscribe&& c) const {
-    if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
-  }
-  void operator()(WsPublish&& c) const { live.publications_.add(std::move(c)); }
-  void operator()(WsQueued&& c) const {
-    const auto* const session = websocket(c.id);
-    c.answer.set_value(session != nullptr ? session->queued() : 0);
-  }
-  void operator()(IsPresent&& c) const {
-    auto* const session = http(c.id);
-    c.answer.set_value(session != nullptr && session->present(c.id.sequence));
-  }
-  void operator()(SetRoutes&& c) const {
-    live.set_routes(std::move(c.routes));
-    c.done.set_value();
-  }
-  void operator()(Stop&& c) const { live.stop(c.grace_ms); }
-};
-
 void Server::Live::carry_out(Command&& command) {
   if (!std::holds_alternative<WsPublish>(command)) publications_.send();
-  std::visit(Carrier{*this}, std::move(command));
-}
-
-// What is still waiting when the server has ended: nothing is done, but nobody waits in vain.
-void Server::Live::answer_late(Command& command) {
-  if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
-  if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
-  if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
-  if (auto* room = std::get_if<StreamRoom>(&command)) room->answer.set_value(false);
+  if (auto* const routes = std::get_if<SetRoutes>(&command)) {
+    set_routes(std::move(routes->routes));
+    routes->done.set_value();
+  } else if (const auto* const halt = std::get_if<Stop>(&command)) {
+    stop(halt->grace_ms);
+  } else {
+    server::carry_out(context_, std::move(command));
+  }
 }
 
 // WebSockets are told in any case, and have a moment to answer.
@@ -289,7 +191,7 @@ void Server::Live::stop(std::int64_t grace_ms) {
   listeners_.clear();
   context_.draining = true;
   context_.connections.each([grace_ms](Connection& connection) {
-    if (grace_ms > 0 || connection.websocket() != nullptr) {
+    if (grace_ms > 0 || connection.protocol().says_goodbye()) {
       connection.drain();
     } else {
       connection.close();
@@ -318,7 +220,7 @@ void Server::Live::end_if_empty() {
   std::vector<Command> rest;
   mailbox_.close(rest);
   for (Command& command : rest) answer_late(command);
-  context_.loop.finish();
+  loop_.finish();
 }
 
 void Server::Live::on_deadline(net::Deadline&) {

@@ -10,6 +10,7 @@
 
 #include "base/mailbox.h"
 #include "net/listener.h"
+#include "net/loop.h"
 #include "net/ticker.h"
 #include "server/connection.h"
 #include "server/context.h"
@@ -31,26 +32,23 @@ class Server::Live final : private net::DeadlineOwner {
   void close();  // the end, at once
 
  private:
-  struct Carrier;
-
   void accept(net::Accepted&& accepted);
   void take_mail();
   void tick();
   void watch_mail();
-  void close_broken();
   void end_turn();
   void await_answer();
   void write_out();
   std::size_t hand_over();  // how many events
   void log();
   void carry_out(Command&& command);
-  static void answer_late(Command& command);
   void stop(std::int64_t grace_ms);
   void close_connections();
   void end_if_empty();
   void on_connection_closed();
   void on_deadline(net::Deadline& deadline) override;
 
+  net::Loop& loop_;
   base::Mailbox<Command>& mailbox_;
   EventSink& sink_;
   Context context_;

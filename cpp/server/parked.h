@@ -14,7 +14,7 @@
 #include "files/resolution.h"
 #include "http/request.h"
 #include "http/response.h"
-#include "net/loop.h"
+#include "net/reactor.h"
 #include "net/timer_wheel.h"
 #include "server/http_session.h"
 #include "server/message.h"
@@ -37,19 +37,19 @@ class HttpSession::Silence final : private net::DeadlineOwner {
       : session_(session), sequence_(sequence), filler_(std::move(filler)) {}
 
   [[nodiscard]] const std::string& filler() const { return filler_.bytes; }
-  void broken(net::Loop& loop) {
+  void broken(net::Reactor& loop) {
     since_ = loop.now_ms();
     if (!deadline_.armed()) watch(loop);
   }
   // Whether it has lasted long enough; if not, watches on.
-  bool over(net::Loop& loop) {
+  bool over(net::Reactor& loop) {
     if (loop.now_ms() - since_ >= filler_.after_ms) return true;
     watch(loop);
     return false;
   }
 
  private:
-  void watch(net::Loop& loop) { deadline_.set(loop.timers(), since_ + filler_.after_ms); }
+  void watch(net::Reactor& loop) { deadline_.set(loop.timers(), since_ + filler_.after_ms); }
   void on_deadline(net::Deadline&) override { session_.fill(sequence_); }
 
   HttpSession& session_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/connection.h"
+#include "server/websocket_session.h"
 
 namespace httpuv::server {
 

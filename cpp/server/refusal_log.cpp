@@ -11,7 +11,8 @@ namespace {
 constexpr int kMostASecond = 10;
 }  // namespace
 
-void RefusalLog::tell(Context& context, net::Stream& stream, int status, std::string_view reason) {
+void RefusalLog::tell(Context& context, net::Transport& stream, int status,
+                      std::string_view reason) {
   const std::int64_t second = context.loop.now_ms() / 1000;
   if (second != second_) {
     second_ = second;

@@ -9,7 +9,7 @@
 #include <string_view>
 
 namespace httpuv::net {
-class Stream;
+class Transport;
 }
 
 namespace httpuv::server {
@@ -18,7 +18,7 @@ struct Context;
 
 class RefusalLog {
  public:
-  void tell(Context& context, net::Stream& stream, int status, std::string_view reason);
+  void tell(Context& context, net::Transport& stream, int status, std::string_view reason);
 
  private:
   std::int64_t second_ = 0;

@@ -7,6 +7,7 @@
 #include "http/response.h"
 #include "server/connection.h"
 #include "server/file_sending.h"
+#include "server/http_session.h"
 
 namespace httpuv::server {
 
@@ -80,8 +81,8 @@ void StaticFiles::submit(std::function<void()> job, std::function<void()> done) 
 void StaticFiles::on_resolved(const files::Token& token, const files::Resolution& resolution) {
   const ConnectionId id{static_cast<std::uint32_t>(token.connection),
                         static_cast<std::uint32_t>(token.connection >> 32)};
-  if (Connection* connection = context_.connections.find(id)) {
-    connection->http().resolved(token.exchange, resolution);
+  if (HttpSession* const session = http_of(context_, id)) {
+    session->resolved(token.exchange, resolution);
   }
 }
 

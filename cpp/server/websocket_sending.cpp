@@ -139,10 +139,7 @@ void WebSocketSession::prepare(Context& context, const SharedOutgoing& message, 
       [&context, message, waiting = std::move(waiting)] {
         message->ready = true;
         for (const ConnectionId& id : waiting) {
-          Connection* const connection = context.connections.find(id);
-          if (connection != nullptr && connection->websocket() != nullptr) {
-            connection->websocket()->flush_ready();
-          }
+          if (WebSocketSession* const session = websocket_of(context, id)) session->flush_ready();
         }
       });
 }

@@ -209,7 +209,12 @@ void WebSocketSession::fin_if_written() {
 
 // Without a Close before it there is nothing to wait for (RFC 6455 section 7.1.4).
 void WebSocketSession::on_eof() {
-  if (!concluding_ || (finishing_ && !connection_.stream().busy())) connection_.close();
+  if (!concluding_) {
+    // What was said to it before is written first: answers in front of the 101, for instance.
+    end(session_.close_code(), session_.close_reason(), session_.was_clean());
+    return finish();
+  }
+  if (finishing_) fin_if_written();
 }
 
 void WebSocketSession::on_gone() {
@@ -249,7 +254,7 @@ void WebSocketSession::set_deadline() {
 void WebSocketSession::on_deadline() {
   const Limits& limits = context_.limits;
   const std::int64_t now = context_.loop.now_ms();
-  net::Stream& stream = connection_.stream();
+  net::Transport& stream = connection_.stream();
   const bool busy = stream.busy();
   const bool progress =
       stream.bytes_written() != std::exchange(written_before_, stream.bytes_written());

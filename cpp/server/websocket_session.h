@@ -20,6 +20,7 @@
 
 #include "server/context.h"
 #include "server/message.h"
+#include "server/protocol.h"
 #include "server/topics.h"
 #include "websocket/session.h"
 
@@ -27,17 +28,17 @@ namespace httpuv::server {
 
 class Connection;
 
-class WebSocketSession {
+class WebSocketSession final : public Protocol {
  public:
   WebSocketSession(Context& context, Connection& connection, websocket::Session&& session);
-  ~WebSocketSession();
+  ~WebSocketSession() override;
 
-  void start();
-  void on_data(std::string_view bytes);
-  void on_eof();
-  void on_drained();
-  void on_deadline();
-  void on_gone();
+  void start() override;
+  void on_data(std::string_view bytes) override;
+  void on_eof() override;
+  void on_drained() override;
+  void on_deadline() override;
+  void on_gone() override;
 
   // The application's commands.
   void send(bool text, bool compress, std::string&& data);
@@ -53,8 +54,9 @@ class WebSocketSession {
   // one write.
   static void publish(Context& context, const std::vector<WsPublish>& messages);
 
-  // The server is stopping.
-  void drain();
+  void drain() override;
+  [[nodiscard]] bool says_goodbye() const override { return true; }
+  WebSocketSession* websocket() override { return this; }
 
  private:
   // A message on its way out, for one socket or many. Not ready while a pool thread compresses it.

@@ -57,7 +57,7 @@ TEST_CASE("HEAD says what GET would, or nothing") {
 TEST_CASE("a 2xx to CONNECT has no framing of its own") {
   check(content_of(head_of(200), kConnect, 5), Framing::kUntilClose, 0, true);
   check(content_of(head_of(200), kConnect, {}), Framing::kUntilClose, 0, true);
-  check(content_of(head_of(204), kConnect, 0), Framing::kUntilClose, 0, true);
+  check(content_of(head_of(204), kConnect, 5), Framing::kUntilClose, 0, false);
   check(content_of(head_of(403), kConnect, 5), Framing::kLength, 5, true);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "application.h"
+#include "net/loop.h"
 #include "server/body_collector.h"
 
 namespace httpuv::server {

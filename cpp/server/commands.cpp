@@ -1,0 +1,115 @@
+#include "server/commands.h"
+
+#include <utility>
+#include <variant>
+
+#include "server/connection.h"
+#include "server/http_session.h"
+#include "server/publications.h"
+#include "server/websocket_session.h"
+
+namespace httpuv::server {
+
+namespace {
+
+struct Carrier {
+  Context& context;
+
+  [[nodiscard]] HttpSession* http(const ExchangeId& id) const {
+    return http_of(context, id.connection);
+  }
+  [[nodiscard]] WebSocketSession* websocket(const ConnectionId& id) const {
+    return websocket_of(context, id);
+  }
+
+  void operator()(Respond&& c) const {
+    Envelope& envelope = *c.envelope;
+    if (auto* session = http(envelope.id)) {
+      session->respond(envelope.id.sequence, std::move(envelope.head), std::move(envelope.answer));
+    }
+    context.envelopes.give(std::move(c.envelope));
+  }
+  void operator()(Continue&& c) const {
+    if (auto* session = http(c.id)) session->resume_request(c.id.sequence);
+  }
+  void operator()(BodyConsumed&& c) const {
+    if (auto* session = http(c.id)) session->body_consumed(c.id.sequence, c.bytes);
+  }
+  void operator()(StreamHead&& c) const {
+    if (auto* session = http(c.id)) {
+      session->stream_head(std::move(c));
+    }
+  }
+  void operator()(StreamData&& c) const {
+    if (auto* session = http(c.id)) {
+      session->stream_data(c.id.sequence, c.bytes, c.acknowledge);
+    }
+  }
+  void operator()(StreamEnd&& c) const {
+    if (auto* session = http(c.id)) session->stream_end(c.id.sequence, std::move(c.trailers));
+  }
+  void operator()(StreamFile&& c) const {
+    if (auto* session = http(c.id)) session->stream_file(c.id.sequence, std::move(c.file));
+  }
+  void operator()(StreamRoom&& c) const {
+    auto* const session = http(c.id);
+    if (session == nullptr) return c.answer.set_value(false);
+    session->stream_room(c.id.sequence, std::move(c.answer));
+  }
+  void operator()(Inform&& c) const {
+    if (auto* session = http(c.id)) session->inform(c.id.sequence, c.head);
+  }
+  void operator()(WsAccept&& c) const {
+    if (auto* session = http(c.id)) session->accept_websocket(std::move(c));
+  }
+  void operator()(Cut&& c) const {
+    if (auto* session = http(c.id)) session->cut(c.id.sequence);
+  }
+  void operator()(WsSend&& c) const {
+    if (auto* session = websocket(c.id)) session->send(c.text, c.compress, std::move(c.data));
+  }
+  void operator()(WsConsumed&& c) const {
+    if (auto* session = websocket(c.id)) session->consumed(c.bytes);
+  }
+  void operator()(WsAcknowledge&& c) const {
+    if (auto* session = websocket(c.id)) session->acknowledge();
+  }
+  void operator()(WsConclude&& c) const {
+    if (auto* session = websocket(c.id)) session->conclude();
+  }
+  void operator()(WsPing&& c) const {
+    if (auto* session = websocket(c.id)) session->ping(c.payload);
+  }
+  void operator()(WsClose&& c) const {
+    if (auto* session = websocket(c.id)) session->close(c.code, c.reason);
+  }
+  void operator()(WsSubscribe&& c) const {
+    if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
+  }
+  void operator()(WsPublish&& c) const { context.publications->add(std::move(c)); }
+  void operator()(WsQueued&& c) const {
+    const auto* const session = websocket(c.id);
+    c.answer.set_value(session != nullptr ? session->queued() : 0);
+  }
+  void operator()(IsPresent&& c) const {
+    auto* const session = http(c.id);
+    c.answer.set_value(session != nullptr && session->present(c.id.sequence));
+  }
+  void operator()(SetRoutes&&) const {}  // the server's own
+  void operator()(Stop&&) const {}
+};
+
+}  // namespace
+
+void carry_out(Context& context, Command&& command) {
+  std::visit(Carrier{context}, std::move(command));
+}
+
+void answer_late(Command& command) {
+  if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
+  if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
+  if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
+  if (auto* room = std::get_if<StreamRoom>(&command)) room->answer.set_value(false);
+}
+
+}  // namespace httpuv::server

@@ -1,0 +1,255 @@
+// Whole connections without sockets, clocks and threads: see world.h. Every step checks order and
+// framing by itself; the cases here say what else must be so.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "world.h"
+
+namespace httpuv::server::test {
+namespace {
+
+const std::string kGet = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+const std::string kUpgrade =
+    "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+
+std::string post(std::size_t size, const std::string& fields = "") {
+  return "POST /p HTTP/1.1\r\nHost: x\r\n" + fields + "Content-Length: " + std::to_string(size) +
+         "\r\n\r\n";
+}
+
+Settings with_websocket() {
+  Settings settings;
+  settings.abilities.websocket = true;
+  settings.websocket.deflate = false;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("answers wait for their turn") {
+  World world;
+  world.receive(kGet + kGet + kGet);
+  REQUIRE(world.asked().size() == 3);
+  world.respond(world.asked()[2], 200, "third");
+  world.respond(world.asked()[1], 200, "second");
+  CHECK(world.answers().empty());
+  world.respond(world.asked()[0], 200, "first");
+  REQUIRE(world.answers().size() == 3);
+  CHECK(world.answers()[0].body == "first");
+  CHECK(world.answers()[2].body == "third");
+  world.close();
+}
+
+TEST_CASE("requests may come in any pieces") {
+  World world;
+  world.receive(post(5) + "hello" + kGet, 1);
+  REQUIRE(world.asked().size() == 2);
+  CHECK(world.asked()[0].body == "hello");
+  world.close();
+  CHECK(world.asked().empty());
+}
+
+TEST_CASE("half-closing cancels nothing") {
+  World world;
+  world.receive(kGet);
+  world.half_close();
+  REQUIRE(world.asked().size() == 1);
+  CHECK(world.is_present(world.asked()[0]));
+  world.advance(3'600'000);
+  REQUIRE(world.asked().size() == 1);
+
+  SUBCASE("an answer leaves, then the connection ends") {
+    world.respond(world.asked()[0], 200, "late");
+    CHECK(world.answers().at(0).body == "late");
+    CHECK_FALSE(world.open());
+  }
+  SUBCASE("so does a stream, piece by piece") {
+    Asked& request = world.asked()[0];
+    world.start_stream(request, 200);
+    world.stream(request, "one");
+    world.advance(600'000);
+    world.stream(request, "two");
+    world.end_stream(request);
+    CHECK(world.answers().at(0).body == "onetwo");
+    CHECK_FALSE(world.open());
+  }
+  SUBCASE("a reset cancels, though nothing is read") {
+    world.vanish();
+    world.advance(1000);
+    CHECK_FALSE(world.open());
+    CHECK(world.told().back() == "abandoned");
+  }
+  SUBCASE("who asks is told of the reset at once") {
+    world.vanish();
+    CHECK_FALSE(world.is_present(world.asked()[0]));
+    CHECK_FALSE(world.open());
+  }
+  SUBCASE("a client that takes nothing is given up") {
+    world.set_room(0);
+    Asked& request = world.asked()[0];
+    world.start_stream(request, 200);
+    world.stream(request, "piece");
+    world.advance(1'000);
+    world.advance(59'000);
+    CHECK(world.open());
+    world.advance(2'000);
+    CHECK_FALSE(world.open());
+    CHECK(world.peer().was_reset);
+  }
+}
+
+TEST_CASE("a half-close in the middle of a request is an error") {
+  World world;
+  world.receive(post(5) + "he");
+  world.half_close();
+  CHECK(world.answers().at(0).status == 400);
+  CHECK_FALSE(world.open());
+}
+
+TEST_CASE("deadlines") {
+  World world;
+  SUBCASE("a connection without a request is closed after a while") {
+    world.receive(kGet);
+    world.respond(world.asked()[0], 200, "x");
+    world.advance(74'000);
+    CHECK(world.open());
+    world.advance(2'000);
+    CHECK_FALSE(world.open());
+  }
+  SUBCASE("a head that does not end is a 408") {
+    world.receive("GET / HT");
+    world.advance(21'000);
+    CHECK(world.answers().at(0).status == 408);
+  }
+  SUBCASE("so is a body that does not come") {
+    world.receive(post(5));
+    world.advance(31'000);
+    CHECK(world.answers().at(0).status == 408);
+  }
+  SUBCASE("an application may take its time") {
+    world.receive(kGet);
+    world.advance(3'600'000);
+    world.respond(world.asked().at(0), 200, "x");
+    CHECK(world.answers().at(0).status == 200);
+  }
+}
+
+TEST_CASE("an answer that says close while the client sends: FIN, and what comes is dropped") {
+  World world;
+  world.receive(kGet + "garbage\r\n\r\n");
+  world.respond(world.asked()[0], 200, "x");
+  REQUIRE(world.answers().size() == 2);
+  CHECK(world.answers()[1].status == 501);
+  CHECK(world.peer().shut_down);
+  CHECK(world.open());
+  world.receive("more of it");
+  CHECK(world.open());
+  world.half_close();
+  CHECK_FALSE(world.open());
+}
+
+TEST_CASE("100 (Continue) comes in its turn") {
+  World world;
+  world.receive(kGet + post(5, "Expect: 100-continue\r\n"));
+  CHECK(world.peer().sent.empty());
+  world.respond(world.asked()[0], 200, "x");
+  CHECK(world.peer().sent.ends_with("HTTP/1.1 100 Continue\r\n\r\n"));
+  world.receive("hello");
+  world.respond(world.asked().at(0), 200, "y");
+  CHECK(world.answers().size() == 2);
+}
+
+TEST_CASE("a slow client holds back the requests behind its answers") {
+  World world;
+  world.set_room(0);
+  world.receive(kGet);
+  world.respond(world.asked()[0], 200, std::string(300'000, 'x'));
+  world.receive(kGet);
+  CHECK(world.asked().empty());
+  world.read_all();
+  CHECK(world.asked().size() == 1);
+}
+
+TEST_CASE("streams are acknowledged when the client has them") {
+  World world;
+  world.receive(kGet);
+  Asked& request = world.asked()[0];
+  world.set_room(0);
+  world.start_stream(request, 200);
+  world.stream(request, "0123456789", true);
+  CHECK(world.acknowledged() == 0);
+  world.read_all();
+  CHECK(world.acknowledged() == 10);
+  world.end_stream(request);
+}
+
+TEST_CASE("a stream of another length than was promised is cut") {
+  World world;
+  world.receive(kGet);
+  Asked& request = world.asked()[0];
+  world.start_stream(request, 200, 10);
+  world.stream(request, "short");
+  world.end_stream(request);
+  CHECK_FALSE(world.open());
+  CHECK(world.peer().was_reset);
+}
+
+TEST_CASE("nothing of HTTP lives on behind a WebSocket") {
+  World world(with_websocket());
+  world.receive(kUpgrade);
+  CHECK(world.websocket_open());
+  CHECK(world.answers().at(0).status == 101);
+  // What waited for HTTP would have ended it by now; pings keep a WebSocket.
+  for (int i = 0; i < 10; ++i) {
+    world.advance(20'000);
+    world.receive(std::string("\x8A\x80\0\0\0\0", 6));  // a Pong
+  }
+  CHECK(world.open());
+  world.command(WsSend{world.id(), true, true, "hello"});
+  CHECK(world.frames().back().payload == "hello");
+  world.receive(std::string("\x88\x82\0\0\0\0\x03\xE8", 8));
+  CHECK(world.frames().back().opcode == 8);
+  CHECK(world.told().back() == "close");
+}
+
+TEST_CASE("a handshake that waits for the application") {
+  Settings settings = with_websocket();
+  settings.abilities.ws_waits = true;
+  World world(settings);
+  world.receive(kUpgrade + std::string("\x81\x81\0\0\0\0a", 7));
+  REQUIRE(world.asked().size() == 1);
+  CHECK(world.answers().empty());
+  SUBCASE("is accepted; what came behind it is a message") {
+    world.accept(world.asked()[0]);
+    CHECK(world.answers().at(0).status == 101);
+    CHECK(world.told().back() == "message");
+  }
+  SUBCASE("is refused") {
+    world.respond(world.asked()[0], 403, "no");
+    CHECK(world.answers().at(0).status == 403);
+  }
+  SUBCASE("is given up") {
+    world.advance(31'000);
+    CHECK(world.answers().at(0).status == 503);
+    CHECK(world.asked().empty());
+  }
+}
+
+TEST_CASE("a server that stops") {
+  World world;
+  SUBCASE("closes a connection that is idle") {
+    world.drain();
+    CHECK_FALSE(world.open());
+  }
+  SUBCASE("lets one finish") {
+    world.receive(kGet + kGet);
+    world.drain();
+    world.respond(world.asked()[0], 200, "x");
+    CHECK(world.answers().at(0).field("connection") == "close");
+    CHECK(world.asked().empty());
+  }
+}
+
+}  // namespace httpuv::server::test
