@@ -1,6 +1,7 @@
 #include "http/content_coding.h"
 
 #include <string>
+#include <utility>
 
 #include "base/ascii.h"
 
@@ -25,22 +26,14 @@ void append_line(std::string& out, std::string_view line) {
 }  // namespace
 
 bool may_be_coded(const ResponseHead& head) {
-  if (content_forbidden(head.status) || head.status == 206 || head.has_content_encoding)
-    return false;
-  bool may = true;
-  each_field(head.fields(), [&](std::string_view, std::string_view name, std::string_view value) {
-    if (base::iequals(name, "cache-control")) {
-      may = may && !base::has_list_token(value, "no-transform");
-    } else if (base::iequals(name, "content-range") || base::iequals(name, "content-digest") ||
-               base::iequals(name, "repr-digest") || base::iequals(name, "digest") ||
-               base::iequals(name, "content-md5")) {
-      may = false;
-    }
-  });
-  return may;
+  return !content_forbidden(head.status) && head.status != 206 && !head.has_content_encoding &&
+         !head.forbids_coding;
 }
 
 void vary_by_coding(ResponseHead& head) {
+  if (!std::exchange(head.has_vary, true)) {
+    return head.add_serialized("Vary: Accept-Encoding\r\n");
+  }
   bool said = false;
   std::string list;
   std::string others;
@@ -58,6 +51,13 @@ void vary_by_coding(ResponseHead& head) {
 }
 
 void mark_coded(ResponseHead& head, std::string_view coding) {
+  head.has_content_encoding = true;
+  head.content_length.reset();
+  if (!head.has_etag && !head.has_accept_ranges) {
+    head.add_serialized("Content-Encoding: ");
+    head.add_serialized(coding);
+    return head.add_serialized("\r\n");
+  }
   std::string fields;
   fields.reserve(head.fields().size() + 32);
   each_field(head.fields(),
@@ -71,8 +71,6 @@ void mark_coded(ResponseHead& head, std::string_view coding) {
              });
   fields.append("Content-Encoding: ").append(coding).append("\r\n");
   head.replace_fields(std::move(fields));
-  head.has_content_encoding = true;
-  head.content_length.reset();
 }
 
 }  // namespace httpuv::http

@@ -2,7 +2,8 @@
 // section 9.3.2): answers may be made in any order and leave in that one.
 //
 // Sans-I/O, no thread of its own; owned by the connection. `Parked` is whatever its owner keeps of
-// an answer that was made before its turn. A ring that holds no heap memory while it is empty for
+// an answer that was made before its turn, `Observed` what its
+// observers are to be told. A ring that holds no heap memory while it is empty for
 // long: `release()` gives it back. Never fails.
 #pragma once
 
@@ -11,9 +12,11 @@
 #include <memory>
 #include <vector>
 
+#include "http/exchange_state.h"
+
 namespace httpuv::http {
 
-template <class Parked>
+template <class Parked, class Observed>
 struct Exchange {
   std::uint32_t sequence = 0;
   std::uint8_t minor_version = 1;
@@ -21,21 +24,19 @@ struct Exchange {
   bool is_connect = false;
   bool keep_alive = true;         // what the request asked for
   bool continue_pending = false;  // a 100 (Continue) is owed before its body comes
-  bool streaming = false;         // its head has left, its body is still being made
-  bool answered = false;          // nothing more will be made for it
-  bool with_application = false;  // the application was asked and has not answered
-  bool announced = false;         // the application has had its head, and waits for its body
   bool negotiated = false;        // the server may code the content of its answer,
   bool accepts_gzip = false;      // and the client takes that
   std::uint16_t mount = 0;        // which application it is for
   std::uint64_t body_bytes = 0;   // what it was handed
+  AnswerSide answer;
   std::unique_ptr<Parked> parked;
+  std::unique_ptr<Observed> observed;  // null: nothing observes it
 };
 
-template <class Parked>
+template <class Parked, class Observed>
 class ExchangeQueue {
  public:
-  using Entry = Exchange<Parked>;
+  using Entry = Exchange<Parked, Observed>;
 
   // Opens the next exchange; sequence numbers count up from 0 and wrap.
   Entry& open() {

@@ -125,6 +125,12 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
 // "content-length" and the like: what add() looks at besides copying it.
 enum class Special : std::uint8_t {
   kNone,
+  kAcceptRanges,
+  kCacheControl,
+  kContentType,
+  kETag,
+  kForbidsCoding,
+  kVary,
   kConnection,
   kContentEncoding,
   kContentLength,
@@ -137,12 +143,25 @@ Special special_field(std::string_view name) {
   const auto is = [name](std::string_view other) { return base::iequals(name, other); };
   switch (name.size()) {
     case 4:
-      return is("date") ? Special::kDate : Special::kNone;
+      if (is("date")) return Special::kDate;
+      if (is("etag")) return Special::kETag;
+      return is("vary") ? Special::kVary : Special::kNone;
+    case 6:
+      return is("digest") ? Special::kForbidsCoding : Special::kNone;
     case 10:
       if (is("connection")) return Special::kConnection;
       return is("keep-alive") ? Special::kKeepAlive : Special::kNone;
+    case 11:
+      return is("content-md5") || is("repr-digest") ? Special::kForbidsCoding : Special::kNone;
+    case 12:
+      return is("content-type") ? Special::kContentType : Special::kNone;
+    case 13:
+      if (is("cache-control")) return Special::kCacheControl;
+      if (is("content-range")) return Special::kForbidsCoding;
+      return is("accept-ranges") ? Special::kAcceptRanges : Special::kNone;
     case 14:
-      return is("content-length") ? Special::kContentLength : Special::kNone;
+      if (is("content-length")) return Special::kContentLength;
+      return is("content-digest") ? Special::kForbidsCoding : Special::kNone;
     case 16:
       return is("content-encoding") ? Special::kContentEncoding : Special::kNone;
     case 17:
@@ -187,6 +206,26 @@ HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
       break;
     case Special::kDate:
       has_date = true;
+      break;
+    case Special::kAcceptRanges:
+      has_accept_ranges = true;
+      break;
+    case Special::kCacheControl:
+      forbids_coding |= base::has_list_token(value, "no-transform");
+      break;
+    case Special::kContentType:
+      if (type_size_ > 0) break;  // the first one counts
+      type_offset_ = fields_.size() + name.size() + 2;
+      type_size_ = value.size();
+      break;
+    case Special::kETag:
+      has_etag = true;
+      break;
+    case Special::kForbidsCoding:
+      forbids_coding = true;
+      break;
+    case Special::kVary:
+      has_vary = true;
       break;
   }
   fields_.reserve(fields_.size() + name.size() + value.size() + 4);

@@ -5,6 +5,7 @@
 // nothing unsafe can reach the wire.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,8 +32,16 @@ class ResponseHead {
   // Content-Length is not among fields(): who writes the head knows the length, or asks here.
   std::optional<std::uint64_t> content_length;
 
+  // Noted by add(), so that nothing of it is read again.
   bool has_content_encoding = false;
   bool has_date = false;
+  bool has_vary = false;
+  bool has_etag = false;
+  bool has_accept_ranges = false;
+  bool forbids_coding = false;  // no-transform, a range or a digest: see content_coding.h
+  [[nodiscard]] std::string_view content_type() const {
+    return std::string_view(fields_).substr(type_offset_, type_size_);
+  }
 
   // Appends a field; white space around the value is dropped. Connection and Content-Length are
   // noted above instead, Keep-Alive is dropped, the others are noted besides. "Content-Encoding:
@@ -51,10 +60,16 @@ class ResponseHead {
 
   // "Name: value\r\n" for each field that is written as it is.
   [[nodiscard]] const std::string& fields() const { return fields_; }
-  void replace_fields(std::string&& lines) { fields_ = std::move(lines); }
+  // content_type() is empty from now on.
+  void replace_fields(std::string&& lines) {
+    fields_ = std::move(lines);
+    type_offset_ = type_size_ = 0;
+  }
 
  private:
   std::string fields_;
+  std::size_t type_offset_ = 0;
+  std::size_t type_size_ = 0;
 };
 
 // How the end of the body is told (RFC 9112 section 6).

@@ -42,7 +42,7 @@ struct Carrier {
   }
   void operator()(StreamData&& c) const {
     if (auto* session = http(c.id)) {
-      session->stream_data(c.id.sequence, c.bytes, c.acknowledge);
+      session->stream_data(c.id.sequence, std::move(c.bytes), c.acknowledge);
     }
   }
   void operator()(StreamEnd&& c) const {

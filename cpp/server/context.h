@@ -14,6 +14,7 @@
 #include "server/envelopes.h"
 #include "server/limits.h"
 #include "server/message.h"
+#include "server/observer.h"
 #include "server/outbox.h"
 #include "server/protocol.h"
 #include "server/refusal_log.h"
@@ -50,6 +51,7 @@ struct Context {
   std::vector<ConnectionId> broken{};                 // a write to them failed in this turn
   SpoolFaults spool{};
   RefusalLog refusals{};
+  std::vector<ExchangeObserver*> observers{};
   bool draining = false;
   AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};

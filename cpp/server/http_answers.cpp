@@ -25,9 +25,9 @@ std::uint64_t body_length(const ResponseBody& body) {
 
 void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body) {
   Exchange* exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !exchange->with_application) return;
+  if (exchange == nullptr || !exchange->answer.with_application()) return;
   websocket_decided(sequence);
-  if (exchange->streaming) return cut(sequence);  // two heads: the client must not get both
+  if (exchange->answer.streamed()) return cut(sequence);  // two heads: the client must not get both
   release(*exchange, false);
   not_wanted(*exchange);
   answer(*exchange, std::move(head), std::move(body));
@@ -39,7 +39,7 @@ void HttpSession::answer_plain(Exchange& exchange, int status, std::string_view 
 }
 
 void HttpSession::answer_early(Exchange& exchange, int status, std::string_view text) {
-  discard_body_ = true;
+  request_.on(http::RequestEvent::kDrop);
   answer_plain(exchange, status, text);
 }
 
@@ -49,18 +49,18 @@ void HttpSession::answer_static_early(Exchange& exchange, files::Answer&& answer
   head.status = answer.status;
   head.add_serialized(answer.fields);
   head.add_serialized(answer.own_fields);
-  discard_body_ = true;
+  request_.on(http::RequestEvent::kDrop);
   this->answer(exchange, std::move(head),
                answer.body == files::BodyKind::kMemory ? std::string(answer.memory)
                                                        : std::move(answer.text));
 }
 
 void HttpSession::answer(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body) {
-  exchange.answered = true;
   auto* const bytes = std::get_if<std::string>(&body);
   if (bytes != nullptr && negotiates(exchange, head, bytes->size())) {
     return code_on_pool(exchange, std::move(head), std::move(*bytes));
   }
+  exchange.answer.on(http::AnswerEvent::kGive);
   if (exchanges_.is_front(exchange)) {
     const bool keep = write_answer(exchange, head, std::move(body));
     close_exchange(keep);
@@ -74,7 +74,7 @@ void HttpSession::answer(Exchange& exchange, http::ResponseHead&& head, Response
 
 void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& resolution) {
   Exchange* exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || exchange->answered || exchange->parked == nullptr) return;
+  if (exchange == nullptr || !exchange->answer.resolving()) return;
   if (resolution.kind == files::ResolutionKind::kFallthrough) {
     const std::unique_ptr<Parked> parked = std::move(exchange->parked);
     if (!abilities_of(*exchange).call) return answer_plain(*exchange, 404);
@@ -82,7 +82,7 @@ void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& reso
                           false);
   }
   context_.counters.static_files.add();
-  exchange->answered = true;
+  exchange->answer.on(http::AnswerEvent::kGive);
   if (exchanges_.is_front(*exchange)) {
     const bool keep = write_static(*exchange, resolution);
     close_exchange(keep);
@@ -95,9 +95,30 @@ void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& reso
 // Whether the connection can carry another request behind this answer.
 bool HttpSession::keeps_alive(const Exchange& exchange, bool close_wanted) const {
   if (!exchange.keep_alive || close_wanted || context_.draining) return false;
-  const bool being_read = reading_request_ && exchange.sequence == current_;
+  const bool being_read = request_.reading() && exchange.sequence == current_;
   // The rest of a body that nobody wants is discarded if it is short and sure to come.
   return !being_read || (!body_is_long_ && !exchange.continue_pending);
+}
+
+// Its observers will be told of it when it is over; without observers nothing is kept for them.
+void HttpSession::observe(Exchange& exchange, std::string_view first_line, std::int64_t waited_ms) {
+  if (context_.observers.empty()) return;
+  exchange.observed = std::make_unique<Observed>();
+  exchange.observed->request = first_line;
+  exchange.observed->begun -= std::chrono::milliseconds(waited_ms);
+}
+
+void HttpSession::note_answer(Exchange& exchange, int status, std::uint64_t bytes) {
+  if (exchange.observed == nullptr) return;
+  exchange.observed->status = status;
+  exchange.observed->bytes += bytes;
+}
+
+void HttpSession::tell_observers(Exchange& exchange) {
+  if (exchange.observed == nullptr) return;
+  for (ExchangeObserver* const each : context_.observers) {
+    each->exchange_ended(*exchange.observed, connection_.stream().peer());
+  }
 }
 
 http::AskedBy HttpSession::asked_by(const Exchange& exchange) {
@@ -110,7 +131,7 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
   const std::uint64_t length = body_length(body);
   const http::Content content = http::content_of(head, asked_by(exchange), length);
 
-  if (trail_ != nullptr) trail_->answered(head.status, content.sent ? length : 0);
+  note_answer(exchange, head.status, content.sent ? length : 0);
   const auto write_head = [&](std::string& out) {
     http::write_response_head(out, head, content.framing, content.length, keep,
                               exchange.minor_version, context_.clock.text());
@@ -148,17 +169,17 @@ bool HttpSession::write_static(Exchange& exchange, const files::Resolution& reso
   const StaticFiles::Written written =
       context_.files->write(connection_, exchange.parked->request, resolution,
                             {keep, exchange.is_head, exchange.minor_version});
-  if (trail_ != nullptr) trail_->answered(written.status, written.bytes);
+  note_answer(exchange, written.status, written.bytes);
   context_.envelopes.give_head(std::move(exchange.parked->request));
   return keep;
 }
 
 void HttpSession::close_exchange(bool keep_alive) {
+  tell_observers(exchanges_.front());
   exchanges_.close_front();
-  if (trail_ != nullptr) trail_->closed();
   if (!keep_alive) {
     // Nothing more is due from a client that asked for the close and has sent its request whole.
-    const bool input_done = !reading_request_ && !refused_ && held_.empty() && parser_.idle();
+    const bool input_done = !request_.reading() && !refused_ && held_.empty() && parser_.idle();
     finish(!input_done || context_.draining);
   }
 }
@@ -166,15 +187,14 @@ void HttpSession::close_exchange(bool keep_alive) {
 void HttpSession::next_answers() {
   while (state_ == State::kOpen && !exchanges_.empty()) {
     Exchange& exchange = exchanges_.front();
-    if (exchange.streaming) {
-      if (exchange.parked->stream->started) break;
+    if (exchange.answer.streamed()) {
+      if (exchange.answer.begun()) break;
       start_stream(exchange);  // it may be complete already: then its exchange is closed
       if (connection_.closing()) return;
       continue;
     }
-    if (!exchange.answered) break;
+    if (!exchange.answer.ready()) break;
     Parked& parked = *exchange.parked;
-    if (parked.coding) break;
     const bool keep = parked.resolution
                           ? write_static(exchange, *parked.resolution)
                           : write_answer(exchange, *parked.head, std::move(parked.body));
@@ -186,7 +206,7 @@ void HttpSession::next_answers() {
   }
   if (in_read_) return;
   send_continue_if_due();
-  if (exchanges_.empty() && (eof_ || context_.draining) && !reading_request_ && held_.empty()) {
+  if (exchanges_.empty() && (eof_ || context_.draining) && !request_.reading() && held_.empty()) {
     return finish(false);
   }
   update_deadline();

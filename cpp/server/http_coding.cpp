@@ -46,7 +46,7 @@ bool HttpSession::negotiates(const Exchange& exchange, http::ResponseHead& head,
   if ((length && *length < kMinLength) || !exchange.negotiated || !http::may_be_coded(head)) {
     return false;
   }
-  const std::string_view type = head.get("content-type");
+  const std::string_view type = head.content_type();
   if (!files::worth_compressing(type) || is_event_stream(type)) return false;
   http::vary_by_coding(head);
   return exchange.accepts_gzip;
@@ -57,7 +57,7 @@ bool HttpSession::negotiates(const Exchange& exchange, http::ResponseHead& head,
 void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, std::string&& body) {
   if (exchange.parked == nullptr) exchange.parked = std::make_unique<Parked>();
   exchange.parked->head = std::move(head);
-  exchange.parked->coding = true;
+  exchange.answer.on(http::AnswerEvent::kCode);
   struct Job {
     std::string plain;
     std::optional<std::string> coded;
@@ -76,9 +76,9 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
 void HttpSession::coded(std::uint32_t sequence, std::string&& plain,
                         std::optional<std::string>&& coded) {
   Exchange* const exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || exchange->parked == nullptr || !exchange->parked->coding) return;
+  if (exchange == nullptr || !exchange->answer.coding()) return;
   Parked& parked = *exchange->parked;
-  parked.coding = false;
+  exchange->answer.on(http::AnswerEvent::kCoded);
   if (coded && coded->size() < plain.size()) {
     http::mark_coded(*parked.head, "gzip");
     parked.body = std::move(*coded);

@@ -58,7 +58,7 @@ void HttpSession::route(Exchange& exchange) {
   if (wants_websocket(exchange)) {
     upgrade_ = Upgrade::kWanted;
     if (can.on_headers) {
-      awaiting_verdict_ = true;
+      request_.on(http::RequestEvent::kHold);
       to_application(exchange, http::RequestHead(head_), RequestBody{}, true);
     }
     return;
@@ -81,7 +81,7 @@ void HttpSession::route(Exchange& exchange) {
   streams_body_ = can.stream_body && can.call && head_.has_body() && !gathers(can, head_);
   if (can.on_headers || streams_body_) {
     if (streams_body_) body_.reset();
-    awaiting_verdict_ = true;
+    request_.on(http::RequestEvent::kHold);
     return to_application(exchange, std::move(head_), RequestBody{}, true);
   }
   if (!can.call) return answer_early(exchange, 404);
@@ -96,7 +96,7 @@ void HttpSession::answer_allow(Exchange& exchange, int status) {
                               ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
                               : "GET, HEAD, OPTIONS");
   if (status == 204) plain = http::PlainResponse{std::move(plain.head), {}};
-  discard_body_ = true;
+  request_.on(http::RequestEvent::kDrop);
   answer(exchange, std::move(plain.head), std::move(plain.body));
 }
 
@@ -114,12 +114,13 @@ bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
     return true;
   }
   exchange.parked = std::make_unique<Parked>();
+  exchange.answer.on(http::AnswerEvent::kResolve);
   if (options.fallthrough && body_ != nullptr) {
     // The application may get it after all: it is resolved when its body is complete.
     exchange.parked->request = std::move(head_);
     send_continue_if_due();
   } else {
-    discard_body_ = true;
+    request_.on(http::RequestEvent::kDrop);
     context_.files->resolve({connection_.id(), exchange.sequence}, match);
     exchange.parked->request = std::move(head_);
   }
@@ -128,14 +129,14 @@ bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
 
 void HttpSession::resume_request(std::uint32_t sequence) {
   Exchange* exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !awaiting_verdict_ || sequence != current_) return;
-  awaiting_verdict_ = false;
+  if (exchange == nullptr || !request_.held() || sequence != current_) return;
+  request_.on(http::RequestEvent::kGoOn);
   if (streams_body_) {
     send_continue_if_due();
     return resume_reading();
   }
   release(*exchange, false);
-  exchange->announced = true;
+  exchange->answer.on(http::AnswerEvent::kAnnounce);
   if (!abilities_of(*exchange).call && upgrade_ == Upgrade::kNone) {
     release(*exchange, true);
     answer_early(*exchange, 404);
@@ -149,16 +150,16 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
                                  bool headers_only) {
   if (!context_.admits(body.length)) {
     context_.counters.overloaded.add();
-    awaiting_verdict_ = false;
-    discard_body_ = true;
+    if (exchange.sequence == current_) request_.on(http::RequestEvent::kDrop);
     release(exchange, true);
     http::PlainResponse refusal = http::plain_response(503);
     refusal.head.add("Retry-After", "1");
     return answer(exchange, std::move(refusal.head), std::move(refusal.body));
   }
-  exchange.with_application = true;
+  const bool announced = exchange.answer.announced();
+  exchange.answer.on(http::AnswerEvent::kAsk);
   exchange.body_bytes = body.length;
-  if (!exchange.announced) negotiate(exchange, head);
+  if (!announced) negotiate(exchange, head);
   context_.counters.in_flight.add();
   context_.counters.in_flight_bytes.add(body.length);
   const net::Peer& peer = connection_.stream().peer();
@@ -171,19 +172,20 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   envelope->remote_port = peer.port;
   envelope->headers_only = headers_only;
   envelope->mount = exchange.mount;
-  envelope->resumed = std::exchange(exchange.announced, false);
+  envelope->resumed = announced;
   context_.events.emplace_back(RequestEvent{std::move(envelope)});
 }
 
 // The application is done with the exchange, or (`abandon`) will never be heard about it.
 void HttpSession::release(Exchange& exchange, bool abandon) {
-  const bool known = exchange.with_application || exchange.announced;
-  if (std::exchange(exchange.with_application, false)) {
+  const bool known = exchange.answer.with_application() || exchange.answer.announced();
+  if (exchange.answer.with_application()) {
+    exchange.answer.on(http::AnswerEvent::kWithdraw);
     context_.counters.in_flight.subtract(1);
     context_.counters.in_flight_bytes.subtract(exchange.body_bytes);
   }
   if (abandon && known) {
-    exchange.announced = false;
+    exchange.answer.on(http::AnswerEvent::kWithdraw);
     context_.events.emplace_back(AbandonedEvent{{connection_.id(), exchange.sequence}});
   }
 }
@@ -191,9 +193,10 @@ void HttpSession::release(Exchange& exchange, bool abandon) {
 // RFC 9110 section 10.1.1: the client waits for a 100 before it sends the body. It must not
 // overtake answers to earlier requests.
 void HttpSession::send_continue_if_due() {
-  if (exchanges_.empty() || !reading_request_ || awaiting_verdict_ || discard_body_) return;
+  if (exchanges_.empty() || request_.state() != http::RequestState::kReading) return;
   Exchange& exchange = exchanges_.front();
-  if (exchange.sequence != current_ || !exchange.continue_pending || exchange.streaming) return;
+  if (exchange.sequence != current_ || !exchange.continue_pending || exchange.answer.streamed())
+    return;
   exchange.continue_pending = false;
   context_.outbox.open(connection_).append("HTTP/1.1 100 Continue\r\n\r\n");
 }

@@ -33,9 +33,7 @@ constexpr std::int64_t kFarewell = 500;
 }  // namespace
 
 HttpSession::HttpSession(Context& context, Connection& connection)
-    : context_(context), connection_(connection), parser_(&context.limits.request) {
-  if (context.settings.access_log) trail_ = std::make_unique<AccessTrail>(context, connection);
-}
+    : context_(context), connection_(connection), parser_(&context.limits.request) {}
 
 HttpSession::~HttpSession() = default;
 
@@ -63,9 +61,9 @@ void HttpSession::on_data(std::string_view bytes) {
 }
 
 bool HttpSession::may_read() const {
-  if (state_ != State::kOpen || refused_ || awaiting_verdict_) return false;
+  if (state_ != State::kOpen || refused_ || request_.held()) return false;
   if (upgrade_ == Upgrade::kWaiting || upgrade_ == Upgrade::kAsked) return false;
-  if (reading_request_) return !body_paused_ && (body_ == nullptr || !body_->full());
+  if (request_.reading()) return !body_paused_ && (body_ == nullptr || !body_->full());
   if (body_ != nullptr) return false;  // the last request's body is still on its way to the disk
   return exchanges_.size() < context_.limits.max_pipelined &&
          connection_.stream().queued() < kMaxQueued;
@@ -106,7 +104,7 @@ void HttpSession::read(std::string_view input) {
 
 void HttpSession::resume_reading() {
   if (in_read_ || !may_read() || connection_.closing()) return;
-  if (!held_.empty() || reading_request_) {
+  if (!held_.empty() || request_.reading()) {
     const std::string input = std::exchange(held_, {});
     read(input);
   }
@@ -132,14 +130,17 @@ HttpSession::Exchange* HttpSession::current() {
 void HttpSession::on_head() {
   head_ = parser_.take_head();
   head_started_ = 0;
-  reading_request_ = true;
-  discard_body_ = false;
+  request_.on(http::RequestEvent::kHead);
   streams_body_ = false;
   upgrade_ = Upgrade::kNone;
   context_.counters.requests.add();
 
   Exchange& exchange = exchanges_.open();
-  if (trail_ != nullptr) trail_->opened(head_);
+  observe(exchange, http::first_line(head_.bytes), 0);
+  if (exchange.observed != nullptr) {
+    exchange.observed->referer = head_.get(http::Field::kReferer);
+    exchange.observed->user_agent = head_.get(http::Field::kUserAgent);
+  }
   current_ = exchange.sequence;
   exchange.minor_version = head_.minor_version;
   exchange.is_head = head_.is_head;
@@ -155,7 +156,7 @@ void HttpSession::on_head() {
 }
 
 void HttpSession::on_body(std::string_view bytes) {
-  if (discard_body_) return;
+  if (request_.dropping()) return;
   if (streams_body_) return pass_on(bytes, false);
   if (body_ != nullptr) body_->append(bytes);
 }
@@ -164,19 +165,23 @@ void HttpSession::on_body_progress() {
   context_.spool.done(body_->error(), context_);
   if (body_->error() != 0) {
     refuse(SpoolFaults::status(body_->error()), "its body cannot be kept");
-  } else if (!reading_request_ && body_->finished()) {
+  } else if (!request_.reading() && body_->finished()) {
     request_complete();
   }
   resume_reading();
 }
 
 void HttpSession::on_request_end() {
-  reading_request_ = false;
-  if (discard_body_) {
+  const bool dropped = request_.dropping();
+  request_.on(http::RequestEvent::kEnd);
+  if (dropped) {
     body_.reset();
     return;
   }
-  if (streams_body_) return pass_on({}, true);
+  if (streams_body_) {
+    request_.on(http::RequestEvent::kStored);
+    return pass_on({}, true);
+  }
   if (body_ != nullptr) {
     body_->end();
     if (!body_->finished()) return;  // on_body_progress() goes on
@@ -185,14 +190,15 @@ void HttpSession::on_request_end() {
 }
 
 void HttpSession::request_complete() {
+  request_.on(http::RequestEvent::kStored);
   Exchange* exchange = current();
-  if (exchange == nullptr || exchange->answered) {
+  if (exchange == nullptr || exchange->answer.given()) {
     body_.reset();
     return;
   }
   exchange->continue_pending = false;
   if (upgrade_ == Upgrade::kWanted) return upgrade_to_websocket(*exchange);
-  if (exchange->parked != nullptr) {  // static, with a body that the application may still want
+  if (exchange->answer.resolving()) {  // static, with a body that the application may still want
     if (body_ != nullptr) exchange->parked->request_body = std::exchange(body_, nullptr)->take();
     const http::RequestHead& head = exchange->parked->request;
     context_.files->resolve({connection_.id(), exchange->sequence}, head.view(head.path));
@@ -210,20 +216,20 @@ void HttpSession::refuse(int status, std::string_view reason) {
   context_.refusals.tell(context_, connection_.stream(), status, reason);
   // The request being read gets the answer; without one (its head is what was broken) a new
   // exchange does, so that requests before it are answered first.
-  const bool of_a_request = reading_request_ || body_ != nullptr;
-  if (!of_a_request && trail_ != nullptr) {
-    const std::int64_t since = head_started_ == 0 ? context_.loop.now_ms() : head_started_;
-    trail_->opened(parser_.read_line(), context_.loop.now_ms() - since);
-  }
+  const bool of_a_request = request_.reading() || body_ != nullptr;
   Exchange* exchange = of_a_request ? current() : &exchanges_.open();
-  reading_request_ = false;
+  if (!of_a_request) {
+    const std::int64_t since = head_started_ == 0 ? context_.loop.now_ms() : head_started_;
+    observe(*exchange, parser_.read_line(), context_.loop.now_ms() - since);
+  }
+  request_.on(http::RequestEvent::kRefused);
   body_.reset();
-  if (exchange != nullptr && exchange->streaming && exchange->parked->stream->started) {
+  if (exchange != nullptr && exchange->answer.begun()) {
     connection_.reset();  // a part of the answer has left: the client must see that it is cut
-  } else if (exchange != nullptr && !exchange->answered) {
-    exchange->streaming = false;
+  } else if (exchange != nullptr && !exchange->answer.given()) {
     exchange->parked.reset();
     release(*exchange, true);
+    exchange->answer.on(http::AnswerEvent::kWithdraw);
     exchange->keep_alive = false;
     answer_plain(*exchange, status);
   } else if (exchanges_.empty()) {
@@ -269,7 +275,7 @@ void HttpSession::end_if_written() {
 
 void HttpSession::drain() {
   if (asked_ != nullptr) return give_up_websocket();
-  if (state_ == State::kOpen && exchanges_.empty() && !reading_request_) finish(false);
+  if (state_ == State::kOpen && exchanges_.empty() && !request_.reading()) finish(false);
 }
 
 void HttpSession::on_eof() {
@@ -281,13 +287,14 @@ void HttpSession::on_eof() {
 
 // Everything that came before the FIN has been read.
 void HttpSession::end_of_input() {
-  if (reading_request_) return refuse(400, "the client ended in the middle of it");
+  if (request_.reading()) return refuse(400, "the client ended in the middle of it");
   if (exchanges_.empty()) finish(false);
 }
 
 void HttpSession::on_drained() {
   if (state_ != State::kOpen) return end_if_written();
-  if (!exchanges_.empty() && exchanges_.front().streaming) drained_stream(exchanges_.front());
+  if (!exchanges_.empty() && exchanges_.front().answer.streamed())
+    drained_stream(exchanges_.front());
   update_deadline();
   resume_reading();
 }
@@ -299,10 +306,12 @@ void HttpSession::on_gone() {
 }
 
 void HttpSession::abandon_all() {
-  exchanges_.each([this](Exchange& exchange) { release(exchange, true); });
+  exchanges_.each([this](Exchange& exchange) {
+    release(exchange, true);
+    tell_observers(exchange);
+  });
   exchanges_.clear();
   body_.reset();
-  if (trail_ != nullptr) trail_->ended();
 }
 
 // --- deadlines ----------------------------------------------------------------------------------
@@ -316,9 +325,9 @@ void HttpSession::update_deadline() {
     due_ = now + limits.write_timeout;
   } else if (asked_ != nullptr) {
     due_ = asked_->due;
-  } else if (reading_request_ && may_read()) {
+  } else if (request_.reading() && may_read()) {
     due_ = now + limits.body_timeout;
-  } else if (!reading_request_ && !parser_.idle()) {
+  } else if (!request_.reading() && !parser_.idle()) {
     if (head_started_ == 0) head_started_ = now;
     due_ = head_started_ + limits.header_timeout;
   } else {
@@ -351,12 +360,12 @@ void HttpSession::on_deadline() {
   if (state_ != State::kOpen) return connection_.close();
   if (!stream.reading() && stream.peer_gone()) return connection_.close();
   if (asked_ != nullptr) return give_up_websocket();
-  const bool body_due = reading_request_ && may_read();
-  const bool head_due = !reading_request_ && !parser_.idle() && !refused_;
+  const bool body_due = request_.reading() && may_read();
+  const bool head_due = !request_.reading() && !parser_.idle() && !refused_;
   if (body_due || head_due) {
     context_.counters.timed_out.add();
     refuse(408, body_due ? "its body did not come in time" : "its head did not come in time");
-  } else if (exchanges_.empty() && body_ == nullptr && !reading_request_) {
+  } else if (exchanges_.empty() && body_ == nullptr && !request_.reading()) {
     connection_.close();
   } else {
     due_ = now + waiting_time();  // the application's turn: no hurry

@@ -21,10 +21,10 @@
 #include "http/content.h"
 #include "http/exchange.h"
 #include "http/request_parser.h"
-#include "server/access_trail.h"
 #include "server/body_collector.h"
 #include "server/context.h"
 #include "server/message.h"
+#include "server/observer.h"
 #include "server/protocol.h"
 #include "websocket/handshake.h"
 #include "websocket/session.h"
@@ -50,7 +50,7 @@ class HttpSession final : public Protocol {
   void resume_request(std::uint32_t sequence);
   void body_consumed(std::uint32_t sequence, std::size_t bytes);
   void stream_head(StreamHead&& command);
-  void stream_data(std::uint32_t sequence, std::string_view bytes, bool acknowledge);
+  void stream_data(std::uint32_t sequence, std::string&& bytes, bool acknowledge);
   void stream_file(std::uint32_t sequence, FileBody&& file);
   void stream_end(std::uint32_t sequence, std::string&& trailers);
   void stream_room(std::uint32_t sequence, std::promise<bool>&& answer);
@@ -76,8 +76,8 @@ class HttpSession final : public Protocol {
 
   // An answer or a request that waits for its turn.
   struct Parked;
-  using Queue = http::ExchangeQueue<Parked>;
-  using Exchange = http::Exchange<Parked>;
+  using Queue = http::ExchangeQueue<Parked, Observed>;
+  using Exchange = http::Exchange<Parked, Observed>;
 
   // Reading.
   void read(std::string_view input);
@@ -117,6 +117,9 @@ class HttpSession final : public Protocol {
   void answer_early(Exchange& exchange, int status, std::string_view text = {});
   void answer_allow(Exchange& exchange, int status);
   void answer_static_early(Exchange& exchange, files::Answer&& answer);
+  void observe(Exchange& exchange, std::string_view first_line, std::int64_t waited_ms);
+  void tell_observers(Exchange& exchange);
+  static void note_answer(Exchange& exchange, int status, std::uint64_t bytes);
   static http::AskedBy asked_by(const Exchange& exchange);
   // Both say whether the connection is kept.
   bool write_answer(Exchange& exchange, const http::ResponseHead& head, ResponseBody&& body);
@@ -145,7 +148,7 @@ class HttpSession final : public Protocol {
   Exchange* streaming(std::uint32_t sequence);
   void start_stream(Exchange& exchange);
   static bool exceeds(const Streamed& stream);
-  void write_piece(Exchange& exchange, std::string_view bytes);
+  void write_piece(Exchange& exchange, std::string&& bytes);
   void fill(std::uint32_t sequence);
   void send_piece(Exchange& exchange, std::string_view bytes);
   void write_file(Exchange& exchange, FileBody&& file);
@@ -169,18 +172,15 @@ class HttpSession final : public Protocol {
   Connection& connection_;
   http::RequestParser parser_;
   Queue exchanges_;
-  std::unique_ptr<AccessTrail> trail_;  // null: there is no access log
 
   // The request being read, from its head to its end.
   http::RequestHead head_;
   std::unique_ptr<BodyCollector> body_;
   std::uint32_t current_ = 0;
-  bool reading_request_ = false;
-  bool streams_body_ = false;      // the application gets its body piece by piece
-  bool body_paused_ = false;       // and is behind with it
-  bool discard_body_ = false;      // it was answered, or is static: its body is not wanted
-  bool awaiting_verdict_ = false;  // the application has its head and has not said Continue
-  bool body_is_long_ = false;      // too long to read only to drop it
+  http::RequestSide request_;
+  bool streams_body_ = false;  // the application gets its body piece by piece
+  bool body_paused_ = false;   // and is behind with it
+  bool body_is_long_ = false;  // too long to read only to drop it
 
   State state_ = State::kOpen;
   Upgrade upgrade_ = Upgrade::kNone;

@@ -10,6 +10,13 @@
 
 namespace httpuv::server {
 
+namespace {
+
+// Longer pieces are sent from where they are, instead of being gathered with others.
+constexpr std::size_t kGatherPiece = 16 * 1024;
+
+}  // namespace
+
 // The exchange, if its answer is a stream.
 HttpSession::Exchange* HttpSession::streamed(std::uint32_t sequence) {
   Exchange* const exchange = exchanges_.find(sequence);
@@ -28,12 +35,12 @@ HttpSession::Exchange* HttpSession::streaming(std::uint32_t sequence) {
 void HttpSession::stream_head(StreamHead&& command) {
   const std::uint32_t sequence = command.id.sequence;
   Exchange* const exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !exchange->with_application || exchange->streaming) return;
+  if (exchange == nullptr || exchange->answer.state() != http::AnswerState::kAsked) return;
   websocket_decided(sequence);
   if (command.as_is) exchange->negotiated = false;
   // It may still want the body that it is streamed.
   if (!streams_body_ || sequence != current_) not_wanted(*exchange);
-  exchange->streaming = true;
+  exchange->answer.on(http::AnswerEvent::kStream);
   exchange->parked = std::make_unique<Parked>();
   exchange->parked->stream = Streamed{};
   exchange->parked->stream->head = std::move(command.head);
@@ -47,7 +54,7 @@ void HttpSession::stream_head(StreamHead&& command) {
 
 void HttpSession::start_stream(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
-  stream.started = true;
+  exchange.answer.on(http::AnswerEvent::kBegin);
   const bool coded =
       exchange.minor_version >= 1 && negotiates(exchange, stream.head, stream.length);
   if (coded) http::mark_coded(stream.head, "gzip");
@@ -61,11 +68,11 @@ void HttpSession::start_stream(Exchange& exchange) {
   http::write_response_head(context_.outbox.open(connection_), stream.head, content.framing,
                             content.length, exchange.keep_alive, exchange.minor_version,
                             context_.clock.text());
-  if (trail_ != nullptr) trail_->answered(stream.head.status, 0);
+  note_answer(exchange, stream.head.status, 0);
   if (stream.silence != nullptr && !stream.bodiless) stream.silence->broken(context_.loop);
   for (auto& piece : std::exchange(stream.early, {})) {
     if (auto* const bytes = std::get_if<std::string>(&piece)) {
-      write_piece(exchange, *bytes);
+      write_piece(exchange, std::move(*bytes));
     } else {
       write_file(exchange, std::move(std::get<FileBody>(piece)));
     }
@@ -80,12 +87,24 @@ bool HttpSession::exceeds(const Streamed& stream) {
   return stream.length && stream.total > *stream.length;
 }
 
-void HttpSession::write_piece(Exchange& exchange, std::string_view bytes) {
+void HttpSession::write_piece(Exchange& exchange, std::string&& bytes) {
   Streamed& stream = *exchange.parked->stream;
   stream.total += bytes.size();
   if (exceeds(stream)) return connection_.fail();
   if (stream.silence != nullptr) stream.silence->broken(context_.loop);
-  send_piece(exchange, bytes);
+  const bool large = bytes.size() > kGatherPiece && !stream.bodiless && stream.coder == nullptr;
+  if (!large) return send_piece(exchange, bytes);
+  // From where it is, in one write with what is before it.
+  if (exchange.observed != nullptr) exchange.observed->bytes += bytes.size();
+  const bool chunked = stream.framing == http::Framing::kChunked;
+  if (chunked) {
+    char prefix[http::kMaxChunkPrefix];
+    context_.outbox.open(connection_).append(prefix, http::chunk_prefix(prefix, bytes.size()));
+  }
+  const std::string_view before = context_.outbox.claim(connection_);
+  connection_.write(before, std::move(bytes));
+  context_.outbox.done();
+  if (chunked) context_.outbox.open(connection_).append(http::kChunkEnd);
 }
 
 // Nothing was sent for a while: the filler is, unless the client has not even read what was.
@@ -107,7 +126,7 @@ void HttpSession::send_piece(Exchange& exchange, std::string_view bytes) {
 }
 
 void HttpSession::write_framed(Exchange& exchange, std::string_view bytes) {
-  if (trail_ != nullptr) trail_->sent(bytes.size());
+  if (exchange.observed != nullptr) exchange.observed->bytes += bytes.size();
   std::string& out = context_.outbox.open(connection_);
   if (exchange.parked->stream->framing == http::Framing::kChunked) {
     http::append_chunk(out, bytes);
@@ -116,7 +135,7 @@ void HttpSession::write_framed(Exchange& exchange, std::string_view bytes) {
   }
 }
 
-void HttpSession::stream_data(std::uint32_t sequence, std::string_view bytes, bool wanted) {
+void HttpSession::stream_data(std::uint32_t sequence, std::string&& bytes, bool wanted) {
   Exchange* const exchange = streaming(sequence);
   if (exchange == nullptr) return;
   Streamed& stream = *exchange->parked->stream;
@@ -128,7 +147,7 @@ void HttpSession::stream_data(std::uint32_t sequence, std::string_view bytes, bo
     stream.early_acknowledge |= wanted;
     return;
   }
-  write_piece(*exchange, bytes);
+  write_piece(*exchange, std::move(bytes));
   if (wanted) acknowledge(*exchange);
 }
 
@@ -144,7 +163,7 @@ void HttpSession::write_file(Exchange& exchange, FileBody&& file) {
   stream.total += file.length;
   if (exceeds(stream)) return connection_.fail();
   if (stream.bodiless || file.length == 0) return;
-  if (trail_ != nullptr) trail_->sent(file.length);
+  if (exchange.observed != nullptr) exchange.observed->bytes += file.length;
   const bool chunked = stream.framing == http::Framing::kChunked;
   if (chunked) {
     char prefix[http::kMaxChunkPrefix];
@@ -173,7 +192,7 @@ void HttpSession::give_room(Exchange& exchange) {
 // Informational answers belong in front of the one that counts (RFC 9110 section 15.2).
 void HttpSession::inform(std::uint32_t sequence, const http::ResponseHead& head) {
   Exchange* const exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !exchange->with_application || exchange->streaming) return;
+  if (exchange == nullptr || exchange->answer.state() != http::AnswerState::kAsked) return;
   if (!exchanges_.is_front(*exchange) || exchange->minor_version == 0) return;
   http::write_response_head(context_.outbox.open(connection_), head, http::Framing::kNoBody, 0,
                             true, exchange->minor_version, {});
@@ -240,11 +259,10 @@ void HttpSession::end_stream(Exchange& exchange) {
 
 void HttpSession::cut(std::uint32_t sequence) {
   Exchange* const exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !exchange->with_application) return;
+  if (exchange == nullptr || !exchange->answer.with_application()) return;
   websocket_decided(sequence);
-  if (!exchange->streaming || !exchanges_.is_front(*exchange)) {
+  if (!exchange->answer.streamed() || !exchanges_.is_front(*exchange)) {
     // Nothing of it has left yet: the client can still be told.
-    exchange->streaming = false;
     exchange->parked.reset();
     release(*exchange, false);
     not_wanted(*exchange);

@@ -99,10 +99,10 @@ void HttpSession::ask_about_websocket(Exchange& exchange, websocket::Handshake&&
   envelope->remote_address = peer.address;
   envelope->remote_port = peer.port;
   envelope->mount = exchange.mount;
-  envelope->resumed = std::exchange(exchange.announced, false);
+  envelope->resumed = exchange.answer.announced();
   context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol, waits});
   if (!waits) return open_websocket(handshake, {});
-  exchange.with_application = true;
+  exchange.answer.on(http::AnswerEvent::kAsk);
   exchange.body_bytes = 0;
   context_.counters.in_flight.add();
   upgrade_ = Upgrade::kAsked;
@@ -150,12 +150,10 @@ void HttpSession::open_websocket(const websocket::Handshake& handshake, std::str
   lines.append(context_.clock.text()).append("\r\n").append(fields);
   websocket::append_handshake(context_.outbox.open(connection_), handshake, lines);
 
+  note_answer(exchanges_.front(), 101, 0);
+  tell_observers(exchanges_.front());
   exchanges_.clear();
   exchanges_.release();
-  if (trail_ != nullptr) {
-    trail_->answered(101, 0);
-    trail_->closed();
-  }
   state_ = State::kUpgraded;
   upgraded_ = std::make_unique<WebSocketSession>(
       context_, connection_,

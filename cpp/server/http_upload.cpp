@@ -29,7 +29,7 @@ void HttpSession::pass_on(std::string_view bytes, bool last) {
 
 void HttpSession::body_consumed(std::uint32_t sequence, std::size_t bytes) {
   Exchange* const exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !exchange->with_application) return;
+  if (exchange == nullptr || !exchange->answer.with_application()) return;
   const std::uint64_t used = std::min<std::uint64_t>(bytes, exchange->body_bytes);
   exchange->body_bytes -= used;
   context_.counters.in_flight_bytes.subtract(used);
@@ -42,12 +42,12 @@ void HttpSession::body_consumed(std::uint32_t sequence, std::size_t bytes) {
 
 // The exchange is answered: what is still to come of its request is not wanted any more.
 void HttpSession::not_wanted(Exchange& exchange) {
-  if (!reading_request_ || exchange.sequence != current_) return;
+  if (!request_.reading() || exchange.sequence != current_) return;
   // Refused on its head alone: the client is asked to close (manual page startServer, onHeaders).
-  if (std::exchange(awaiting_verdict_, false) && abilities_of(exchange).on_headers) {
+  if (request_.held() && abilities_of(exchange).on_headers) {
     exchange.keep_alive = false;
   }
-  discard_body_ = true;
+  request_.on(http::RequestEvent::kDrop);
   body_paused_ = false;
 }
 

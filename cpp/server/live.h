@@ -12,6 +12,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/ticker.h"
+#include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"
 #include "server/publications.h"
@@ -53,6 +54,7 @@ class Server::Live final : private net::DeadlineOwner {
   EventSink& sink_;
   Context context_;
   StaticFiles files_;
+  AccessLog access_log_{context_};
   Publications publications_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<net::Ticker> mail_ticker_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace httpuv::server {
 
@@ -28,6 +29,18 @@ class Outbox {
   void flush(const Connection& connection) {
     if (owner_ == &connection) write_out();
   }
+
+  // What was gathered for the connection, for a write that goes on with something large; done()
+  // follows it. What was gathered for another one is written.
+  std::string_view claim(const Connection& connection) {
+    if (owner_ != &connection) {
+      flush();
+      return {};
+    }
+    owner_ = nullptr;
+    return buffer_;
+  }
+  void done() { buffer_.clear(); }
 
   // The connection closes: its bytes are not wanted any more.
   void forget(const Connection& connection) {

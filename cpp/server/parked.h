@@ -93,7 +93,6 @@ struct HttpSession::Streamed {
   std::string trailers;
   Rooms rooms;
   bool early_acknowledge = false;
-  bool started = false;
   bool ended = false;
   std::unique_ptr<Silence> silence;  // null: it has no filler
   std::shared_ptr<Coder> coder;      // null: the body is sent as it is
@@ -108,7 +107,6 @@ struct HttpSession::Parked {
   std::optional<files::Resolution> resolution;
   std::optional<http::ResponseHead> head;
   ResponseBody body;
-  bool coding = false;  // the pool codes the body: it is not here
   std::optional<Streamed> stream;
 };
 

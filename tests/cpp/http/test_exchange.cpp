@@ -8,7 +8,7 @@
 namespace httpuv::http {
 namespace {
 
-using Queue = ExchangeQueue<std::string>;
+using Queue = ExchangeQueue<std::string, int>;
 
 TEST_CASE("exchanges close in the order they were opened") {
   Queue queue;

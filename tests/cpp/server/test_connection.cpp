@@ -196,6 +196,78 @@ TEST_CASE("a stream of another length than was promised is cut") {
   CHECK(world.peer().was_reset);
 }
 
+TEST_CASE("more than was promised is not sent") {
+  World world;
+  world.receive(kGet + kGet);
+  Asked& request = world.asked()[0];
+  world.start_stream(request, 200, 6);
+  world.stream(request, "too much of it");
+  CHECK_FALSE(world.open());
+  CHECK(world.peer().was_reset);
+}
+
+TEST_CASE("large pieces leave in order with short ones") {
+  World world;
+  world.receive(kGet);
+  Asked& request = world.asked()[0];
+  world.start_stream(request, 200);
+  std::string all;
+  for (const std::size_t size : {10, 100'000, 3, 20'000, 16'384, 16'385, 1}) {
+    const std::string piece(size, static_cast<char>('a' + size % 26));
+    all += piece;
+    world.stream(request, piece);
+  }
+  world.end_stream(request);
+  CHECK(world.answers().at(0).body == all);
+}
+
+TEST_CASE("a stream that has just become busy has the whole time for writing") {
+  World world;
+  world.receive(kGet);
+  Asked& request = world.asked()[0];
+  world.start_stream(request, 200);
+  world.advance(74'900);  // shortly before the connection is looked at again
+  world.set_room(0);
+  world.stream(request, "piece");
+  world.advance(1'000);
+  CHECK(world.open());
+  world.advance(61'000);
+  CHECK_FALSE(world.open());
+}
+
+TEST_CASE("a half-closed client that asks for a WebSocket behind a stream gets that first") {
+  World world(with_websocket());
+  world.receive(kGet + kUpgrade);
+  world.half_close();
+  Asked& request = world.asked()[0];
+  world.start_stream(request, 200);
+  world.stream(request, "whole");
+  world.end_stream(request);
+  CHECK(world.answers().at(0).body == "whole");
+  CHECK_FALSE(world.open());
+}
+
+TEST_CASE("an observer is told of every exchange") {
+  Settings settings;
+  settings.access_log = true;
+  World world(settings);
+  world.receive(kGet + "HEAD /h HTTP/1.1\r\nHost: x\r\nReferer: r\r\n\r\n" + kGet);
+  world.respond(world.asked()[1], 404, "none");
+  world.respond(world.asked()[0], 200, "hello");
+  world.receive("nonsense\r\n\r\n");
+  world.close();
+  const std::vector<AccessRecord>& records = world.records();
+  REQUIRE(records.size() == 4);
+  CHECK(records[0].request == "GET /a HTTP/1.1");
+  CHECK(records[0].status == 200);
+  CHECK(records[0].bytes == 5);
+  CHECK(records[1].status == 404);
+  CHECK(records[1].bytes == 0);
+  CHECK(records[1].referer == "r");
+  CHECK(records[2].status == 0);
+  CHECK(records[3].status == 0);
+}
+
 TEST_CASE("nothing of HTTP lives on behind a WebSocket") {
   World world(with_websocket());
   world.receive(kUpgrade);

@@ -22,6 +22,7 @@
 #include "answer_reader.h"
 #include "net/reactor.h"
 #include "net/transport.h"
+#include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"
 #include "server/publications.h"
@@ -175,6 +176,9 @@ class World {
   [[nodiscard]] std::size_t unread() const { return unread_; }  // of WebSocket messages
   [[nodiscard]] bool websocket_open() const { return websocket_open_; }
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
+  [[nodiscard]] const std::vector<AccessRecord>& records() const {
+    return context_.answered.records();
+  }
   void consume_messages();
 
  private:
@@ -197,6 +201,7 @@ class World {
   FakeReactor reactor_;
   Context context_;
   StaticFiles files_;
+  AccessLog access_log_{context_};
   Publications publications_;
   std::shared_ptr<FakePeer> peer_ = std::make_shared<FakePeer>();
   FakeTransport* transport_ = nullptr;

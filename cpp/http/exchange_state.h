@@ -1,0 +1,173 @@
+// The two sides of an exchange, each a state with a table of what may follow what: the request as
+// it is read, and its answer as it is made. They meet nowhere: a request may be answered before it
+// was read, and read long before it is answered.
+//
+// Plain values, no thread of their own; parts of an exchange and of its session. What the table
+// does not have is a mistake of the caller: it is caught where assertions are on, and changes
+// nothing elsewhere.
+#pragma once
+
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+
+namespace httpuv::http {
+
+// --- the request, while it is the one that is read ----------------------------------------------
+
+enum class RequestState : std::uint8_t {
+  kNone,      // between two requests
+  kReading,   // its head has come, its body is coming
+  kHeld,      // the application has the head, and has not said that it wants the rest
+  kDropping,  // the rest is read and dropped: it was answered, or nothing wants its body
+  kStoring,   // all of it has come; its body may still be on its way to the disk
+};
+
+enum class RequestEvent : std::uint8_t {
+  kHead,     // a head has come
+  kHold,     // it goes to the application, which is to say whether it wants the rest
+  kGoOn,     // it does
+  kDrop,     // the rest is not wanted
+  kEnd,      // the last byte has come
+  kStored,   // and is where it belongs
+  kRefused,  // the input is broken, or too late
+};
+
+// --- the answer ---------------------------------------------------------------------------------
+
+enum class AnswerState : std::uint8_t {
+  kOpen,         // nothing makes it
+  kAsked,        // the application does
+  kAnnounced,    // the application has had the head, and will be asked when the body has come
+  kResolving,    // a static path does
+  kCoding,       // it is there but for its coding, which the pool makes
+  kReady,        // it is there, and waits for its turn or leaves
+  kStreamWaits,  // the application makes its body in pieces, and it is not its turn
+  kStreaming,    // the same, and its head has left
+};
+
+enum class AnswerEvent : std::uint8_t {
+  kAsk,       // the application is asked
+  kAnnounce,  // it has had the head
+  kResolve,   // a static path was found
+  kGive,      // the whole answer is given
+  kCode,      // it has to be coded first
+  kCoded,     // it is
+  kStream,    // an answer in pieces is given
+  kBegin,     // its head leaves
+  kWithdraw,  // what made it does so no more
+};
+
+namespace table {
+
+inline constexpr std::uint8_t kNever = 0xFF;
+
+template <class State>
+constexpr std::uint8_t to(State state) {
+  return static_cast<std::uint8_t>(state);
+}
+
+// A row for each state, a column for each event.
+using R = RequestState;
+inline constexpr std::array<std::array<std::uint8_t, 7>, 5> kRequest = {{
+    // kHead, kHold, kGoOn, kDrop, kEnd, kStored, kRefused
+    {to(R::kReading), kNever, kNever, to(R::kNone), kNever, kNever, to(R::kNone)},      // kNone
+    {kNever, to(R::kHeld), to(R::kReading), to(R::kDropping), to(R::kStoring), kNever,  // kReading
+     to(R::kNone)},
+    {kNever, kNever, to(R::kReading), to(R::kDropping), kNever, kNever, to(R::kNone)},  // kHeld
+    {kNever, kNever, to(R::kDropping), to(R::kDropping), to(R::kNone), kNever,          // kDropping
+     to(R::kNone)},
+    {kNever, kNever, kNever, to(R::kStoring), kNever, to(R::kNone), to(R::kNone)},  // kStoring
+}};
+
+using A = AnswerState;
+inline constexpr std::array<std::array<std::uint8_t, 9>, 8> kAnswer = {{
+    // kAsk, kAnnounce, kResolve, kGive, kCode, kCoded, kStream, kBegin, kWithdraw
+    {to(A::kAsked), to(A::kAnnounced), to(A::kResolving), to(A::kReady), to(A::kCoding), kNever,
+     kNever, kNever, to(A::kOpen)},  // kOpen
+    {kNever, kNever, kNever, kNever, kNever, kNever, to(A::kStreamWaits), kNever,
+     to(A::kOpen)},  // kAsked
+    {to(A::kAsked), kNever, kNever, to(A::kReady), to(A::kCoding), kNever, kNever, kNever,
+     to(A::kOpen)},  // kAnnounced
+    {to(A::kAsked), kNever, kNever, to(A::kReady), to(A::kCoding), kNever, kNever, kNever,
+     to(A::kOpen)},  // kResolving
+    {kNever, kNever, kNever, kNever, kNever, to(A::kReady), kNever, kNever,
+     to(A::kOpen)},                                                                   // kCoding
+    {kNever, kNever, kNever, kNever, kNever, kNever, kNever, kNever, to(A::kReady)},  // kReady
+    {kNever, kNever, kNever, kNever, kNever, kNever, kNever, to(A::kStreaming),
+     to(A::kOpen)},                                                                  // kStreamWaits
+    {kNever, kNever, kNever, kNever, kNever, kNever, kNever, kNever, to(A::kOpen)},  // kStreaming
+}};
+
+}  // namespace table
+
+// What follows; `state` itself where the table has nothing.
+constexpr RequestState after(RequestState state, RequestEvent event) {
+  const std::uint8_t next =
+      table::kRequest[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)];
+  assert(next != table::kNever);
+  return next == table::kNever ? state : static_cast<RequestState>(next);
+}
+
+constexpr AnswerState after(AnswerState state, AnswerEvent event) {
+  const std::uint8_t next =
+      table::kAnswer[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)];
+  assert(next != table::kNever);
+  return next == table::kNever ? state : static_cast<AnswerState>(next);
+}
+
+constexpr bool may_follow(RequestState state, RequestEvent event) {
+  return table::kRequest[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)] !=
+         table::kNever;
+}
+
+constexpr bool may_follow(AnswerState state, AnswerEvent event) {
+  return table::kAnswer[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)] !=
+         table::kNever;
+}
+
+class RequestSide {
+ public:
+  void on(RequestEvent event) { state_ = after(state_, event); }
+  [[nodiscard]] RequestState state() const { return state_; }
+
+  // Between its head and its last byte.
+  [[nodiscard]] bool reading() const {
+    return state_ == RequestState::kReading || held() || dropping();
+  }
+  [[nodiscard]] bool held() const { return state_ == RequestState::kHeld; }
+  [[nodiscard]] bool dropping() const { return state_ == RequestState::kDropping; }
+
+ private:
+  RequestState state_ = RequestState::kNone;
+};
+
+class AnswerSide {
+ public:
+  void on(AnswerEvent event) { state_ = after(state_, event); }
+  [[nodiscard]] AnswerState state() const { return state_; }
+
+  // The application has been asked, and has not given all of it.
+  [[nodiscard]] bool with_application() const {
+    return state_ == AnswerState::kAsked || streamed();
+  }
+  [[nodiscard]] bool announced() const { return state_ == AnswerState::kAnnounced; }
+  [[nodiscard]] bool resolving() const { return state_ == AnswerState::kResolving; }
+  // Its body comes in pieces.
+  [[nodiscard]] bool streamed() const {
+    return state_ == AnswerState::kStreamWaits || state_ == AnswerState::kStreaming;
+  }
+  [[nodiscard]] bool begun() const { return state_ == AnswerState::kStreaming; }
+  // Nothing more will be made for it.
+  [[nodiscard]] bool given() const {
+    return state_ == AnswerState::kReady || state_ == AnswerState::kCoding;
+  }
+  [[nodiscard]] bool ready() const { return state_ == AnswerState::kReady; }
+  [[nodiscard]] bool coding() const { return state_ == AnswerState::kCoding; }
+
+ private:
+  AnswerState state_ = AnswerState::kOpen;
+};
+
+}  // namespace httpuv::http
