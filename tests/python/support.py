@@ -194,7 +194,14 @@ FORKS = "ignore:This process:DeprecationWarning"
 class Script:
     """A Python program in a process of its own, told what to do over its standard input."""
 
-    def __init__(self, code: str, *arguments: str, module: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        *arguments: str,
+        module: str | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
         program = ["-m", module] if module else ["-c", textwrap.dedent(code)]
         self.process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", "-W", FORKS, *program, *arguments],
@@ -202,6 +209,8 @@ class Script:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
             start_new_session=True,  # so that children of its own can be ended with it
         )
         self._read = {self.process.stdout: b"", self.process.stderr: b""}

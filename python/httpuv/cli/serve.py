@@ -1,4 +1,4 @@
-"""``python -m httpuv DIR``: serve a directory from the shell."""
+"""``httpuv serve DIR`` and ``python -m httpuv DIR``: serve a directory from the shell."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from . import _core, stderr
-from .static_server import DEFAULT_PORT, runStaticServer
+from .. import _core, stderr
+from ..static_server import DEFAULT_PORT, runStaticServer
 
 # What pages of other origins may read, and that readers of ranges (PDF.js, Parquet, GeoTIFF) need.
 CORS = (
@@ -17,16 +17,17 @@ CORS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str], program: str) -> int:
     """Run the command.
 
     Args:
-        arguments: What follows the command's name; None: ``sys.argv``.
+        arguments: What follows the command's name.
+        program: That name, for messages.
 
     Returns:
         The exit status: 0, or 1 if the server could not be started. Wrong arguments exit with 2.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     headers = [*options.header, *(CORS if options.cors else ())]
     browse = (
         sys.stdin.isatty() and sys.stdout.isatty() if options.browse is None else options.browse
@@ -61,10 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m httpuv",
+        prog=program,
         description="Serve a directory: ranges, caching, compression, from C++.",
+        epilog="'httpuv run' runs an application instead: see 'httpuv run --help'.",
     )
     yes_or_no = argparse.BooleanOptionalAction
     parser.add_argument("dir", nargs="?", default=".", help="the directory (default: this one)")

@@ -1,0 +1,108 @@
+"""Kinds of options: how what was written becomes a value.
+
+A value comes as str from the command line and the environment, and as what TOML has from a file.
+Each kind is a function from that to the value; it raises :class:`ValueError`, and its message says
+what the value must be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+Kind = Callable[[object], object]
+
+
+def text(given: object) -> str:
+    """Any text that is not empty."""
+    if not isinstance(given, str) or not given:
+        raise ValueError("must be a text")
+    return given
+
+
+def any_text(given: object) -> str:
+    """Any text."""
+    if not isinstance(given, str):
+        raise ValueError("must be a text")
+    return given
+
+
+def flag(given: object) -> bool:
+    """Yes or no."""
+    if isinstance(given, bool):
+        return given
+    word = given.lower() if isinstance(given, str) else ""
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("must be true or false")
+
+
+def whole(lowest: int, highest: int = 2**31 - 1) -> Kind:
+    """A whole number in a range."""
+
+    def read(given: object) -> int:
+        try:
+            if isinstance(given, bool) or not isinstance(given, (str, int)):
+                raise ValueError
+            number = int(given)
+        except ValueError:
+            number = lowest - 1
+        if not lowest <= number <= highest:
+            raise ValueError(
+                f"must be a whole number of at least {lowest}"
+                if highest >= 2**31 - 1
+                else f"must be a whole number from {lowest} to {highest}"
+            )
+        return number
+
+    return read
+
+
+def number(given: object) -> float:
+    """A number that is not negative."""
+    try:
+        if isinstance(given, bool) or not isinstance(given, (str, int, float)):
+            raise ValueError
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not (0 <= value < math.inf):
+        raise ValueError("must be a number that is not negative")
+    return value
+
+
+def one_of(*names: str) -> Kind:
+    """One of a few words, in any case."""
+
+    def read(given: object) -> str:
+        word = given.lower() if isinstance(given, str) else ""
+        if word not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return word
+
+    return read
+
+
+def url_and_path(given: object) -> str:
+    """``/url=path``."""
+    url, equals, path = given.partition("=") if isinstance(given, str) else ("", "", "")
+    if not url.startswith("/") or not equals or not path:
+        raise ValueError("must be like /url=directory")
+    return f"{url}={path}"
+
+
+def many(kind: Kind) -> Kind:
+    """Several values: a list, a text with commas, or for ``a=b`` a table."""
+
+    def read(given: object) -> list[object]:
+        if isinstance(given, str):
+            given = [each.strip() for each in given.split(",") if each.strip()]
+        if isinstance(given, Mapping):
+            given = [f"{name}={value}" for name, value in given.items()]
+        if not isinstance(given, (list, tuple)):
+            raise ValueError("must be a list")
+        return [kind(each) for each in given]
+
+    return read

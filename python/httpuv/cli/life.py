@@ -1,0 +1,90 @@
+"""From the first signal to the end of a process."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from .console import complain, say
+
+#: Those that end the command.
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+def times_of(graceful_timeout: float) -> float:
+    """Seconds for what runs; the rest of them is for the application to stop."""
+    return graceful_timeout - min(1.0, graceful_timeout / 10)
+
+
+class Life:
+    """Ends the process once: gently at first, and at once when that takes too long.
+
+    Handlers of signals run on the main thread, so this serves a process where that runs Python.
+
+    Args:
+        graceful_timeout: Seconds from :meth:`end` until the process ends whatever still runs.
+    """
+
+    def __init__(self, graceful_timeout: float) -> None:
+        self._timeout = graceful_timeout
+        self._stop: Callable[[], None] | None = None
+        self._lock = threading.RLock()  # a handler may interrupt what holds it
+        self.ending = False
+        # Ready before: a handler may interrupt a thread that starts another, and start none itself.
+        self._begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+        threading.Thread(target=self._end_in_time, name="httpuv end", daemon=True).start()
+
+    def take_signals(self) -> None:
+        """Have SIGTERM and SIGINT end the process; the second of them at once.
+
+        They are handled in process 1 too, for which the kernel does nothing by default.
+        """
+        for each in ENDING:
+            signal.signal(each, self._signalled)
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if self.ending:
+            leave(128 + number)
+        with self._lock:
+            loading = self._stop is None
+        self.end()
+        if loading:  # the application is being imported: nothing waits for an answer
+            sys.exit(0)
+
+    def begins(self, stop: Callable[[], None]) -> None:
+        """The server starts; ``stop`` has it stop, and returns at once."""
+        with self._lock:
+            self._stop = stop
+
+    def end(self) -> None:
+        """Begin to end; from any thread and from handlers. Only the first call does anything."""
+        with self._lock:
+            if self.ending:
+                return
+            self.ending = True
+            stop = self._stop
+        self._begun.put(None)
+        if stop is not None:
+            stop()
+
+    def _end_in_time(self) -> None:
+        self._begun.get()
+        # The interpreter ends with the main thread, and this thread with the interpreter.
+        threading.Event().wait(self._timeout)
+        complain(f"what ran was cut off after {self._timeout:g} s (--graceful-timeout)")
+        leave(0)
+
+
+def leave(status: int) -> None:
+    """End the process at once: no thread is waited for."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError) as error:
+            say(f"standard output is lost: {error}")
+    os._exit(status)

@@ -1,0 +1,208 @@
+"""Serve an application on the main thread until it is to stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .. import start
+from ..app import normalize_app
+from ..asgi.lifespan import LifespanError
+from ..asgi.server import Config
+from ..asgi.server import Server as AsgiServer
+from ..interfaces import Mount
+from ..limits import Limits
+from ..server import PipeServer, Server, WebServer
+from ..static import normalize_paths
+from ..static_server import url_of
+from .console import Mistake
+from .life import times_of
+from .load import Application
+from .settings import Settings
+
+#: Told of the server once it listens.
+Started = Callable[[Server], None]
+
+
+class Serving(Protocol):
+    """An application being served."""
+
+    def run(self) -> None:
+        """Serve until stopped.
+
+        Raises:
+            Mistake: It cannot be started.
+        """
+
+    def stop(self) -> None:
+        """Stop: what runs is answered first. Returns at once; from any thread and from handlers."""
+
+
+def serving(application: Application, settings: Settings, started: Started) -> Serving:
+    """Make what serves an application.
+
+    Raises:
+        Mistake: An option does not fit the application.
+    """
+    if application.interface == "asgi":
+        return _Asgi(application.app, settings, started)
+    return _Blocking(application, settings, started)
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "limits": Limits(**settings.limits),  # type: ignore[arg-type]  # by name
+        "accessLog": settings.access_log,
+    }
+
+
+def _static(settings: Settings) -> dict[str, Any]:
+    paths = dict(each.split("=", 1) for each in settings.static)
+    try:
+        return dict(normalize_paths(paths))
+    except (OSError, ValueError) as error:
+        raise Mistake(f"--static: {error}") from None
+
+
+def listening_failed(error: OSError, settings: Settings) -> Mistake:
+    """What a person can do about an address that cannot be listened on."""
+    where = settings.uds or f"{settings.host} port {settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        other = "--uds" if settings.uds else "--port, or --port 0 for a free one"
+        return Mistake(f"{where} is taken by another program: choose another with {other}")
+    if error.errno == errno.EACCES:
+        why = "its directory" if settings.uds else "ports below 1024 are the system's"
+        return Mistake(f"{where} may not be listened on ({why}): choose another")
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return Mistake(f"{where} is no address of this machine: choose another with --host")
+    return Mistake(f"{where} cannot be listened on: {error}")
+
+
+class _Asgi:
+    """An ASGI application, in an asyncio loop of its own on this thread."""
+
+    def __init__(self, app: Any, settings: Settings, started: Started) -> None:
+        self._settings = settings
+        self._server = _ToldServer(
+            Config(
+                app,
+                settings.host,
+                settings.port,
+                settings.uds,
+                lifespan=settings.lifespan,
+                root_path=settings.root_path,
+                timeout_graceful_shutdown=times_of(settings.graceful_timeout),
+                limits=_common(settings)["limits"],
+                access_log=settings.access_log,
+                staticPaths=_static(settings),
+            ),
+            started,
+        )
+        self._server.config.loaded_app = app
+        self._server.config.loaded = True
+
+    def run(self) -> None:
+        try:
+            self._server.run()
+        except OSError as error:
+            raise listening_failed(error, self._settings) from None
+        except LifespanError as error:
+            raise Mistake(f"the application has failed to start: {error}") from None
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
+class _ToldServer(AsgiServer):
+    """Tells when it listens."""
+
+    def __init__(self, config: Config, started: Started) -> None:
+        super().__init__(config)
+        self._when_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert self.server is not None
+        self._when_started(self.server)
+
+
+@dataclass
+class _Blocking:
+    """A WSGI or Rook application: with one thread on this one."""
+
+    application: Application
+    settings: Settings
+    started: Started
+
+    def __post_init__(self) -> None:
+        self._server: Server | None = None
+        # Its put() may be called from a signal handler whatever was interrupted.
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        settings = self.settings
+        try:
+            self._server = server = self._start()
+        except OSError as error:
+            raise listening_failed(error, settings) from None
+        except (TypeError, ValueError) as error:
+            raise Mistake(f"{settings.app}: {error}") from None
+        stopper = threading.Thread(target=self._stop, name="httpuv stop", daemon=True)
+        stopper.start()
+        try:
+            self.started(server)
+            source = server._dispatcher.source
+            if server._dispatcher.threads == 1:
+                # interrupt() of the application ends it as well.
+                source.serve(None, until=self._stopped.is_set)
+            else:
+                self._stopped.wait()
+        finally:
+            self._asked.put(None)
+            if server._dispatcher.threads == 1:
+                server._dispatcher.source.serve(None, until=self._stopped.is_set)
+            stopper.join()
+
+    def _stop(self) -> None:
+        """Wait until it is to stop, and do that: this thread runs what is to be answered first."""
+        server = self._server
+        assert server is not None
+        self._asked.get()
+        try:
+            server.stop(times_of(self.settings.graceful_timeout))
+        finally:
+            self._stopped.set()
+            server._dispatcher.source.wake()
+
+    def stop(self) -> None:
+        self._asked.put(None)
+
+    def _start(self) -> Server:
+        settings, app = self.settings, self.application.app
+        options = _common(settings)
+        options["dispatch"] = "service" if settings.threads == 1 else settings.threads
+        if self.application.interface == "wsgi":
+            mount = Mount(app, "wsgi", root_path=settings.root_path)
+            options.update(gzip=False, mounts={"/": mount})
+            app = {"staticPaths": _static(settings)}
+        else:
+            app = normalize_app(app)
+            app = dataclasses.replace(app, staticPaths={**app.staticPaths, **_static(settings)})
+        if settings.uds is not None:
+            return start.startPipeServer(settings.uds, None, app, True, **options)
+        return start.startServer(settings.host, settings.port, app, True, **options)
+
+
+def address_of(server: Server) -> str:
+    """Where a server listens, for people."""
+    if isinstance(server, PipeServer):
+        return f"unix:{server.getName()}"
+    assert isinstance(server, WebServer)
+    return url_of(server)

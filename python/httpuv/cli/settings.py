@@ -1,0 +1,182 @@
+"""The options of ``httpuv run``, each described once: :class:`Settings`.
+
+The command line, the environment (``HTTPUV_`` and the name) and the files come from this. Limits
+have the names, bounds and words of :class:`httpuv.Limits`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .. import limits as limits_module
+from ..limits import Limits
+from . import kinds
+from .kinds import Kind
+
+APPLICATION = "Application"
+LISTENING = "Where it listens"
+PROCESSES = "Processes and life"
+RELOADING = "Reloading"
+LOGGING = "Log"
+HTTP_LIMITS = "Limits of HTTP"
+WS_LIMITS = "Limits of WebSockets"
+GROUPS = (APPLICATION, LISTENING, PROCESSES, RELOADING, LOGGING, HTTP_LIMITS, WS_LIMITS)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Args:
+        name: As in files; ``HTTPUV_`` and it in capitals in the environment; with hyphens on the
+            command line.
+        default: What counts where nothing was said.
+        help: What it does, for ``--help``.
+        group: The part of ``--help`` that it stands in.
+        kind: What makes a value of what was written.
+        metavar: What ``--help`` calls the value; empty for yes or no.
+        many: Whether it may be repeated.
+    """
+
+    name: str
+    default: object
+    help: str
+    group: str
+    kind: Kind
+    metavar: str
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return "HTTPUV_" + self.name.upper()
+
+
+def _option(default: object, group: str, kind: Kind, metavar: str, help: str) -> Any:
+    about = {"group": group, "kind": kind, "metavar": metavar, "help": help}
+    if isinstance(default, tuple):
+        about.update(kind=kinds.many(kind), many=True)
+    return field(default=default, metadata=about)
+
+
+_INTERFACES = ("auto", "asgi", "asgi-factory", "wsgi", "rook")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``httpuv run`` was asked for."""
+
+    #: ``module:attribute``; the command's argument.
+    app: str
+
+    interface: str = _option(
+        *("auto", APPLICATION, kinds.one_of(*_INTERFACES), "NAME"),
+        "What the application speaks: auto (by its signature), asgi, asgi-factory, wsgi or rook.",
+    )
+    app_dir: str = _option(
+        *(".", APPLICATION, kinds.text, "DIR"), "Where modules are looked for first."
+    )
+    env_file: str | None = _option(
+        *(None, APPLICATION, kinds.text, "FILE"),
+        "Lines NAME=VALUE for the application's environment; what is set already stays.",
+    )
+    root_path: str = _option(
+        *("", APPLICATION, kinds.any_text, "PATH"), "What a proxy in front takes away from paths."
+    )
+    lifespan: str = _option(
+        *("auto", APPLICATION, kinds.one_of("auto", "on", "off"), "MODE"),
+        "ASGI: whether the application is told of start and stop: auto, on or off.",
+    )
+    threads: int = _option(
+        *(1, APPLICATION, kinds.whole(1, 10_000), "N"),
+        "WSGI and Rook: how many requests a process answers at once.",
+    )
+    static: Sequence[str] = _option(
+        *((), APPLICATION, kinds.url_and_path, "/URL=DIR"),
+        "Serve a directory below a path, without Python; may be repeated.",
+    )
+
+    host: str = _option(
+        *("127.0.0.1", LISTENING, kinds.text, "ADDRESS"),
+        "Address to listen on; 0.0.0.0 for all of IPv4, :: for all.",
+    )
+    port: int = _option(
+        *(8000, LISTENING, kinds.whole(0, 65535), "N"), "Port to listen on; 0 for a free one."
+    )
+    uds: str | None = _option(
+        *(None, LISTENING, kinds.text, "PATH"), "Listen on a Unix socket instead."
+    )
+
+    graceful_timeout: float = _option(
+        *(10.0, PROCESSES, kinds.number, "SECONDS"),
+        "After SIGTERM or Ctrl-C, what runs has this long to finish.",
+    )
+
+    log_level: str = _option(
+        *("warn", LOGGING, kinds.one_of("off", "error", "warn", "info", "debug"), "LEVEL"),
+        "What is logged: off, error, warn, info or debug.",
+    )
+    access_log: bool = _option(
+        *(False, LOGGING, kinds.flag, ""), "Log each answer on standard error."
+    )
+
+    #: Those that were given, by the names of :class:`Limits`.
+    limits: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything as JSON has it; ``Settings(**it)`` makes the same."""
+        return asdict(self)
+
+
+def _limit_help() -> Mapping[str, str]:
+    """What the source says of each limit: the first sentence above it."""
+    try:
+        source = inspect.getsource(limits_module)
+    except OSError:  # installed without sources
+        return {}
+    found = re.findall(r"((?:^    #:.*\n)+)^    (\w+):", source, re.MULTILINE)
+    words = {name: " ".join(re.findall(r"#:\s*(.*)", comment)) for comment, name in found}
+    return {
+        name: re.sub(r"[`]|:\w+:", "", re.split(r"(?<=\.) [A-Z]", text)[0])
+        for name, text in words.items()
+    }
+
+
+def _limit_options() -> list[Option]:
+    words = _limit_help()
+    options = []
+    for each in fields(Limits):
+        seconds = isinstance(each.default, float)
+        options.append(
+            Option(
+                each.name,
+                each.default,
+                words.get(each.name, ""),
+                WS_LIMITS if each.name.startswith("ws_") else HTTP_LIMITS,
+                kinds.number if seconds else kinds.whole(0, 2**62),
+                "SECONDS" if seconds else "BYTES" if each.name.endswith("_bytes") else "N",
+            )
+        )
+    return options
+
+
+def _own_options() -> list[Option]:
+    options = []
+    for each in fields(Settings):
+        if each.metadata:
+            options.append(Option(each.name, each.default, **each.metadata))
+    return options
+
+
+#: Every option, in the order of ``--help``.
+OPTIONS: tuple[Option, ...] = (*_own_options(), *_limit_options())
+LIMITS = frozenset(each.name for each in fields(Limits))

@@ -1,0 +1,113 @@
+"""Where options come from: the command line, then the environment, then a file."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..limits import Limits
+from .console import MISUSED, Mistake
+from .settings import LIMITS, OPTIONS, Settings
+
+#: One place: what it calls an option, and what it says of it.
+_Found = tuple[str, object]
+
+
+def gather(given: Mapping[str, object], environ: Mapping[str, str], folder: Path) -> Settings:
+    """Put the options together.
+
+    Args:
+        given: Those of the command line by name, ``app`` too; what was not given is missing.
+        environ: The environment.
+        folder: Where ``httpuv.toml`` or ``pyproject.toml`` is looked for.
+
+    Raises:
+        Mistake: A value is wrong; the message names the option as it was written.
+    """
+    file = _file(folder)
+    values: dict[str, Any] = {}
+    limits: dict[str, float] = {}
+    for option in OPTIONS:
+        found = _first(given, environ, file, option.name, option.flag, option.variable)
+        if found is None:
+            continue
+        name, value = found
+        try:
+            read = option.kind(value)
+        except ValueError as error:
+            raise Mistake(f"{name} {error}, not {value!r}", MISUSED) from None
+        if option.name not in LIMITS:
+            values[option.name] = read
+            continue
+        assert isinstance(read, (int, float))
+        limits[option.name] = read
+        try:
+            Limits(**{option.name: read})  # type: ignore[arg-type]  # by name
+        except ValueError as error:
+            raise Mistake(f"{name}: {error}", MISUSED) from None
+    app = _first(given, environ, file, "app", "MODULE:APP", "HTTPUV_APP")
+    if app is None:
+        raise Mistake("say what to run: httpuv run MODULE:APP", MISUSED)
+    if not isinstance(app[1], str):
+        raise Mistake(f"{app[0]} must be a text, not {app[1]!r}", MISUSED)
+    return Settings(app=app[1], limits=limits, **values)
+
+
+def _first(
+    given: Mapping[str, object],
+    environ: Mapping[str, str],
+    file: Mapping[str, _Found],
+    name: str,
+    flag: str,
+    variable: str,
+) -> _Found | None:
+    if name in given:
+        return flag, given[name]
+    if environ.get(variable):  # an empty one is like none, as a person unsets it for one command
+        return variable, environ[variable]
+    return file.get(name)
+
+
+def _file(folder: Path) -> dict[str, _Found]:
+    own = folder / "httpuv.toml"
+    if own.is_file():
+        return _checked(own, _read(own))
+    project = folder / "pyproject.toml"
+    if project.is_file():
+        text = project.read_bytes()
+        if b"httpuv" in text:  # others' projects need no TOML reader
+            table = _read(project).get("tool", {}).get("httpuv", {})
+            return _checked(project, table)
+    return {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    module = "tomllib" if sys.version_info >= (3, 11) else "tomli"
+    try:
+        toml = importlib.import_module(module)
+    except ImportError:
+        raise Mistake(f"{path.name} needs {module} to be read: pip install 'httpuv[cli]'") from None
+    try:
+        read: dict[str, Any] = toml.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
+        raise Mistake(f"{path.name} cannot be read: {error}", MISUSED) from None
+    return read
+
+
+def _checked(path: Path, table: Mapping[str, object]) -> dict[str, _Found]:
+    return dict(_entries(path, table))
+
+
+def _entries(path: Path, table: Mapping[str, object]) -> Iterator[tuple[str, _Found]]:
+    known = {"app", *(option.name for option in OPTIONS)}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise Mistake(f"{path.name}: there is no option {key}{hint}", MISUSED)
+        yield name, (f"{path.name}: {key}", value)

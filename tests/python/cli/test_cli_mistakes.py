@@ -1,0 +1,109 @@
+"""A person's mistake is one line that says what to do; their exception is their traceback."""
+
+from pathlib import Path
+
+import pytest
+from cli_support import apps, command
+from support import listening
+
+assert apps  # a fixture
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "parts"),
+    [
+        ([], 2, ["httpuv run MODULE:APP"]),
+        (["apps"], 1, ["httpuv run apps:app"]),
+        (["sub/apps.py:app"], 1, ["is a file", "httpuv run sub.apps:app"]),
+        (["nowhere:app"], 1, ["no module nowhere", "--app-dir"]),
+        (["apps.sub:app"], 1, ["no module apps.sub"]),
+        (["apps:wsgo"], 1, ["apps has no attribute wsgo: did you mean wsgi?"]),
+        (["apps:rook.sub"], 1, ["apps.rook has no attribute sub"]),
+        (["apps:thing"], 1, ["apps:thing", "--interface"]),
+        (["apps:thing", "--interface", "wsgi"], 1, ["no WSGI application: it is 5"]),
+        (["apps:thing", "--interface", "rook"], 1, ["app must be", "not int"]),
+        (["apps:thing", "--interface", "asgi-factory"], 1, ["no function"]),
+        (["apps:cannot_start", "--port", "0"], 1, ["failed to start: no database"]),
+        (["apps:rook", "--port", "http"], 2, ["--port must be a whole number from 0 to 65535"]),
+        (["apps:rook", "--port", "70000"], 2, ["--port must be", "'70000'"]),
+        (["apps:rook", "--interface", "cgi"], 2, ["--interface must be one of auto, asgi"]),
+        (["apps:rook", "--max-pipelined", "0"], 2, ["--max-pipelined: ", "must be from 1 to"]),
+        (["apps:rook", "--idle-timeout", "-1"], 2, ["--idle-timeout must be a number"]),
+        (["apps:rook", "--prot", "1"], 2, ["--prot", "--help"]),
+        (["apps:rook", "apps:wsgi"], 2, ["apps:wsgi", "--help"]),
+        (["apps:rook", "--static", "files"], 2, ["--static must be like /url=directory"]),
+        (["apps:rook", "--static", "/a=nowhere"], 1, ["--static: ", "nowhere"]),
+        (["apps:rook", "--app-dir", "nowhere"], 1, ["--app-dir nowhere"]),
+        (["apps:rook", "--env-file", "nowhere"], 2, ["--env-file nowhere"]),
+        (["apps:rook", "--host", "192.0.2.1", "--port", "0"], 1, ["192.0.2.1", "--host"]),
+        (["apps:rook", "--host", "name.invalid"], 1, ["name.invalid"]),
+        (["apps:rook", "--uds", "no/such/socket"], 1, ["no/such/socket"]),
+    ],
+)
+def test_one_line(apps: Path, arguments: list[str], status: int, parts: list[str]) -> None:
+    with command(apps, *arguments) as child:
+        code, _, errors = child.finish()
+    assert code == status, errors
+    assert len(errors.splitlines()) == 1 and errors.startswith("httpuv: "), errors
+    for part in parts:
+        assert part in errors
+
+
+@pytest.mark.parametrize("name", ["asgi", "wsgi", "rook"])
+def test_port_is_taken(apps: Path, name: str) -> None:
+    with listening() as port, command(apps, f"apps:{name}", "--port", str(port)) as child:
+        status, _, errors = child.finish()
+    assert status == 1
+    assert errors == (
+        f"httpuv: 127.0.0.1 port {port} is taken by another program: choose another with --port,"
+        " or --port 0 for a free one\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "shown"),
+    [
+        (
+            "broken:app",
+            "broken could not be imported",
+            "KeyError: 'mine'",
+            ["in fail", "broken.py"],
+        ),
+        (
+            *("needs_other:app", "needs_other could not be imported"),
+            *("ModuleNotFoundError: No module named 'there_is_no_such_module'", ["needs_other.py"]),
+        ),
+        ("wrong_syntax:app", "wrong_syntax could not be", "SyntaxError:", ["wrong_syntax.py"]),
+        ("apps:broken_factory", "broken_factory() failed", "ZeroDivisionError", ["return 1 / 0"]),
+    ],
+)
+def test_exception_of_the_module(
+    apps: Path, name: str, first: str, last: str, shown: list[str]
+) -> None:
+    with command(apps, name) as child:
+        status, _, errors = child.finish()
+    lines = errors.splitlines()
+    assert status == 1
+    assert first in lines[0] and last in lines[-1]
+    for part in shown:
+        assert part in errors
+    assert "/httpuv/" not in errors and "importlib" not in errors
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("port = 'x'", ["httpuv.toml: port must be a whole number", "'x'"]),
+        ("prot = 1", ["httpuv.toml: there is no option prot; did you mean port?"]),
+        ("port = = 1", ["httpuv.toml cannot be read"]),
+        ("app = 5", ["httpuv.toml: app must be a text"]),
+        ("access-log = 1", ["httpuv.toml: access-log must be true or false"]),
+    ],
+)
+def test_mistakes_in_the_file(apps: Path, text: str, parts: list[str]) -> None:
+    (apps / "httpuv.toml").write_text(text)
+    with command(apps) as child:
+        status, _, errors = child.finish()
+    assert status == 2 and len(errors.splitlines()) == 1
+    for part in parts:
+        assert part in errors
