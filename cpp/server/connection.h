@@ -34,8 +34,8 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   // From now on `next` is spoken here. `rest` came behind what asked for that.
   void become(std::unique_ptr<Protocol> next, std::string_view rest);
 
-  // Writes, or keeps what the socket does not take. An error closes the connection, but not before
-  // the turn ends: who writes is in the middle of something, and must find it as it was.
+  // Writes, or keeps what the transport does not take. An error resets the connection, but not
+  // before the turn ends: the caller is in the middle of something, and must find it as it was.
   void write(std::string_view bytes);
   void write(std::string_view head, std::string&& body);
   void write_shared(std::string_view head, std::string_view body,
@@ -67,7 +67,7 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   Context& context_;
   const ConnectionId id_;
   bool closing_ = false;
-  bool broken_ = false;  // a write failed: closes when the turn ends
+  bool broken_ = false;  // something failed: reset when the turn ends
   const std::unique_ptr<net::Transport> transport_;
   net::Deadline deadline_;
   std::unique_ptr<Protocol> protocol_;

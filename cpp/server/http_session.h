@@ -7,8 +7,14 @@
 //      +--> lingering: an answer said "close" while the peer may still be sending: FIN, then read
 //           and discard until the peer is done, so that no RST destroys the answer (RFC 9112 9.6)
 //
-// Loop thread only; a member of its Connection. A broken request is answered with its status code
-// and ends the connection; a broken stream just ends it.
+// The states of an exchange, and what may follow what, are in http/exchange_state.h.
+//
+// Loop thread only; the protocol with which a Connection begins. A broken request is answered with
+// its status code and ends the connection; a broken transport just ends it.
+//
+// It has more members than a class should have: answers, streams, uploads and the upgrade work on
+// one queue of exchanges and on the one request that is being read. Each part has a file of its own
+// (http_routing, http_answers, http_coding, http_stream, http_upload, http_upgrade).
 #pragma once
 
 #include <cstdint>
