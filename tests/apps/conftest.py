@@ -23,10 +23,12 @@ class Site:
         self.url = f"http://127.0.0.1:{port}"
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
 
-    def websocket(self, path: str) -> Any:
+    def websocket(self, path: str, **options: Any) -> Any:
         from websockets.sync.client import connect
 
-        return connect(f"ws://127.0.0.1:{self.port}{path}", proxy=None, open_timeout=PATIENCE)
+        return connect(
+            f"ws://127.0.0.1:{self.port}{path}", proxy=None, open_timeout=PATIENCE, **options
+        )
 
 
 @pytest.fixture

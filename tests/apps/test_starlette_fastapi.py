@@ -33,9 +33,22 @@ class Item(BaseModel):
     price: float
 
 
+events: list[str] = []
+
+
+async def own_session() -> AsyncIterator[str]:
+    events.append("session opened")
+    yield "session"
+    events.append("session closed")
+
+
+def plain_session() -> Iterator[str]:
+    yield "plain"
+
+
 def test_fastapi(asgi: Callable[..., Any]) -> None:
-    events: list[str] = []
     background = threading.Event()
+    events.clear()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, str]]:
@@ -44,14 +57,6 @@ def test_fastapi(asgi: Callable[..., Any]) -> None:
         events.append("shutdown")
 
     app = FastAPI(lifespan=lifespan)
-
-    async def session() -> AsyncIterator[str]:
-        events.append("session opened")
-        yield "session"
-        events.append("session closed")
-
-    def plain_session() -> Iterator[str]:
-        yield "plain"
 
     @app.get("/items/{number}")
     async def item(number: int, q: str = "") -> dict[str, Any]:
@@ -67,7 +72,7 @@ def test_fastapi(asgi: Callable[..., Any]) -> None:
         return session
 
     @app.get("/session")
-    async def with_session(request: Request, session: Annotated[str, Depends(session)]) -> str:
+    async def with_session(request: Request, session: Annotated[str, Depends(own_session)]) -> str:
         return session + request.state.__getattr__("from")
 
     @app.post("/upload")
@@ -128,8 +133,8 @@ def test_fastapi(asgi: Callable[..., Any]) -> None:
     with site.http.stream("GET", "/events") as response:
         lines = response.iter_lines()
         assert [next(lines) for _ in range(3)] == ["data: 0", "", "data: 1"]
-    with site.websocket("/ws") as client:
-        assert client.subprotocol == "chat" or client.subprotocol is None
+    with site.websocket("/ws", subprotocols=["chat"]) as client:
+        assert client.subprotocol == "chat"
         client.send('{"a": 1}')
         assert client.recv(timeout=PATIENCE) == '{"echo":{"a":1}}'
     site.http.close()

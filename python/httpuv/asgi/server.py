@@ -161,17 +161,24 @@ class Config:
             ImportError, AttributeError: There is no such application.
             TypeError: It is no ASGI application.
         """
-        from ..interfaces import Mount, resolve
+        from ..interfaces import detect
 
         app = import_app(self.app) if isinstance(self.app, str) else self.app
-        interface = "asgi-factory" if self.factory else None
-        mount = resolve(Mount(app, interface))
-        if mount.interface != "asgi":
-            raise TypeError(
-                f"{self.app!r} is no ASGI application but of the kind {mount.interface}"
-            )
-        self.loaded_app = mount.app
+        if not callable(app):
+            raise TypeError(f"app must be an ASGI application, not {type(app).__name__}")
+        try:
+            interface = detect(app)
+        except TypeError:  # its signature does not tell: it is what was said
+            interface = "asgi"
+        if interface == "wsgi":
+            raise TypeError(f"{self.app!r} is a WSGI application: see httpuv.wsgi.run()")
+        factory = self.factory or interface == "asgi-factory"
+        self.loaded_app = app() if factory else app
         self.loaded = True
+
+    def lifespan_class(self, config: Config) -> Lifespan:
+        """The lifespan of the application of a configuration."""
+        return Lifespan(config.loaded_app, config.lifespan)
 
     def setup_event_loop(self) -> None:
         """Nothing to do: the loop is chosen when one is made."""
@@ -307,7 +314,7 @@ class Server:
         Raises:
             LifespanError, OSError: As for :meth:`run`.
         """
-        with self._signals():
+        with self.capture_signals():
             await self.startup(sockets)
             try:
                 await self.main_loop()
@@ -315,7 +322,8 @@ class Server:
                 await self.shutdown(sockets)
 
     @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Iterator[None]:
+        """Have SIGINT and SIGTERM end the server, where its options ask for that."""
         if not self.config.handle_signals or (
             threading.current_thread() is not threading.main_thread()
         ):
@@ -343,7 +351,8 @@ class Server:
             config.load()
         if config.log_level is not None:
             logger.setLevel(_level(config.log_level))
-        self.lifespan = Lifespan(config.loaded_app, config.lifespan)
+        if self.lifespan is None:
+            self.lifespan = config.lifespan_class(config)
         await self.lifespan.startup()
         try:
             self._listen(sockets)
@@ -410,6 +419,7 @@ class Server:
             await self._stop(server, timeout)
         if self.lifespan is not None and not self._force_exit:
             await self.lifespan.shutdown(GRACE if grace is None else max(0.1, float(grace)))
+        self.lifespan = None
         self.started = False
 
     async def _stop(self, server: CoreServer, timeout: float) -> None:
