@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
+import sys
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -172,3 +175,74 @@ def test_timeouts_and_groups_know_their_task() -> None:
         return "not"
 
     assert begin(coroutine) == ("timed out", False)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="asyncio begins them itself")
+def test_a_task_in_reserve_is_used_until_it_has_a_trace() -> None:
+    seen: list[asyncio.Task[Any]] = []
+    called: list[object] = []
+    ids: list[int] = []
+
+    def task() -> asyncio.Task[Any]:
+        current = asyncio.current_task()
+        assert current is not None
+        return current
+
+    async def nothing() -> None:
+        ids.append(id(task()))
+
+    async def keeps() -> None:
+        seen.append(task())
+
+    async def refers() -> None:
+        seen.append(weakref.proxy(task()))
+
+    async def names() -> None:
+        task().set_name("named")
+
+    async def cancels() -> None:
+        task().cancel()
+
+    async def calls_back() -> None:
+        task().add_done_callback(called.append)
+
+    async def fails() -> None:
+        raise ValueError("on purpose")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for trace in (keeps, refers, names, cancels, calls_back):
+            await asyncio.sleep(0)
+            ids.clear()
+            for _ in range(3):
+                eager.run(nothing(), loop)
+                with pytest.raises(ValueError, match="on purpose"):
+                    eager.run(fails(), loop)
+                await asyncio.sleep(0)
+            assert len(set(ids)) == 1, trace
+            eager.run(trace(), loop)
+            before = ids[-1]
+            eager.run(nothing(), loop)
+            assert ids[-1] != before, trace
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert seen[0].done()
+        assert len(called) == 1
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_is_over_is_free() -> None:
+    async def nothing() -> None:
+        pass
+
+    async def main() -> weakref.ref[asyncio.AbstractEventLoop]:
+        loop = asyncio.get_running_loop()
+        eager.run(nothing(), loop)
+        await asyncio.sleep(0)
+        return weakref.ref(loop)
+
+    loop = asyncio.run(main())
+    gc.collect()
+    assert loop() is None
