@@ -117,6 +117,7 @@ PYBIND11_MODULE(_core, m) {
            py::arg("on_notice") = py::none(), py::arg("allow_connect") = false,
            py::arg("mounts") = py::list())
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
+      .def("listen_fd", &ServerObject::listen_fd, py::arg("fd"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),

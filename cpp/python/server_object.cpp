@@ -137,6 +137,16 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
   return {bound.host, bound.port};
 }
 
+std::tuple<std::string, int> ServerObject::listen_fd(int fd) {
+  server::Bound bound;
+  const int error = application_->server().listen_fd(fd, &bound);
+  const std::string what = "descriptor " + std::to_string(fd);
+  if (error != 0) throw_listen_error(error, what);
+  start(bound.port == 0 ? "localhost" : bound.host,
+        bound.port == 0 ? "" : std::to_string(bound.port), what);
+  return {bound.host, bound.port};
+}
+
 void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> mask) {
   int error = 0;
   {

@@ -25,6 +25,7 @@ class ServerObject {
   ~ServerObject();
 
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
+  std::tuple<std::string, int> listen_fd(int fd);
   void listen_pipe(const std::string& name, std::optional<unsigned> mask);
   void set_routes(const pybind11::list& routes, std::shared_ptr<files::MimeTable> mime);
   void publish(const std::string& topic, pybind11::handle message, bool compress);

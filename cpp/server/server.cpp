@@ -32,6 +32,15 @@ int Server::listen_pipe(const std::string& path, std::optional<unsigned> mask) {
   return error;
 }
 
+int Server::listen_fd(int fd, Bound* bound) {
+  net::ListenSocket socket;
+  const int error = net::adopt_listener(fd, &socket);
+  if (error != 0) return error;
+  *bound = {socket.host(), socket.port()};
+  sockets_.push_back(std::move(socket));
+  return 0;
+}
+
 int Server::start() {
   int error = 0;
   std::vector<net::ListenSocket> sockets = std::move(sockets_);

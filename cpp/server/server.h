@@ -91,6 +91,9 @@ class Server {
   // made. `failed` names the address that did not work. Clients that connect wait for start().
   int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed);
   int listen_pipe(const std::string& path, std::optional<unsigned> mask);
+  // On a socket that listens already; adopts the descriptor where it returns 0. A Unix socket has
+  // port 0.
+  int listen_fd(int fd, Bound* bound);
   // Starts the thread on what was bound. 0 or a libuv error, as above. Once, when it succeeds.
   int start();
 

@@ -93,6 +93,11 @@ class Server:
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""
+    def listen_fd(self, fd: int) -> tuple[str, int]:
+        """Listen on a socket that listens already; adopts the descriptor unless it raises OSError.
+
+        Returns its address and port; port 0: a Unix socket.
+        """
     def listen_pipe(self, name: str, mask: int | None) -> None:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
     def set_routes(self, routes: list[Route], mime: MimeTable) -> None:

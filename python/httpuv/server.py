@@ -454,3 +454,30 @@ class PipeServer(Server):
     def getMask(self) -> int | None:
         """The umask that the socket was created with; None if it was the process's."""
         return self._mask
+
+
+class AdoptedServer(Server):
+    """A server on a socket that listens already; its descriptor is adopted, unless that fails."""
+
+    @shows(Options)
+    def __init__(
+        self, fd: int, app: object, quiet: bool = False, **options: Unpack[Options]
+    ) -> None:
+        self._fd = check_int("fd", fd, 0, 2**31 - 1)
+        self._host, self._port = "", 0
+        super().__init__(app, **options)
+        self._listen(quiet)
+
+    def _bind(self) -> None:
+        self._host, self._port = self._core.listen_fd(self._fd)
+
+    def _name(self) -> str:
+        return f"{self._host}:{self._port}" if self._port else f"descriptor {self._fd}"
+
+    def getHost(self) -> str:
+        """The address; "" for a Unix domain socket."""
+        return self._host
+
+    def getPort(self) -> int:
+        """The port; 0 for a Unix domain socket."""
+        return self._port

@@ -51,6 +51,7 @@ class Config:
         host: An address of this machine, or a name.
         port: The port; 0 picks a free one.
         uds: The path of a Unix domain socket instead.
+        fd: The descriptor of a socket instead that others have bound.
         factory: Whether ``app`` is a function that returns the application.
         lifespan: ``"auto"``, ``"on"`` or ``"off"``.
         root_path: What a proxy in front takes away from paths.
@@ -363,6 +364,7 @@ class Server:
 
     def _listen(self, sockets: list[sockets_module.socket] | None) -> None:
         from ..interfaces import Mount
+        from ..server import AdoptedServer
         from ..start import startPipeServer, startServer
 
         config = self.config
@@ -386,16 +388,18 @@ class Server:
             "mounts": mounts,
             **options,
         }
-        host, port, path = config.host, config.port, config.uds
         if sockets or config.fd is not None:
-            host, port, path = _address_of(sockets, config.fd)
-        if path is not None:
-            self.server = startPipeServer(path, None, app, True, **options)
-            self.servers = [_Listening(path)]
-            return
-        server = startServer(host, port, app, True, **options)
-        self.server = server
-        self.servers = [_Listening((host, server.getPort()))]
+            bound = _bound_socket(sockets, config.fd)
+            name = bound.getsockname()
+            self.server = AdoptedServer(bound.detach(), app, True, **options)
+            self.servers = [_Listening(name)]
+        elif config.uds is not None:
+            self.server = startPipeServer(config.uds, None, app, True, **options)
+            self.servers = [_Listening(config.uds)]
+        else:
+            server = startServer(config.host, config.port, app, True, **options)
+            self.server = server
+            self.servers = [_Listening((config.host, server.getPort()))]
 
     async def main_loop(self) -> None:
         """Return when the server is to exit, or was stopped."""
@@ -417,6 +421,8 @@ class Server:
         timeout = 0.0 if self._force_exit else GRACE if grace is None else float(grace)
         if server is not None:
             await self._stop(server, timeout)
+        for each in sockets or ():
+            each.close()
         if self.lifespan is not None and not self._force_exit:
             await self.lifespan.shutdown(GRACE if grace is None else max(0.1, float(grace)))
         self.lifespan = None
@@ -448,25 +454,23 @@ def _level(level: str | int) -> int:
     return number
 
 
-def _address_of(
+def _bound_socket(
     sockets: list[sockets_module.socket] | None, fd: int | None
-) -> tuple[str, int, str | None]:
-    """The address of a socket that was bound before, which is given up for it."""
+) -> sockets_module.socket:
+    """A copy of a socket that others have bound; it listens."""
     if sockets:
         if len(sockets) > 1:
             raise ValueError(f"sockets must be one at most, not {len(sockets)}")
-        bound = sockets[0]
+        bound = sockets[0].dup()
     else:
         assert fd is not None
         bound = sockets_module.socket(fileno=os.dup(fd))
-    name = bound.getsockname()
-    unix = bound.family == sockets_module.AF_UNIX
-    bound.close()
-    if unix:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        return "", 0, name
-    return name[0], name[1], None
+    try:
+        bound.listen(2048)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 def run_coroutine(coroutine: Any) -> None:

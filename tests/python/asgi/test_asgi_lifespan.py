@@ -233,3 +233,4 @@ def test_factory_and_sockets() -> None:
     server.should_exit = True
     thread.join(PATIENCE)
     assert not thread.is_alive()
+    assert bound.fileno() == -1  # closed, as uvicorn does it
