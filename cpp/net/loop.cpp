@@ -188,7 +188,7 @@ void Loop::before_fork() {
   forked_.store(true, std::memory_order_relaxed);
 }
 
-void Loop::after_fork_in_parent() {
+void Loop::after_fork() {
   if (std::exchange(forking_, false)) descriptors_.release();
 }
 

@@ -70,12 +70,12 @@ class Loop final : public Reactor, private WheelAlarm {
   void run_next_turn(TurnTask& task) override;
 
   // --- fork. Any thread. ---
-  // Before fork(): no descriptor may come or go until after_fork_in_parent() or forget_in_child().
+  // Before fork(): no descriptor may come or go until after_fork() or forget_in_child().
   // From now on connections are shut down before they are closed, since a child may hold a copy for
   // a while.
   void before_fork();
   // By the same thread; does nothing if before_fork() was not called.
-  void after_fork_in_parent();
+  void after_fork();
   // In the child: closes the inherited descriptors (listeners, connections, epoll, eventfd) with
   // close(2) only. The loop and everything on it must be leaked then: nothing of it may be called,
   // destroyed or joined.

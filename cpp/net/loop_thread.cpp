@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <cassert>
+#include <chrono>
 #include <utility>
 
 namespace httpuv::net {
@@ -43,7 +44,11 @@ void* LoopThread::enter(void* self) {
 #else
   pthread_setname_np(pthread_self(), "httpuv");
 #endif
-  static_cast<LoopThread*>(self)->body_();
+  auto* const thread = static_cast<LoopThread*>(self);
+  thread->body_();
+  const std::lock_guard lock(thread->mutex_);
+  thread->at_end_ = true;
+  thread->ended_.notify_all();  // under the lock: whoever waits may destroy this once it has joined
   return nullptr;
 }
 
@@ -52,6 +57,11 @@ void LoopThread::join() {
   assert(!is_current());
   pthread_join(thread_, nullptr);
   started_ = false;
+}
+
+bool LoopThread::wait(int timeout_ms) {
+  std::unique_lock lock(mutex_);
+  return ended_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [this] { return at_end_; });
 }
 
 void LoopThread::forget() {

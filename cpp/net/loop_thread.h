@@ -14,7 +14,9 @@
 
 #include <pthread.h>
 
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 
 namespace httpuv::net {
 
@@ -26,7 +28,9 @@ class LoopThread {
   LoopThread& operator=(const LoopThread&) = delete;
 
   int start(std::function<void()> body);
-  void join();    // idempotent; not from the thread itself
+  void join();  // idempotent; not from the thread itself
+  // Waits so many milliseconds for the body to return; whether it has. Any other thread.
+  bool wait(int timeout_ms);
   void forget();  // in a forked child: the thread does not exist here
   bool started() const { return started_; }
   bool is_current() const;
@@ -37,6 +41,9 @@ class LoopThread {
   std::function<void()> body_;
   pthread_t thread_{};
   bool started_ = false;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool at_end_ = false;  // by mutex_
 };
 
 }  // namespace httpuv::net

@@ -420,6 +420,35 @@ void Application::open_socket(const server::ConnectionId& id, const py::object& 
   call_python(listener.attr("_open"));
 }
 
+int Application::traverse(visitproc visit, void* argument) {
+  const auto each = [&](const py::object& object) {
+    return object.ptr() != nullptr ? visit(object.ptr(), argument) : 0;
+  };
+  int result = each(environment_.held());
+  if (result == 0) result = each(context_);
+  for (const py::object* callback : callbacks_.all()) {
+    if (result == 0) result = each(*callback);
+  }
+  for (const Announced& announced : announced_) {
+    if (result == 0) result = each(announced.environment);
+  }
+  for (const auto& upload : uploads_) {
+    if (result == 0) result = each(upload.second.environment);
+    if (result == 0) result = each(upload.second.receiver);
+  }
+  return result;
+}
+
+void Application::clear() {
+  // Destroyed at the end, when this holds none of them any more: that may run any Python code.
+  std::array<py::object, 8> callbacks;
+  auto* dropped = callbacks.data();
+  for (py::object* callback : callbacks_.all()) *dropped++ = std::exchange(*callback, py::none());
+  const auto announced = std::exchange(announced_, {});
+  const auto uploads = std::exchange(uploads_, {});
+  const py::object constants = environment_.take_held();
+}
+
 std::string Application::take_memory() {
   return std::exchange(t_memory, {});
 }

@@ -14,6 +14,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -47,6 +48,11 @@ struct Callbacks {
   bool call_first = false;
   // An object with the methods answered(...) and skipped(count); None: no access log
   pybind11::object access_log;
+
+  [[nodiscard]] std::array<pybind11::object*, 8> all() {
+    return {&call,      &on_headers, &on_ws_open,  &on_error,
+            &on_notice, &convert,    &open_upload, &access_log};
+  }
 };
 
 class Gateway;
@@ -101,6 +107,11 @@ class Application : public std::enable_shared_from_this<Application> {
   void post(const server::ConnectionId& id, pybind11::object function);
   // Calls one of these functions.
   void run(const pybind11::object& function);
+
+  // For Python's garbage collector, when the server has stopped and nothing else holds this: calls
+  // visit() for each Python object that this holds; drops them.
+  int traverse(visitproc visit, void* argument);
+  void clear();
 
   // That of a message that came and is Python's now, for one that goes: so it returns to the thread
   // that allocated it.

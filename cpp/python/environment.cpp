@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "python/gil.h"
+#include "python/items.h"
 
 namespace py = pybind11;
 
@@ -177,12 +178,10 @@ void Environment::add_fields(PyObject* environment, const http::RequestHead& hea
       if (name.find('_') == std::string_view::npos) variable = latin1(environment_name(name));
     }
     py::object value = kept.value(field.id, head.view(field.value));
-    if (PyObject* earlier = PyDict_GetItemWithError(headers.ptr(), key.ptr())) {
+    if (const py::object earlier = find_item(headers.ptr(), key.ptr())) {
       // RFC 9110 section 5.3; Cookie as RFC 9113 section 8.2.3 joins it.
       const char* format = field.id == http::Field::kCookie ? "%U; %U" : "%U, %U";
-      value = checked(PyUnicode_FromFormat(format, earlier, value.ptr()));
-    } else if (PyErr_Occurred() != nullptr) {
-      throw py::error_already_set();
+      value = checked(PyUnicode_FromFormat(format, earlier.ptr(), value.ptr()));
     }
     set(headers.ptr(), key.ptr(), value.ptr());
     if (variable) set(environment, variable.ptr(), value.ptr());

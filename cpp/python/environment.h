@@ -11,6 +11,7 @@
 #include <atomic>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/message.h"
 
@@ -26,6 +27,8 @@ class Environment {
   explicit Environment(const pybind11::dict& constants);
 
   void set_constant(const char* key, pybind11::object value);
+  [[nodiscard]] const pybind11::dict& held() const { return template_; }
+  pybind11::object take_held() { return std::exchange(template_, pybind11::dict()); }
 
   // The dict for a request; takes its body.
   pybind11::dict build(server::Envelope& envelope);

@@ -28,6 +28,9 @@ void slot(py::class_<Reply, std::shared_ptr<Reply>>& cls, const char* name) {
       [](Reply& self, py::object callback) { (self.*member).set(std::move(callback)); });
 }
 
+// Without py::mod_gil_not_used(): a free-threaded Python turns its GIL on for this module, which
+// was not written or tested for one that has none.
+#define PyInit__core init_core  // pybind11's entry point, for the main interpreter
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of httpuv: loop thread, HTTP, static files, and the queue to Python.";
   m.attr("__version__") = HTTPUV_VERSION;
@@ -94,7 +97,7 @@ PYBIND11_MODULE(_core, m) {
       .def("outstanding", &Socket::outstanding)
       .def("acknowledge", &Socket::acknowledge);
 
-  py::class_<ServerObject>(m, "Server")
+  py::class_<ServerObject>(m, "Server", py::custom_type_setup(set_up_gc))
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
                        py::object on_error, py::object convert, const py::dict& environ,
                        const py::dict& limits, py::object on_ws_open,
@@ -122,9 +125,9 @@ PYBIND11_MODULE(_core, m) {
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
            py::arg("compress") = true)
+      .def("begin_stop", &ServerObject::begin_stop, py::arg("timeout"))
       .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)
-      .def("before_fork", &ServerObject::before_fork)
-      .def("after_fork_in_parent", &ServerObject::after_fork_in_parent)
+      .def_property_readonly("stopped", &ServerObject::stopped)
       .def("forget", &ServerObject::forget)
       .def("stats", &ServerObject::stats)
       .def_property_readonly("running", &ServerObject::running);
@@ -138,5 +141,17 @@ PYBIND11_MODULE(_core, m) {
   m.def("to_bytes", &to_bytes, py::arg("value"), py::arg("what"));
 }
 
+#undef PyInit__core
+
 }  // namespace
 }  // namespace httpuv::python
+
+// The state of this module is the process's, and pybind11 itself waits for ever for a GIL that this
+// thread holds when another interpreter imports it (before Python 3.12).
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError, "httpuv works in the main interpreter only");
+    return nullptr;
+  }
+  return httpuv::python::init_core();
+}

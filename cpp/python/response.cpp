@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "python/file.h"
+#include "python/items.h"
 
 namespace py = pybind11;
 
@@ -26,13 +27,6 @@ const Keys& keys() {
 [[noreturn]] void fail(PyObject* type, const std::string& what) {
   PyErr_SetString(type, what.c_str());
   throw py::error_already_set();
-}
-
-// The item or null, without an exception for a missing one.
-PyObject* item(PyObject* dict, PyObject* key) {
-  PyObject* const found = PyDict_GetItemWithError(dict, key);
-  if (found == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
-  return found;
 }
 
 std::string_view utf8(PyObject* text) {
@@ -103,10 +97,13 @@ void set_bytes(server::Envelope& envelope, PyObject* body) {
 // The shape nearly every answer has. False when it is another; then `envelope` may be half filled.
 bool convert_plain(PyObject* result, server::Envelope& envelope) {
   if (!PyDict_CheckExact(result)) return false;
-  PyObject* const status = item(result, keys().status);
+  const py::object status_item = find_item(result, keys().status);
+  PyObject* const status = status_item.ptr();
   if (status == nullptr || !PyLong_CheckExact(status)) return false;
-  PyObject* const headers = item(result, keys().headers);
-  PyObject* const body = item(result, keys().body);
+  const py::object headers_item = find_item(result, keys().headers);
+  const py::object body_item = find_item(result, keys().body);
+  PyObject* const headers = headers_item.ptr();
+  PyObject* const body = body_item.ptr();
 
   if (headers != nullptr && headers != Py_None) {
     if (!PyDict_CheckExact(headers)) return false;

@@ -19,6 +19,9 @@ namespace httpuv::python {
 
 namespace {
 
+// How long a wait lasts before Python's signal handlers get their turn.
+constexpr int kSignalCheckMs = 40;
+
 [[noreturn]] void throw_os_error(int error, const std::string& what) {
   PyErr_SetObject(PyExc_OSError, py::make_tuple(error, py::str(std::strerror(error)), what).ptr());
   throw py::error_already_set();
@@ -116,9 +119,11 @@ ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
   }
   application_ = std::make_shared<Application>(std::move(callbacks), environment,
                                                std::move(settings), queue_, std::move(gateways));
+  guard_.emplace(application_->server());
 }
 
 ServerObject::~ServerObject() {
+  if (stopped()) return;  // the GIL is kept, as in stop()
   const GilRelease release;
   application_->server().stop(0);
 }
@@ -168,6 +173,8 @@ void ServerObject::start(const std::string& name, const std::string& port,
   int error = 0;
   {
     const GilRelease release;
+    // Either there is no thread yet, or the child's forget() knows of it.
+    const auto no_fork = ForkGuard::hold();
     error = application_->server().start();
   }
   if (error != 0) throw_listen_error(error, address);
@@ -184,12 +191,58 @@ void ServerObject::publish(const std::string& topic, py::handle message, bool co
   application_->send(server::WsPublish{topic, payload.text, compress, std::move(payload.data)});
 }
 
+void ServerObject::begin_stop(double timeout) {
+  application_->server().begin_stop(static_cast<std::int64_t>(timeout * 1000));
+}
+
 void ServerObject::stop(double timeout) {
+  server::Server& server = application_->server();
+  begin_stop(timeout);
   // Once it is stopped the GIL is kept: a daemon thread that gave it up while the interpreter exits
   // would be ended in the middle of C++.
-  if (!application_->server().answers()) return;
-  const GilRelease release;
-  application_->server().stop(static_cast<std::int64_t>(timeout * 1000));
+  while (!stopped()) {
+    {
+      const GilRelease release;
+      if (server.wait_stopped(kSignalCheckMs)) return;
+    }
+    if (guarded([] { return PyErr_CheckSignals(); }) == 0) continue;
+    // As a second signal does elsewhere: no more grace.
+    py::error_already_set interrupt;
+    server.begin_stop(0);
+    {
+      const GilRelease release;
+      server.wait_stopped(kSignalCheckMs);
+    }
+    throw interrupt;
+  }
+}
+
+// Others that hold the application hold its objects, too: then it is not this that keeps them.
+int ServerObject::traverse(visitproc visit, void* argument) const {
+  const bool alone = stopped() && application_.use_count() == 1;
+  return alone ? application_->traverse(visit, argument) : 0;
+}
+
+void ServerObject::clear() const {
+  if (stopped() && application_.use_count() == 1) application_->clear();
+}
+
+void set_up_gc(PyHeapTypeObject* type) {
+  static const auto kObject = [](PyObject* self) -> ServerObject* {
+    auto* const instance = reinterpret_cast<py::detail::instance*>(self);
+    const py::detail::value_and_holder value = instance->get_value_and_holder();
+    return value.holder_constructed() ? value.value_ptr<ServerObject>() : nullptr;
+  };
+  type->ht_type.tp_flags |= Py_TPFLAGS_HAVE_GC;
+  type->ht_type.tp_traverse = [](PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    const ServerObject* const object = kObject(self);
+    return object != nullptr ? object->traverse(visit, arg) : 0;
+  };
+  type->ht_type.tp_clear = [](PyObject* self) {
+    if (const ServerObject* const object = kObject(self)) object->clear();
+    return 0;
+  };
 }
 
 py::dict ServerObject::stats() const {

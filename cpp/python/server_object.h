@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "python/application.h"
+#include "python/fork_guard.h"
 #include "python/queue.h"
 #include "server/server.h"
 
@@ -29,12 +30,19 @@ class ServerObject {
   void listen_pipe(const std::string& name, std::optional<unsigned> mask);
   void set_routes(const pybind11::list& routes, std::shared_ptr<files::MimeTable> mime);
   void publish(const std::string& topic, pybind11::handle message, bool compress);
+  // Ends the server. begin_stop() only tells it to, and shortens what an earlier call has granted.
+  // A Python signal handler may run in stop(); if it raises an exception, the answers under way are
+  // cut off, and stop() raises it, perhaps before stopped().
+  void begin_stop(double timeout);
   void stop(double timeout);
+  [[nodiscard]] bool stopped() const { return !application_->server().answers(); }
   [[nodiscard]] pybind11::dict stats() const;
   [[nodiscard]] bool running() const { return application_->server().running(); }
 
-  void before_fork() { application_->server().before_fork(); }
-  void after_fork_in_parent() { application_->server().after_fork_in_parent(); }
+  // For Python's garbage collector; see set_up_gc().
+  int traverse(visitproc visit, void* argument) const;
+  void clear() const;
+
   void forget() { application_->server().forget(); }
 
  private:
@@ -42,6 +50,11 @@ class ServerObject {
 
   const std::shared_ptr<Queue> queue_;
   std::shared_ptr<Application> application_;
+  std::optional<ForkGuard> guard_;
 };
+
+// Has the garbage collector see what a stopped server holds: an application may refer to its own
+// server. A running one is held by the package, and is no garbage.
+void set_up_gc(PyHeapTypeObject* type);
 
 }  // namespace httpuv::python

@@ -197,8 +197,10 @@ void Server::Live::stop(std::int64_t grace_ms) {
       connection.close();
     }
   });
-  grace_.set(context_.loop.timers(),
-             context_.loop.now_ms() + std::max<std::int64_t>(grace_ms, kFarewellMs));
+  const std::int64_t end_ms =
+      context_.loop.now_ms() + std::max<std::int64_t>(grace_ms, kFarewellMs);
+  // A second call may shorten the time, not prolong it.
+  if (!grace_.armed() || end_ms < grace_.at()) grace_.set(context_.loop.timers(), end_ms);
   end_if_empty();
 }
 

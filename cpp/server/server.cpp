@@ -92,22 +92,35 @@ void Server::set_routes(std::shared_ptr<const files::RouteTable> routes) {
 }
 
 void Server::stop(std::int64_t grace_ms) {
-  const std::lock_guard lock(stopping_);
-  if (live_ == nullptr) return;
+  constexpr int kPatienceMs = 60'000;
+  begin_stop(grace_ms);
+  while (!wait_stopped(kPatienceMs)) {
+  }
+}
+
+void Server::begin_stop(std::int64_t grace_ms) {
   post(Stop{grace_ms});
   running_.store(false, std::memory_order_release);
+}
+
+bool Server::wait_stopped(int timeout_ms) {
+  if (!answers()) return true;
+  if (!thread_->wait(timeout_ms)) return false;
+  const std::lock_guard lock(stopping_);  // for no longer than it takes to clean up
+  if (live_ == nullptr) return true;
   thread_->join();
   answers_.store(false, std::memory_order_release);
   live_.reset();
+  return true;
 }
 
 void Server::before_fork() {
   if (answers()) loop_->before_fork();
 }
 
-void Server::after_fork_in_parent() {
+void Server::after_fork() {
   // Also if the server was stopped in between: what before_fork() held must be let go.
-  if (loop_ != nullptr) loop_->after_fork_in_parent();
+  if (loop_ != nullptr) loop_->after_fork();
 }
 
 void Server::forget() {

@@ -108,13 +108,17 @@ class Server {
   // Stops accepting, lets exchanges under way finish for so long, closes everything, joins.
   // Any thread but the loop's; a second call waits for the first.
   void stop(std::int64_t grace_ms);
+  // The same in two parts. begin_stop() may be called again, to shorten the time; wait_stopped()
+  // waits so long at most and says whether nothing of the server is left.
+  void begin_stop(std::int64_t grace_ms);
+  bool wait_stopped(int timeout_ms);
   [[nodiscard]] bool running() const { return running_.load(std::memory_order_acquire); }
   // Whether there may still be connections to answer: while it is running, and while it stops.
   [[nodiscard]] bool answers() const { return answers_.load(std::memory_order_acquire); }
 
-  // Around fork(): see net::Loop.
+  // Around fork(), in the parent and in the child: see net::Loop.
   void before_fork();
-  void after_fork_in_parent();
+  void after_fork();
   void forget();
 
   [[nodiscard]] const Counters& counters() const { return counters_; }

@@ -107,11 +107,15 @@ class Server:
     ) -> None:
         """Send a message to every WebSocket that has subscribed to the topic."""
     def stop(self, timeout: float = 0.0) -> None:
-        """End the server; answers under way have `timeout` seconds. Idempotent."""
-    def before_fork(self) -> None:
-        """Have the I/O thread stand still, holding no lock, until the fork is over."""
-    def after_fork_in_parent(self) -> None:
-        """Have it go on."""
+        """End the server; answers under way have `timeout` seconds. Idempotent.
+
+        Signal handlers run meanwhile. If one raises, answers are cut off, and it is raised here.
+        """
+    def begin_stop(self, timeout: float) -> None:
+        """Tell the server to end, in `timeout` seconds if not before; return at once."""
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of the server is left; before it has started, too."""
     def forget(self) -> None:
         """In a forked child: close what was inherited, and nothing more."""
     def stats(self) -> dict[str, int]:
@@ -266,9 +270,10 @@ def client_gone() -> bool:
     Asks the I/O thread, with the GIL released. Raises RuntimeError where none is being answered.
     """
 
-def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> None:
+def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> bool:
     """While Python's prompt waits for input, call a function at once and whenever `fd` is readable.
 
+    Returns whether another hook was there, which does not run any more.
     And when so many seconds have passed as it has returned; negative: the prompt has read input
     that it has not used. Only on the main thread.
     """

@@ -12,13 +12,11 @@ import concurrent.futures
 import contextlib
 import inspect
 import logging
-import os
-import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _core, log
+from . import _core, fork, log
 from ._checks import check_seconds
 from .dispatch import eager, tasks
 from .log import log_failure
@@ -39,15 +37,7 @@ _LATE: Normal = (
 #: Seconds that an answer may wait for others of the same turn of an asyncio loop.
 _RING_EVERY = 0.002
 
-_over_lock = threading.Lock()
-
-
-def _after_fork_in_child() -> None:
-    global _over_lock
-    _over_lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+_over_lock = fork.lock()
 
 
 class Answers:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import os
-import threading
+import contextlib
 from typing import Protocol
 
-from . import _core
+from . import _core, fork
 from .dispatch import queue, tasks
 from .dispatch.base import Dispatcher
 
@@ -17,31 +16,31 @@ class Server(Protocol):
 
     _core: _core.Server
     _dispatcher: Dispatcher
-    _stopping: threading.RLock
-    _attached: bool
+    _attached: list[bool]
 
     def isRunning(self) -> bool: ...
     def stop(self, timeout: float = 0.0) -> None: ...
 
 
-#: Guards what is below; a fork waits for it.
-lock = threading.Lock()
-#: Those that have been started and not been stopped, in this order.
+#: Those that have been started and not been stopped, in this order. Without a lock, so that no
+#: signal handler waits for one: each use is a single operation on the list.
 servers: list[Server] = []
 
 
 def running() -> list[Server]:
     """The servers that are running, in the order in which they were started."""
-    with lock:
-        started = list(servers)
-    return [server for server in started if server.isRunning()]
+    return [server for server in list(servers) if server.isRunning()]
+
+
+def remove(server: Server) -> None:
+    """Take a server out, if it is there."""
+    with contextlib.suppress(ValueError):
+        servers.remove(server)
 
 
 def stop_all() -> None:
     """Stop every server, those that are just starting, too."""
-    with lock:
-        started = list(servers)
-    for server in started:
+    for server in list(servers):
         server.stop()
 
 
@@ -51,32 +50,14 @@ def _at_exit() -> None:
     queue.default().close()
 
 
-def _before_fork() -> None:
-    lock.acquire()
-    for server in servers:
-        server._core.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for server in servers:
-        server._core.after_fork_in_parent()
-    lock.release()
-
-
 def _after_fork_in_child() -> None:
-    # The I/O threads are the parent's.
+    # The I/O threads are the parent's. So may be what a dispatcher watches with: it is not told.
     for server in servers:
         server._core.forget()
-        server._stopping = threading.RLock()  # another thread may have held it
-        server._attached = False  # what its dispatcher watches with, the parent's may share
+        server._attached.clear()
         queue.inherit(server._dispatcher.source)
     servers.clear()
-    lock.release()
 
 
 atexit.register(_at_exit)
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=_after_fork_in_parent,
-    after_in_child=_after_fork_in_child,
-)
+fork.in_child(_after_fork_in_child)

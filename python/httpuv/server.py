@@ -5,17 +5,17 @@ Source: manual page *startServer*, which names :class:`WebServer` and :class:`Pi
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import logging
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from . import _core, log, registry, request, upload, websocket
+from . import _core, fork, log, registry, request, upload, urls, websocket
 from ._checks import check_int, check_seconds
 from .access import AccessLog
 from .allowed import check_hosts
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _core.register_input(request.Input)
+
+#: How long an interrupted stop() waits for the server to be gone, in seconds.
+_LAST_MOMENT = 0.05
 
 _Self = TypeVar("_Self", bound="Server")
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -120,7 +123,9 @@ class Server:
         self._paths = self._app.staticPaths
         self._options = self._app.staticPathOptions
         self._mime = _core.MimeTable(mime_table(mimeTypes))
-        self._routes_lock = threading.Lock()
+        self._routes_lock = fork.lock()
+        self._changing = False  # by _routes_lock: a change of the routes is being made
+        self._changes: deque[Callable[[], object]] = deque()  # that are to be made
         self._dispatcher = choose(dispatch, self._applications.only_asgi)
         if coroutines not in ("callbacks", "thread"):
             raise ValueError(f"coroutines must be 'callbacks' or 'thread', not {coroutines!r}")
@@ -129,8 +134,8 @@ class Server:
         self._answers = Answers(
             self._dispatcher.source, callTimeout, self._mime, coroutines == "thread"
         )
-        self._attached = False  # to the dispatcher; by registry.lock
-        self._stopping = threading.RLock()
+        self._attached: list[bool] = []  # to the dispatcher if it has an entry
+        self._stopping = fork.lock()
         if not isinstance(limits, (Limits, type(None))):
             raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
         limits = limits or Limits()
@@ -176,11 +181,10 @@ class Server:
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
         # Before it has a thread: a fork() in the middle must find it.
-        with registry.lock:
-            registry.servers.append(self)
-            self._attached = True
+        registry.servers.append(self)
         try:
             self._dispatcher.attach()
+            self._attached.append(True)
             self._applications.startup()
             if self._paths:
                 self._core.set_routes(routes(self._paths, self._options), self._mime)
@@ -190,6 +194,8 @@ class Server:
             if isinstance(error, OSError) and not quiet:
                 log.write(logging.ERROR, "cannot start %s: %s", self._name(), error)
             raise
+        if self not in registry.servers:
+            self.stop()  # it was, while it started: now there is something to stop
         log.write(logging.INFO, "%r", self)
 
     def _bind(self) -> None:
@@ -213,6 +219,7 @@ class Server:
 
         Raises:
             TypeError, ValueError: ``timeout`` is no number of seconds.
+            KeyboardInterrupt: Ctrl-C, within 100 ms; what was under way is cut off.
 
         Source: manual page *stopServer*.
         """
@@ -220,17 +227,25 @@ class Server:
         if timeout > 0:
             self._answers.end_events()
             self._applications.drain(timeout)
-        if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
-            self._stop_and_serve(timeout)
-        else:
-            self._stop_core(timeout)
-        with registry.lock:
-            with contextlib.suppress(ValueError):
-                registry.servers.remove(self)
-            attached, self._attached = self._attached, False
+        self._core.begin_stop(timeout)  # also where another stop() has granted more time
+        try:
+            if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
+                self._stop_and_serve(timeout)
+            else:
+                self._stop_core(timeout)
+        finally:
+            if self._core.stopped:
+                self._retire()
+
+    def _retire(self) -> None:
+        registry.remove(self)
         self._answers.close()
         self._applications.shutdown()
-        if attached:
+        try:
+            self._attached.pop()
+        except IndexError:
+            pass  # it never was, or another stop() does it
+        else:
             self._dispatcher.detach()
         self._dispatcher.source.wake()  # a runServer() that waits is to return
 
@@ -253,8 +268,11 @@ class Server:
         try:
             while stopper.is_alive():
                 source.serve(0.05, until=lambda: not stopper.is_alive())
-        finally:
-            stopper.join()
+        except BaseException:  # Ctrl-C, which does not wait: no more grace
+            self._core.begin_stop(0)
+            stopper.join(_LAST_MOMENT)
+            raise
+        stopper.join()
 
     async def aclose(self, timeout: float = 0.0) -> None:
         """:meth:`stop` for asyncio: coroutines of this loop go on meanwhile."""
@@ -290,8 +308,7 @@ class Server:
         elif path is not None:
             raise TypeError("setStaticPath(): a local path needs a URL path before it")
         added = {**normalize_paths(paths), **normalize_paths(named)}
-        with self._routes_lock:
-            self._set_routes({**self._paths, **added}, self._options)
+        self._change(lambda: self._set_routes({**self._paths, **added}, self._options))
 
     def removeStaticPath(self, *paths: str | Iterable[str]) -> None:
         """Remove static paths, given by URL path, each alone or in a list.
@@ -305,9 +322,12 @@ class Server:
         removed: set[str] = set()
         for each in paths:
             removed.update(map(normalize_url, [each] if isinstance(each, str) else each))
-        with self._routes_lock:
+
+        def change() -> None:
             kept = {url: path for url, path in self._paths.items() if url not in removed}
             self._set_routes(kept, self._options)
+
+        self._change(change)
 
     def getStaticPathOptions(self) -> StaticPathOptions:
         """The options that static paths inherit."""
@@ -329,12 +349,23 @@ class Server:
         changed.update(named)
         check_names(changed)
         own = StaticPathOptions(**changed)
-        with self._routes_lock:
-            self._set_routes(self._paths, own.inherit(self._options))
+        self._change(lambda: self._set_routes(self._paths, own.inherit(self._options)))
 
-    def _set_routes(self, paths: dict[str, StaticPath], options: StaticPathOptions) -> None:
+    def _change(self, change: Callable[[], object]) -> None:
+        """Change the routes. What a signal handler wants in the middle of a change comes next."""
         if not self.isRunning():
             raise RuntimeError(f"{self!r} is not running")
+        with self._routes_lock:
+            self._changes.append(change)
+            while self._changes and not self._changing:
+                try:
+                    self._changing = True
+                    while self._changes:
+                        self._changes.popleft()()
+                finally:
+                    self._changing = False
+
+    def _set_routes(self, paths: dict[str, StaticPath], options: StaticPathOptions) -> None:
         self._core.set_routes(routes(paths, options), self._mime)
         self._paths, self._options = paths, options
 
@@ -398,6 +429,13 @@ class WebServer(Server):
     def _name(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{host}:{self._port}"
+
+    @property
+    def url(self) -> str:
+        """The URL of the server for a browser: of this machine, or of the proxy in front of a
+        hosted notebook (Codespaces, VS Code, Colab, JupyterHub) where the environment tells.
+        """
+        return urls.url(self._host, self._port)
 
     def getHost(self) -> str:
         """The host as it was given."""

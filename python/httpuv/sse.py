@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from . import fork
 from ._checks import check_int, check_seconds
 from .dispatch import tasks
 
@@ -67,7 +67,7 @@ class EventStream:
     def __init__(self, keepalive: float = 15.0) -> None:
         #: After so many seconds of silence, what is sent.
         self.filler = (check_seconds("keepalive", keepalive), b":\n\n")
-        self._lock = threading.RLock()  # a signal handler may send, too
+        self._lock = fork.lock()
         self._waiting: deque[bytes] = deque()  # by _lock, as is all that follows
         self._bytes = 0
         self._closed = False

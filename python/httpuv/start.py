@@ -7,11 +7,18 @@ keyword-only.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from . import registry
+from . import registry, stderr
+from ._checks import check_seconds
+from .dispatch import queue
+from .dispatch.choice import ServiceDispatcher
 from .server import Options, PipeServer, RunOptions, Server, WebServer, shows
 
 if TYPE_CHECKING:
@@ -172,21 +179,28 @@ def runServer(
     port: int,
     app: object,
     interruptIntervalMs: float | None = None,
+    *,
+    quiet: bool = False,
+    grace: float = 3.0,
     **options: Unpack[RunOptions],
 ) -> None:
     """Start a server, run callbacks until interrupted, stop it.
 
-    Returns when :func:`interrupt` is called or the server is stopped.
+    Returns when Ctrl-C is pressed, SIGTERM comes (on the main thread, where the program does not
+    handle it itself), :func:`interrupt` is called or the server is stopped. Callbacks of other
+    servers and of :func:`later` run meanwhile; but of two that run in two threads, each runs its
+    own.
 
     Args:
         interruptIntervalMs: Deprecated, without effect.
+        quiet: Whether to keep the address, and a failure to start, to itself.
+        grace: Seconds that answers under way have to finish; a second Ctrl-C cuts them off.
         host, port, app: As for :func:`startServer`.
         limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
         wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`.
         callTimeout, gzip, accessLog, mounts, coroutines: As for :func:`startServer`.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, within 100 ms; the server has been stopped.
         OSError, TypeError, ValueError: As for :func:`startServer`.
 
     Source: manual page *runServer*.
@@ -197,15 +211,46 @@ def runServer(
             DeprecationWarning,
             stacklevel=2,
         )
-    run_until_stopped(startServer(host, port, app, dispatch="service", **options))
+    grace = check_seconds("grace", grace, zero=True)
+    with contextlib.suppress(KeyboardInterrupt), _ended_by_sigterm(), queue.loop() as source:
+        dispatcher = ServiceDispatcher(source)
+        server = startServer(host, port, app, quiet, dispatch=dispatcher, **options)
+        if not quiet:
+            stderr.write(f"Serving at {server.url} (Ctrl-C to stop)\n")
+        run_until_stopped(server, grace)
 
 
-def run_until_stopped(server: Server) -> None:
-    """Run callbacks until interrupted or until the server is stopped; stop it."""
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM, which service managers send, do what Ctrl-C does."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def run_until_stopped(server: Server, grace: float = 0.0) -> None:
+    """Run callbacks until interrupted or until the server is stopped; stop it.
+
+    Args:
+        grace: Seconds for answers under way.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the server has been stopped.
+    """
     source = server._dispatcher.source
     try:
-        with server:
+        try:
             source.serve(None, until=lambda: not server.isRunning())
+        finally:
+            server.stop(grace)
     finally:
         # What it said last, unless others share the queue: somebody will run theirs, and its own.
         if not any(each._dispatcher.source is source for each in registry.running()):

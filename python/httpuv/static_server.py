@@ -17,11 +17,10 @@ from .ports import randomPort
 from .server import WebServer
 from .start import run_until_stopped, startServer
 from .static import check_names, staticPath
+from .urls import EVERY_ADDRESS, local_url
 
 #: Where a static server listens unless told otherwise.
 DEFAULT_PORT = 7446
-
-_EVERY_ADDRESS = ("0.0.0.0", "::", "::/0")
 
 
 def runStaticServer(
@@ -124,7 +123,7 @@ def _start(host: str, port: int | None, app: object, settings: dict[str, Any]) -
 def _own_names(host: str) -> list[str]:
     """What browsers may call a server that listens on ``host``."""
     names = ["localhost"]
-    if host in _EVERY_ADDRESS:
+    if host in EVERY_ADDRESS:
         name = socket.gethostname()
         names += [name, name.partition(".")[0] + ".local"]
     else:
@@ -135,12 +134,7 @@ def _own_names(host: str) -> list[str]:
 
 def url_of(server: WebServer) -> str:
     """The URL of a server's root for a browser on this machine."""
-    host = server.getHost()
-    if host == "0.0.0.0":
-        host = "127.0.0.1"
-    elif host in _EVERY_ADDRESS:
-        host = "::1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.getPort()}/"
+    return local_url(server.getHost(), server.getPort())
 
 
 def _say(text: str) -> None:

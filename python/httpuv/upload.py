@@ -7,12 +7,11 @@ application keeps up: at most ``limits.body_memory_bytes`` wait for it, beyond t
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from . import _core
+from . import _core, fork
 from .app import App, Environ
 from .dispatch import tasks
 from .presence import Disconnected
@@ -66,7 +65,7 @@ class BodyReader:
         self._upload = upload
         self._whole = whole  # a body that is there already
         self._begun = False
-        self._lock = threading.Lock()
+        self._lock = fork.lock()
         self._pieces: deque[bytes] = deque()  # by _lock, as is all that follows
         self._offset = 0  # what was taken of the first piece
         self._ended = upload is None

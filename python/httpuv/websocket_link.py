@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import threading
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from . import _core
+from . import _core, fork
 from .dispatch import tasks
 from .log import log_failure
 from .websocket_sending import ConnectionClosed, Sending
@@ -361,12 +359,4 @@ def _coroutine_of(result: object) -> Coroutine[Any, Any, Any] | None:
 
 
 #: Held while a connection changes between calling back, holding and collecting.
-_switching = threading.Lock()
-
-
-def _after_fork_in_child() -> None:
-    global _switching
-    _switching = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+_switching = fork.lock()

@@ -2,6 +2,9 @@
 
 import gc
 import math
+import os
+import re
+import signal
 import threading
 import time
 import weakref
@@ -11,7 +14,8 @@ import httpuv
 import pytest
 from conftest import Log
 from httpuv.dispatch import queue as dispatch
-from support import Wire, address, request
+from programs import ends_well, local, script
+from support import PATIENCE, Wire, address, fetch, request
 
 
 @pytest.fixture(autouse=True)
@@ -534,12 +538,113 @@ def test_run_server_on_another_thread() -> None:
 
 def test_run_server_lets_exceptions_out_and_stops() -> None:
     def leave() -> None:
-        raise KeyboardInterrupt
+        raise SystemExit
 
     httpuv.later(leave)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit):
         httpuv.runServer("127.0.0.1", 0, {})
     assert httpuv.listServers() == []
+
+
+def test_two_run_servers_run_each_its_own_callbacks() -> None:
+    """Also where one of them is busy, and interrupt() in a callback ends the loop that runs it."""
+    held, go_on = threading.Event(), threading.Event()
+    timers: list[str] = []
+
+    def call(req: dict) -> dict:
+        if req["PATH_INFO"] == "/hold":
+            held.set()
+            assert go_on.wait(PATIENCE)
+        if req["PATH_INFO"] == "/interrupt":
+            httpuv.later(lambda: timers.append(threading.current_thread().name))
+            httpuv.later(httpuv.interrupt)
+        return {"status": 200, "body": threading.current_thread().name}
+
+    ports = [httpuv.randomPort(), httpuv.randomPort()]
+    threads = []
+    for port in ports:
+        threads.append(in_thread(lambda port=port: httpuv.runServer("127.0.0.1", port, call)))
+        while len(httpuv.listServers()) < len(threads):
+            threads[-1].join(0.001)
+    names = [fetch(("127.0.0.1", port), request()).body.decode() for port in ports]
+    assert names == [thread.name for thread in threads]
+    for busy, other in ((0, 1), (1, 0)):
+        held.clear()
+        go_on.clear()
+        with Wire(("127.0.0.1", ports[busy])) as wire:
+            wire.send(request("/hold"))
+            assert held.wait(PATIENCE)
+            for _ in range(5):
+                assert fetch(("127.0.0.1", ports[other]), request()).body.decode() == names[other]
+            go_on.set()
+            assert wire.response().status == 200
+    for last in (1, 0):
+        fetch(("127.0.0.1", ports[last]), request("/interrupt"))
+        assert joined(threads[last])
+        assert threads[0].is_alive() == (last == 1)
+    assert timers == [names[1], names[0]]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_run_server_ends_in_silence(name: str) -> None:
+    code = """
+    def call(req):
+        if req["PATH_INFO"] == "/slow":
+            say("slowly")
+            sys.stdin.readline()
+        return {"status": 200, "body": "hello"}
+    httpuv.runServer("127.0.0.1", 0, call)
+    say("over", httpuv.listServers(), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    """
+    with script(code) as child:
+        found = re.fullmatch(
+            r"Serving at http://127\.0\.0\.1:(\d+)/ \(Ctrl-C to stop\)", child.error_line()
+        )
+        assert found
+        assert fetch(("127.0.0.1", int(found[1])), request()).body == b"hello"
+        os.kill(child.pid, getattr(signal, name))
+        assert child.line() == "over [] True"
+        ends_well(child)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_run_server_lets_an_answer_under_way_arrive(again: bool) -> None:
+    """Unless Ctrl-C comes a second time."""
+    code = """
+    from concurrent.futures import Future
+    answers = []
+    def call(req):
+        answers.append(Future())
+        say("called")
+        return answers[0]
+    def finish():
+        sys.stdin.readline()
+        answers[0].set_result({"status": 200, "body": "hello"})
+    threading.Thread(target=finish, daemon=True).start()
+    def watch():
+        while not httpuv.listServers():
+            time.sleep(0.001)
+        say(httpuv.listServers()[0].getPort())
+        while httpuv.listServers():
+            time.sleep(0.001)
+        say("stopping")
+    threading.Thread(target=watch, daemon=True).start()
+    httpuv.runServer("127.0.0.1", 0, call, quiet=True, grace=100)
+    say("over")
+    """
+    with script(code) as child, Wire(local(child)) as wire:
+        wire.send(request())
+        assert child.line() == "called"
+        os.kill(child.pid, signal.SIGINT)
+        assert child.line() == "stopping"
+        if again:
+            os.kill(child.pid, signal.SIGINT)
+            assert wire.at_end()
+        else:
+            child.tell()
+            assert wire.response().body == b"hello"
+        assert child.line() == "over"
+        ends_well(child)
 
 
 def test_interrupt_interval_is_deprecated() -> None:

@@ -188,8 +188,8 @@ def test_exit_while_a_daemon_thread_stops_its_server() -> None:
             answered = threading.Event()
             where = ("127.0.0.1", httpuv.randomPort())
             app = lambda req: {"status": 200, "body": "x"}
-            options = {"args": (*where, app), "kwargs": {"accessLog": True}, "daemon": True}
-            threading.Thread(target=httpuv.runServer, **options).start()
+            options = {"args": (*where, app), "kwargs": {"accessLog": True, "quiet": True}}
+            threading.Thread(target=httpuv.runServer, **options, daemon=True).start()
             while not httpuv.listServers():
                 time.sleep(0.001)
             for _ in range(4):

@@ -17,7 +17,7 @@ from support import Wire, fetch, request
         "httpuv.service(math.inf)",
         "httpuv.service(1000000)",
         "httpuv.runNow(math.inf)",
-        "httpuv.runServer('127.0.0.1', 0, hello)",
+        "httpuv.runServer('127.0.0.1', 0, hello, quiet=True); raise KeyboardInterrupt",
     ],
 )
 def test_keyboard_interrupt_within_100_ms(loop: str) -> None:

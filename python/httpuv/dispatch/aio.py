@@ -7,7 +7,7 @@ import contextlib
 import threading
 import weakref
 
-from . import queue, tasks
+from . import ipython, queue, tasks
 from .base import Dispatcher
 
 
@@ -27,6 +27,7 @@ class AsyncioDispatcher(Dispatcher):
         self._ident = threading.get_ident()
         self._timer: asyncio.TimerHandle | None = None
         self._fd = -1
+        self._kernel = ipython.is_kernel()
 
     def start(self) -> None:
         """Have the loop watch the queue."""
@@ -78,7 +79,10 @@ class AsyncioDispatcher(Dispatcher):
 
     def _ready(self) -> None:
         try:
-            self.run()
+            if self._kernel:
+                ipython.run(self)
+            else:
+                self.run()
         finally:
             self._schedule()
 

@@ -17,9 +17,9 @@ runs them when told to. What remains for a class here is to notice, on the threa
 
 from __future__ import annotations
 
-import threading
 import time
 
+from .. import fork
 from . import queue, watch
 
 
@@ -36,7 +36,7 @@ class Dispatcher:
     def __init__(self, source: queue.Dispatcher | None = None) -> None:
         self.source = source if source is not None else queue.Dispatcher()
         self._servers = 0
-        self._lock = threading.RLock()
+        self._lock = fork.lock()
 
     # --- for subclasses to define ---
 
@@ -88,17 +88,20 @@ class Dispatcher:
     def attach(self) -> None:
         """A server begins to use it."""
         with self._lock:
-            if self._servers == 0:
+            self._servers += 1  # first: a signal handler may start a server in the middle
+            if self._servers > 1:
+                return
+            try:
                 self.start()
                 if self.watched:
                     watch.begin(self)
-            self._servers += 1
+            except BaseException:
+                self._servers -= 1
+                raise
 
     def detach(self) -> None:
         """A server has stopped."""
         with self._lock:
-            if self._servers == 0:
-                return  # start() has failed
             self._servers -= 1
             if self._servers == 0:
                 if self.watched:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-from .. import _core
+from .. import _core, fork
 
 #: How long the end of a thread waits for coroutines that were cancelled, in seconds.
 _PATIENCE = 0.5
@@ -135,4 +134,4 @@ def _after_fork_in_child() -> None:
         _local.loop = None
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+fork.in_child(_after_fork_in_child)

@@ -2,22 +2,21 @@
 
 Both call a function while nothing is typed. It stays until there is input, and runs what comes in
 the meantime on the thread of the prompt; so callbacks and what is typed never run at once. For
-Python's own prompt the core has that function.
+Python's own prompt the core has that function. The windows of a GUI toolkit live meanwhile, too:
+at Python's prompt they are looked after here (:mod:`httpuv.dispatch.windows`), at IPython's by the
+hook that ``%gui`` has installed.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-import select
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from .. import _core
-from ..log import log_failure
-from . import queue
+from .. import _core, fork
+from ..log import log_failure, logger
+from . import ipython, queue, windows
 from .base import Dispatcher
 
 
@@ -32,22 +31,14 @@ class PromptDispatcher(Dispatcher):
 
     def start(self) -> None:
         """Have the prompt call."""
-        shell = _ipython()
-        self._uninstall = _into_ipython(self, shell) if shell is not None else _into_repl(self)
+        shell = ipython.terminal()
+        self._uninstall = _into_repl(self) if shell is None else ipython.install(self, shell)
 
     def stop(self) -> None:
-        """Have it not."""
+        """Have it call no longer."""
         uninstall, self._uninstall = self._uninstall, None
         if uninstall is not None:
             uninstall()
-
-    def run_until_readable(self, fd: int) -> None:
-        """Run callbacks until there is input."""
-        while True:
-            ready, _, _ = select.select([fd, self.fileno()], [], [], self.timeout())
-            if fd in ready:
-                return
-            self.run()
 
 
 _dispatcher: PromptDispatcher | None = None
@@ -61,6 +52,21 @@ def dispatcher() -> PromptDispatcher:
     return _dispatcher
 
 
+def available() -> bool:
+    """Whether there is a prompt whose idle time can be used."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    if ipython.terminal() is not None:
+        return True
+    if ipython.is_kernel():
+        return False  # its loop is asyncio's
+    try:
+        sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):
+        return False
+    return queue.interactive()
+
+
 # --- Python's own prompt ------------------------------------------------------------------------
 
 
@@ -68,13 +74,24 @@ def _into_repl(dispatcher: PromptDispatcher) -> Callable[[], object]:
     def run() -> float | None:
         try:
             dispatcher.run()
+            shown = windows.update()
         except KeyboardInterrupt:
             raise  # Ctrl-C while a callback ran: the prompt's
         except BaseException as error:
             log_failure("a callback", None, error)
-        return -1.0 if _typed_ahead() else dispatcher.timeout()
+            shown = False
+        if _typed_ahead():
+            return -1.0
+        due = dispatcher.timeout()
+        if not shown:
+            return due
+        return windows.PERIOD if due is None else min(due, windows.PERIOD)
 
-    _core.set_input_hook(sys.stdin.fileno(), dispatcher.fileno(), run)
+    if _core.set_input_hook(sys.stdin.fileno(), dispatcher.fileno(), run) and not windows.known():
+        logger.warning(
+            "another package's hook of the prompt does not run until the servers stop"
+            " (PyOS_InputHook): dispatch='thread' would leave it alone"
+        )
     return _core.clear_input_hook
 
 
@@ -92,51 +109,4 @@ def _typed_ahead() -> bool:
 
 
 # The descriptor is the parent's.
-os.register_at_fork(after_in_child=_core.clear_input_hook)
-
-
-# --- IPython's ----------------------------------------------------------------------------------
-
-
-def _ipython() -> Any:
-    """The IPython shell of this terminal, if there is one with a prompt of its own.
-
-    Its simple prompt is Python's input().
-    """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell if getattr(shell, "pt_app", None) is not None else None
-
-
-def available() -> bool:
-    """Whether there is a prompt whose idle time can be used."""
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    if _ipython() is not None:
-        return True
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is not None and not hasattr(shell, "pt_app"):
-        return False  # a kernel: its loop is asyncio's
-    try:
-        sys.stdin.fileno()
-    except (AttributeError, OSError, ValueError):
-        return False
-    return queue.interactive()
-
-
-def _into_ipython(dispatcher: PromptDispatcher, shell: Any) -> Callable[[], object]:
-    pt_inputhooks: Any = importlib.import_module("IPython.terminal.pt_inputhooks")
-
-    def hook(context: Any) -> None:
-        dispatcher.run_until_readable(context.fileno())
-
-    before = shell.active_eventloop
-    pt_inputhooks.register("httpuv", hook)
-    shell.enable_gui("httpuv")
-
-    def uninstall() -> None:
-        if shell.active_eventloop == "httpuv":
-            shell.enable_gui(before)
-
-    return uninstall
+fork.in_child(_core.clear_input_hook)

@@ -9,20 +9,20 @@ turn. There is one for the process, where one callback runs at a time.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import heapq
 import itertools
 import math
-import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from types import EllipsisType
 from typing import Any
 
-from .. import _core
+from .. import _core, fork
 from ..log import log_failure
 from . import tasks
 
@@ -73,9 +73,11 @@ class Dispatcher:
         self.closed = False  # nobody will run this any more
         self._exiting = False
 
-        self._mutex = threading.RLock()  # a signal handler may call later(), too
-        # A heap of (time of time.monotonic(), number that orders equal times, timer); by _mutex.
+        self._mutex = fork.lock()
+        # A heap of (time of time.monotonic(), number that orders equal times, timer); by _mutex,
+        # and a signal handler may change it between any two calls.
         self._timers: list[tuple[float, int, _Timer]] = []
+        self._changes = 0  # of the heap; by _mutex
         self._cancelled = 0  # how many of them are; by _mutex
         self._numbers = itertools.count()
 
@@ -150,7 +152,8 @@ class Dispatcher:
     def next_time(self) -> float | None:
         """When the next timer is due, by time.monotonic(); None if there is none."""
         with self._mutex:
-            return self._timers[0][0] if self._timers else None
+            first = self._timers[:1]  # a signal handler may leave none
+            return first[0][0] if first else None
 
     def _ended(self, seen: object) -> bool:
         return self._interrupts is not seen or self.closed
@@ -177,8 +180,9 @@ class Dispatcher:
         timer = _Timer(func)
         with self._mutex:
             entry = (time.monotonic() + seconds, next(self._numbers), timer)
+            self._changes += 1
             heapq.heappush(self._timers, entry)
-            is_next = self._timers[0] is entry
+            is_next = not self._timers or self._timers[0] is entry
         if is_next:
             self.wake()  # who waits for the one that was next must not wait that long
 
@@ -196,18 +200,32 @@ class Dispatcher:
                 return True
             self._cancelled += 1
             if self._cancelled * 2 > len(self._timers):
-                self._timers = [each for each in self._timers if each[2].func is not None]
-                heapq.heapify(self._timers)
-                self._cancelled = 0
+                self._drop_cancelled()
             return True
+
+    def _drop_cancelled(self) -> None:
+        changes = self._changes
+        kept = [each for each in self._timers if each[2].func is not None]
+        heapq.heapify(kept)
+        # One expression without a call or a branch, so that no signal handler runs in it: what one
+        # has changed before stays, and the cancelled ones too, until another time.
+        self._timers = (self._timers, kept)[self._changes == changes]
+        self._cancelled = sum(each[2].func is None for each in self._timers)
 
     def _queue_due(self) -> None:
         """Put the timers that are due in line with the events."""
         now = time.monotonic()
         with self._mutex:
             while self._timers and self._timers[0][0] <= now:
-                timer = heapq.heappop(self._timers)[2]
-                if timer.func is None:
+                self._changes += 1
+                try:
+                    entry = heapq.heappop(self._timers)
+                except IndexError:  # a signal handler has run it
+                    break
+                timer = entry[2]
+                if entry[0] > now:  # likewise
+                    heapq.heappush(self._timers, entry)
+                elif timer.func is None:
                     self._cancelled -= 1
                 else:
                     timer.in_line = True
@@ -239,7 +257,6 @@ class Dispatcher:
     def forget(self) -> None:
         """This process was forked: the loop that is on the stack, if any, ends. Takes no lock."""
         self.closed = True
-        self._mutex = threading.RLock()  # another thread may have held it
         self._looping = threading.Lock()
         self.wake_loop = None
         self.queue.forget()
@@ -256,6 +273,8 @@ def default() -> Dispatcher:
 
 
 _local = threading.local()
+#: Held by the loop that runs the dispatcher of this process and has a server of its own.
+_main_loop = threading.Lock()
 
 
 def adopt(source: Dispatcher | None) -> Dispatcher | None:
@@ -271,6 +290,31 @@ def here() -> Dispatcher:
     return source if source is not None and source.active else _default
 
 
+@contextlib.contextmanager
+def loop() -> Iterator[Dispatcher]:
+    """What a loop that has a server of its own is to run: runServer's.
+
+    It is the dispatcher of the process, so that timers and other servers have their turn. Where
+    another thread has such a loop already, it is one of its own: neither runs the callbacks of the
+    other, nor ends with it.
+    """
+    outer: Dispatcher | None = getattr(_local, "loop", None)
+    if outer is not None and not outer.closed:  # inside of a callback
+        yield outer
+        return
+    claim = _main_loop
+    claimed = claim.acquire(blocking=False)
+    _local.loop = source = _default if claimed else Dispatcher()
+    before = adopt(source)
+    try:
+        yield source
+    finally:
+        adopt(before)
+        _local.loop = None
+        if claimed:
+            claim.release()
+
+
 def inherit(source: Dispatcher) -> None:
     """In a forked child: that dispatcher is the parent's, and runs nothing here."""
     source.forget()
@@ -278,14 +322,15 @@ def inherit(source: Dispatcher) -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _default
+    global _default, _main_loop
     for each in {_default, here()}:
         inherit(each)
     _default = Dispatcher()
+    _main_loop = threading.Lock()
     _local.__dict__.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+fork.in_child(_after_fork_in_child)
 
 
 def interactive() -> bool:

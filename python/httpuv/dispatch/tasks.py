@@ -7,13 +7,13 @@ import concurrent.futures
 import contextlib
 import contextvars
 import inspect
-import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from .. import fork
 from ..log import log_failure
 from . import own_loop
 
@@ -238,7 +238,7 @@ class _Private(Runner):
 
 
 _private: _Private | None = None
-_private_lock = threading.Lock()
+_private_lock = fork.lock()
 # What a forked child inherited: its descriptors are the parent's, so it is not even closed.
 _inherited: list[_Private] = []
 
@@ -267,7 +267,11 @@ def private() -> Runner:
     global _private
     with _private_lock:
         if _private is None:
-            _private = _Private()
+            made = _Private()
+            if _private is None:
+                _private = made
+            else:  # a signal handler was here meanwhile
+                made.close()
         return _private
 
 
@@ -281,11 +285,10 @@ def close() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _private, _private_lock
-    _private_lock = threading.Lock()
+    global _private
     if _private is not None:
         _inherited.append(_private)
         _private = None
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+fork.in_child(_after_fork_in_child)

@@ -7,11 +7,10 @@ for servers whose callbacks run only when the program calls for them, or while i
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import Protocol
 
-from .. import log
+from .. import fork, log
 from . import queue
 
 #: Seconds that requests wait without a thread that runs callbacks before that is logged.
@@ -64,7 +63,7 @@ class Watch:
                 log.write(logging.WARNING, "%d requests or messages wait; %s", waiting, why)
 
 
-_lock = threading.Lock()
+_lock = fork.lock()
 _watches: dict[queue.Dispatcher, Watch] = {}
 
 
@@ -90,10 +89,4 @@ def end(dispatcher: Watched) -> None:
     watch.end()
 
 
-def _after_fork_in_child() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _watches.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+fork.in_child(_watches.clear)

@@ -39,7 +39,7 @@ class Child {
       wait_for_parent();
       _exit(failed_ ? 1 : 0);
     }
-    loop.after_fork_in_parent();
+    loop.after_fork();
     REQUIRE(pid_ > 0);
     ::close(gate_[0]);
     ::close(ready_[1]);
