@@ -45,7 +45,8 @@ def normalize_app(app: object) -> App:
               the same as missing. Another key gets a warning, because it is most likely misspelt,
               unless it begins with ``_`` or ``.``: such keys are the application's own;
             * an object with attributes of these names (it may have any others);
-            * a function, or anything else that can be called: it is ``call``.
+            * a function, or anything else that can be called: it is ``call``;
+            * an empty list, R's ``list()``: nothing.
 
     Raises:
         TypeError, ValueError: The application or a part of it is none of that.
@@ -53,6 +54,8 @@ def normalize_app(app: object) -> App:
 
     Source: manual page *startServer*, argument ``app``.
     """
+    if isinstance(app, (list, tuple)) and not app:
+        app = {}  # list() in R
     if isinstance(app, Mapping):
         _warn_of_unknown_keys(app)
         parts = {name: app.get(name) for name in DOCUMENTED}

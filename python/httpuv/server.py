@@ -5,6 +5,7 @@ Source: manual page *startServer*, which names :class:`WebServer` and :class:`Pi
 
 from __future__ import annotations
 
+import errno
 import inspect
 import logging
 import os
@@ -23,6 +24,7 @@ from .asyncapp import Answers
 from .dispatch import tasks
 from .dispatch.base import Dispatcher
 from .dispatch.choice import choose
+from .embedding import Embedded
 from .interfaces import Applications
 from .limits import Limits
 from .log import log_failure, log_notice
@@ -86,7 +88,7 @@ def shows(options: type) -> Callable[[_Function], _Function]:
     return decorate
 
 
-class Server:
+class Server(Embedded):
     """What :class:`WebServer` and :class:`PipeServer` have in common.
 
     A server runs from its construction until :meth:`stop`, on a thread of its own that never runs
@@ -134,6 +136,7 @@ class Server:
         self._answers = Answers(
             self._dispatcher.source, callTimeout, self._mime, coroutines == "thread"
         )
+        Embedded.__init__(self)
         self._attached: list[bool] = []  # to the dispatcher if it has an entry
         self._stopping = fork.lock()
         if not isinstance(limits, (Limits, type(None))):
@@ -247,6 +250,7 @@ class Server:
             pass  # it never was, or another stop() does it
         else:
             self._dispatcher.detach()
+        self._ended.set()
         self._dispatcher.source.wake()  # a runServer() that waits is to return
 
     def _stop_core(self, timeout: float) -> None:
@@ -424,7 +428,21 @@ class WebServer(Server):
         self._listen(quiet)
 
     def _bind(self) -> None:
-        _, self._port = self._core.listen_tcp(self._host, self._port)
+        try:
+            _, self._port = self._core.listen_tcp(self._host, self._port)
+        except OSError as error:
+            ours = self._of_this_process() if error.errno == errno.EADDRINUSE else None
+            if ours is None:
+                raise
+            text = f"{error.strerror} by {ours!r} of this process: stop() it first"
+            raise OSError(error.errno, text, error.filename) from None
+
+    def _of_this_process(self) -> Server | None:
+        """The server of this process that has the port, if there is one."""
+        for each in registry.running():
+            if each is not self and isinstance(each, WebServer) and each._port == self._port:
+                return each
+        return None
 
     def _name(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host

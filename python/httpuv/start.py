@@ -99,8 +99,11 @@ def startServer(
             are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
             server's own. A number: so many threads of its own, for callbacks that block; those of
             one connection run in order and one at a time. ``"prompt"``: the idle time of Python's
-            prompt or IPython's, and ``service()``. ``"auto"``: an asyncio loop if one is running
-            here (so in notebooks), at a prompt ``"prompt"``, otherwise ``"service"``. Or a
+            prompt or IPython's, and ``service()``. ``"qt"``: the loop of the QApplication that
+            there is, PySide6's or PyQt6's; ``"tk"``: that of tkinter's root window; where an
+            asyncio loop runs on that thread, such as qasync's, it runs coroutines. ``"auto"``: an
+            asyncio loop if one is running here (so in notebooks), at a prompt ``"prompt"``,
+            otherwise ``"service"``. Or a
             :class:`Dispatcher`.
         callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
             begins; beyond, it is cancelled and the client gets 503. None: any time.

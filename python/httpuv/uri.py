@@ -1,14 +1,15 @@
 """Percent-encoding of URIs exactly as web browsers do it.
 
 The four functions are JavaScript's functions of the same names (ECMA-262, section 19.2.6 "URI
-Handling Functions"). They take one string, or a list or tuple of strings - then the result is a
-list of the same length. ``None`` stands for a missing value and stays ``None``.
+Handling Functions"). They take one string, or any iterable of strings, such as a list, an array of
+numpy or a column of pandas - then the result is a list of the same length. A missing value is
+``None``, and so are NaN and ``pandas.NA``, which become ``None``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import overload
 from urllib.parse import quote
 
@@ -21,11 +22,11 @@ _RESERVED_ESCAPE = re.compile(r"(%(?:2[346BCFbcf]|3[ABDFabdf]|40))")
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+|%")
 
 Text = str | None
-Texts = list[str | None] | tuple[str | None, ...] | list[str] | tuple[str, ...]
+Texts = Iterable[str | None]
 
 
 @overload
-def encodeURI(value: str) -> str: ...
+def encodeURI(value: str) -> str: ...  # type: ignore[overload-overlap]
 @overload
 def encodeURI(value: None) -> None: ...
 @overload
@@ -36,10 +37,10 @@ def encodeURI(value: Text | Texts) -> Text | list[str | None]:
     Letters, digits and ``; , / ? : @ & = + $ - _ . ! ~ * ' ( ) #`` stay as they are.
 
     Args:
-        value: A string, a list or tuple of strings and ``None``, or ``None``.
+        value: A string, an iterable of strings and ``None``, or ``None``.
 
     Returns:
-        The encoded string; a list for a list or tuple; ``None`` for ``None``.
+        The encoded string; a list for an iterable; ``None`` for ``None``.
 
     Raises:
         TypeError: ``value`` is something else.
@@ -51,7 +52,7 @@ def encodeURI(value: Text | Texts) -> Text | list[str | None]:
 
 
 @overload
-def encodeURIComponent(value: str) -> str: ...
+def encodeURIComponent(value: str) -> str: ...  # type: ignore[overload-overlap]
 @overload
 def encodeURIComponent(value: None) -> None: ...
 @overload
@@ -69,7 +70,7 @@ def encodeURIComponent(value: Text | Texts) -> Text | list[str | None]:
 
 
 @overload
-def decodeURI(value: str) -> str: ...
+def decodeURI(value: str) -> str: ...  # type: ignore[overload-overlap]
 @overload
 def decodeURI(value: None) -> None: ...
 @overload
@@ -78,10 +79,10 @@ def decodeURI(value: Text | Texts) -> Text | list[str | None]:
     """Decode a whole URI; escapes of the reserved ``; / ? : @ & = + $ , #`` stay as they are.
 
     Args:
-        value: A string, a list or tuple of strings and ``None``, or ``None``.
+        value: A string, an iterable of strings and ``None``, or ``None``.
 
     Returns:
-        The decoded string; a list for a list or tuple; ``None`` for ``None``.
+        The decoded string; a list for an iterable; ``None`` for ``None``.
 
     Raises:
         TypeError: ``value`` is something else.
@@ -94,7 +95,7 @@ def decodeURI(value: Text | Texts) -> Text | list[str | None]:
 
 
 @overload
-def decodeURIComponent(value: str) -> str: ...
+def decodeURIComponent(value: str) -> str: ...  # type: ignore[overload-overlap]
 @overload
 def decodeURIComponent(value: None) -> None: ...
 @overload
@@ -113,20 +114,29 @@ def _each(
     function: str, value: Text | Texts, convert: Callable[[str], str]
 ) -> Text | list[str | None]:
     def one(item: object) -> str | None:
-        if item is None:
-            return None
         if isinstance(item, str):
             return convert(item)
+        if _is_missing(item):
+            return None
         raise TypeError(f"{function}: value must be str, not {type(item).__name__}")
 
-    if isinstance(value, (list, tuple)):
-        return [one(item) for item in value]
-    if value is None or isinstance(value, str):
+    if isinstance(value, str) or _is_missing(value):
         return one(value)
+    if isinstance(value, Iterable) and not isinstance(
+        value, (bytes, bytearray, memoryview, Mapping)
+    ):
+        return [one(item) for item in value]
     raise TypeError(
-        f"{function}: value must be str, None, or a list or tuple of them,"
-        f" not {type(value).__name__}"
+        f"{function}: value must be str, None, or an iterable of them, not {type(value).__name__}"
     )
+
+
+def _is_missing(item: object) -> bool:
+    if item is None:
+        return True
+    if isinstance(item, float):
+        return item != item
+    return type(item).__name__ == "NAType"  # pandas.NA, which compares with nothing
 
 
 def _encode(text: str, kept: str) -> str:

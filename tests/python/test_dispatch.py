@@ -615,11 +615,11 @@ def test_run_server_lets_an_answer_under_way_arrive(again: bool) -> None:
     answers = []
     def call(req):
         answers.append(Future())
-        say("called")
+        httpuv.later(lambda: say("called"))  # when this has returned
         return answers[0]
     def finish():
-        sys.stdin.readline()
-        answers[0].set_result({"status": 200, "body": "hello"})
+        if sys.stdin.readline():
+            answers[0].set_result({"status": 200, "body": "hello"})
     threading.Thread(target=finish, daemon=True).start()
     def watch():
         while not httpuv.listServers():

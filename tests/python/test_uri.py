@@ -1,6 +1,7 @@
 """encodeURI and its three sisters, against what node - a browser's engine - says."""
 
 import json
+import math
 import shutil
 import subprocess
 
@@ -115,6 +116,25 @@ def test_vectors(function: str) -> None:
     assert f(("a", "b")) == ["a", "b"]
     assert f([]) == []
     assert f(None) is None
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_any_iterable(function: str) -> None:
+    f = getattr(httpuv, function)
+    assert f(each for each in ("a", None)) == ["a", None]
+    assert f({"a": 1}.keys()) == ["a"]
+    assert f(range(0)) == []
+    assert f(math.nan) is None
+    numpy = pytest.importorskip("numpy")
+    assert f(numpy.array(["a", "b"])) == ["a", "b"]
+    assert f(numpy.array(["a", None, math.nan], object)) == ["a", None, None]
+
+
+def test_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    for kind in (object, "string"):
+        column = pandas.Series(["a b", None, pandas.NA], dtype=kind)
+        assert httpuv.encodeURI(column) == ["a%20b", None, None]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -28,14 +28,15 @@ def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispat
     """Find the dispatcher for a server.
 
     Args:
-        dispatch: A dispatcher, or ``"service"``, ``"asyncio"``, ``"thread"``, ``"prompt"`` or
-            ``"auto"``, or a number of threads.
+        dispatch: A dispatcher, or ``"service"``, ``"asyncio"``, ``"thread"``, ``"prompt"``,
+            ``"qt"``, ``"tk"`` or ``"auto"``, or a number of threads.
         coroutines: Whether all callbacks are coroutines, so that ``"auto"`` has them run where
             coroutines do, if no asyncio loop runs here.
 
     Raises:
         TypeError, ValueError: It is none of these.
-        RuntimeError: ``"asyncio"``, and no loop is running here.
+        RuntimeError: ``"asyncio"``, and no loop is running here; ``"qt"`` or ``"tk"``, and there
+            is no application or root window.
     """
     if isinstance(dispatch, Dispatcher):
         return dispatch
@@ -56,6 +57,10 @@ def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispat
         from . import prompt
 
         return prompt.dispatcher()
+    if dispatch in ("qt", "tk"):
+        from . import gui
+
+        return gui.QtDispatcher() if dispatch == "qt" else gui.TkDispatcher()
     if dispatch == "service":
         return ServiceDispatcher(queue.default())
     if dispatch == "thread":
@@ -65,8 +70,8 @@ def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispat
 
         return aio.of_running_loop()
     raise ValueError(
-        "dispatch must be 'auto', 'service', 'asyncio', 'thread', 'prompt' or a number of threads,"
-        f" not {dispatch!r}"
+        "dispatch must be 'auto', 'service', 'asyncio', 'thread', 'prompt', 'qt', 'tk'"
+        f" or a number of threads, not {dispatch!r}"
     )
 
 
