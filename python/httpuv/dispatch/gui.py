@@ -45,6 +45,10 @@ class _GuiDispatcher(Dispatcher):
         """Whether it is the toolkit's thread."""
         return thread == self._ident
 
+    def unserved(self) -> tuple[str, bool]:
+        """Say what runs callbacks."""
+        return "the toolkit's loop runs them: app.exec() or root.mainloop()", False
+
     def _ready(self, *_: object) -> None:
         try:
             self.run()
