@@ -81,6 +81,8 @@ def detect(app: object) -> str:
         getattr(app, name, None) is not None for name in DOCUMENTED if name != "call"
     ):
         return "rook"
+    if isinstance(app, (list, tuple)) and not app:
+        return "rook"  # list() in R: nothing
     if not callable(app):
         if getattr(app, "call", None) is not None:
             return "rook"
