@@ -21,13 +21,18 @@ Aim aim_of(const Match& match) {
   return match.directory ? Aim::kDirectory : Aim::kFile;
 }
 
-// On a pool thread.
-void run(Job& job, Resolver& resolver) {
+// Where the files of the node are, as far as it is known.
+std::uint64_t device_of(const Node& node) {
+  return node.watches.empty() ? node.route->device : node.watches.front()->witness.stamp.device;
+}
+
+// On a disk's thread.
+void run(Job& job) {
   job.held = !job.recheck.empty() &&
              std::all_of(job.recheck.begin(), job.recheck.end(), [](const Witness& witness) {
                return take_stamp(witness.path) == witness.stamp;
              });
-  if (!job.held) job.finding = resolver.resolve(job.lookup);
+  if (!job.held) job.finding = job.resolver->resolve(job.lookup);
 }
 
 }  // namespace
@@ -35,7 +40,7 @@ void run(Job& job, Resolver& resolver) {
 OpenFileCache::OpenFileCache(Executor& executor, Sink& sink, const CacheLimits& limits)
     : executor_(executor),
       sink_(sink),
-      resolver_(limits),
+      resolver_(std::make_shared<Resolver>(limits)),
       watches_(limits.in_core_ms),
       store_(limits),
       absences_(limits.absent) {}
@@ -117,8 +122,10 @@ bool OpenFileCache::answer_from_absences(Node& node) {
 }
 
 void OpenFileCache::start_job(Node& node) {
-  node.job = std::make_unique<Job>();
+  node.job = std::make_shared<Job>();
   Job& job = *node.job;
+  job.resolver = resolver_;
+  job.table = node.resolution.table;
   job.lookup.route = node.route;
   job.lookup.mime = &node.resolution.table->mime();
   job.lookup.rest = node.rest;
@@ -132,12 +139,30 @@ void OpenFileCache::start_job(Node& node) {
   }
   node.riding.swap(node.waiting);
   ++jobs_;
-  executor_.submit([this, &job] { run(job, resolver_); }, [this, &node] { finish_job(node); });
+  executor_.read(
+      device_of(node), [job = node.job] { run(*job); },
+      [this, &node](bool ran) {
+        if (ran && node.job->finding.gzip != nullptr) return start_coding(node);
+        finish_job(node, ran);
+      });
 }
 
-void OpenFileCache::finish_job(Node& node) {
-  const std::unique_ptr<Job> job = std::move(node.job);
+void OpenFileCache::start_coding(Node& node) {
+  executor_.compute(
+      [job = node.job] { return code_some(job->finding, job->lookup.route->options); },
+      [this, &node](bool ran) { finish_job(node, ran); });
+}
+
+void OpenFileCache::finish_job(Node& node, bool ran) {
+  const std::shared_ptr<Job> job = std::move(node.job);
   --jobs_;
+  if (!ran) {
+    job->held = false;
+    job->finding = Finding{};
+    job->finding.kind = ResolutionKind::kError;
+    job->finding.error = ENOMEM;
+    job->finding.settled = false;
+  }
   begin_round();
   if (job->held) {
     watches_.confirm(node.watches);

@@ -1,5 +1,5 @@
 // The flow behind FileService: gathers the requests of a turn by path, checks what is known once
-// for all of them, has the pool find what is not, and hands out the result.
+// for all of them, has other threads find what is not, and hands out the result.
 //
 // Loop thread only; owned by the FileService. A request is only ever answered by a check, or a
 // search, that began after it was read.
@@ -37,7 +37,8 @@ class OpenFileCache {
   bool answer_from_cache(Node& node);
   bool answer_from_absences(Node& node);
   void start_job(Node& node);
-  void finish_job(Node& node);
+  void start_coding(Node& node);
+  void finish_job(Node& node, bool ran);
   void accept(Node& node, Finding&& finding);
   void deliver(std::vector<Token>& tokens, const Resolution& resolution);
   void settle(Node& node);
@@ -45,7 +46,7 @@ class OpenFileCache {
 
   Executor& executor_;
   Sink& sink_;
-  Resolver resolver_;
+  std::shared_ptr<Resolver> resolver_;
   WatchSet watches_;  // outlives the nodes and absences
   NodeStore store_;
   Absences absences_;

@@ -17,6 +17,7 @@ constexpr int kLevel = 6;
 constexpr int kWindow = 15 + 16;  // 32 KiB; + 16: with the gzip header
 constexpr int kMemory = 8;
 constexpr std::size_t kBlock = std::size_t{16} * 1024;
+constexpr std::size_t kSlice = std::size_t{64} * 1024;
 constexpr std::size_t kMaxSpan = std::size_t{1} << 30;  // the library counts in 32 bits
 
 // The two libraries differ in names and in whether their input is const.
@@ -46,6 +47,22 @@ void close_stream(Stream& s) {
 
 }  // namespace
 
+namespace {
+
+int flush_of(GzipStream::Until until) {
+  switch (until) {
+    case GzipStream::Until::kMore:
+      return Z_NO_FLUSH;
+    case GzipStream::Until::kFlushed:
+      return Z_SYNC_FLUSH;
+    case GzipStream::Until::kEnd:
+      return Z_FINISH;
+  }
+  return Z_FINISH;
+}
+
+}  // namespace
+
 struct GzipStream::Impl {
   Stream stream = {};
   bool ready = false;  // it exists and never failed
@@ -68,8 +85,7 @@ bool GzipStream::code(std::string_view bytes, Until until, std::string& out) {
     stream.next_in = reinterpret_cast<decltype(stream.next_in)>(const_cast<char*>(bytes.data()));
     stream.avail_in = static_cast<decltype(stream.avail_in)>(span);
     bytes.remove_prefix(span);
-    const int last = until == Until::kEnd ? Z_FINISH : Z_SYNC_FLUSH;
-    const int flush = bytes.empty() ? last : Z_NO_FLUSH;
+    const int flush = bytes.empty() ? flush_of(until) : Z_NO_FLUSH;
     int result = Z_OK;
     do {
       stream.next_out = reinterpret_cast<decltype(stream.next_out)>(block);
@@ -83,6 +99,26 @@ bool GzipStream::code(std::string_view bytes, Until until, std::string& out) {
     } while (stream.avail_out == 0 && result != Z_STREAM_END);
   } while (!bytes.empty());
   return true;
+}
+
+bool GzipSlices::code(GzipStream& stream, std::string& out) {
+  const std::string_view slice = rest_.substr(0, kSlice);
+  rest_.remove_prefix(slice.size());
+  failed_ = !stream.code(slice, rest_.empty() ? until_ : GzipStream::Until::kMore, out);
+  return !failed_ && !rest_.empty();
+}
+
+bool GzipBody::code() {
+  if (stream_ == nullptr) stream_ = std::make_unique<GzipStream>();
+  if (slices_.code(*stream_, coded_)) return true;
+  stream_.reset();
+  return false;
+}
+
+std::optional<std::string> GzipBody::take() {
+  if (slices_.failed()) return std::nullopt;
+  coded_.shrink_to_fit();
+  return std::move(coded_);
 }
 
 std::optional<std::string> gzip(std::string_view bytes) {

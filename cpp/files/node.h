@@ -36,8 +36,11 @@ struct NodeKeyHash {
   }
 };
 
-// What a pool thread does for a node. The pool thread has it to itself until it is done.
+// What other threads do for a node. They have it to themselves until it is done, and it owns what
+// they touch: the loop may end first.
 struct Job {
+  std::shared_ptr<Resolver> resolver;
+  std::shared_ptr<const RouteTable> table;  // keeps what `lookup` refers to
   Lookup lookup;
   std::vector<Witness> recheck;  // if all of them hold, nothing needs to be found
   bool held = false;
@@ -55,7 +58,7 @@ struct Node {
 
   std::vector<Token> waiting;  // read since the last check
   std::vector<Token> riding;   // answered when the job is done
-  std::unique_ptr<Job> job;    // null when nothing is under way
+  std::shared_ptr<Job> job;    // null when nothing is under way
   bool scheduled = false;      // in the list of the turn
   bool orphan = false;         // of a route table that was replaced: goes when nobody waits
 

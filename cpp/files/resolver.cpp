@@ -70,7 +70,7 @@ class Search {
   void failed(int error);
 
   void add_coded_forms(const std::string& rest, const Stamp& stamp, FileEntry& entry);
-  void add_gzip(int fd, FileEntry& entry);
+  void want_gzip(int fd, FileEntry& entry);
   void find_absence();
   void witness(const std::string& rest, const Stamp& stamp, bool directory);
   std::optional<Stamp> witness_now(const std::string& directory);
@@ -162,8 +162,11 @@ void Search::found_file(const std::string& rest, Opened&& file) {
   entry.content_type = type;
   witness(rest, entry.stamp, false);
   if (look_for_forms) add_coded_forms(rest, entry.stamp, entry);
-  if (compress) add_gzip(again.get(), entry);
-  write_file_fields(entry, options_, {own_coding, entry.negotiated()});
+  if (compress) want_gzip(again.get(), entry);
+  // Otherwise code_some() does, when it is known which forms there are.
+  if (finding_.gzip == nullptr) {
+    write_file_fields(entry, options_, {own_coding, entry.negotiated()});
+  }
   if (!entry.sized) finding_.settled = false;  // /proc: its content changes, its stamp does not
   finding_.kind = ResolutionKind::kFile;
   finding_.entry = std::move(loaded.entry);
@@ -186,22 +189,17 @@ void Search::add_coded_forms(const std::string& rest, const Stamp& stamp, FileEn
   }
 }
 
-void Search::add_gzip(int fd, FileEntry& entry) {
-  auto& place = entry.variants[static_cast<std::size_t>(Coding::kGzip)];
-  if (place != nullptr || entry.size < kWorthGzip || entry.size > limits_.gzip_file) return;
-  std::string bytes;
+// Reads what is to be coded; coding is not for a disk's thread.
+void Search::want_gzip(int fd, FileEntry& entry) {
+  const bool have = entry.variants[static_cast<std::size_t>(Coding::kGzip)] != nullptr;
+  if (have || entry.size < kWorthGzip || entry.size > limits_.gzip_file) return;
   struct stat status;
-  if (!entry.in_memory &&
-      (read_whole(fd, limits_.gzip_file, status, bytes) != 0 || stamp_of(status) != entry.stamp)) {
+  if (!entry.in_memory && (read_whole(fd, limits_.gzip_file, status, finding_.plain) != 0 ||
+                           stamp_of(status) != entry.stamp)) {
     finding_.settled = false;  // it is being written: without the coded form, for now
     return;
   }
-  std::optional<std::string> coded = gzip(entry.in_memory ? entry.content : bytes);
-  if (!coded || coded->size() + kWorthGzip / 4 > entry.size) return;
-  std::unique_ptr<FileEntry> form = make_entry(std::move(*coded), entry.last_modified);
-  form->content_type = entry.content_type;
-  write_file_fields(*form, options_, {coding_name(Coding::kGzip), true});
-  place = std::move(form);
+  finding_.gzip = std::make_unique<GzipBody>(entry.in_memory ? entry.content : finding_.plain);
 }
 
 void Search::found_directory(Opened&& directory) {
@@ -312,6 +310,22 @@ std::optional<Stamp> Search::witness_now(const std::string& directory) {
 }
 
 }  // namespace
+
+bool code_some(Finding& finding, const Options& options) {
+  if (finding.gzip == nullptr) return false;
+  if (finding.gzip->code()) return true;
+  FileEntry& entry = *finding.entry;
+  std::optional<std::string> coded = std::exchange(finding.gzip, nullptr)->take();
+  std::string().swap(finding.plain);
+  if (coded && coded->size() + kWorthGzip / 4 <= entry.size) {
+    std::unique_ptr<FileEntry> form = make_entry(std::move(*coded), entry.last_modified);
+    form->content_type = entry.content_type;
+    write_file_fields(*form, options, {coding_name(Coding::kGzip), true});
+    entry.variants[static_cast<std::size_t>(Coding::kGzip)] = std::move(form);
+  }
+  write_file_fields(entry, options, {"", entry.negotiated()});
+  return false;
+}
 
 Resolver::Resolver(const CacheLimits& limits) : limits_(limits) {
   opener_state_.use_openat2 = limits.use_openat2;

@@ -12,6 +12,7 @@
 
 #include "files/cache_limits.h"
 #include "files/entry.h"
+#include "files/gzip.h"
 #include "files/opener.h"
 #include "files/resolution.h"
 #include "files/route_table.h"
@@ -40,6 +41,9 @@ struct Finding {
   int error = 0;
   std::unique_ptr<FileEntry> entry;
   std::string location;
+  // The entry's gzip form is still to be made: with code_some(), not on a disk's thread.
+  std::unique_ptr<GzipBody> gzip;
+  std::string plain;  // what is coded, where the entry has only a descriptor
 
   // Whether the finding may be kept: true as long as every witness is what it was.
   bool settled = true;
@@ -52,11 +56,15 @@ class Resolver {
  public:
   explicit Resolver(const CacheLimits& limits);
 
+  // Safe to call on several threads at once.
   Finding resolve(const Lookup& lookup);
 
  private:
   CacheLimits limits_;
   OpenerState opener_state_;
 };
+
+// Goes on with the gzip form of what was found. True: there is more to do.
+bool code_some(Finding& finding, const Options& options);
 
 }  // namespace httpuv::files

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ struct Route {
   std::string local_path;  // absolute; a directory, or one file. Trailing slashes are dropped.
   bool exclude = false;    // the application's, whatever a shorter prefix says
   Options options;
+  std::uint64_t device = 0;  // st_dev of local_path when the table was made; 0: not known
 };
 
 enum class MatchKind {

@@ -1,12 +1,12 @@
 // Finds the file behind a request without ever blocking the loop thread: what is cached is checked
-// with one stat a turn, everything else happens on the pool.
+// with one stat a turn, everything else happens on other threads.
 //
 // Loop thread only; owned by the server. Requests are classified and resolved while the loop reads;
 // end_turn() then checks each distinct path once, however many requests asked for it, after the
 // last of them was read: a file that was replaced before a request was sent is never served from
 // before. Every resolve() is answered by exactly one Sink::on_resolved(), in end_turn() or when the
-// pool is done. The service and its sink must live until the executor has run every `done` it was
-// given.
+// pool is done. The service and its sink must live until the executor has called or
+// destroyed every `done` it was given.
 #pragma once
 
 #include <cstddef>
@@ -29,12 +29,17 @@ struct Token {
   std::uint32_t exchange = 0;
 };
 
-// Runs `job` on a pool thread, then `done` on the loop thread, always and once, never inside
-// submit().
+// Runs a job on another thread, then `done` on the loop thread, never inside the call. `ran` is
+// false when the job ran out of memory. Where the loop ends first, `done` is destroyed on the loop
+// thread without being called, and the job may still run: it must own all that it touches.
 class Executor {
  public:
+  using Done = std::function<void(bool ran)>;
   virtual ~Executor() = default;
-  virtual void submit(std::function<void()> job, std::function<void()> done) = 0;
+  // May wait for the disk `device` (st_dev; 0 if it is not known).
+  virtual void read(std::uint64_t device, std::function<void()> job, Done done) = 0;
+  // Computes. True: there is more to do, after others had their turn.
+  virtual void compute(std::function<bool()> slice, Done done) = 0;
 };
 
 class Sink {

@@ -45,6 +45,11 @@ std::optional<Stamp> take_stamp(const std::string& path) {
   return stamp_of(status);
 }
 
+std::uint64_t device_of(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_dev) : 0;
+}
+
 bool is_fresh(const Stamp& stamp, const FileTime& now) {
   return stamp.changed > settled_since(stamp, now);
 }

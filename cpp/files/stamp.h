@@ -36,6 +36,9 @@ Stamp stamp_of(const struct stat& status);
 // Of what the path leads to now, links followed; nothing when there is no such file.
 std::optional<Stamp> take_stamp(const std::string& path);
 
+// The device (st_dev) that the path is on; 0 when there is nothing. Calls stat.
+std::uint64_t device_of(const std::string& path);
+
 // Whether the file was changed so short a time ago that another change might leave the stamp as it
 // is (the kernel's clock for files ticks every few milliseconds).
 bool is_fresh(const Stamp& stamp, const FileTime& now);

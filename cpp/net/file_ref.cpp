@@ -4,8 +4,8 @@
 
 namespace httpuv::net {
 
-FileRef FileRef::adopt(int fd) {
-  return {fd, std::shared_ptr<const void>(nullptr, [fd](const void*) { ::close(fd); })};
+FileRef FileRef::adopt(int fd, std::uint64_t device) {
+  return {fd, device, std::shared_ptr<const void>(nullptr, [fd](const void*) { ::close(fd); })};
 }
 
 }  // namespace httpuv::net

@@ -7,6 +7,7 @@
 // Failure: none.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -18,12 +19,14 @@ class FileRef {
   // Borrows: `owner` keeps the descriptor open (an entry of the open-file cache), and `check`, if
   // given, tells of it whether the file still is what it was when its answer began.
   using Check = bool (*)(const void* owner);
-  FileRef(int fd, std::shared_ptr<const void> owner, Check check = nullptr)
-      : fd_(fd), check_(check), owner_(std::move(owner)) {}
+  // `device`: the st_dev of the file, 0 if it is not known.
+  FileRef(int fd, std::uint64_t device, std::shared_ptr<const void> owner, Check check = nullptr)
+      : fd_(fd), device_(device), check_(check), owner_(std::move(owner)) {}
   // Owns: closed with the last reference.
-  static FileRef adopt(int fd);
+  static FileRef adopt(int fd, std::uint64_t device);
 
   int fd() const { return fd_; }
+  std::uint64_t device() const { return device_; }
   explicit operator bool() const { return fd_ >= 0; }
   // False: what is read now would not go together with what was sent. Asked before each slice that
   // sendfile(2) sends, and after reading what is sent otherwise.
@@ -31,6 +34,7 @@ class FileRef {
 
  private:
   int fd_ = -1;
+  std::uint64_t device_ = 0;
   Check check_ = nullptr;
   std::shared_ptr<const void> owner_;
 };

@@ -9,26 +9,18 @@
 
 namespace httpuv::net {
 
-namespace {
-
-struct WorkRequest {
-  uv_work_t request;
-  Loop* loop;
-  std::function<void()> job;
-  std::function<void()> done;
-};
-
-}  // namespace
-
-std::unique_ptr<Loop> Loop::create(int* error) {
-  std::unique_ptr<Loop> loop(new Loop);
+std::unique_ptr<Loop> Loop::create(int* error, std::shared_ptr<Lanes> lanes) {
+  std::unique_ptr<Loop> loop(new Loop(std::move(lanes)));
   *error = loop->init();
   if (*error != 0) return nullptr;
   return loop;
 }
 
-Loop::Loop()
-    : timers_(this), read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {}
+Loop::Loop(std::shared_ptr<Lanes> lanes)
+    : lanes_(std::move(lanes)),
+      completions_(std::make_shared<Completions>([this] { uv_async_send(&work_async_); })),
+      timers_(this),
+      read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {}
 
 int Loop::init() {
   int error = uv_loop_init(&uv_);
@@ -42,6 +34,8 @@ int Loop::init() {
     uv_loop_close(&uv_);
     return error;
   }
+  // The second and later handles of this kind cannot fail.
+  uv_async_init(&uv_, &work_async_, [](uv_async_t* handle) { of(handle->loop).finish_work(); });
   // These three cannot fail. Prepare, not check, marks the turn's end: it runs last before the
   // poll, after timers and closing handles too, so that nothing they cause waits for the next
   // event.
@@ -52,10 +46,10 @@ int Loop::init() {
     Loop& self = of(handle->loop);
     if (self.on_turn_end) self.on_turn_end();
   });
-  // What a forked child closes. libuv also holds /dev/null and, on Linux, an io_uring that batches
-  // epoll_ctl; neither keeps a connection or a port alive, so a child may carry them.
+  // What a forked child closes. libuv also holds an eventfd (elsewhere a pipe) for uv_async_send(),
+  // /dev/null and, on Linux, an io_uring that batches epoll_ctl. None of them keeps a connection or
+  // a port alive, and libuv has no public name for them: a child may carry them.
   descriptors_.add(uv_backend_fd(&uv_));
-  descriptors_.add(uv_.async_io_watcher.fd);
   initialised_ = true;
   const std::lock_guard lock(wake_mutex_);
   wakeable_ = true;
@@ -74,11 +68,11 @@ void Loop::run() {
   {
     const std::lock_guard lock(descriptors_.gate());
     descriptors_.remove(uv_backend_fd(&uv_));
-    descriptors_.remove(uv_.async_io_watcher.fd);
     [[maybe_unused]] const int error = uv_loop_close(&uv_);
     assert(error == 0);
   }
   done_ = true;
+  lanes_.reset();
 }
 
 void Loop::finish() {
@@ -95,10 +89,12 @@ void Loop::closed() {
 void Loop::end_if_idle() {
   if (!finishing_ || ended_ || open_ > 0) return;
   ended_ = true;
+  abandon_work();
   {
     const std::lock_guard lock(wake_mutex_);
     wakeable_ = false;
   }
+  uv_close(reinterpret_cast<uv_handle_t*>(&work_async_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&async_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&idle_), nullptr);
@@ -122,19 +118,59 @@ void Loop::wake() noexcept {
   if (wakeable_) uv_async_send(&async_);
 }
 
-void Loop::work(std::function<void()> job, std::function<void()> done) {
-  auto* work = new WorkRequest{{}, this, std::move(job), std::move(done)};
-  work->request.data = work;
-  opened();
-  // Fails only without a job.
-  uv_queue_work(
-      &uv_, &work->request,
-      [](uv_work_t* request) { static_cast<WorkRequest*>(request->data)->job(); },
-      [](uv_work_t* request, int) {
-        const std::unique_ptr<WorkRequest> finished(static_cast<WorkRequest*>(request->data));
-        finished->done();
-        finished->loop->closed();
-      });
+std::shared_ptr<Work> Loop::begin_work(std::function<bool()> job, Done done) {
+  assert(lanes_ != nullptr && !ended_);
+  auto work = std::make_shared<Work>();
+  work->job = std::move(job);
+  work->done = std::move(done);
+  work->completions = completions_;
+  return work;
+}
+
+void Loop::hold(const std::shared_ptr<Work>& work) {
+  outstanding_.append(*work);
+  work->outstanding = work;
+}
+
+std::shared_ptr<Work> Loop::let_go(Work& work) {
+  work.remove();
+  return std::move(work.outstanding);
+}
+
+void Loop::work_on_disk(std::uint64_t device, std::function<void()> job, Done done) {
+  const auto once = [job = std::move(job)] {
+    job();
+    return false;
+  };
+  const std::shared_ptr<Work> work = begin_work(once, std::move(done));
+  lanes_->disk(device, work);
+  hold(work);
+}
+
+void Loop::compute(std::uint64_t lane, std::function<bool()> slice, Done done) {
+  const std::shared_ptr<Work> work = begin_work(std::move(slice), std::move(done));
+  lanes_->compute(lane, work);
+  hold(work);
+}
+
+void Loop::finish_work() {
+  WorkQueue finished = completions_->drain();
+  while (!finished.empty()) {
+    const std::shared_ptr<Work> work = finished.take();
+    if (work->abandoned.load(std::memory_order_relaxed)) continue;
+    let_go(*work);
+    work->done(work->ran);
+  }
+}
+
+void Loop::abandon_work() {
+  completions_->close();
+  while (!outstanding_.empty()) {
+    const std::shared_ptr<Work> work = let_go(static_cast<Work&>(*outstanding_.next));
+    work->done = nullptr;
+    work->abandoned.store(true, std::memory_order_release);
+  }
+  const WorkQueue finished = completions_->drain();  // they own the completions: not to stay there
 }
 
 void Loop::set_alarm(std::int64_t at_ms) {

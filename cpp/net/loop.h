@@ -1,6 +1,6 @@
 // One libuv loop and what everything on it shares.
 //
-// What: owns a uv_loop_t, its wake-up handle, the timer wheel, the read buffer and the set of
+// What: owns a uv_loop_t, its wake-up handles, the timer wheel, the read buffer and the set of
 //   its descriptors. Not a singleton: any number may exist.
 // Thread: created anywhere, then belongs to the thread that calls run() ("the loop thread");
 //   only what says "any thread" may be called elsewhere.
@@ -22,6 +22,7 @@
 #include <span>
 
 #include "net/descriptor_set.h"
+#include "net/lanes.h"
 #include "net/reactor.h"
 #include "net/residency.h"
 #include "net/timer_wheel.h"
@@ -33,14 +34,14 @@ class Loop final : public Reactor, private WheelAlarm {
   static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024;
 
   // nullptr and *error (a negative libuv error number) if the system is out of descriptors or
-  // memory.
-  static std::unique_ptr<Loop> create(int* error);
+  // memory. Without `lanes` nothing here may need work done: no file is sent that is not in memory.
+  static std::unique_ptr<Loop> create(int* error, std::shared_ptr<Lanes> lanes = nullptr);
   ~Loop() override;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs until finish() was called and the last stream, listener and job is gone. Returns with the
-  // libuv loop closed.
+  // Runs until finish() was called and the last stream and listener is gone. Returns with the libuv
+  // loop closed. Work that is outstanding then is abandoned.
   void run();
 
   // Lets run() return once everything else on the loop is closed. It closes nothing itself.
@@ -61,8 +62,9 @@ class Loop final : public Reactor, private WheelAlarm {
   // After every callback of a turn, before the loop polls again: flush batches here.
   std::function<void()> on_turn_end;
 
-  // As Reactor has it; run() waits for jobs.
-  void work(std::function<void()> job, std::function<void()> done) override;
+  // As Reactor has them.
+  void work_on_disk(std::uint64_t device, std::function<void()> job, Done done) override;
+  void compute(std::uint64_t lane, std::function<bool()> slice, Done done) override;
   [[nodiscard]] std::int64_t now_ms() const override {
     return static_cast<std::int64_t>(uv_now(&uv_));
   }
@@ -94,13 +96,18 @@ class Loop final : public Reactor, private WheelAlarm {
   void set_use_sendfile(bool use) { use_sendfile_ = use; }
   // True once the process forked: a copy of each descriptor may live elsewhere.
   bool forked() const { return forked_.load(std::memory_order_relaxed); }
-  // Every handle or job keeps run() going between these two.
+  // Every handle keeps run() going between these two.
   void opened() { ++open_; }
   void closed();
 
  private:
-  Loop();
+  explicit Loop(std::shared_ptr<Lanes> lanes);
   int init();
+  std::shared_ptr<Work> begin_work(std::function<bool()> job, Done done);
+  void hold(const std::shared_ptr<Work>& work);
+  static std::shared_ptr<Work> let_go(Work& work);
+  void finish_work();
+  void abandon_work();
   void end_if_idle();
   void set_alarm(std::int64_t at_ms) override;
   void run_turn_tasks();
@@ -108,13 +115,14 @@ class Loop final : public Reactor, private WheelAlarm {
 
   uv_loop_t uv_;
   uv_async_t async_;
-  uv_prepare_t prepare_;  // turn end
-  uv_idle_t idle_;        // active while turn tasks wait, so that polling does not block
-  uv_timer_t timer_;      // the wheel's alarm
+  uv_async_t work_async_;  // work has finished
+  uv_prepare_t prepare_;   // turn end
+  uv_idle_t idle_;         // active while turn tasks wait, so that polling does not block
+  uv_timer_t timer_;       // the wheel's alarm
   bool initialised_ = false;
   bool use_sendfile_ = true;
   bool finishing_ = false;
-  bool ended_ = false;  // the four handles above are closing
+  bool ended_ = false;  // the five handles above are closing
   bool done_ = false;   // the libuv loop is closed
   // An alarm that rings late: the process was stopped, or the loop was busy. What came meanwhile is
   // read first, then deadlines are looked at; otherwise clients that were in time would pay for it.
@@ -132,6 +140,9 @@ class Loop final : public Reactor, private WheelAlarm {
   std::int64_t alarm_at_ = 0;
   std::size_t open_ = 0;
   TurnQueue turn_tasks_;
+  std::shared_ptr<Lanes> lanes_;
+  std::shared_ptr<Completions> completions_;
+  ListLink outstanding_;  // Work
   std::mutex wake_mutex_;
   bool wakeable_ = false;  // guarded by wake_mutex_: async_ may be touched
   std::atomic<bool> lingering_{false};

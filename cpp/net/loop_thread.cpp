@@ -1,11 +1,10 @@
 #include "net/loop_thread.h"
 
-#include <signal.h>
-#include <uv.h>
-
 #include <cassert>
 #include <chrono>
 #include <utility>
+
+#include "net/thread.h"
 
 namespace httpuv::net {
 
@@ -21,35 +20,15 @@ LoopThread::~LoopThread() {
 
 int LoopThread::start(std::function<void()> body) {
   assert(!started_);
-  body_ = std::move(body);
-  // A thread inherits its creator's mask: no moment in which a signal could be delivered to it.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) {
-    sigdelset(&all, fault);
-  }
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(&thread_, nullptr, &LoopThread::enter, this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) return uv_translate_sys_error(error);
-  started_ = true;
-  return 0;
-}
-
-void* LoopThread::enter(void* self) {
-  current = static_cast<const LoopThread*>(self);
-#ifdef __APPLE__
-  pthread_setname_np("httpuv");
-#else
-  pthread_setname_np(pthread_self(), "httpuv");
-#endif
-  auto* const thread = static_cast<LoopThread*>(self);
-  thread->body_();
-  const std::lock_guard lock(thread->mutex_);
-  thread->at_end_ = true;
-  thread->ended_.notify_all();  // under the lock: whoever waits may destroy this once it has joined
-  return nullptr;
+  const int error = start_thread(&thread_, "httpuv", [this, body = std::move(body)] {
+    current = this;
+    body();
+    const std::lock_guard lock(mutex_);
+    at_end_ = true;
+    ended_.notify_all();  // under the lock: whoever waits may destroy this once it has joined
+  });
+  started_ = error == 0;
+  return error;
 }
 
 void LoopThread::join() {

@@ -1,11 +1,6 @@
 // The thread a loop runs on.
 //
-// What: a POSIX thread with every signal blocked that another thread or process could send, so
-//   that Python's handlers run on Python's threads and SIGPIPE, which write(2) and sendfile(2)
-//   raise on the writing thread, can never end the process: the call then just answers EPIPE.
-//   libuv's pool threads are started from this one and inherit the mask. (The signals of a fault,
-//   as SIGSEGV, stay open: blocked, they would end the process without Python's faulthandler
-//   having its say.)
+// What: one thread of start_thread(), which blocks signals.
 // Thread: start() and join() on the owner's thread; is_current() anywhere.
 // Ownership: joined before it is destroyed; in a forked child, where it does not exist,
 //   forgotten.
@@ -36,9 +31,6 @@ class LoopThread {
   bool is_current() const;
 
  private:
-  static void* enter(void* self);
-
-  std::function<void()> body_;
   pthread_t thread_{};
   bool started_ = false;
   std::mutex mutex_;

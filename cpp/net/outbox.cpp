@@ -20,9 +20,10 @@ constexpr std::size_t kCopySize = std::size_t{64} * 1024;  // the same where the
 
 }  // namespace
 
-// A read on the pool. Outlives the outbox if it must; then the outbox has taken itself out.
-struct Outbox::PoolRead {
-  Outbox* outbox;
+// A read on a disk thread, which owns what it touches: it may outlive the outbox, which takes
+// itself out, and the loop.
+struct Outbox::DiskRead {
+  Outbox* outbox;  // of the loop thread
   FileRef file;
   std::uint64_t offset;
   std::size_t length;
@@ -36,8 +37,8 @@ Outbox::~Outbox() {
 
 void Outbox::stop() {
   withdraw();
-  if (pool_read_) pool_read_->outbox = nullptr;
-  pool_read_.reset();
+  if (disk_read_) disk_read_->outbox = nullptr;
+  disk_read_.reset();
 }
 
 std::string_view Outbox::bytes_of(const Chunk& chunk) {
@@ -86,14 +87,14 @@ std::size_t Outbox::queued() const {
 }
 
 int Outbox::start(std::size_t budget) {
-  if (in_flight() || pool_read_ || waiting()) return 0;
+  if (in_flight() || disk_read_ || waiting()) return 0;
   budget_ = budget;
   return pump();
 }
 
 // Until nothing is left or something is under way.
 int Outbox::pump() {
-  while (!chunks_.empty() && !in_flight() && !pool_read_ && !waiting()) {
+  while (!chunks_.empty() && !in_flight() && !disk_read_ && !waiting()) {
     auto* range = std::get_if<FileRange>(&chunks_.front());
     const int error = range != nullptr ? send_range(*range) : write_bytes();
     if (error != 0) return error;
@@ -181,7 +182,7 @@ int Outbox::send_range(FileRange& range) {
   if (!range.file.unchanged()) return UV_EOF;
   if (range.offset + slice > warm_until_ &&
       !loop.residency().check(file, range.offset, slice, loop.now_ms())) {
-    read_on_pool(range, slice, nullptr);
+    read_on_disk_thread(range, slice, nullptr);
     return 0;
   }
   const ssize_t sent = send_slice(stream_.fd(), file, range.offset, slice);
@@ -209,7 +210,7 @@ int Outbox::write_tail(FileRange& range) {
   const ssize_t count = read_resident(range.file.fd(), range.offset, tail_.get(), size);
   if (count == 0) return UV_EOF;
   if (count == UV_EAGAIN) {
-    read_on_pool(range, size, std::move(tail_));
+    read_on_disk_thread(range, size, std::move(tail_));
     return 0;
   }
   if (count < 0) return static_cast<int>(count);
@@ -218,24 +219,26 @@ int Outbox::write_tail(FileRange& range) {
   return submit(&buffer, 1, static_cast<std::size_t>(count));
 }
 
-void Outbox::read_on_pool(const FileRange& range, std::size_t length,
-                          std::unique_ptr<char[]> into) {
-  pool_read_ =
-      std::make_shared<PoolRead>(PoolRead{this, range.file, range.offset, length, std::move(into)});
-  stream_.loop().work(
-      [read = pool_read_] {
+void Outbox::read_on_disk_thread(const FileRange& range, std::size_t length,
+                                 std::unique_ptr<char[]> into) {
+  disk_read_ =
+      std::make_shared<DiskRead>(DiskRead{this, range.file, range.offset, length, std::move(into)});
+  stream_.loop().work_on_disk(
+      range.file.device(),
+      [read = disk_read_] {
         const int file = read->file.fd();
         read->result = read->into == nullptr
                            ? warm(file, read->offset, read->length)
                            : read_blocking(file, read->offset, read->into.get(), read->length);
       },
-      [read = pool_read_] {
-        if (read->outbox != nullptr) read->outbox->pool_read_done(*read);
+      [read = disk_read_](bool ran) {
+        if (!ran) read->result = UV_ENOMEM;
+        if (read->outbox != nullptr) read->outbox->disk_read_done(*read);
       });
 }
 
-void Outbox::pool_read_done(PoolRead& read) {
-  pool_read_.reset();
+void Outbox::disk_read_done(DiskRead& read) {
+  disk_read_.reset();
   if (read.result < 0) return stream_.outbox_failed(static_cast<int>(read.result));
   if (read.into == nullptr) {
     warm_until_ = read.offset + read.length;

@@ -4,7 +4,7 @@
 //   takes them. Exactly one libuv write is under way at a time, and its completion is the only
 //   sign of writability there is: where sendfile(2) fills the socket, the next few kilobytes of
 //   the file are given to libuv for that sake.
-// Thread: the loop thread. Reading a file that is not in the page cache happens on the pool.
+// Thread: the loop thread. A file that is not in the page cache is read on a disk thread.
 // Ownership: by its stream, from the moment something is queued until all is sent or the stream
 //   is gone; libuv refers to it while a write is under way, which ends before the stream's handle
 //   does.
@@ -68,7 +68,7 @@ class Outbox final : private TurnTask {
     std::uint64_t length;
   };
   using Chunk = std::variant<Owned, Shared, FileRange>;
-  struct PoolRead;
+  struct DiskRead;
 
   static std::string_view bytes_of(const Chunk& chunk);
   static void on_uv_written(uv_write_t* request, int status);
@@ -80,8 +80,9 @@ class Outbox final : private TurnTask {
   int write_tail(FileRange& range);
   int submit(const uv_buf_t* buffers, unsigned count, std::size_t bytes);
   void advance(FileRange& range, std::size_t count);
-  void read_on_pool(const FileRange& range, std::size_t length, std::unique_ptr<char[]> into);
-  void pool_read_done(PoolRead& read);
+  void read_on_disk_thread(const FileRange& range, std::size_t length,
+                           std::unique_ptr<char[]> into);
+  void disk_read_done(DiskRead& read);
   void written();
   void run_turn() override;
   void go_on();
@@ -92,10 +93,11 @@ class Outbox final : private TurnTask {
   std::size_t bytes_in_flight_ = 0;   // given to libuv
   std::size_t chunks_in_flight_ = 0;  // at the front; 0 while a file's tail is in flight
   std::size_t budget_ = 0;            // what sendfile may still take this turn
-  std::uint64_t warm_until_ = 0;      // the front file range's offset up to which the pool read
-  bool copying_ = false;              // sendfile does not work for the front file range
+  std::uint64_t warm_until_ =
+      0;                  // the front file range's offset up to which it was read into memory
+  bool copying_ = false;  // sendfile does not work for the front file range
   std::unique_ptr<char[]> tail_;
-  std::shared_ptr<PoolRead> pool_read_;  // under way
+  std::shared_ptr<DiskRead> disk_read_;  // under way
   uv_write_t request_;
 };
 

@@ -52,9 +52,16 @@ class Reactor {
   // Monotonic milliseconds, read once a turn.
   [[nodiscard]] virtual std::int64_t now_ms() const = 0;
   virtual TimerWheel& timers() = 0;
-  // Runs `job` on a pool thread, then `done` here. `done` always runs, also during shutdown. Both
-  // are destroyed on the loop thread.
-  virtual void work(std::function<void()> job, std::function<void()> done) = 0;
+  // Work for the threads of the lanes (lanes.h): `job` runs there, then `done` here, where both are
+  // destroyed. `ran` is false if the job ran out of memory. When the loop ends first, `done` is
+  // destroyed without being called, and the job, if it runs, by its own thread: it must own all
+  // that it touches.
+  using Done = std::function<void(bool ran)>;
+  // `device`: the st_dev of the files the job touches, 0 if it is not known.
+  virtual void work_on_disk(std::uint64_t device, std::function<void()> job, Done done) = 0;
+  // `slice` computes for some milliseconds at most, and is true if there is more to do. What has
+  // the same `lane` is done in order.
+  virtual void compute(std::uint64_t lane, std::function<bool()> slice, Done done) = 0;
   virtual void run_next_turn(TurnTask& task) = 0;
 
  protected:

@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "files/stamp.h"
+#include "python/gil.h"
+
 namespace py = pybind11;
 
 namespace httpuv::python {
@@ -58,6 +61,13 @@ std::shared_ptr<const files::RouteTable> make_route_table(
     route.exclude = exclude;
     if (!exclude) route.options = read_options(options, url);
     table.push_back(std::move(route));
+  }
+  {
+    // A disk that hangs holds up this thread, not the interpreter.
+    const GilRelease release;
+    for (files::Route& route : table) {
+      if (!route.exclude) route.device = files::device_of(route.local_path);
+    }
   }
   return std::make_shared<const files::RouteTable>(std::move(table), std::move(mime));
 }

@@ -41,9 +41,24 @@ int write_all(int fd, std::string_view bytes, std::uint64_t offset) {
 
 }  // namespace
 
+// Of the job while there is one.
+struct BodyCollector::Writing {
+  std::string folder{};
+  base::Descriptor file{};
+  std::string bytes{};
+  std::uint64_t written = 0;
+  int error = 0;
+
+  void run() {
+    if (file.get() < 0) file = base::Descriptor(open_unnamed(folder));
+    error = file.get() < 0 ? errno : write_all(file.get(), bytes, written);
+    written += bytes.size();
+  }
+};
+
 struct BodyCollector::Spool {
   net::Reactor& loop;
-  const std::string& folder;
+  const SpoolFolder& folder;
   std::size_t memory_bytes;
   std::function<void()> progress;  // emptied when the collector goes away
 
@@ -52,16 +67,11 @@ struct BodyCollector::Spool {
   bool spooling = false;
   bool ended = false;
   int error = 0;
-
-  // Owned by the job while `busy`.
-  bool busy = false;
-  base::Descriptor file{};
-  std::string writing{};
-  std::uint64_t written = 0;
-  int result = 0;
+  bool busy = false;  // a job writes
+  std::shared_ptr<Writing> writing{};
 };
 
-BodyCollector::BodyCollector(net::Reactor& loop, const std::string& folder,
+BodyCollector::BodyCollector(net::Reactor& loop, const SpoolFolder& folder,
                              std::size_t memory_bytes, std::function<void()> progress)
     : spool_(new Spool{.loop = loop,
                        .folder = folder,
@@ -102,7 +112,7 @@ RequestBody BodyCollector::take() {
   RequestBody body;
   body.length = s.length;
   if (s.spooling) {
-    body.file = std::move(s.file);
+    body.file = std::move(s.writing->file);
   } else {
     body.bytes = std::move(s.waiting);
   }
@@ -112,20 +122,15 @@ RequestBody BodyCollector::take() {
 void BodyCollector::write_some(const std::shared_ptr<Spool>& spool) {
   Spool& s = *spool;
   if (s.busy || s.error != 0 || s.waiting.empty()) return;
+  if (s.writing == nullptr) s.writing = std::make_shared<Writing>(Writing{.folder = s.folder.path});
+  s.writing->bytes.clear();
+  s.writing->bytes.swap(s.waiting);
   s.busy = true;
-  s.writing.clear();
-  s.writing.swap(s.waiting);
-  // The job works on a plain pointer: only `done`, on the loop thread, shares the ownership.
-  s.loop.work(
-      [job = &s] {
-        if (job->file.get() < 0) job->file = base::Descriptor(open_unnamed(job->folder));
-        job->result =
-            job->file.get() < 0 ? errno : write_all(job->file.get(), job->writing, job->written);
-        job->written += job->writing.size();
-      },
-      [spool] {
+  s.loop.work_on_disk(
+      s.folder.device, [job = s.writing] { job->run(); },
+      [spool](bool ran) {
         spool->busy = false;
-        spool->error = spool->result;
+        spool->error = ran ? spool->writing->error : ENOMEM;
         if (!spool->progress) return;  // the request is not wanted any more
         write_some(spool);
         const std::function<void()> progress = spool->progress;  // it may end the collector

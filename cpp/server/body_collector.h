@@ -1,8 +1,8 @@
 // Gathers one request body: in memory up to a limit, past it in an unlinked temporary file that
-// libuv's pool writes, so that neither memory nor the loop pays for a large or slow upload.
+// a disk's thread writes, so that neither memory nor the loop pays for a large or slow upload.
 //
-// Loop thread only; owned by the HTTP session. A pool job may outlive it: the job keeps what it
-// needs. Fails once, with an errno, and stays failed.
+// Loop thread only; owned by the HTTP session. A job may outlive it, and the loop: it owns what it
+// touches. Fails once, with an errno, and stays failed.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,17 @@
 
 namespace httpuv::server {
 
+// Where files for bodies are made, and the device (st_dev) of that place; 0: not known.
+struct SpoolFolder {
+  std::string path;
+  std::uint64_t device = 0;
+};
+
 class BodyCollector {
  public:
-  // `progress` is called on the loop thread after each pool job: full(), finished() or error()
-  // may have changed.
-  // `folder` is where files are made; it outlives the loop's jobs.
-  BodyCollector(net::Reactor& loop, const std::string& folder, std::size_t memory_bytes,
+  // `progress` is called on the loop thread after each job: full(), finished() or error() may have
+  // changed. `folder` outlives the collector.
+  BodyCollector(net::Reactor& loop, const SpoolFolder& folder, std::size_t memory_bytes,
                 std::function<void()> progress);
   ~BodyCollector();
   BodyCollector(const BodyCollector&) = delete;
@@ -39,9 +44,10 @@ class BodyCollector {
 
  private:
   struct Spool;
+  struct Writing;
   static void write_some(const std::shared_ptr<Spool>& spool);
 
-  std::shared_ptr<Spool> spool_;  // shared with the job under way, on this thread only
+  std::shared_ptr<Spool> spool_;  // shared with what follows a job, on this thread only
 };
 
 }  // namespace httpuv::server

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "net/reactor.h"
+#include "server/body_collector.h"
 #include "server/counters.h"
 #include "server/date_clock.h"
 #include "server/envelopes.h"
@@ -31,11 +32,20 @@ class Connection;
 class Publications;
 class StaticFiles;
 
+// The lanes of computing (net/lanes.h): one for each connection, those of what concerns several,
+// and one for static files.
+constexpr std::uint64_t kFilesLane = ~std::uint64_t{0};
+constexpr std::uint64_t kSharedLane = kFilesLane - 1;
+constexpr std::uint64_t lane_of(const ConnectionId& id) {
+  return std::uint64_t{id.generation} << 32 | id.slot;
+}
+
 struct Context {
   net::Reactor& loop;
   const Settings& settings;
   const Limits& limits;  // the settings'
   Counters& counters;
+  SpoolFolder spool_folder{};
 
   StaticFiles* files = nullptr;
   Publications* publications = nullptr;

@@ -14,9 +14,10 @@ constexpr std::size_t kCopy = 8 * 1024;
 
 // A file that was changed under its answer: the connection is cut, which is how the client learns.
 net::FileRef file_of(const files::Answer& answer) {
-  return {
-      answer.source->fd.get(), std::shared_ptr<const void>(answer.keep, answer.source),
-      [](const void* entry) { return static_cast<const files::FileEntry*>(entry)->unchanged(); }};
+  return {answer.source->fd.get(), answer.source->stamp.device,
+          std::shared_ptr<const void>(answer.keep, answer.source), [](const void* entry) {
+            return static_cast<const files::FileEntry*>(entry)->unchanged();
+          }};
 }
 
 }  // namespace

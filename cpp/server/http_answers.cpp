@@ -158,8 +158,8 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
   if (large) {
     connection_.write(own_head, std::move(*bytes));
   } else {
-    connection_.send_file(own_head, net::FileRef::adopt(file->file.release()), file->offset,
-                          file->length);
+    connection_.send_file(own_head, net::FileRef::adopt(file->file.release(), file->device),
+                          file->offset, file->length);
   }
   return keep;
 }

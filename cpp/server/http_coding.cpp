@@ -1,6 +1,6 @@
 // Answers of the application that the server codes: gzip for clients that accept it, where it is
-// likely to pay and the application has not seen to it itself. What is not surely quick is the
-// pool's work, and an answer waits for it as it would wait for its turn.
+// likely to pay and the application has not seen to it itself. What is not surely quick is computed
+// in a lane of the connection, and an answer waits for it as it would wait for its turn.
 #include <array>
 #include <utility>
 
@@ -59,16 +59,16 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
   exchange.parked->head = std::move(head);
   exchange.answer.on(http::AnswerEvent::kCode);
   struct Job {
+    explicit Job(std::string&& body) : plain(std::move(body)), gzip(plain) {}
     std::string plain;
-    std::optional<std::string> coded;
+    files::GzipBody gzip;
   };
-  auto job = std::make_shared<Job>(Job{std::move(body), {}});
-  // The work is done on a plain pointer: only the loop thread shares the ownership.
-  context_.loop.work(
-      [job = job.get()] { job->coded = files::gzip(job->plain); },
-      [&context = context_, id = connection_.id(), sequence = exchange.sequence, job] {
+  auto job = std::make_shared<Job>(std::move(body));
+  context_.loop.compute(
+      lane_of(connection_.id()), [job] { return job->gzip.code(); },
+      [&context = context_, id = connection_.id(), sequence = exchange.sequence, job](bool ran) {
         if (HttpSession* const session = http_of(context, id)) {
-          session->coded(sequence, std::move(job->plain), std::move(job->coded));
+          session->coded(sequence, std::move(job->plain), ran ? job->gzip.take() : std::nullopt);
         }
       });
 }
@@ -108,14 +108,15 @@ void HttpSession::code_piece_on_pool(Exchange& exchange) {
   stream.coder->busy = true;
   stream.coder->plain.clear();
   stream.coder->plain.swap(stream.uncoded);
-  context_.loop.work(
-      [job = stream.coder.get()] {
-        job->coded.clear();
-        job->failed = !job->gzip.code(job->plain, files::GzipStream::Until::kFlushed, job->coded);
-      },
+  stream.coder->coded.clear();
+  stream.coder->slices.emplace(stream.coder->plain, files::GzipStream::Until::kFlushed);
+  context_.loop.compute(
+      lane_of(connection_.id()),
+      [job = stream.coder] { return job->slices->code(job->gzip, job->coded); },
       [&context = context_, id = connection_.id(), sequence = exchange.sequence,
-       coder = stream.coder] {
+       coder = stream.coder](bool ran) {
         coder->busy = false;
+        coder->failed = !ran || coder->slices->failed();
         if (HttpSession* const session = http_of(context, id)) {
           session->piece_coded(sequence, coder);
         }

@@ -148,7 +148,7 @@ void HttpSession::on_head() {
   exchange.continue_pending = head_.expects_continue && head_.has_body();
   body_is_long_ = head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
   if (head_.has_body()) {
-    body_ = std::make_unique<BodyCollector>(context_.loop, context_.settings.spool_folder,
+    body_ = std::make_unique<BodyCollector>(context_.loop, context_.spool_folder,
                                             context_.limits.body_memory_bytes,
                                             [this] { on_body_progress(); });
   }

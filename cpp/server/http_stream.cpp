@@ -170,7 +170,8 @@ void HttpSession::write_file(Exchange& exchange, FileBody&& file) {
     context_.outbox.open(connection_).append(prefix, http::chunk_prefix(prefix, file.length));
   }
   context_.outbox.flush(connection_);
-  connection_.send_file({}, net::FileRef::adopt(file.file.release()), file.offset, file.length);
+  connection_.send_file({}, net::FileRef::adopt(file.file.release(), file.device), file.offset,
+                        file.length);
   if (chunked) context_.outbox.open(connection_).append(http::kChunkEnd);
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "files/stamp.h"
 #include "net/stream.h"
 #include "server/commands.h"
 #include "server/errors.h"
@@ -32,7 +33,11 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
     : loop_(loop),
       mailbox_(mailbox),
       sink_(sink),
-      context_{loop, settings, settings.limits, counters},
+      context_{loop,
+               settings,
+               settings.limits,
+               counters,
+               {settings.spool_folder, files::device_of(settings.spool_folder)}},
       files_(context_),
       publications_(context_),
       mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { tick(); })) {

@@ -49,6 +49,7 @@ struct FileBody {
   base::Descriptor file;
   std::uint64_t length = 0;
   std::uint64_t offset = 0;
+  std::uint64_t device = 0;  // its st_dev
 };
 using FileAnswer = std::unique_ptr<files::Answer>;
 using ResponseBody = std::variant<std::monostate, std::string, FileBody, FileAnswer>;

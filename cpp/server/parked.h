@@ -21,11 +21,12 @@
 
 namespace httpuv::server {
 
-// Codes a body that comes in pieces; shared with the pool's job while there is one.
+// Codes a body that comes in pieces; shared with the job while there is one.
 struct HttpSession::Coder {
   files::GzipStream gzip{};
   bool busy = false;  // the rest is the job's
   std::string plain{};
+  std::optional<files::GzipSlices> slices{};  // of `plain`
   std::string coded{};
   bool failed = false;
 };

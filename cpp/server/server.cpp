@@ -41,11 +41,13 @@ int Server::listen_fd(int fd, Bound* bound) {
   return 0;
 }
 
-int Server::start() {
+int Server::start(std::shared_ptr<net::Lanes> lanes) {
   int error = 0;
   std::vector<net::ListenSocket> sockets = std::move(sockets_);
   sockets_.clear();
-  loop_ = net::Loop::create(&error);
+  if (lanes == nullptr) lanes = net::Lanes::start(&error);
+  if (lanes == nullptr) return error;
+  loop_ = net::Loop::create(&error, std::move(lanes));
   if (loop_ == nullptr) return error;
   live_ = std::make_unique<Live>(*loop_, settings_, counters_, mailbox_, *sink_);
   if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));

@@ -20,6 +20,7 @@
 #include "server/message.h"
 
 namespace httpuv::net {
+class Lanes;
 class ListenSocket;
 class Loop;
 class LoopThread;
@@ -94,8 +95,9 @@ class Server {
   // On a socket that listens already; adopts the descriptor where it returns 0. A Unix socket has
   // port 0.
   int listen_fd(int fd, Bound* bound);
-  // Starts the thread on what was bound. 0 or a libuv error, as above. Once, when it succeeds.
-  int start();
+  // Starts the threads on what was bound. 0 or a libuv error, as above. Once, when it succeeds.
+  // `lanes`: those of another server; null: its own.
+  int start(std::shared_ptr<net::Lanes> lanes = nullptr);
 
   // Any thread. False when the server is stopping or has not started: the command is dropped.
   // `ring` false: the loop is not woken; the caller rings soon.

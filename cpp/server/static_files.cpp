@@ -74,8 +74,12 @@ void StaticFiles::resolve(const ExchangeId& id, std::string_view raw_path) {
   service_.resolve(token_of(id), raw_path);
 }
 
-void StaticFiles::submit(std::function<void()> job, std::function<void()> done) {
-  context_.loop.work(std::move(job), std::move(done));
+void StaticFiles::read(std::uint64_t device, std::function<void()> job, Done done) {
+  context_.loop.work_on_disk(device, std::move(job), std::move(done));
+}
+
+void StaticFiles::compute(std::function<bool()> slice, Done done) {
+  context_.loop.compute(kFilesLane, std::move(slice), std::move(done));
 }
 
 void StaticFiles::on_resolved(const files::Token& token, const files::Resolution& resolution) {

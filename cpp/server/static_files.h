@@ -1,4 +1,4 @@
-// Glues the file library to the loop: its blocking work goes to libuv's pool, what it resolved goes
+// Glues the file library to the loop: its blocking work goes to the lanes, what it resolved goes
 // back to the session that asked, and its answers become bytes on a connection. Loop thread only.
 #pragma once
 
@@ -50,7 +50,8 @@ class StaticFiles final : private files::Executor, private files::Sink {
                 const files::Resolution& resolution, const AnswerMode& mode);
 
  private:
-  void submit(std::function<void()> job, std::function<void()> done) override;
+  void read(std::uint64_t device, std::function<void()> job, Done done) override;
+  void compute(std::function<bool()> slice, Done done) override;
   void on_resolved(const files::Token& token, const files::Resolution& resolution) override;
 
   Context& context_;

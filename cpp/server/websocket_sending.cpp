@@ -1,5 +1,5 @@
 // The sending half of a WebSocketSession: messages of its own and those that are published, framed
-// and compressed here or on the pool, in order, within what the peer may leave unread.
+// and compressed here or in a lane, in order, within what the peer may leave unread.
 #include <algorithm>
 #include <utility>
 
@@ -68,7 +68,8 @@ void WebSocketSession::send(bool text, bool compress, std::string&& data) {
   auto message = std::make_shared<Outgoing>(
       Outgoing{websocket::PreparedMessage(text, data), compressed, true});
   if (compressed && data.size() > kCompressHere) {
-    prepare(context_, message, session_.deflate_window_bits(), {connection_.id()});
+    prepare(context_, lane_of(connection_.id()), message, {session_.deflate_window_bits()},
+            {connection_.id()});
   }
   enqueue(message);
 }
@@ -78,15 +79,17 @@ WebSocketSession::SharedOutgoing WebSocketSession::outgoing(
   auto outgoing = std::make_shared<Outgoing>(
       Outgoing{websocket::PreparedMessage(message.text, message.data), message.compress, true});
   if (!message.compress || message.data.size() <= kCompressHere) return outgoing;
-  // The window nearly all of them have agreed on; the others' variants are made when they send.
-  const auto wanted = std::find_if(
-      subscribers.begin(), subscribers.end(),
-      [](const WebSocketSession* each) { return each->session_.deflate_window_bits() != 0; });
-  if (wanted == subscribers.end()) return outgoing;
+  std::vector<int> windows;  // that the subscribers have agreed on: a few at most
   std::vector<ConnectionId> ids;
   ids.reserve(subscribers.size());
-  for (const WebSocketSession* each : subscribers) ids.push_back(each->connection_.id());
-  prepare(context, outgoing, (*wanted)->session_.deflate_window_bits(), std::move(ids));
+  for (const WebSocketSession* each : subscribers) {
+    ids.push_back(each->connection_.id());
+    const int bits = each->session_.deflate_window_bits();
+    const bool known = std::find(windows.begin(), windows.end(), bits) != windows.end();
+    if (bits != 0 && !known) windows.push_back(bits);
+  }
+  if (windows.empty()) return outgoing;
+  prepare(context, kSharedLane, outgoing, std::move(windows), std::move(ids));
   return outgoing;
 }
 
@@ -127,17 +130,20 @@ void WebSocketSession::send_published(const std::vector<SharedOutgoing>& all,
   }
 }
 
-// Compresses on a pool thread; those who wait for it send it, and what came behind it, afterwards.
-void WebSocketSession::prepare(Context& context, const SharedOutgoing& message, int window_bits,
-                               std::vector<ConnectionId> waiting) {
+// Compresses in a lane; the sockets that wait for it send it, and what came behind it, afterwards.
+void WebSocketSession::prepare(Context& context, std::uint64_t lane, const SharedOutgoing& message,
+                               std::vector<int> windows, std::vector<ConnectionId> waiting) {
+  struct Job {
+    SharedOutgoing message;
+    websocket::SlicedCompression compression;
+  };
+  auto job = std::make_shared<Job>(Job{message, {message->message, std::move(windows)}});
   message->ready = false;
-  context.loop.work(
-      [plain = message.get(), window_bits] {
-        websocket::DeflatePool pool;
-        plain->message.compressed(window_bits, pool);
-      },
-      [&context, message, waiting = std::move(waiting)] {
+  context.loop.compute(
+      lane, [job] { return job->compression.compress(); },
+      [&context, message, waiting = std::move(waiting)](bool ran) {
         message->ready = true;
+        if (!ran) message->compress = false;
         for (const ConnectionId& id : waiting) {
           if (WebSocketSession* const session = websocket_of(context, id)) session->flush_ready();
         }

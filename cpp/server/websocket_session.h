@@ -88,8 +88,8 @@ class WebSocketSession final : public Protocol {
   static SharedBytes joined(const std::vector<SharedOutgoing>& all, std::size_t most);
   static SharedOutgoing outgoing(Context& context, const WsPublish& message,
                                  const std::vector<WebSocketSession*>& subscribers);
-  static void prepare(Context& context, const SharedOutgoing& message, int window_bits,
-                      std::vector<ConnectionId> waiting);
+  static void prepare(Context& context, std::uint64_t lane, const SharedOutgoing& message,
+                      std::vector<int> windows, std::vector<ConnectionId> waiting);
   void set_deadline();
 
   Context& context_;

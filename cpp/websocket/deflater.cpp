@@ -41,14 +41,32 @@ bool Deflater::compress(std::string_view payload, std::string& out) {
     out.push_back('\0');
     return true;
   }
-  zlib::Stream& stream = impl_->stream;
   const std::size_t start = out.size();
+  if (!feed(payload, true, out)) {
+    out.resize(start);
+    return false;
+  }
+  if (out.size() - start < kFlushTail.size() || !out.ends_with(kFlushTail)) impl_->ready = false;
+  out.resize(impl_->ready ? out.size() - kFlushTail.size() : start);
+  return impl_->ready;
+}
+
+bool Deflater::compress_part(std::string_view part, bool last, std::string& out) {
+  if (!impl_->ready || !feed(part, last, out)) return false;
+  if (!last) return true;
+  impl_->ready = out.ends_with(kFlushTail);
+  if (impl_->ready) out.resize(out.size() - kFlushTail.size());
+  return impl_->ready;
+}
+
+bool Deflater::feed(std::string_view bytes, bool last, std::string& out) {
+  zlib::Stream& stream = impl_->stream;
   char block[kBlock];
-  while (!payload.empty()) {
-    const std::size_t span = std::min(payload.size(), zlib::kMaxSpan);
-    zlib::set_input(stream, payload.data(), span);
-    payload.remove_prefix(span);
-    const int flush = payload.empty() ? Z_SYNC_FLUSH : Z_NO_FLUSH;
+  while (!bytes.empty()) {
+    const std::size_t span = std::min(bytes.size(), zlib::kMaxSpan);
+    zlib::set_input(stream, bytes.data(), span);
+    bytes.remove_prefix(span);
+    const int flush = bytes.empty() && last ? Z_SYNC_FLUSH : Z_NO_FLUSH;
     do {
       zlib::set_output(stream, block, sizeof block);
       const int result = zlib::deflate(stream, flush);
@@ -57,8 +75,6 @@ bool Deflater::compress(std::string_view payload, std::string& out) {
       out.append(block, sizeof block - stream.avail_out);
     } while (impl_->ready && stream.avail_out == 0);
   }
-  if (!out.ends_with(kFlushTail) || out.size() - start < kFlushTail.size()) impl_->ready = false;
-  out.resize(impl_->ready ? out.size() - kFlushTail.size() : start);
   return impl_->ready;
 }
 

@@ -41,10 +41,15 @@ class Deflater {
   // Appends the compressed payload without its final 00 00 FF FF.
   bool compress(std::string_view payload, std::string& out);
 
+  // The same for a payload that is not empty, in parts; `out` holds what came of those before.
+  bool compress_part(std::string_view part, bool last, std::string& out);
+
   // Forgets the window: nothing compressed later refers to anything before.
   void reset();
 
  private:
+  bool feed(std::string_view bytes, bool last, std::string& out);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,11 +1,14 @@
 #include "websocket/prepared_message.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "websocket/frame.h"
 
 namespace httpuv::websocket {
 namespace {
+
+constexpr std::size_t kSlice = std::size_t{128} * 1024;  // about a millisecond
 
 std::size_t index_of(int window_bits) {
   return static_cast<std::size_t>(std::clamp(window_bits, 8, 15) - 8);
@@ -25,18 +28,39 @@ std::string_view PreparedMessage::payload() const {
 std::string_view PreparedMessage::compressed(int window_bits, DeflatePool& pool) {
   Variant& variant = compressed_[index_of(window_bits)];
   if (!variant.made) {
-    variant.made = true;
     std::string& body = pool.scratch();
-    if (pool.stateless_deflater(window_bits).compress(payload(), body) &&
-        body.size() < payload_size_) {
-      append_frame(variant.frame, text_ ? Opcode::kText : Opcode::kBinary, true, body);
-    }
+    const bool done = pool.stateless_deflater(window_bits).compress(payload(), body);
+    set_compressed(window_bits, done ? body : std::string_view());
   }
   return variant.frame.empty() ? plain() : std::string_view(variant.frame);
 }
 
-bool PreparedMessage::has_compressed(int window_bits) const {
-  return compressed_[index_of(window_bits)].made;
+// `body` empty: compression failed.
+void PreparedMessage::set_compressed(int window_bits, std::string_view body) {
+  Variant& variant = compressed_[index_of(window_bits)];
+  variant.made = true;
+  if (body.empty() || body.size() >= payload_size_) return;
+  append_frame(variant.frame, text_ ? Opcode::kText : Opcode::kBinary, true, body);
+}
+
+SlicedCompression::SlicedCompression(PreparedMessage& message, std::vector<int> windows)
+    : message_(message), windows_(std::move(windows)) {}
+
+bool SlicedCompression::compress() {
+  if (windows_.empty()) return false;
+  if (deflater_ == nullptr) {
+    deflater_ = std::make_unique<Deflater>(windows_.back(), DeflateTuning());
+    rest_ = message_.payload();
+    body_.clear();
+  }
+  const std::string_view slice = rest_.substr(0, kSlice);
+  rest_.remove_prefix(slice.size());
+  const bool good = deflater_->compress_part(slice, rest_.empty(), body_);
+  if (good && !rest_.empty()) return true;
+  message_.set_compressed(windows_.back(), good ? body_ : std::string_view());
+  windows_.pop_back();
+  deflater_.reset();
+  return !windows_.empty();
 }
 
 }  // namespace httpuv::websocket

@@ -1,6 +1,5 @@
 // One message for many sessions: framed once, compressed once per window size in use, sent as the
-// same bytes to all. Also the way to compress one large message away from the loop: a worker thread
-// makes it with a pool of its own and hands it over.
+// same bytes to all. A large one is compressed away from the loop (SlicedCompression).
 //
 // Built on any thread; then used by one thread at a time (the loop's). Plain owned data. Cannot
 // fail: where compression fails or does not pay, the uncompressed frame is what every session gets.
@@ -8,8 +7,10 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "websocket/deflate_pool.h"
 
@@ -29,8 +30,6 @@ class PreparedMessage {
   // nothing outside itself. The plain frame if compression would not make it smaller. Stays valid
   // as long as this object.
   std::string_view compressed(int window_bits, DeflatePool& pool);
-  // True if compressed() would return at once; so that a worker thread can have done the work.
-  bool has_compressed(int window_bits) const;
 
  private:
   std::string plain_;
@@ -40,7 +39,27 @@ class PreparedMessage {
     bool made = false;
     std::string frame;  // empty: not worth it
   };
+  void set_compressed(int window_bits, std::string_view body);
+  friend class SlicedCompression;
+
   std::array<Variant, 8> compressed_;  // by window bits - 8
+};
+
+// Compresses a large message for several windows, in slices of about a millisecond, on another
+// thread than the loop's. Until it is done only plain() of the message may be used.
+class SlicedCompression {
+ public:
+  // `windows`: bits, each 8..15. The message outlives this.
+  SlicedCompression(PreparedMessage& message, std::vector<int> windows);
+
+  bool compress();  // true: there is more to do
+
+ private:
+  PreparedMessage& message_;
+  std::vector<int> windows_;  // the last is the one that is being made
+  std::unique_ptr<Deflater> deflater_;
+  std::string_view rest_;
+  std::string body_;
 };
 
 }  // namespace httpuv::websocket

@@ -32,7 +32,10 @@ struct Site {
     lookup.directory = path.empty() || path.ends_with('/');
     if (path.ends_with('/')) path.remove_suffix(1);
     lookup.rest = path;
-    return Resolver(limits).resolve(lookup);
+    Finding finding = Resolver(limits).resolve(lookup);
+    while (code_some(finding, route.options)) {
+    }
+    return finding;
   }
 };
 

@@ -35,6 +35,8 @@ struct Site {
     if (path.ends_with('/')) path.remove_suffix(1);
     lookup.rest = path;
     Finding finding = Resolver(limits).resolve(lookup);
+    while (code_some(finding, resolution.route->options)) {
+    }
     resolution.kind = finding.kind;
     resolution.error = finding.error;
     resolution.entry = std::move(finding.entry);

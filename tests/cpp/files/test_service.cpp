@@ -85,7 +85,7 @@ TEST_CASE("a request that comes while the pool searches is not answered by that 
   world.tree.replace("a.txt", "two");
   const std::uint32_t second = world.ask("/a.txt");
   world.service.end_turn();
-  done();
+  done(true);
   CHECK(world.got(first) == "one");
   CHECK_FALSE(world.answered(second));
   world.settle();

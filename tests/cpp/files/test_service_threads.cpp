@@ -33,10 +33,19 @@ class ThreadedWorld : public Executor, public Sink {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void submit(std::function<void()> job, std::function<void()> done) override {
+  void read(std::uint64_t, std::function<void()> job, Done done) override {
     const std::lock_guard lock(mutex_);
     jobs_.emplace_back(std::move(job), std::move(done));
     wake_.notify_one();
+  }
+  void compute(std::function<bool()> slice, Done done) override {
+    read(
+        0,
+        [slice = std::move(slice)] {
+          while (slice()) {
+          }
+        },
+        std::move(done));
   }
   void on_resolved(const Token& token, const Resolution& resolution) override {
     ++answered;
@@ -50,13 +59,13 @@ class ThreadedWorld : public Executor, public Sink {
 
   // Waits for what the pool has done.
   void poll() {
-    std::vector<std::function<void()>> done;
+    std::vector<Done> done;
     {
       std::unique_lock lock(mutex_);
       finished_.wait(lock, [this] { return !done_.empty(); });
       done.swap(done_);
     }
-    for (const auto& each : done) each();
+    for (const auto& each : done) each(true);
     service.end_turn();
   }
 
@@ -87,8 +96,8 @@ class ThreadedWorld : public Executor, public Sink {
 
   std::mutex mutex_;
   std::condition_variable wake_, finished_;
-  std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;
-  std::vector<std::function<void()>> done_;
+  std::deque<std::pair<std::function<void()>, Done>> jobs_;
+  std::vector<Done> done_;
   std::vector<std::thread> threads_;
   bool closing_ = false;
 

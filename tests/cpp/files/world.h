@@ -35,8 +35,17 @@ class World : public Executor, public Sink {
         std::move(made), std::make_shared<MimeTable>(web_types())));
   }
 
-  void submit(std::function<void()> job, std::function<void()> done) override {
+  void read(std::uint64_t, std::function<void()> job, Done done) override {
     jobs.emplace_back(std::move(job), std::move(done));
+  }
+  void compute(std::function<bool()> slice, Done done) override {
+    read(
+        0,
+        [slice = std::move(slice)] {
+          while (slice()) {
+          }
+        },
+        std::move(done));
   }
   void on_resolved(const Token& token, const Resolution& resolution) override {
     REQUIRE(answers.count(token.exchange) == 0);
@@ -57,7 +66,7 @@ class World : public Executor, public Sink {
     auto [job, done] = std::move(jobs.front());
     jobs.pop_front();
     job();
-    done();
+    done(true);
     service.end_turn();
     return true;
   }
@@ -101,7 +110,7 @@ class World : public Executor, public Sink {
   }
 
   TempTree tree;
-  std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs;
+  std::deque<std::pair<std::function<void()>, Done>> jobs;
   std::map<std::uint32_t, Resolution> answers;
   std::function<void(const Token&)> on_answer;
   std::uint32_t last = 0;

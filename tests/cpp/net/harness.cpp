@@ -37,9 +37,19 @@ bool connected(int fd, const sockaddr* address, socklen_t length) {
 
 }  // namespace
 
+std::shared_ptr<Lanes> lanes() {
+  static const std::shared_ptr<Lanes> shared = [] {
+    int error = 0;
+    std::shared_ptr<Lanes> started = Lanes::start(&error);
+    REQUIRE(error == 0);
+    return started;
+  }();
+  return shared;
+}
+
 LoopHarness::LoopHarness() {
   int error = 0;
-  loop_ = Loop::create(&error);
+  loop_ = Loop::create(&error, lanes());
   REQUIRE(error == 0);
   loop_->on_wake = [this] { run_tasks(); };
   REQUIRE(thread_.start([this] { loop_->run(); }) == 0);
@@ -377,7 +387,7 @@ TempFile::~TempFile() {
 }
 
 FileRef TempFile::ref() const {
-  return FileRef::adopt(dup(fd_));
+  return FileRef::adopt(dup(fd_), 0);
 }
 
 bool TempFile::evict() const {

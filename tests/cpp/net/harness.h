@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "net/bind.h"
+#include "net/lanes.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/loop_thread.h"
@@ -23,6 +24,9 @@
 namespace httpuv::net::test {
 
 inline constexpr std::chrono::seconds kPatience{30};
+
+// The threads that all loops of the tests share.
+std::shared_ptr<Lanes> lanes();
 
 // Runs functions on the loop thread. The destructor ends the loop and proves that it closed.
 class LoopHarness {

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <memory>
+#include <new>
 #include <thread>
 
 #include "harness.h"
@@ -21,13 +23,11 @@ using test::LoopHarness;
 
 std::unique_ptr<Loop> make_loop() {
   int error = 1;
-  auto loop = Loop::create(&error);
+  auto loop = Loop::create(&error, test::lanes());
   REQUIRE(error == 0);
   return loop;
 }
 
-// On a thread as in life, so that libuv's pool, which the first job starts, inherits its signal
-// mask.
 void run(Loop& loop) {
   LoopThread thread;
   REQUIRE(thread.start([&] { loop.run(); }) == 0);
@@ -155,34 +155,95 @@ TEST_CASE("no wake-up is lost while the loop lingers before it sleeps") {
   CHECK(seen == 4000);
 }
 
-TEST_CASE("jobs run elsewhere and end here, also those under way when the loop is told to end") {
+TEST_CASE("jobs run elsewhere and end here") {
   const auto loop = make_loop();
   LoopThread thread;
   std::atomic<int> jobs = 0;
+  std::atomic<int> slices = 0;
   int done = 0;
-  // On the loop thread, as everything: the first job of a process starts the pool, whose threads
-  // inherit their signal mask.
+  const auto end_of_one = [&](bool ran) {
+    CHECK(ran);
+    CHECK(thread.is_current());
+    // The end of one job may begin another.
+    if (++done == 20) {
+      loop->work_on_disk(
+          7, [&] { ++jobs; }, [&](bool) { loop->finish(); });
+    }
+  };
   loop->on_wake = [&] {
-    for (int i = 0; i < 20; ++i) {
-      loop->work(
+    for (int i = 0; i < 10; ++i) {
+      loop->work_on_disk(
+          7,
           [&] {
             CHECK_FALSE(thread.is_current());
             ++jobs;
           },
-          [&] {
-            CHECK(thread.is_current());
-            ++done;
-            // The end of one job may begin another.
-            if (done == 20) loop->work([&] { ++jobs; }, [&] { ++done; });
-          });
+          end_of_one);
+      loop->compute(
+          i % 3,
+          [&, left = 3]() mutable {
+            CHECK_FALSE(thread.is_current());
+            ++slices;
+            return --left > 0;
+          },
+          end_of_one);
     }
-    loop->finish();
   };
   loop->wake();
   REQUIRE(thread.start([&] { loop->run(); }) == 0);
   thread.join();
-  CHECK(jobs == 21);
-  CHECK(done == 21);
+  CHECK(jobs == 11);
+  CHECK(slices == 30);
+  CHECK(done == 20);
+}
+
+TEST_CASE("a job that runs out of memory ends, and what follows it is told") {
+  const auto loop = make_loop();
+  int told = 0;
+  const auto end_of_one = [&](bool ran) {
+    CHECK_FALSE(ran);
+    if (++told == 2) loop->finish();
+  };
+  loop->work_on_disk(
+      0, [] { throw std::bad_alloc(); }, end_of_one);
+  loop->compute(
+      0, []() -> bool { throw std::bad_alloc(); }, end_of_one);
+  run(*loop);
+  CHECK(told == 2);
+}
+
+TEST_CASE("a loop that ends abandons its work: what follows never comes, what is shared goes") {
+  std::promise<void> gate;
+  const std::shared_future<void> opened = gate.get_future().share();
+  auto state = std::make_shared<int>(0);
+  const std::weak_ptr<int> of_job = state;
+  auto follow_up = std::make_shared<int>(0);
+  const std::weak_ptr<int> of_done = follow_up;
+  {
+    const auto loop = make_loop();
+    std::promise<void> begun;
+    bool told = false;
+    loop->work_on_disk(
+        1,
+        [state, opened, &begun] {
+          begun.set_value();
+          opened.wait();
+        },
+        [&told, kept = std::move(follow_up)](bool) { told = true; });
+    begun.get_future().wait();
+    loop->finish();
+    run(*loop);  // returns while the job hangs
+    CHECK_FALSE(told);
+    CHECK(of_done.expired());
+  }
+  state.reset();
+  CHECK_FALSE(of_job.expired());
+  gate.set_value();
+  const auto patience = std::chrono::steady_clock::now() + test::kPatience;
+  while (!of_job.expired() && std::chrono::steady_clock::now() < patience) {
+    std::this_thread::yield();
+  }
+  CHECK(of_job.expired());
 }
 
 TEST_CASE("the turn's end comes after wake-ups, deadlines and jobs, before the loop sleeps") {
@@ -193,7 +254,8 @@ TEST_CASE("the turn's end comes after wake-ups, deadlines and jobs, before the l
   Owner owner([&] {
     ++pending;
     // If this one were only flushed after the next event, the loop would sleep now for ever.
-    loop->work([] {}, [&] { ++pending; });
+    loop->work_on_disk(
+        0, [] {}, [&](bool) { ++pending; });
   });
   Deadline deadline(&owner);
   loop->on_wake = [&] {
@@ -341,19 +403,28 @@ TEST_CASE("the loop thread knows itself, has a name, and blocks signals") {
   CHECK(sigismember(&ours, SIGINT) == 0);
 }
 
-TEST_CASE("pool threads block signals too") {
+TEST_CASE("the threads of the lanes block signals too") {
   LoopHarness harness;
-  std::promise<bool> blocked;
+  std::promise<bool> on_disk;
+  std::promise<bool> computing;
+  const auto blocked = [] {
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    return sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGPIPE) == 1;
+  };
   harness.call([&] {
-    harness.loop().work(
+    harness.loop().work_on_disk(
+        0, [&] { on_disk.set_value(blocked()); }, [](bool) {});
+    harness.loop().compute(
+        0,
         [&] {
-          sigset_t mask;
-          pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-          blocked.set_value(sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGPIPE) == 1);
+          computing.set_value(blocked());
+          return false;
         },
-        [] {});
+        [](bool) {});
   });
-  CHECK(blocked.get_future().get());
+  CHECK(on_disk.get_future().get());
+  CHECK(computing.get_future().get());
 }
 
 TEST_CASE("a loop that cannot be made says why") {

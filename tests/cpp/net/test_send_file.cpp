@@ -278,7 +278,7 @@ TEST_CASE("a file that is changed before or while it is sent cuts the connection
   for (const bool sendfile : {true, false}) {
     CAPTURE(sendfile);
     const auto changed = std::make_shared<std::atomic<bool>>(false);
-    const FileRef watched(file.fd(), changed, [](const void* flag) {
+    const FileRef watched(file.fd(), 0, changed, [](const void* flag) {
       return !static_cast<const std::atomic<bool>*>(flag)->load();
     });
     ServerHarness server(
@@ -314,7 +314,7 @@ TEST_CASE("a file that sendfile cannot send is copied") {
   Client client(server);
   Session& session = server.session();
   server.call([&] {
-    CHECK(session.stream.send_file("maps:", FileRef::adopt(fd), 0, 100) == 0);
+    CHECK(session.stream.send_file("maps:", FileRef::adopt(fd, 0), 0, 100) == 0);
     CHECK(session.stream.write(":end") == 0);
   });
   const std::string got = client.receive(109);
@@ -334,7 +334,7 @@ TEST_CASE("closing in the middle of a file, and while the pool reads for it") {
         const auto owner = std::make_shared<int>(0);
         server.call([&] {
           server.loop().set_use_sendfile(sendfile);
-          CHECK(session.stream.send_file("", FileRef(file.fd(), owner), 0, 8 * kMega) == 0);
+          CHECK(session.stream.send_file("", FileRef(file.fd(), 0, owner), 0, 8 * kMega) == 0);
           CHECK(session.stream.busy());
           if (reset) {
             session.stream.reset();
@@ -377,7 +377,7 @@ TEST_CASE("the descriptor goes with the last range") {
   Session& session = server.session();
   const int copy = dup(file.fd());
   server.call([&] {
-    FileRef ref = FileRef::adopt(copy);
+    FileRef ref = FileRef::adopt(copy, 0);
     CHECK(ref);
     CHECK_FALSE(FileRef());
     for (int i = 0; i < 4; ++i) {

@@ -64,13 +64,13 @@ void TestSink::close() {
   arrived_.notify_one();
 }
 
-TestServer::TestServer(Handler handle, Settings settings) {
+TestServer::TestServer(Handler handle, Settings settings, std::shared_ptr<net::Lanes> lanes) {
   auto sink = std::make_unique<TestSink>();
   sink_ = sink.get();
   server_ = std::make_unique<Server>(std::move(settings), std::move(sink));
   Bound bound;
   REQUIRE(server_->listen_tcp("127.0.0.1", 0, &bound, nullptr) == 0);
-  REQUIRE(server_->start() == 0);
+  REQUIRE(server_->start(std::move(lanes)) == 0);
   port_ = bound.port;
   thread_ = std::thread([this, handle = std::move(handle)] {
     Event event;

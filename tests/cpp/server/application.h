@@ -38,7 +38,8 @@ class TestSink final : public EventSink {
 class TestServer {
  public:
   using Handler = std::function<void(Server&, Event&&)>;
-  explicit TestServer(Handler handle, Settings settings = {});
+  explicit TestServer(Handler handle, Settings settings = {},
+                      std::shared_ptr<net::Lanes> lanes = nullptr);
   ~TestServer();
 
   Server& server() { return *server_; }

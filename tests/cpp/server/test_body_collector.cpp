@@ -4,12 +4,16 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <chrono>
 #include <future>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "application.h"
+#include "files/stamp.h"
+#include "net/lanes.h"
 #include "net/loop.h"
 #include "server/body_collector.h"
 
@@ -17,41 +21,60 @@ namespace httpuv::server {
 namespace {
 
 constexpr std::size_t kMega = std::size_t{1024} * 1024;
-const std::string kFolder = "/tmp";
+const SpoolFolder kFolder{"/tmp", files::device_of("/tmp")};
 
-// Keeps every thread of libuv's pool, which all loops share, from its work until `open` is called.
-// Its loop has to run to get rid of it.
-class BusyPool {
+// Keeps every thread that a device may have from its work until `open` is called.
+class BusyDisk {
  public:
-  explicit BusyPool(net::Loop& loop) {
-    const char* size = std::getenv("UV_THREADPOOL_SIZE");
-    const int threads = size == nullptr ? 4 : std::atoi(size);
-    for (int i = 0; i < threads; ++i) {
-      auto begun = std::make_shared<std::promise<void>>();
-      begun_.push_back(begun->get_future());
-      loop.work(
-          [begun, opened = opened_] {
-            begun->set_value();
-            opened.wait();
-          },
-          [] {});
+  BusyDisk(net::Lanes& lanes, std::uint64_t device) {
+    constexpr unsigned kThreads = net::Lanes::kDiskThreads / 2;
+    const auto nobody = std::make_shared<net::Completions>([] {});
+    nobody->close();
+    std::vector<std::future<void>> begun;
+    for (unsigned i = 0; i < kThreads; ++i) {
+      auto began = std::make_shared<std::promise<void>>();
+      begun.push_back(began->get_future());
+      const auto work = std::make_shared<net::Work>();
+      work->completions = nobody;
+      work->job = [began, opened = opened_] {
+        began->set_value();
+        opened.wait();
+        return false;
+      };
+      lanes.disk(device, work);
     }
-    for (std::future<void>& each : begun_) each.wait();
+    for (std::future<void>& each : begun) each.wait();
   }
+  ~BusyDisk() { open(); }
 
-  void open() { gate_.set_value(); }
+  void open() {
+    if (!std::exchange(open_, true)) gate_.set_value();
+  }
 
  private:
   std::promise<void> gate_;
   std::shared_future<void> opened_ = gate_.get_future().share();
-  std::vector<std::future<void>> begun_;
+  bool open_ = false;
 };
 
-std::unique_ptr<net::Loop> make_loop() {
+std::shared_ptr<net::Lanes> start_lanes() {
   int error = 0;
-  std::unique_ptr<net::Loop> loop = net::Loop::create(&error);
+  std::shared_ptr<net::Lanes> lanes = net::Lanes::start(&error);
+  REQUIRE(error == 0);
+  return lanes;
+}
+
+std::unique_ptr<net::Loop> make_loop(std::shared_ptr<net::Lanes> lanes = start_lanes()) {
+  int error = 0;
+  std::unique_ptr<net::Loop> loop = net::Loop::create(&error, std::move(lanes));
   REQUIRE(error == 0);
   return loop;
+}
+
+Settings on_tmp() {
+  Settings settings;
+  settings.spool_folder = kFolder.path;
+  return settings;
 }
 
 std::string content(int fd) {
@@ -84,8 +107,9 @@ TEST_CASE("a body that fits stays in memory") {
 }
 
 TEST_CASE("a disk that is behind fills the body up, and later gets all of it") {
-  const std::unique_ptr<net::Loop> loop = make_loop();
-  BusyPool pool(*loop);
+  const std::shared_ptr<net::Lanes> lanes = start_lanes();
+  const std::unique_ptr<net::Loop> loop = make_loop(lanes);
+  BusyDisk disk(*lanes, kFolder.device);
   std::string sent;
   BodyCollector body(*loop, kFolder, 10, [&] {
     if (body.finished()) loop->finish();
@@ -99,7 +123,7 @@ TEST_CASE("a disk that is behind fills the body up, and later gets all of it") {
   CHECK(sent.size() >= kMega);
   body.end();
   CHECK_FALSE(body.finished());
-  pool.open();
+  disk.open();
   loop->run();
   CHECK(body.error() == 0);
   CHECK_FALSE(body.full());
@@ -111,7 +135,7 @@ TEST_CASE("a disk that is behind fills the body up, and later gets all of it") {
 
 TEST_CASE("a folder that is not there is an error, once") {
   const std::unique_ptr<net::Loop> loop = make_loop();
-  const std::string nowhere = "/no/such/folder";
+  const SpoolFolder nowhere{"/no/such/folder"};
   BodyCollector body(*loop, nowhere, 10, [&] { loop->finish(); });
   body.append(std::string(100, 'x'));
   loop->run();
@@ -119,15 +143,16 @@ TEST_CASE("a folder that is not there is an error, once") {
 }
 
 TEST_CASE("a body that nobody wants any more may go while the disk is behind") {
-  const std::unique_ptr<net::Loop> loop = make_loop();
-  BusyPool pool(*loop);
+  const std::shared_ptr<net::Lanes> lanes = start_lanes();
+  const std::unique_ptr<net::Loop> loop = make_loop(lanes);
+  BusyDisk disk(*lanes, kFolder.device);
   bool told = false;
   {
     BodyCollector body(*loop, kFolder, 10, [&] { told = true; });
     body.append(std::string(100, 'x'));
     body.append(std::string(100, 'y'));
   }
-  pool.open();
+  disk.open();
   loop->finish();
   loop->run();
   CHECK_FALSE(told);
@@ -149,14 +174,16 @@ TEST_CASE("a disk that fails is a 500, whether the body has come or is coming") 
 }
 
 TEST_CASE("a client waits for a disk that is behind") {
-  TestServer server([](Server& self, Event&& event) {
-    if (auto* request = std::get_if<RequestEvent>(&event)) {
-      const std::uint64_t length = request->envelope->body.length;
-      respond(self, std::move(request->envelope), 200, std::to_string(length) + ".");
-    }
-  });
-  const std::unique_ptr<net::Loop> loop = make_loop();
-  BusyPool pool(*loop);
+  const std::shared_ptr<net::Lanes> lanes = start_lanes();
+  TestServer server(
+      [](Server& self, Event&& event) {
+        if (auto* request = std::get_if<RequestEvent>(&event)) {
+          const std::uint64_t length = request->envelope->body.length;
+          respond(self, std::move(request->envelope), 200, std::to_string(length) + ".");
+        }
+      },
+      on_tmp(), lanes);
+  BusyDisk disk(*lanes, kFolder.device);
   TestClient client(server.port());
   const std::string body(64 * kMega, 'b');
   client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
@@ -164,11 +191,28 @@ TEST_CASE("a client waits for a disk that is behind") {
   // What the kernel's buffers and the server take, and then no more.
   const std::size_t taken = client.send_while_taken(body, 500);
   CHECK(taken < body.size());
-  pool.open();
-  loop->finish();
-  loop->run();
+  disk.open();
   client.send(std::string_view(body).substr(taken));
   CHECK(client.read_until(std::to_string(body.size()) + ".").find("200 OK") != std::string::npos);
+}
+
+TEST_CASE("a server stops in its time while its disk hangs, and other disks and computing go on") {
+  const std::shared_ptr<net::Lanes> lanes = start_lanes();
+  auto server = std::make_unique<TestServer>(echo, on_tmp(), lanes);
+  BusyDisk disk(*lanes, kFolder.device);
+  TestClient client(server->port());
+  client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" +
+              std::string(200'000, 'b'));
+  {
+    TestClient other(server->port());
+    other.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(other.read_until("GET /x").find("200 OK") != std::string::npos);
+  }
+  // What hangs is let go of only when the server has ended.
+  const auto before = std::chrono::steady_clock::now();
+  server.reset();
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(20));
+  disk.open();
 }
 
 }  // namespace

@@ -16,8 +16,16 @@ namespace httpuv::server::test {
 
 // --- the loop -----------------------------------------------------------------------------------
 
-void FakeReactor::work(std::function<void()> job, std::function<void()> done) {
-  jobs_.push_back({std::move(job), std::move(done)});
+void FakeReactor::work_on_disk(std::uint64_t, std::function<void()> job, Done done) {
+  const auto once = [job = std::move(job)] {
+    job();
+    return false;
+  };
+  jobs_.push_back({once, std::move(done)});
+}
+
+void FakeReactor::compute(std::uint64_t, std::function<bool()> slice, Done done) {
+  jobs_.push_back({std::move(slice), std::move(done)});
 }
 
 void FakeReactor::advance(std::int64_t ms) {
@@ -32,8 +40,9 @@ bool FakeReactor::work_off() {
   if (jobs_.empty()) return false;
   const Job job = std::move(jobs_.front());
   jobs_.pop_front();
-  job.job();
-  job.done();
+  while (job.job()) {
+  }
+  job.done(true);
   return true;
 }
 

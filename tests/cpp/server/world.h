@@ -35,7 +35,8 @@ class FakeReactor final : public net::Reactor, private net::WheelAlarm {
  public:
   [[nodiscard]] std::int64_t now_ms() const override { return now_; }
   net::TimerWheel& timers() override { return wheel_; }
-  void work(std::function<void()> job, std::function<void()> done) override;
+  void work_on_disk(std::uint64_t device, std::function<void()> job, Done done) override;
+  void compute(std::uint64_t lane, std::function<bool()> slice, Done done) override;
   void run_next_turn(net::TurnTask& task) override { turns_.append(task); }
 
   void advance(std::int64_t ms);
@@ -46,8 +47,8 @@ class FakeReactor final : public net::Reactor, private net::WheelAlarm {
   void set_alarm(std::int64_t at_ms) override { alarm_ = at_ms; }
 
   struct Job {
-    std::function<void()> job;
-    std::function<void()> done;
+    std::function<bool()> job;  // true: there is more to do
+    Done done;
   };
   std::int64_t now_ = 1'000'000;
   std::optional<std::int64_t> alarm_;
