@@ -3,7 +3,7 @@
 # make test      set everything up and run all kinds of tests
 # make test-all  the same without choosing: all Python tests under the sanitizers and with every Python found
 # The rest: build test-cpp test-python test-apps lint sanitize fuzz test-packaging test-other-python test-all-pythons
-#           tidy format bench conformance wheel clean
+#           tidy format bench conformance docs docs-links docs-pictures wheel clean
 SHELL := /bin/bash
 unexport MAKEFLAGS # or ninja looks for a job server that make has closed to it
 .SHELLFLAGS := -eu -o pipefail -c
@@ -26,7 +26,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .PHONY: build demo check test test-all test-cpp test-python test-apps test-autobahn lint sanitize asan asan-python tsan fuzz \
   test-packaging test-other-python test-all-pythons build-dev build-asan build-tsan tidy format bench conformance \
-  wheel clean
+  docs docs-links docs-pictures wheel clean
 
 build: .make/installed
 
@@ -51,6 +51,10 @@ demo: build
 	@$(STEP) "Installing test tools (pytest, mypy, ruff, ...)" $(PIP) --group dev
 	@touch $@
 
+.make/docs: .make/venv
+	@$(STEP) "Installing what builds the documentation (Sphinx)" $(PIP) --group docs
+	@touch $@
+
 .make/installed: .make/venv $(SOURCES)
 	@$(STEP) "Building and installing httpuv (a minute or two on two cores)" $(BIN)/python -m pip install -v \
 	  --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
@@ -61,7 +65,7 @@ demo: build
 
 # The long ones first. What is built apart is a part too, so that the summary names what did not compile.
 STAGES := test-python build-asan asan asan-python build-tsan tsan test-other-python test-packaging fuzz lint \
-  build-dev test-cpp test-autobahn
+  build-dev test-cpp test-autobahn docs
 CHECKS := build-dev lint test-cpp test-python
 # Makes these parts, three at a time since most of them wait much. A part that fails stops no other.
 run_parts = export QUIET=1; $(STAGE) --forget $(1); \
@@ -142,6 +146,18 @@ bench: .make/dev .make/installed
 
 conformance: .make/dev .make/installed
 	python tests/conformance/run.py
+
+# The documentation, in build/docs/html. A warning is an error, and so is a link within it that leads nowhere.
+docs: .make/docs .make/installed
+	@$(STAGE) docs docs/tools/build.sh build/docs/html
+
+# Links to other sites; needs the internet.
+docs-links: .make/docs .make/installed
+	$(BIN)/python -m sphinx -q -b linkcheck -d build/docs/trees docs build/docs/links
+
+# Screenshots for the documentation, in build/docs/pictures; needs Chromium.
+docs-pictures: docs .make/dev
+	$(BIN)/python docs/tools/pictures.py build/docs/pictures
 
 wheel: .make/dev
 	python -m build --outdir dist

@@ -1,40 +1,88 @@
-"""The programs in README.md run."""
+"""The programs in README.md and in the documentation run; the documentation is complete."""
 
+import ast
+import importlib
 import re
 from pathlib import Path
 
+import blocks
 import httpuv
 import pytest
 
-real_start = httpuv.startServer
-real_service = httpuv.service
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if page.exists()
+]
+BLOCKS = {page: blocks.blocks_of(page) for page in PAGES}
+PYTHON = [each for page in PAGES for each in BLOCKS[page] if each.language == "python"]
 
-README = Path(__file__).parents[2] / "README.md"
-PROGRAMS = (
-    re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if README.exists() else []
-)
+pytestmark = pytest.mark.skipif(not PAGES, reason="the documentation is not here")
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-def test_program(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # On free ports, and not for ever.
-    monkeypatch.setattr(
-        httpuv, "startServer", lambda host, port, app, **more: real_start(host, 0, app, **more)
-    )
-    monkeypatch.setattr(httpuv, "service", lambda timeoutMs=None: real_service(None))
-    monkeypatch.setattr(
-        httpuv, "runServer", lambda host, port, app: real_start(host, 0, app).stop()
-    )
-    monkeypatch.chdir(tmp_path)
-    for name in ("site", "files"):
-        (tmp_path / name).mkdir()
-    program = program.replace("/tmp/my-socket", str(tmp_path / "socket"))
-    scope: dict = {"__name__": "readme"}
-    exec(compile(program, "README.md", "exec"), scope)
-    if "app" in scope:
-        httpuv.startServer("127.0.0.1", 0, scope["app"]).stop()
+def name_of(block: blocks.Block) -> str:
+    return f"{block.page.relative_to(ROOT)}:{block.line}"
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=name_of)
+def test_program(
+    block: blocks.Block,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for each in BLOCKS[block.page]:
+        if "file" in each.marks:
+            path = tmp_path / each.marks["file"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(each.code)
+    monkeypatch.syspath_prepend(tmp_path)
+    blocks.run(block, tmp_path, monkeypatch)
+    failures = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert failures == []
 
 
 def test_there_are_programs() -> None:
-    if README.exists():
-        assert len(PROGRAMS) > 5
+    ran = [each for each in PYTHON if "not run" not in each.marks]
+    assert len(ran) > 5
+    assert len(ran) > 5 * (len(PYTHON) - len(ran))
+
+
+@pytest.mark.parametrize("module", ["httpuv", "httpuv.asgi", "httpuv.wsgi"])
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    pages = [page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md")]
+    described = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)", "\n".join(pages), re.MULTILINE))
+    names = set(importlib.import_module(module).__all__) - {"__version__"}
+    assert {f"{module}.{name}" for name in names} - described == set()
+
+
+def test_every_page_can_be_reached() -> None:
+    docs = ROOT / "docs"
+    listed = set()
+    for page in docs.rglob("*.md"):
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(), re.DOTALL):
+            names = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            listed |= {(page.parent / f"{name}.md").resolve() for name in names}
+    missing = {page.resolve() for page in docs.rglob("*.md")} - listed - {docs / "index.md"}
+    assert missing == set()
+
+
+def test_blocks_say_why_they_do_not_run(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- not run -->\n```python\nx\n```\n")
+    with pytest.raises(ValueError, match="not run"):
+        blocks.blocks_of(page)
+    page.write_text("<!-- not run: because -->\n```python\nawait x\n```\n")
+    (block,) = blocks.blocks_of(page)
+    assert block.marks == {"not run": "because"}
+    blocks.compiled(block, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_a_program_that_fails_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nimport httpuv\nhttpuv.runServer('127.0.0.1', 8080, lambda req: 1 / 0)\n```\n"
+    )
+    (block,) = blocks.blocks_of(page)
+    with pytest.raises(AssertionError, match="500"):
+        blocks.run(block, tmp_path, monkeypatch)
+    assert httpuv.listServers() == []
