@@ -46,9 +46,12 @@ def broken(root: Path) -> list[str]:
                 target /= "index.html"
             if not target.exists():
                 problems.append(f"{path.relative_to(root)}: no file for {link}")
-            elif parts.fragment and target in pages:
-                if unquote(parts.fragment) not in pages[target].ids:
-                    problems.append(f"{path.relative_to(root)}: no anchor for {link}")
+            elif (
+                parts.fragment
+                and target in pages
+                and unquote(parts.fragment) not in pages[target].ids
+            ):
+                problems.append(f"{path.relative_to(root)}: no anchor for {link}")
     if not pages:
         problems.append(f"{root}: no pages")
     return problems

@@ -17,6 +17,7 @@ import ast
 import asyncio
 import inspect
 import re
+import signal
 import threading
 import urllib.error
 import urllib.request
@@ -91,6 +92,7 @@ def run(block: Block, folder: Path, patch: pytest.MonkeyPatch) -> None:
     for name in ("site", "files"):
         (folder / name).mkdir(exist_ok=True)
     _bounded(patch)
+    at_sigterm = signal.getsignal(signal.SIGTERM)
     scope: dict[str, Any] = {"__name__": "__main__", "__file__": str(folder / "program.py")}
     try:
         for each in [*block.before, block]:
@@ -99,6 +101,7 @@ def run(block: Block, folder: Path, patch: pytest.MonkeyPatch) -> None:
             _try_application(scope["app"])
     finally:
         httpuv.stopAllServers()
+        signal.signal(signal.SIGTERM, at_sigterm)
 
 
 def _needs(block: Block) -> list[str]:
@@ -171,7 +174,7 @@ def _bounded(patch: pytest.MonkeyPatch) -> None:
         return real_start(host, 0, *rest, **options)
 
     def serve(host: str, port: int, app: object, *rest: Any, **options: Any) -> None:
-        for name in ("grace", "interruptIntervalMs"):
+        for name in ("grace", "quiet", "interruptIntervalMs"):
             options.pop(name, None)
         with real_start(host, 0, app, dispatch="service", **options):
             ask_each()
