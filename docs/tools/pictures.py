@@ -2,7 +2,7 @@
 
     python docs/tools/pictures.py build/docs/pictures
 
-At 1280 and 390 pixels, light and dark. The tutorial's page comes from the blocks of docs/tutorial.md,
+At 1280 and 390 pixels, light and dark. The tutorial's page comes from docs/tutorial.md,
 so the picture is of what a reader makes. Needs Chromium and the package playwright.
 """
 
