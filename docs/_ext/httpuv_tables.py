@@ -24,9 +24,10 @@ from sphinx.pycode import ModuleAnalyzer
 
 
 class _Generated(Directive):
-    """Parses reStructuredText that is generated."""
+    """Parses reStructuredText that is generated; to be used inside of ``eval-rst``."""
 
     has_content = False
+    makes: type[nodes.Node]
 
     def lines(self) -> list[str]:
         raise NotImplementedError
@@ -34,6 +35,8 @@ class _Generated(Directive):
     def run(self) -> list[nodes.Node]:
         container = nodes.container()
         self.state.nested_parse(StringList(self.lines(), "generated"), 0, container)
+        if not any(isinstance(each, self.makes) for each in container.children):
+            raise self.error(f"{self.name} must be inside of eval-rst")
         return container.children
 
 
@@ -51,6 +54,8 @@ def _size(value: Any) -> str:
 class Limits(_Generated):
     """A table with each limit."""
 
+    makes = nodes.table
+
     def lines(self) -> list[str]:
         described = ModuleAnalyzer.for_module(httpuv.Limits.__module__).find_attr_docs()
         result = [".. list-table::", "   :header-rows: 1", "   :widths: 25 15 60", ""]
@@ -67,6 +72,8 @@ class Limits(_Generated):
 
 class Options(_Generated):
     """A definition list with each keyword of startServer."""
+
+    makes = nodes.definition_list
 
     def lines(self) -> list[str]:
         documented = _arguments(inspect.getdoc(httpuv.startServer) or "")

@@ -78,7 +78,7 @@ def take(browser: Any, name: str, url: str, ready: str, target: Path) -> None:
             errors: list[str] = []
             page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
             page.goto(url)
-            page.wait_for_function(ready)
+            page.wait_for_function(ready, polling=100)
             path = target / f"{name}-{width}-{scheme}.png"
             page.screenshot(path=path)
             wide = page.evaluate("document.documentElement.scrollWidth")
