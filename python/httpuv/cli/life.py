@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 from .console import complain, say
 
@@ -50,11 +51,7 @@ class Life:
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self.ending:
             leave(128 + number)
-        with self._lock:
-            loading = self._stop is None
         self.end()
-        if loading:  # the application is being imported: nothing waits for an answer
-            sys.exit(0)
 
     def begins(self, stop: Callable[[], None]) -> None:
         """The server starts; ``stop`` has it stop, and returns at once."""
@@ -68,9 +65,10 @@ class Life:
                 return
             self.ending = True
             stop = self._stop
+        if stop is None:  # the application is being imported: no client waits for an answer
+            leave(0)
         self._begun.put(None)
-        if stop is not None:
-            stop()
+        stop()
 
     def _end_in_time(self) -> None:
         self._begun.get()
@@ -80,7 +78,7 @@ class Life:
         leave(0)
 
 
-def leave(status: int) -> None:
+def leave(status: int) -> NoReturn:
     """End the process at once: no thread is waited for."""
     if sys.stdout is not None:
         try:

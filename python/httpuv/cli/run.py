@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import _core
 from ..server import Server
-from . import envfile, logs
-from .console import MISUSED, ApplicationFailed, Mistake, complain, say, styled, tell_of
+from .announce import announce
+from .console import MISUSED, ApplicationFailed, Mistake, complain, tell_of
 from .life import Life
-from .load import Application, load
-from .serving import address_of, serving
+from .listen import Listening, given_fd
+from .prepare import prepare
+from .reload import watch
+from .serving import address_of
 from .settings import Settings
 from .sources import gather
+from .supervisor import Supervisor
 
 
 def main(arguments: Sequence[str], program: str) -> int:
@@ -36,15 +39,16 @@ def main(arguments: Sequence[str], program: str) -> int:
         return given
     try:
         settings = gather(given, os.environ, Path.cwd())
-        if settings.env_file is not None:
-            envfile.load(settings.env_file)
-        run_alone(settings)
+        fd = given_fd(settings, os.environ)
+        if settings.workers > 1 or settings.reload:
+            return run_workers(settings, fd)
+        run_alone(settings, fd)
     except (Mistake, ApplicationFailed) as error:
         return tell_of(error)
     return 0
 
 
-def run_alone(settings: Settings) -> None:
+def run_alone(settings: Settings, fd: int | None) -> None:
     """Serve in this process until a signal ends it.
 
     Raises:
@@ -52,17 +56,25 @@ def run_alone(settings: Settings) -> None:
     """
     life = Life(settings.graceful_timeout)
     life.take_signals()
-    application = load(settings.app, settings.interface, settings.app_dir)
-    logs.set_up(settings.log_level)
-    served = serving(application, settings, lambda server: announce(settings, application, server))
+    application, serve = prepare(settings, fd)
+
+    def started(server: Server) -> None:
+        announce(settings, application.interface, address_of(server))
+
+    served = serve(started)
     life.take_signals()  # whatever the application has done with them
     life.begins(served.stop)
     served.run()
 
 
-def announce(settings: Settings, application: Application, server: Server) -> None:
-    """Say what runs, where, and how to stop it."""
-    interface = {"rook": "Rook"}.get(application.interface, application.interface.upper())
-    say(f"httpuv {_core.__version__} runs {styled(settings.app, 'bold')} ({interface})")
-    say(f"at {styled(address_of(server), 'green')}")
-    say("Press Ctrl-C to stop.")
+def run_workers(settings: Settings, fd: int | None) -> int:
+    """Serve in worker processes until a signal ends them; return the exit status.
+
+    Raises:
+        Mistake: The address cannot be listened on, or files cannot be watched.
+    """
+    with contextlib.closing(Listening(settings, fd)) as listening:
+        supervisor = Supervisor(settings, listening, patient=settings.reload)
+        if settings.reload:
+            watch(settings, supervisor.change)
+        return supervisor.run()

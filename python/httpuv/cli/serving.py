@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import os
 import queue
 import socket
 import threading
@@ -18,9 +20,9 @@ from ..asgi.server import Config
 from ..asgi.server import Server as AsgiServer
 from ..interfaces import Mount
 from ..limits import Limits
-from ..server import PipeServer, Server, WebServer
+from ..server import AdoptedServer, PipeServer, Server, WebServer
 from ..static import normalize_paths
-from ..static_server import url_of
+from ..urls import local_url
 from .console import Mistake
 from .life import times_of
 from .load import Application
@@ -44,15 +46,28 @@ class Serving(Protocol):
         """Stop: what runs is answered first. Returns at once; from any thread and from handlers."""
 
 
-def serving(application: Application, settings: Settings, started: Started) -> Serving:
+def serving(
+    application: Application,
+    settings: Settings,
+    started: Started,
+    fd: int | None = None,
+    multiprocess: bool = False,
+) -> Serving:
     """Make what serves an application.
+
+    Args:
+        application: The application.
+        settings: How it is served.
+        started: Called once it listens, on the thread that serves.
+        fd: A listening socket; None: the settings say where to listen.
+        multiprocess: Whether other processes serve the same application.
 
     Raises:
         Mistake: An option does not fit the application.
     """
     if application.interface == "asgi":
-        return _Asgi(application.app, settings, started)
-    return _Blocking(application, settings, started)
+        return _Asgi(application.app, settings, started, fd)
+    return _Blocking(application, settings, started, fd, multiprocess)
 
 
 def _common(settings: Settings) -> dict[str, Any]:
@@ -87,7 +102,7 @@ def listening_failed(error: OSError, settings: Settings) -> Mistake:
 class _Asgi:
     """An ASGI application, in an asyncio loop of its own on this thread."""
 
-    def __init__(self, app: Any, settings: Settings, started: Started) -> None:
+    def __init__(self, app: Any, settings: Settings, started: Started, fd: int | None) -> None:
         self._settings = settings
         self._server = _ToldServer(
             Config(
@@ -95,6 +110,7 @@ class _Asgi:
                 settings.host,
                 settings.port,
                 settings.uds,
+                fd,
                 lifespan=settings.lifespan,
                 root_path=settings.root_path,
                 timeout_graceful_shutdown=times_of(settings.graceful_timeout),
@@ -139,6 +155,8 @@ class _Blocking:
     application: Application
     settings: Settings
     started: Started
+    fd: int | None
+    multiprocess: bool
 
     def __post_init__(self) -> None:
         self._server: Server | None = None
@@ -189,20 +207,33 @@ class _Blocking:
         options = _common(settings)
         options["dispatch"] = "service" if settings.threads == 1 else settings.threads
         if self.application.interface == "wsgi":
-            mount = Mount(app, "wsgi", root_path=settings.root_path)
+            mount = Mount(app, "wsgi", root_path=settings.root_path, multiprocess=self.multiprocess)
             options.update(gzip=False, mounts={"/": mount})
             app = {"staticPaths": _static(settings)}
         else:
             app = normalize_app(app)
             app = dataclasses.replace(app, staticPaths={**app.staticPaths, **_static(settings)})
+        if self.fd is not None:
+            return _adopted(os.dup(self.fd), app, options)
         if settings.uds is not None:
             return start.startPipeServer(settings.uds, None, app, True, **options)
         return start.startServer(settings.host, settings.port, app, True, **options)
+
+
+def _adopted(fd: int, app: object, options: dict[str, Any]) -> Server:
+    try:
+        return AdoptedServer(fd, app, True, **options)
+    except BaseException:
+        with contextlib.suppress(OSError):  # it was adopted and closed
+            os.close(fd)
+        raise
 
 
 def address_of(server: Server) -> str:
     """Where a server listens, for people."""
     if isinstance(server, PipeServer):
         return f"unix:{server.getName()}"
-    assert isinstance(server, WebServer)
-    return url_of(server)
+    if isinstance(server, AdoptedServer) and server.getPort() == 0:
+        return "a Unix socket"
+    assert isinstance(server, (WebServer, AdoptedServer))
+    return local_url(server.getHost(), server.getPort())

@@ -116,9 +116,29 @@ class Settings:
         *(None, LISTENING, kinds.text, "PATH"), "Listen on a Unix socket instead."
     )
 
+    fd: int | None = _option(
+        *(None, LISTENING, kinds.whole(0), "N"),
+        "Accept from a listening socket that is open already; systemd's is found without.",
+    )
+
+    workers: int = _option(
+        *(1, PROCESSES, kinds.whole(1, 1000), "N"),
+        "Processes that serve. SIGHUP replaces them, SIGTTIN and SIGTTOU add and remove one.",
+    )
     graceful_timeout: float = _option(
         *(10.0, PROCESSES, kinds.number, "SECONDS"),
         "After SIGTERM or Ctrl-C, what runs has this long to finish.",
+    )
+
+    reload: bool = _option(
+        *(False, RELOADING, kinds.flag, ""), "Replace the workers when sources change."
+    )
+    reload_dir: Sequence[str] = _option(
+        *((), RELOADING, kinds.text, "DIR"), "Where sources are; may be repeated. [--app-dir]"
+    )
+    reload_include: Sequence[str] = _option(
+        *((), RELOADING, kinds.text, "PATTERN"),
+        "Names of files that count; may be repeated. [*.py]",
     )
 
     log_level: str = _option(
@@ -131,6 +151,11 @@ class Settings:
 
     #: Those that were given, by the names of :class:`Limits`.
     limits: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if each.metadata.get("many"):  # JSON and the sources have lists
+                object.__setattr__(self, each.name, tuple(getattr(self, each.name)))
 
     def as_dict(self) -> dict[str, object]:
         """Everything as JSON has it; ``Settings(**it)`` makes the same."""

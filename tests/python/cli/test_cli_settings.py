@@ -31,8 +31,8 @@ def test_others_projects_say_nothing(tmp_path: Path) -> None:
 
 
 def test_several_values(tmp_path: Path) -> None:
-    two = ["/a=b", "/c=d"]
-    assert gather({"app": "a:b", "static": tuple(two)}, {}, tmp_path).static == two
+    two = ("/a=b", "/c=d")
+    assert gather({"app": "a:b", "static": two}, {}, tmp_path).static == two
     assert gather({"app": "a:b"}, {"HTTPUV_STATIC": "/a=b, /c=d"}, tmp_path).static == two
     (tmp_path / "httpuv.toml").write_text('static = {"/a" = "b", "/c" = "d"}\n')
     assert gather({"app": "a:b"}, {}, tmp_path).static == two

@@ -1,0 +1,141 @@
+"""The listening socket of the command: opened here, or given by what started it.
+
+Workers inherit it, so that a connection waits in the kernel while they are replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import MutableMapping
+
+from ..urls import local_url
+from .console import MISUSED, Mistake
+from .serving import listening_failed
+from .settings import Settings
+
+#: The first descriptor that systemd passes (sd_listen_fds(3)).
+_FIRST = 3
+#: How many connections wait in the kernel.
+_BACKLOG = 2048
+
+
+def given_fd(settings: Settings, environ: MutableMapping[str, str]) -> int | None:
+    """The descriptor of ``--fd``, or that which systemd passes; None: there is none.
+
+    What systemd says of it is taken out of the environment: it is not for processes started here.
+
+    Raises:
+        Mistake: It is no listening socket, or there are several.
+    """
+    fd, name = settings.fd, f"--fd {settings.fd}"
+    if environ.get("LISTEN_PID") == str(os.getpid()) and fd is None:
+        count = environ.get("LISTEN_FDS", "")
+        if count != "1":
+            raise Mistake(f"LISTEN_FDS={count}: one socket is served; choose it with --fd", MISUSED)
+        fd, name = _FIRST, f"LISTEN_FDS: descriptor {_FIRST}"
+    for each in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        environ.pop(each, None)
+    if fd is None:
+        return None
+    try:
+        with contextlib.closing(socket.socket(fileno=os.dup(fd))) as given:
+            if given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return fd
+    except OSError as error:
+        raise Mistake(f"{name} is no socket: {error.strerror}", MISUSED) from None
+    raise Mistake(f"{name} is no socket that listens", MISUSED)
+
+
+class Listening:
+    """A listening socket that workers inherit.
+
+    Args:
+        settings: Where it listens.
+        fd: One that is open already; it is not closed.
+
+    Raises:
+        Mistake: The address cannot be listened on.
+    """
+
+    def __init__(self, settings: Settings, fd: int | None) -> None:
+        self._path: str | None = None
+        self._identity: tuple[int, int] | None = None
+        if fd is not None:
+            self.socket = socket.socket(fileno=os.dup(fd))
+        else:
+            try:
+                self.socket = self._open(settings)
+            except OSError as error:
+                raise listening_failed(error, settings) from None
+        self.socket.setblocking(False)
+
+    def _open(self, settings: Settings) -> socket.socket:
+        if settings.uds is not None:
+            return self._open_path(os.path.abspath(settings.uds))
+        host = "::" if settings.host == "::/0" else settings.host
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            opened.bind(address)
+            opened.listen(_BACKLOG)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _open_path(self, path: str) -> socket.socket:
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            try:
+                opened.bind(path)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or not _abandoned(path):
+                    raise
+                os.unlink(path)
+                opened.bind(path)
+            status = os.stat(path)
+            self._path, self._identity = path, (status.st_dev, status.st_ino)
+            opened.listen(_BACKLOG)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    @property
+    def address(self) -> str:
+        """Where it listens, for people."""
+        name = self.socket.getsockname()
+        if self.socket.family == socket.AF_UNIX:
+            return f"unix:{os.fsdecode(name)}"
+        return local_url(*name[:2])
+
+    def close(self) -> None:
+        """Close it, and remove its file if that is still its own."""
+        self.socket.close()
+        if self._path is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(self._path)
+            if (status.st_dev, status.st_ino) == self._identity:
+                os.unlink(self._path)
+
+
+def _abandoned(path: str) -> bool:
+    """Whether it is a socket file that no process listens on."""
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+    return False

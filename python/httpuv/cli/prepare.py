@@ -1,0 +1,33 @@
+"""From settings to an application that is ready to be served, in the process that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import envfile, logs
+from .load import Application, load
+from .serving import Serving, Started, serving
+from .settings import Settings
+
+
+def prepare(
+    settings: Settings, fd: int | None, multiprocess: bool = False
+) -> tuple[Application, Callable[[Started], Serving]]:
+    """Load the application and set up its process.
+
+    Args:
+        settings: What is asked for.
+        fd: The listening socket; None: the settings say where to listen.
+        multiprocess: Whether other processes serve the same application.
+
+    Returns:
+        The application, and what makes its server.
+
+    Raises:
+        Mistake, ApplicationFailed: It cannot be loaded.
+    """
+    if settings.env_file is not None:
+        envfile.load(settings.env_file)
+    application = load(settings.app, settings.interface, settings.app_dir)
+    logs.set_up(settings.log_level)
+    return application, lambda started: serving(application, settings, started, fd, multiprocess)

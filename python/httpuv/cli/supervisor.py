@@ -1,0 +1,227 @@
+"""Worker processes: started, restarted, replaced and stopped.
+
+One loop on the main thread waits for signals, for what workers say, for changes of files and for
+times. A worker is started when the one before is ready, so that what is wrong is said once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import time
+
+from .announce import announce
+from .child import Child
+from .console import FAILED, complain, say
+from .listen import Listening
+from .settings import Settings
+
+#: Seconds until a worker that crashed is started again: at first, and at most.
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+#: A worker that has lived so long was well: the next crash is the first one again.
+_WELL = 30.0
+
+_SIGNALS = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
+    *(signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD),
+)
+
+
+class Supervisor:
+    """Keeps workers running until a signal ends them.
+
+    Args:
+        settings: What they serve, and how many there are.
+        listening: What they accept from.
+        patient: Whether the command goes on although no worker can start, until :meth:`change`.
+    """
+
+    def __init__(self, settings: Settings, listening: Listening, patient: bool = False) -> None:
+        self._settings = settings
+        self._listening = listening
+        self._patient = patient
+        self._target = settings.workers
+        self._children: list[Child] = []
+        self._replaced: list[Child] = []  # to be stopped, each when another is ready
+        self._announced = False
+        self._ending = False
+        self._status = 0
+        self._delay = 0.0
+        self._next_start = 0.0  # by time.monotonic()
+        self._selector = selectors.DefaultSelector()
+        self._woken, self._wake = socket.socketpair()
+        for each in (self._woken, self._wake):
+            each.setblocking(False)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+
+    def change(self) -> None:
+        """Replace the workers, as SIGHUP does; from any thread."""
+        with contextlib.suppress(BlockingIOError):  # full of what says the same
+            self._wake.send(bytes([signal.SIGHUP]))
+
+    def run(self) -> int:
+        """Run workers until a signal ends them, or none can start; return the exit status."""
+        for taken in _SIGNALS:
+            signal.signal(taken, lambda number, frame: None)
+        # The number of each signal is sent there.
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        try:
+            while not self._ending or self._children:
+                self._balance()
+                for key, _ in self._selector.select(self._patience()):
+                    if key.fileobj is self._woken:
+                        for number in self._woken.recv(4096):
+                            self._signalled(number)
+                    else:
+                        self._heard(key.data)
+                self._bury()
+            return self._status
+        finally:
+            signal.set_wakeup_fd(-1)
+            for each in self._children:
+                each.kill()
+                each.process.wait()
+            self._selector.close()
+            self._woken.close()
+            self._wake.close()
+
+    # --- what happens ---
+
+    def _signalled(self, number: int) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            if self._ending:
+                for each in self._children:
+                    each.kill()
+                self._status = 128 + number
+            else:
+                self._end(0)
+        elif number == signal.SIGHUP and not self._ending:
+            self._replaced = [each for each in self._children if not each.stopping]
+            self._next_start = 0.0
+            say("New workers replace the old ones.")
+        elif number == signal.SIGTTIN:
+            self._target += 1
+        elif number == signal.SIGTTOU:
+            self._target = max(1, self._target - 1)
+
+    def _heard(self, child: Child) -> None:
+        was_ready = child.ready
+        if not child.read():
+            self._unwatch(child)
+        if child.ready and not was_ready:
+            self._is_ready(child)
+
+    def _unwatch(self, child: Child) -> None:
+        with contextlib.suppress(KeyError):  # it has closed its end before
+            self._selector.unregister(child.control)
+
+    def _is_ready(self, child: Child) -> None:
+        if not self._announced and len(self._serving()) >= self._target:
+            self._announced = True
+            self._announce(child)
+
+    def _announce(self, child: Child) -> None:
+        announce(self._settings, child.interface, self._listening.address, self._target)
+
+    def _bury(self) -> None:
+        """See which workers have ended, and kill those that are late."""
+        for each in list(self._children):
+            if each.ended():
+                self._heard(each)  # what it said last
+                self._children.remove(each)
+                self._unwatch(each)
+                each.close()
+                self._has_ended(each)
+            elif each.deadline is not None and time.monotonic() >= each.deadline:
+                each.deadline = None
+                complain(f"worker {each.pid} did not end in time and is killed")
+                each.kill()
+        _reap_orphans({each.pid for each in self._children})
+
+    def _has_ended(self, child: Child) -> None:
+        replaced = child in self._replaced
+        if replaced:
+            self._replaced.remove(child)
+        if child.stopping or self._ending:
+            return
+        if child.ready:
+            complain(f"worker {child.pid} {child.how_it_ended()}; another takes its place")
+            self._back_off(time.monotonic() - child.started > _WELL)
+        elif self._replaced and not replaced:
+            self._replaced = []
+            complain("the new worker could not start: the old ones go on")
+        elif self._serving():
+            complain(f"worker {child.pid} could not start ({child.how_it_ended()})")
+            self._back_off(False)
+        elif self._patient:
+            complain("no worker could start: waiting for a change")
+            self._next_start = float("inf")
+        else:
+            status = child.process.returncode
+            if status <= 0 or self._announced:
+                complain(f"worker {child.pid} could not start: it {child.how_it_ended()}")
+            self._end(status if status > 0 else FAILED)
+
+    # --- what is done about it ---
+
+    def _serving(self) -> list[Child]:
+        return [each for each in self._children if each.ready and not each.stopping]
+
+    def _starting(self) -> bool:
+        return any(not each.ready and not each.stopping for each in self._children)
+
+    def _balance(self) -> None:
+        """Start one, or stop one, until there are as many as wanted."""
+        if self._ending or self._starting():
+            return
+        serving = self._serving()
+        wanted = self._target + bool(self._replaced)
+        if len(serving) > self._target:
+            (self._replaced.pop(0) if self._replaced else serving[-1]).stop()
+            self._balance()
+        elif len(serving) < wanted and time.monotonic() >= self._next_start:
+            try:
+                child = Child(self._settings, self._listening.socket.fileno())
+            except OSError as error:
+                complain(f"a worker could not be started: {error}")
+                self._back_off(False)
+                return
+            self._children.append(child)
+            self._selector.register(child.control, selectors.EVENT_READ, child)
+
+    def _back_off(self, well: bool) -> None:
+        self._delay = 0.0 if well else min(_LONGEST_DELAY, max(_FIRST_DELAY, 2 * self._delay))
+        self._next_start = time.monotonic() + self._delay
+
+    def _end(self, status: int) -> None:
+        self._ending = True
+        self._status = status
+        for each in self._children:
+            each.stop()
+
+    def _patience(self) -> float | None:
+        """Seconds until something is due."""
+        times = [each.deadline for each in self._children if each.deadline is not None]
+        fewer = len(self._serving()) < self._target + bool(self._replaced)
+        if fewer and not self._ending and not self._starting():
+            times.append(self._next_start)
+        if times == [float("inf")]:
+            return None
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+
+def _reap_orphans(own: set[int]) -> None:
+    """Process 1 waits for the children of others that have ended, so that none stays a zombie."""
+    if os.getpid() != 1:
+        return
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in own:
+            return
+        os.waitpid(found.si_pid, 0)

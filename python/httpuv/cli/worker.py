@@ -1,0 +1,82 @@
+"""A worker process: ``python -m httpuv.cli.worker``, started by :mod:`httpuv.cli.child`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+
+from ..server import Server
+from .console import ApplicationFailed, Mistake, tell_of
+from .life import Life
+from .prepare import prepare
+from .settings import Settings
+
+
+class Control:
+    """The worker's end of the socket pair."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._reader = self._socket.makefile("rb")
+
+    def settings(self) -> Settings:
+        """What is to be served."""
+        return Settings(**json.loads(self._reader.readline()))
+
+    def ready(self, interface: str) -> None:
+        """Tell that requests are answered."""
+        self._socket.sendall(json.dumps({"interface": interface}).encode() + b"\n")
+
+    def wait(self) -> None:
+        """Return when the worker is to stop, or the process that started it has ended."""
+        self._reader.readline()
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """The process that started this one decides."""
+
+
+def main(numbers: str) -> int:
+    """Serve until told to stop; return the exit status."""
+    given = json.loads(numbers)
+    control = Control(given["control"])
+    settings = control.settings()
+    life = Life(settings.graceful_timeout)
+    _take_signals(life)
+
+    def wait() -> None:
+        control.wait()
+        life.end()
+
+    threading.Thread(target=wait, name="httpuv control", daemon=True).start()
+    try:
+        application, serve = prepare(settings, given["listening"], settings.workers > 1)
+
+        def started(server: Server) -> None:
+            os.close(given["listening"])  # the server has its own
+            control.ready(application.interface)
+
+        served = serve(started)
+        _take_signals(life)
+        life.begins(served.stop)
+        served.run()
+    except (Mistake, ApplicationFailed) as error:
+        return tell_of(error)
+    return 0
+
+
+def _take_signals(life: Life) -> None:
+    # A terminal sends these to all of its processes; not ignored, as programs started here would.
+    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(each, _nothing)
+    signal.signal(signal.SIGTERM, lambda number, frame: life.end())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

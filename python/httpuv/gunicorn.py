@@ -1,0 +1,91 @@
+"""A worker class for gunicorn: ``gunicorn -k httpuv.gunicorn.Worker module:app``.
+
+The application may speak ASGI, WSGI or Rook, as its signature tells. Import this only where
+gunicorn is installed; it is no dependency of this package.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from gunicorn.workers.base import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    Worker as _Base,
+)
+
+from .cli.console import Mistake
+from .cli.life import Life
+from .cli.load import Application
+from .cli.serving import serving
+from .cli.settings import Settings
+from .interfaces import Mount, resolve
+from .server import Server
+
+
+class Worker(_Base):  # type: ignore[misc]  # gunicorn has no types
+    """Serves one of gunicorn's sockets until gunicorn has it stop.
+
+    gunicorn's ``graceful_timeout`` and ``keepalive`` count, and ``threads`` for WSGI and Rook; its
+    access log and limits of requests are not asked: this package has its own.
+    """
+
+    def init_signals(self) -> None:
+        """Have gunicorn's signals end this process: SIGTERM gently, SIGQUIT and SIGINT at once."""
+        self._life = Life(float(self.cfg.graceful_timeout))
+        for each in self.SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, lambda number, frame: self._life.end())
+        signal.signal(signal.SIGINT, self._quit)
+        signal.signal(signal.SIGQUIT, self._quit)
+        signal.signal(signal.SIGUSR1, lambda number, frame: self.log.reopen_files())
+        signal.signal(signal.SIGABRT, self.handle_abort)
+        signal.siginterrupt(signal.SIGTERM, False)
+
+    def _quit(self, number: int, frame: FrameType | None) -> None:
+        os._exit(0)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        if len(self.sockets) != 1:
+            raise ValueError(f"bind must be one address, not {len(self.sockets)}")
+        mount = resolve(Mount(self.wsgi))
+        assert mount.interface is not None
+        settings = Settings(
+            "gunicorn's application",
+            threads=self.cfg.threads,
+            graceful_timeout=float(self.cfg.graceful_timeout),
+            limits={"idle_timeout": float(self.cfg.keepalive)} if self.cfg.keepalive else {},
+        )
+        served = serving(
+            Application(mount.app, mount.interface),
+            settings,
+            self._started,
+            self.sockets[0].fileno(),
+            self.cfg.workers > 1,
+        )
+        self._life.begins(served.stop)
+        threading.Thread(target=self._beat, name="httpuv gunicorn", daemon=True).start()
+        try:
+            served.run()
+        except Mistake as error:
+            from gunicorn.arbiter import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+                Arbiter,
+            )
+
+            self.log.error("%s", error)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn ends: the next would fail as well
+
+    def _started(self, server: Server) -> None:
+        self.log.info("httpuv serves: %r", server)
+
+    def _beat(self) -> None:
+        """Tell gunicorn that this process lives, and end with it."""
+        pause = threading.Event()
+        while not pause.wait(max(0.1, min(1.0, self.timeout / 2 or 1.0))):
+            self.notify()
+            if os.getppid() != self.ppid:
+                self._life.end()
+                return
