@@ -50,6 +50,7 @@ ListenSocket& ListenSocket::operator=(ListenSocket&& other) noexcept {
   close();
   fd_ = std::exchange(other.fd_, -1);
   unix_ = other.unix_;
+  adopted_ = other.adopted_;
   port_ = other.port_;
   device_ = other.device_;
   inode_ = other.inode_;
@@ -140,6 +141,7 @@ int adopt_listener(int fd, ListenSocket* out) {
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return last_error();
   ListenSocket socket;
   socket.fd_ = fd;
+  socket.adopted_ = true;
   socket.read_name();
   if (!socket.unix_) set_option(fd, IPPROTO_TCP, TCP_NODELAY);
   *out = std::move(socket);

@@ -28,6 +28,8 @@ class ListenSocket {
 
   int fd() const { return fd_; }
   bool is_unix() const { return unix_; }
+  // Whether it was open before: other processes may listen on it, too.
+  bool adopted() const { return adopted_; }
   // What the kernel says: "127.0.0.1" and the real port; "" and 0 for a Unix socket.
   const std::string& host() const { return host_; }
   int port() const { return port_; }
@@ -47,6 +49,7 @@ class ListenSocket {
 
   int fd_ = -1;
   bool unix_ = false;
+  bool adopted_ = false;
   int port_ = 0;
   dev_t device_ = 0;  // of the socket file: only our own is removed
   ino_t inode_ = 0;

@@ -128,7 +128,8 @@ void Listener::Watch::close() {
   // is free when the destructor of the Listener returns.
   const std::lock_guard lock(loop_.descriptors().gate());
   loop_.descriptors().remove(socket_.fd());
-  if (loop_.forked()) socket_.stop_sharing();
+  // One that was given is others' as well: they go on listening.
+  if (loop_.forked() && !socket_.adopted()) socket_.stop_sharing();
   socket_.close();
   if (reserve_ >= 0) ::close(std::exchange(reserve_, -1));
 }

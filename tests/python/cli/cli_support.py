@@ -67,6 +67,14 @@ APPS = """
         start_response("200 OK", [])
         return [b"both"]
 
+    def forks(environ, start_response):
+        # A copy of this process, which holds copies of its descriptors until it is ended.
+        child = os.fork()
+        if child == 0:
+            time.sleep(1000)
+        start_response("200 OK", [])
+        return [f"forked {os.getpid()} {child}".encode()]
+
     def rook(req):
         if req["PATH_INFO"] == "/wait":
             say("begun")

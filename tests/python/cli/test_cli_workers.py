@@ -264,6 +264,16 @@ def test_unix_socket(apps: Path) -> None:
     assert not path.exists()
 
 
+def test_worker_that_has_forked_leaves_the_socket_alone(apps: Path) -> None:
+    with workers(apps, "forks") as child:
+        url = started(child)
+        _, worker, copy = httpx.get(url, timeout=60).text.split()
+        os.kill(int(worker), signal.SIGTERM)
+        assert f"worker {worker} ended with status 0" in child.error_line()
+        assert pid_of(url) != int(worker)
+        os.kill(int(copy), signal.SIGKILL)
+
+
 # --- sockets that are given ---
 
 
