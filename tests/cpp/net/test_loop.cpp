@@ -339,16 +339,16 @@ TEST_CASE("a ticker ticks until it is stopped, and the loop ends without it") {
 
 TEST_CASE("a loop may end between the hooks of a fork, and the second one come without the first") {
   const auto loop = make_loop();
-  loop->after_fork_in_parent();
+  loop->after_fork();
   LoopThread thread;
   loop->on_wake = [&] { loop->finish(); };
   REQUIRE(thread.start([&] { loop->run(); }) == 0);
   loop->before_fork();
   loop->wake();
-  loop->after_fork_in_parent();
+  loop->after_fork();
   thread.join();
   loop->before_fork();
-  loop->after_fork_in_parent();
+  loop->after_fork();
 }
 
 TEST_CASE("tasks for the next turn take turns") {
