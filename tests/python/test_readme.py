@@ -1,8 +1,14 @@
 """The programs in README.md and in the documentation run; the documentation is complete."""
 
 import ast
+import concurrent.futures
 import importlib
+import json
 import re
+import signal
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import blocks
@@ -47,6 +53,17 @@ def test_there_are_programs() -> None:
     assert len(ran) > 5 * (len(PYTHON) - len(ran))
 
 
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    text = (ROOT / "README.md").read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 @pytest.mark.parametrize("module", ["httpuv", "httpuv.asgi", "httpuv.wsgi"])
 def test_every_public_name_is_in_the_reference(module: str) -> None:
     pages = [page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md")]
@@ -64,6 +81,39 @@ def test_every_page_can_be_reached() -> None:
             listed |= {(page.parent / f"{name}.md").resolve() for name in names}
     missing = {page.resolve() for page in docs.rglob("*.md")} - listed - {docs / "index.md"}
     assert missing == set()
+
+
+def test_the_tutorial(tmp_path: Path) -> None:
+    client = pytest.importorskip("websockets.sync.client", reason="needs websockets")
+    for block in BLOCKS[ROOT / "docs" / "tutorial.md"]:
+        if "file" in block.marks:
+            path = tmp_path / block.marks["file"]
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.code.replace("HOST, 8080", "HOST, 0"))
+    program = subprocess.Popen(
+        [sys.executable, "dashboard.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    with program:
+        try:
+            assert program.stdout is not None
+            found = re.match(r"(http://[\d.]+:\d+)/", program.stdout.readline())
+            assert found is not None
+            url = found[1]
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(f"{url}/") as page:
+                assert b"Load of this machine" in page.read()
+            with client.connect(f"ws{url[4:]}/", origin=url, proxy=None) as socket:
+                assert json.loads(socket.recv(timeout=60))["load"] >= 0
+                with concurrent.futures.ThreadPoolExecutor() as pool:
+                    blocked = pool.submit(opener.open, f"{url}/api/block", data=b"")
+                    with opener.open(f"{url}/ping.txt") as ping:
+                        assert ping.read() == b"pong\n"
+                    with blocked.result() as answer:
+                        assert answer.read() == b"Python is back."
+                assert json.loads(socket.recv(timeout=60))["load"] >= 0
+        finally:
+            program.send_signal(signal.SIGINT)
+    assert program.returncode == 0
 
 
 def test_blocks_say_why_they_do_not_run(tmp_path: Path) -> None:
