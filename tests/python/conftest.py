@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_stderr] = os.dup(2)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """With -n auto: most tests wait for something, so there are more of them than processors."""
     return min(16, 3 * (os.cpu_count() or 1))

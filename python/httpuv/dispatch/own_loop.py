@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,9 +24,27 @@ _PATIENCE = 0.5
 #: After how long callbacks that another thread keeps from running are looked at again, in seconds.
 _BUSY = 0.005
 
+
+class _Owner:
+    """Closes a loop when its thread ends, since any thread may call service().
+
+    A forked child destroys what belongs to the parent's other threads. It must not close their
+    loops: both processes share the epoll instance.
+    """
+
+    def __init__(self) -> None:
+        self.loop = new_event_loop()
+        self._process = os.getpid()
+
+    def __del__(self) -> None:
+        if self._process != os.getpid() or sys.is_finalizing() or self.loop.is_running():
+            return
+        self.loop.close()
+
+
 _local = threading.local()
 # What a forked child inherited: its descriptors are the parent's, so it is not even closed.
-_inherited: list[asyncio.AbstractEventLoop] = []
+_inherited: list[_Owner] = []
 
 
 class Served(Protocol):
@@ -49,23 +69,28 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 def of_thread() -> asyncio.AbstractEventLoop:
     """The loop of this thread, made when it is first asked for."""
-    loop: asyncio.AbstractEventLoop | None = getattr(_local, "loop", None)
+    loop = _present()
     if loop is None or loop.is_closed():
-        loop = _local.loop = new_event_loop()
+        _local.owner = _Owner()
+        loop = _local.owner.loop
     return loop
+
+
+def _present() -> asyncio.AbstractEventLoop | None:
+    owner: _Owner | None = getattr(_local, "owner", None)
+    return None if owner is None else owner.loop
 
 
 def is_own(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether it is the loop of this thread, not that of the program."""
-    return loop is getattr(_local, "loop", None)
+    return loop is _present()
 
 
 def close() -> None:
     """The thread ends: cancel what its loop runs, and close it."""
-    loop: asyncio.AbstractEventLoop | None = getattr(_local, "loop", None)
+    loop = _present()
     if loop is None or loop.is_closed() or loop.is_running():
         return
-    _local.loop = None
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
@@ -73,6 +98,7 @@ def close() -> None:
         loop.run_until_complete(asyncio.wait(left, timeout=_PATIENCE))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
+    _local.owner = None
 
 
 def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> None:
@@ -127,11 +153,10 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
 
 
 def _after_fork_in_child() -> None:
-    loop: asyncio.AbstractEventLoop | None = getattr(_local, "loop", None)
-    if loop is not None:
-        with contextlib.suppress(AttributeError):
-            _inherited.append(loop)
-        _local.loop = None
+    owner: _Owner | None = getattr(_local, "owner", None)
+    if owner is not None:
+        _inherited.append(owner)
+        _local.owner = None
 
 
 fork.in_child(_after_fork_in_child)
