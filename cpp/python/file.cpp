@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/ascii.h"
-#include "files/file_answer.h"
-#include "files/loader.h"
+#include "files/answer/file_answer.h"
+#include "files/disk/loader.h"
 #include "python/gil.h"
 
 namespace py = pybind11;

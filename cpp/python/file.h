@@ -10,9 +10,9 @@
 #include <string>
 
 #include "base/descriptor.h"
-#include "files/entry.h"
-#include "files/mime.h"
-#include "files/respond.h"
+#include "files/answer/respond.h"
+#include "files/disk/entry.h"
+#include "files/routes/mime.h"
 #include "http/response.h"
 #include "server/message.h"
 

@@ -2,7 +2,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "files/options.h"
+#include "files/pages/error_page.h"
+#include "files/routes/options.h"
 #include "python/answering.h"
 #include "python/buffer.h"
 #include "python/environment.h"
@@ -138,6 +139,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("clear_input_hook", &clear_input_hook);
   m.def("register_input", &register_input, py::arg("cls"));
   m.def("static_header_error", &files::header_error, py::arg("name"), py::arg("value"));
+  m.def("error_page", &files::error_page, py::arg("status"), py::arg("phrase"));
   m.def("to_bytes", &to_bytes, py::arg("value"), py::arg("what"));
 }
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "files/stamp.h"
+#include "files/disk/stamp.h"
 #include "python/gil.h"
 
 namespace py = pybind11;
@@ -34,6 +34,8 @@ files::Options read_options(const py::dict& given, const std::string& url) {
   read(given, "index_names", options.index_names);
   read(given, "not_found", options.not_found);
   read(given, "cache_control", options.cache_control);
+  read(given, "challenge", options.challenge);
+  read(given, "listing_tools", options.listing_tools);
   for (const auto& [name, value] : options.headers) {
     const std::string error = files::header_error(name, value);
     if (!error.empty()) {

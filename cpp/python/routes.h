@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "files/route_table.h"
+#include "files/routes/route_table.h"
 
 namespace httpuv::python {
 

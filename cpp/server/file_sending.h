@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "files/respond.h"
+#include "files/answer/respond.h"
 
 namespace httpuv::server {
 

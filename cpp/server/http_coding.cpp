@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "files/accept_encoding.h"
-#include "files/mime.h"
+#include "coding/accept_encoding.h"
+#include "coding/compressible.h"
 #include "http/content_coding.h"
 #include "server/connection.h"
 #include "server/http_session.h"
@@ -33,10 +33,10 @@ bool is_event_stream(std::string_view type) {
 void HttpSession::negotiate(Exchange& exchange, const http::RequestHead& head) const {
   exchange.negotiated = context_.settings.gzip;
   if (!exchange.negotiated || !head.has(http::Field::kAcceptEncoding)) return;
-  std::array<bool, files::kCodings> there{};
-  there[static_cast<std::size_t>(files::Coding::kGzip)] = true;
+  std::array<bool, coding::kCodings> there{};
+  there[static_cast<std::size_t>(coding::Coding::kGzip)] = true;
   exchange.accepts_gzip =
-      files::choose_coding(head.joined(http::Field::kAcceptEncoding), there).has_value();
+      coding::choose_coding(head.joined(http::Field::kAcceptEncoding), there).has_value();
 }
 
 // Whether the body of this answer is to be coded. Says in its head what the decision hangs on.
@@ -47,7 +47,7 @@ bool HttpSession::negotiates(const Exchange& exchange, http::ResponseHead& head,
     return false;
   }
   const std::string_view type = head.content_type();
-  if (!files::worth_compressing(type) || is_event_stream(type)) return false;
+  if (!coding::worth_compressing(type) || is_event_stream(type)) return false;
   http::vary_by_coding(head);
   return exchange.accepts_gzip;
 }
@@ -61,7 +61,7 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
   struct Job {
     explicit Job(std::string&& body) : plain(std::move(body)), gzip(plain) {}
     std::string plain;
-    files::GzipBody gzip;
+    coding::GzipBody gzip;
   };
   auto job = std::make_shared<Job>(std::move(body));
   context_.loop.compute(
@@ -96,7 +96,7 @@ void HttpSession::code_piece(Exchange& exchange) {
   if (stream.coder->busy || stream.uncoded.empty()) return;
   if (stream.uncoded.size() > kCodeHere) return code_piece_on_pool(exchange);
   std::string out;
-  if (!stream.coder->gzip.code(stream.uncoded, files::GzipStream::Until::kFlushed, out)) {
+  if (!stream.coder->gzip.code(stream.uncoded, coding::GzipStream::Until::kFlushed, out)) {
     return connection_.fail();
   }
   stream.uncoded.clear();
@@ -109,7 +109,7 @@ void HttpSession::code_piece_on_pool(Exchange& exchange) {
   stream.coder->plain.clear();
   stream.coder->plain.swap(stream.uncoded);
   stream.coder->coded.clear();
-  stream.coder->slices.emplace(stream.coder->plain, files::GzipStream::Until::kFlushed);
+  stream.coder->slices.emplace(stream.coder->plain, coding::GzipStream::Until::kFlushed);
   context_.loop.compute(
       lane_of(connection_.id()),
       [job = stream.coder] { return job->slices->code(job->gzip, job->coded); },

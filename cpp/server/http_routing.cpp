@@ -105,12 +105,14 @@ bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
   const files::Options& options = match.route->options;
   if (options.validation &&
       !files::validation_passes(options, value_of(head_, options.validation->header))) {
-    answer_static_early(exchange, files::forbidden(*match.route));
+    answer_static_early(exchange,
+                        files::forbidden(*match.route, head_.joined(http::Field::kAccept)));
     return true;
   }
   if (!head_.is_get && !head_.is_head) {
     if (options.fallthrough) return false;
-    answer_static_early(exchange, files::method_not_allowed(*match.route));
+    answer_static_early(
+        exchange, files::method_not_allowed(*match.route, head_.joined(http::Field::kAccept)));
     return true;
   }
   exchange.parked = std::make_unique<Parked>();
@@ -121,7 +123,7 @@ bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
     send_continue_if_due();
   } else {
     request_.on(http::RequestEvent::kDrop);
-    context_.files->resolve({connection_.id(), exchange.sequence}, match);
+    context_.files->resolve({connection_.id(), exchange.sequence}, match, head_);
     exchange.parked->request = std::move(head_);
   }
   return true;

@@ -201,7 +201,7 @@ void HttpSession::request_complete() {
   if (exchange->answer.resolving()) {  // static, with a body that the application may still want
     if (body_ != nullptr) exchange->parked->request_body = std::exchange(body_, nullptr)->take();
     const http::RequestHead& head = exchange->parked->request;
-    context_.files->resolve({connection_.id(), exchange->sequence}, head.view(head.path));
+    context_.files->resolve({connection_.id(), exchange->sequence}, head);
     return;
   }
   RequestBody body;

@@ -23,7 +23,7 @@
 #include <string>
 #include <string_view>
 
-#include "files/respond.h"
+#include "files/answer/respond.h"
 #include "http/content.h"
 #include "http/exchange.h"
 #include "http/request_parser.h"

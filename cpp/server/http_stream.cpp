@@ -241,7 +241,7 @@ void HttpSession::end_stream(Exchange& exchange) {
     }
     if (stream.coder != nullptr) {
       std::string last;
-      if (!stream.coder->gzip.code({}, files::GzipStream::Until::kEnd, last)) {
+      if (!stream.coder->gzip.code({}, coding::GzipStream::Until::kEnd, last)) {
         return connection_.reset();
       }
       write_framed(exchange, last);

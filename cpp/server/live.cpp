@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "files/stamp.h"
+#include "files/disk/stamp.h"
 #include "net/stream.h"
 #include "server/commands.h"
 #include "server/errors.h"

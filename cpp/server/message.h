@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/descriptor.h"
-#include "files/respond.h"
-#include "files/route_table.h"
+#include "files/answer/respond.h"
+#include "files/routes/route_table.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "server/access_record.h"

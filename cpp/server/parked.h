@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "files/gzip.h"
-#include "files/resolution.h"
+#include "coding/gzip.h"
+#include "files/answer/resolution.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "net/reactor.h"
@@ -23,10 +23,10 @@ namespace httpuv::server {
 
 // Codes a body that comes in pieces; shared with the job while there is one.
 struct HttpSession::Coder {
-  files::GzipStream gzip{};
+  coding::GzipStream gzip{};
   bool busy = false;  // the rest is the job's
   std::string plain{};
-  std::optional<files::GzipSlices> slices{};  // of `plain`
+  std::optional<coding::GzipSlices> slices{};  // of `plain`
   std::string coded{};
   bool failed = false;
 };

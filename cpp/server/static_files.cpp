@@ -50,6 +50,8 @@ struct RequestQuery {
         return &query.if_modified_since;
       case http::Field::kIfUnmodifiedSince:
         return &query.if_unmodified_since;
+      case http::Field::kAccept:
+        return &query.accept;
       case http::Field::kAcceptEncoding:
         return &query.accept_encoding;
       default:
@@ -57,6 +59,10 @@ struct RequestQuery {
     }
   }
 };
+
+files::ListingView view_of(const http::RequestHead& head) {
+  return files::listing_view(head.view(head.query), head.joined(http::Field::kAccept));
+}
 
 }  // namespace
 
@@ -66,12 +72,14 @@ void StaticFiles::set_routes(std::shared_ptr<const files::RouteTable> routes) {
   service_.set_routes(std::move(routes));
 }
 
-void StaticFiles::resolve(const ExchangeId& id, const files::Match& match) {
-  service_.resolve(token_of(id), match);
+void StaticFiles::resolve(const ExchangeId& id, const files::Match& match,
+                          const http::RequestHead& head) {
+  const bool may_list = match.directory && match.route->options.listing;
+  service_.resolve(token_of(id), match, may_list ? view_of(head) : files::ListingView());
 }
 
-void StaticFiles::resolve(const ExchangeId& id, std::string_view raw_path) {
-  service_.resolve(token_of(id), raw_path);
+void StaticFiles::resolve(const ExchangeId& id, const http::RequestHead& head) {
+  service_.resolve(token_of(id), head.view(head.path), view_of(head));
 }
 
 void StaticFiles::read(std::uint64_t device, std::function<void()> job, Done done) {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <string_view>
 
-#include "files/respond.h"
-#include "files/service.h"
+#include "files/answer/respond.h"
+#include "files/cache/service.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "server/context.h"
@@ -36,9 +36,9 @@ class StaticFiles final : private files::Executor, private files::Sink {
 
   // The session's resolved() is called at the end of this turn, or of a later one. `match` is what
   // classify() returned last.
-  void resolve(const ExchangeId& id, const files::Match& match);
-  // The same for a path that was classified a while ago.
-  void resolve(const ExchangeId& id, std::string_view raw_path);
+  void resolve(const ExchangeId& id, const files::Match& match, const http::RequestHead& head);
+  // The same for a request that was classified a while ago.
+  void resolve(const ExchangeId& id, const http::RequestHead& head);
   void end_turn() { service_.end_turn(); }
 
   // Writes the whole answer; says which, and how long its body is.

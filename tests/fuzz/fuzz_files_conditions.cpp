@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "files/accept_encoding.h"
-#include "files/conditions.h"
+#include "coding/accept_encoding.h"
+#include "files/answer/conditions.h"
 
 using namespace httpuv::files;
 
@@ -55,8 +55,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(etag_listed(with_ours, entry.etag, Comparison::kWeak));
 
   for (unsigned there = 0; there < 8; ++there) {
-    const std::array<bool, kCodings> forms = {(there & 1) != 0, (there & 2) != 0, (there & 4) != 0};
-    const auto coding = choose_coding(query.accept_encoding, forms);
+    const std::array<bool, httpuv::coding::kCodings> forms = {(there & 1) != 0, (there & 2) != 0,
+                                                              (there & 4) != 0};
+    const auto coding = httpuv::coding::choose_coding(query.accept_encoding, forms);
     if (coding) require(forms[static_cast<std::size_t>(*coding)]);
     require(!coding || !query.accept_encoding.empty());
   }

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/percent.h"
-#include "files/route_table.h"
+#include "files/routes/route_table.h"
 
 using httpuv::files::Match;
 using httpuv::files::MatchKind;

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "files/fields.h"
-#include "files/loader.h"
-#include "files/ranges.h"
-#include "files/respond.h"
+#include "files/answer/fields.h"
+#include "files/answer/ranges.h"
+#include "files/answer/respond.h"
+#include "files/disk/loader.h"
 
 using namespace httpuv::files;
 

@@ -1,4 +1,4 @@
-"""Includes in cpp/ follow the arrows: base <- {http, websocket, files, net} <- server <- python."""
+"""Includes in cpp/ follow the arrows: base <- {http, websocket, net, coding <- files} <- server."""
 
 import re
 from pathlib import Path
@@ -11,16 +11,27 @@ MAY_INCLUDE = {
     "base": {"base"},
     "http": {"base", "http"},
     "websocket": {"base", "websocket"},
-    "files": {"base", "files"},
+    "coding": {"base", "coding"},
+    "files": {"base", "coding", "files"},
     "net": {"base", "net"},
-    "server": {"base", "http", "websocket", "files", "net", "server"},
+    "server": {"base", "coding", "http", "websocket", "files", "net", "server"},
     "python": {"base", "http", "websocket", "files", "server", "python"},
+}
+# The same between the subfolders of a folder.
+INSIDE = {
+    "files": {
+        "routes": {"routes"},
+        "disk": {"disk"},
+        "pages": {"routes", "disk", "pages"},
+        "answer": {"routes", "disk", "pages", "answer"},
+        "cache": {"routes", "disk", "pages", "answer", "cache"},
+    },
 }
 # Third-party headers, and the folders that may name them.
 THIRD_PARTY = {
     r"uv(/.*)?\.h": {"net", "server"},
     r"llhttp\.h": {"http"},
-    r"zlib(-ng)?\.h|zconf.*\.h": {"http", "websocket", "files"},
+    r"zlib(-ng)?\.h|zconf.*\.h": {"coding", "websocket"},
     r"pybind11/.*|Python\.h": {"python"},
 }
 
@@ -65,3 +76,15 @@ def test_the_gil_is_given_up_in_one_way() -> None:
     files = [path for path in (CPP / "python").rglob("*.*") if path.name != "gil.h"]
     wrong = [path.name for path in files if "gil_scoped_release" in path.read_text("utf-8")]
     assert files and not wrong
+
+
+@pytest.mark.parametrize("folder", INSIDE)
+def test_subfolders_follow_the_arrows(folder: str) -> None:
+    rules = INSIDE[folder]
+    assert {path.name for path in (CPP / folder).iterdir()} == set(rules)
+    wrong = [
+        (file, name)
+        for file, name in includes(folder)
+        if name.startswith(f'"{folder}/') and name.split("/")[1] not in rules[file.split("/")[1]]
+    ]
+    assert not wrong

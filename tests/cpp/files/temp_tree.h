@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "files/stamp.h"
+#include "files/disk/stamp.h"
 
 namespace httpuv::files {
 

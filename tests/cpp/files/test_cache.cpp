@@ -1,4 +1,4 @@
-#include "files/cache.h"
+#include "files/cache/cache.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -1,10 +1,12 @@
-#include "files/mime.h"
+#include "files/routes/mime.h"
 
 #include <doctest/doctest.h>
 
+#include "coding/compressible.h"
 #include "types.h"
 
 using namespace httpuv::files;
+using namespace httpuv::coding;
 
 TEST_CASE("types by extension") {
   MimeTable table = web_types();

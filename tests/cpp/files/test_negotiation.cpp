@@ -1,9 +1,10 @@
 #include <doctest/doctest.h>
 
-#include "files/accept_encoding.h"
-#include "files/conditions.h"
+#include "coding/accept_encoding.h"
+#include "files/answer/conditions.h"
 
 using namespace httpuv::files;
+using namespace httpuv::coding;
 
 namespace {
 

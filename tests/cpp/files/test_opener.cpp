@@ -1,4 +1,4 @@
-#include "files/opener.h"
+#include "files/disk/opener.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "files/options.h"
+#include "files/routes/options.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "files/ranges.h"
+#include "files/answer/ranges.h"
 
 #include <doctest/doctest.h>
 

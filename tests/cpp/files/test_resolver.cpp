@@ -1,16 +1,17 @@
-#include "files/resolver.h"
+#include "files/cache/resolver.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 
-#include "files/gzip.h"
-#include "files/loader.h"
-#include "files/stamp.h"
+#include "coding/gzip.h"
+#include "files/disk/loader.h"
+#include "files/disk/stamp.h"
 #include "temp_tree.h"
 #include "types.h"
 
 using namespace httpuv::files;
+using httpuv::coding::Coding;
 
 namespace {
 
@@ -426,7 +427,7 @@ TEST_CASE("compression on the fly") {
   site.route.options.gzip = true;
   const auto coded = form("a.txt");
   REQUIRE(coded != nullptr);
-  CHECK(coded->content == gzip(text));
+  CHECK(coded->content == httpuv::coding::gzip(text));
   CHECK(coded->size < 200);
   CHECK(has(coded->fields, "Content-Encoding: gzip\r\n"));
   CHECK(has(coded->fields, "Vary: Accept-Encoding\r\n"));

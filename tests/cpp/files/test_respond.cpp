@@ -1,4 +1,4 @@
-#include "files/respond.h"
+#include "files/answer/respond.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "files/resolver.h"
+#include "files/cache/resolver.h"
 #include "temp_tree.h"
 #include "types.h"
 

@@ -1,4 +1,4 @@
-#include "files/route_table.h"
+#include "files/routes/route_table.h"
 
 #include <doctest/doctest.h>
 

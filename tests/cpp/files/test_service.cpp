@@ -1,4 +1,4 @@
-#include "files/service.h"
+#include "files/cache/service.h"
 
 #include <doctest/doctest.h>
 

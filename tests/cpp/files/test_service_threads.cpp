@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "files/service.h"
+#include "files/cache/service.h"
 #include "temp_tree.h"
 
 using namespace httpuv::files;

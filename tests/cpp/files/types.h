@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "files/mime.h"
+#include "files/routes/mime.h"
 
 namespace httpuv::files {
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "files/service.h"
+#include "files/cache/service.h"
 #include "temp_tree.h"
 #include "types.h"
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "application.h"
-#include "files/stamp.h"
+#include "files/disk/stamp.h"
 #include "net/lanes.h"
 #include "net/loop.h"
 #include "server/body_collector.h"

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "application.h"
-#include "files/gzip.h"
+#include "coding/gzip.h"
 
 namespace httpuv::server {
 namespace {
@@ -66,7 +66,7 @@ std::string body_of(const std::string& answer) {
 TEST_CASE("whole answers are coded for clients that accept it") {
   TestServer server(serve);
   TestClient client(server.port());
-  const std::string coded = *files::gzip(kPlain);
+  const std::string coded = *coding::gzip(kPlain);
   for (int i = 0; i < 2; ++i) {
     client.send(get("/whole"));
     const std::string head = client.read_until("\r\n\r\n");
@@ -107,15 +107,15 @@ TEST_CASE("answers that are coded meanwhile keep their order") {
   TestClient client(server.port());
   client.send(get("/short") + get("/whole") + get("/short") + get("/pieces?5000") + get("/whole") +
               get("/short"));
-  const std::size_t size = files::gzip(kPlain)->size();
+  const std::size_t size = coding::gzip(kPlain)->size();
   CHECK(client.read_until("short").ends_with("short"));
   client.read_until("\r\n\r\n");
-  CHECK(client.read_exactly(size) == *files::gzip(kPlain));
+  CHECK(client.read_exactly(size) == *coding::gzip(kPlain));
   CHECK(client.read_until("short").starts_with("HTTP/1.1 200 OK"));
   client.read_until("\r\n\r\n");
   client.read_until("\r\n0\r\n\r\n");
   client.read_until("\r\n\r\n");
-  CHECK(client.read_exactly(size) == *files::gzip(kPlain));
+  CHECK(client.read_exactly(size) == *coding::gzip(kPlain));
   CHECK(client.read_until("short").starts_with("HTTP/1.1 200 OK"));
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("streams are coded piece by piece, here or on the pool") {
     CHECK(coded.size() < kPlain.size());
     // Its CRC and length stand at the end (RFC 1952 section 2.3.1): every byte is in it.
     CHECK(coded.substr(coded.size() - 8) ==
-          files::gzip(kPlain)->substr(files::gzip(kPlain)->size() - 8));
+          coding::gzip(kPlain)->substr(coding::gzip(kPlain)->size() - 8));
   }
 }
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "files/route_table.h"
+#include "files/routes/route_table.h"
 #include "server/commands.h"
 #include "server/http_session.h"
 #include "server/turn.h"

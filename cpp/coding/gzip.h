@@ -1,0 +1,71 @@
+// The gzip coding (RFC 1952), of whole bodies and of those that come in pieces. CPU work:
+// anything long is for a computing thread, in slices. The same bytes in give the same bytes out: no
+// name and no time are recorded.
+//
+// Fails only when there is no memory for it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace httpuv::coding {
+
+std::optional<std::string> gzip(std::string_view bytes);
+
+// One body in pieces. About 256 KiB while it lives; used by one thread at a time.
+class GzipStream {
+ public:
+  enum class Until : std::uint8_t {
+    kMore,     // what comes out waits for what follows
+    kFlushed,  // the receiver can decode every byte that came so far
+    kEnd,
+  };
+
+  GzipStream();
+  ~GzipStream();
+  GzipStream(const GzipStream&) = delete;
+  GzipStream& operator=(const GzipStream&) = delete;
+
+  // Appends the coded bytes. False: it failed, and is of no use any more.
+  bool code(std::string_view bytes, Until until, std::string& out);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Bytes that are coded a slice (about a millisecond) at a time. They are the caller's and outlive
+// it.
+class GzipSlices {
+ public:
+  GzipSlices(std::string_view bytes, GzipStream::Until until) : rest_(bytes), until_(until) {}
+
+  // Appends what comes of the next slice. True: there is more to do.
+  bool code(GzipStream& stream, std::string& out);
+  [[nodiscard]] bool failed() const { return failed_; }
+
+ private:
+  std::string_view rest_;
+  GzipStream::Until until_;
+  bool failed_ = false;
+};
+
+// One whole body in slices; the state, 256 KiB, is there from the first to the last.
+class GzipBody {
+ public:
+  explicit GzipBody(std::string_view bytes) : slices_(bytes, GzipStream::Until::kEnd) {}
+
+  bool code();  // true: there is more to do
+  // When there is not; nothing if it failed.
+  std::optional<std::string> take();
+
+ private:
+  GzipSlices slices_;
+  std::unique_ptr<GzipStream> stream_;
+  std::string coded_;
+};
+
+}  // namespace httpuv::coding
