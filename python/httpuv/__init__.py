@@ -27,11 +27,11 @@ from .start import (
 )
 from .static import (
     StaticPath,
-    StaticPathOptions,
     excludeStaticPath,
     staticPath,
     staticPathOptions,
 )
+from .static_options import StaticPathOptions
 from .static_server import runStaticServer
 from .uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
 from .websocket import WebSocket

@@ -287,6 +287,9 @@ def register_input(cls: type) -> None:
 def static_header_error(name: str, value: bytes) -> str:
     """Why this cannot be a header of a static path, or ""."""
 
+def error_page(status: int, phrase: str) -> str:
+    """The page that tells a browser of an error."""
+
 def to_bytes(value: object, what: str) -> bytes:
     """Copy what has the buffer protocol; TypeError, which names it `what`, for anything else.
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .dispatch.tasks import is_async_function
-from .static import StaticPath, StaticPathOptions, normalize_options, normalize_paths
+from .static import StaticPath, normalize_options, normalize_paths
+from .static_options import StaticPathOptions
 
 #: A request as ``call`` and ``onHeaders`` get it.
 Environ = dict[str, Any]

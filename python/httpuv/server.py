@@ -31,12 +31,11 @@ from .log import log_failure, log_notice
 from .mime import mime_table
 from .static import (
     StaticPath,
-    StaticPathOptions,
-    check_names,
     normalize_paths,
     normalize_url,
     routes,
 )
+from .static_options import StaticPathOptions, check_names
 from .websocket_options import settings as websocket_settings
 
 if TYPE_CHECKING:

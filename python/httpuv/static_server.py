@@ -15,8 +15,12 @@ from .dispatch.queue import interactive
 from .limits import Limits
 from .ports import randomPort
 from .server import WebServer
+from .serving.lan import lan_url
+from .serving.qr import qr_lines
+from .serving.site import Features, Site
 from .start import run_until_stopped, startServer
-from .static import check_names, staticPath
+from .static import staticPath
+from .static_options import check_names
 from .urls import EVERY_ADDRESS, local_url
 
 #: Where a static server listens unless told otherwise.
@@ -34,6 +38,12 @@ def runStaticServer(
     mimeTypes: Mapping[str, str] | None = None,
     allowedHosts: Sequence[str] | None = None,
     accessLog: bool = False,
+    spa: bool = False,
+    auth: str | None = None,
+    upload: bool = False,
+    overwrite: bool = False,
+    archive: bool = False,
+    qr: bool | None = False,
     **options: Any,
 ) -> WebServer | None:
     """Serve a directory.
@@ -54,6 +64,16 @@ def runStaticServer(
             localhost, ``host``, and the names of this machine if it listens on all addresses.
             ``["*"]``: any.
         accessLog: Whether each answer is logged, as for :func:`startServer`.
+        spa: Whether page navigations that lead to no file are answered with the index page. What a
+            page asks for besides (a script that is missing) stays 404.
+        auth: ``"user:password"`` that clients must give (Basic authentication: without TLS anybody
+            on the way can read it); None: none.
+        upload: Whether clients may put files into the directory: ``PUT /folder/name``, or with the
+            listing in a browser.
+        overwrite: Whether uploads may replace files.
+        archive: Whether folders can be had as ZIP archives; listings have a link to them.
+        qr: Whether a QR code of the address is shown, for a phone in the same network. None: if
+            the server can be reached from there, and standard error is a terminal.
         options: What :func:`staticPath` takes besides the path.
 
     Returns:
@@ -71,6 +91,7 @@ def runStaticServer(
     if not isinstance(dir, (str, os.PathLike)):
         raise TypeError(f"dir must be str or a path object, not {type(dir).__name__}")
     check_names(options)
+    features = Features(spa, auth, upload, overwrite, archive)
     options.setdefault("listing", True)
     root = staticPath(dir, **options)
     if not os.path.isdir(root.path):
@@ -86,30 +107,38 @@ def runStaticServer(
         "allowedHosts": allowedHosts,
         "accessLog": accessLog,
     }
-    server = _start(host, port, {"staticPaths": {"/": root}}, settings)
+    server = _start(host, port, Site(root, features), settings)
     if background:
-        _announce(server, root.path, "Stop it with stopServer() or stopAllServers().", browse)
+        _announce(server, root.path, "Stop it with stopServer() or stopAllServers().", browse, qr)
         return server
     try:
         with server:
-            _announce(server, root.path, "Press Ctrl-C to stop.", browse)
+            _announce(server, root.path, "Press Ctrl-C to stop.", browse, qr)
             run_until_stopped(server)
     except KeyboardInterrupt:
         _say("")
     return None
 
 
-def _announce(server: WebServer, path: str, how_to_stop: str, browse: bool) -> None:
+def _announce(
+    server: WebServer, path: str, how_to_stop: str, browse: bool, qr: bool | None
+) -> None:
     url = url_of(server)
     _say(f"Serving {path}")
     _say(f"at {url}")
+    far = lan_url(server.getHost(), server.getPort())
+    if far is not None:
+        _say(f"and {far} for other machines of the network")
+    if qr or (qr is None and far is not None and stderr.is_terminal()):
+        for line in qr_lines(far or url):
+            _say(line)
     _say(how_to_stop)
     if browse:
         webbrowser.open(url)
 
 
 def _start(host: str, port: int | None, app: object, settings: dict[str, Any]) -> WebServer:
-    # Quiet: whoever is in the foreground sees the exception, and need not read it twice.
+    # Quiet: in the foreground the exception is seen, and need not be logged as well.
     if port is not None:
         return startServer(host, port, app, quiet=True, **settings)
     try:

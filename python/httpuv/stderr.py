@@ -83,3 +83,11 @@ class Handler(logging.Handler):
             self._dropped = 0
         if not write(text):
             self._dropped += 1
+
+
+def is_terminal() -> bool:
+    """Whether somebody at a terminal reads it."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it is closed
+        return False

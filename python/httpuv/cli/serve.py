@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import _core, stderr
+from ..static_options import DESCRIPTIONS, Description
 from ..static_server import DEFAULT_PORT, runStaticServer
 
 # What pages of other origins may read, and that readers of ranges (PDF.js, Parquet, GeoTIFF) need.
@@ -43,15 +44,18 @@ def main(arguments: Sequence[str], program: str) -> int:
             allowedHosts=options.allowed_host,
             accessLog=options.access_log,
             mimeTypes=dict(options.mime),
+            spa=options.spa,
+            auth=options.auth,
+            upload=options.upload,
+            overwrite=options.overwrite,
+            archive=options.zip,
+            qr=options.qr,
             headers=headers,
-            listing=options.listing,
-            indexhtml=options.index,
-            symlinks=options.symlinks,
-            dotfiles=options.dotfiles,
-            precompressed=options.precompressed,
-            gzip=options.gzip,
-            cache_control=options.cache_control,
-            not_found=options.not_found,
+            **{
+                name: getattr(options, name)
+                for name, option in DESCRIPTIONS.items()
+                if option.flag is not None
+            },
         )
     except (OSError, ValueError) as error:
         # What http.server takes as its port.
@@ -92,35 +96,32 @@ def _parser(program: str) -> argparse.ArgumentParser:
         default=True,
         help="say on standard error what was asked for and answered (default: yes)",
     )
+    for name, option in DESCRIPTIONS.items():
+        if option.flag is not None:
+            _add_option(parser, name, option)
     parser.add_argument(
-        "--listing",
+        "--spa",
+        action="store_true",
+        help="answer page navigations to no file with index.html; a missing script stays 404",
+    )
+    parser.add_argument(
+        "--auth",
+        metavar="USER:PASSWORD",
+        help="what clients must give (without TLS, anybody on the way can read it)",
+    )
+    parser.add_argument(
+        "--upload", action="store_true", help="let clients put files into the directory"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="let uploads replace files (default: no)"
+    )
+    parser.add_argument(
+        "--zip", action="store_true", help="offer folders as ZIP archives, made while they are sent"
+    )
+    parser.add_argument(
+        "--qr",
         action=yes_or_no,
-        default=True,
-        help="show what is in a directory without an index (default: yes)",
-    )
-    parser.add_argument(
-        "--index", action=yes_or_no, default=True, help="answer with index.html (default: yes)"
-    )
-    parser.add_argument(
-        "--symlinks",
-        action=yes_or_no,
-        default=False,
-        help="follow symbolic links out of the directory (default: no)",
-    )
-    parser.add_argument(
-        "--dotfiles",
-        action=yes_or_no,
-        default=False,
-        help="serve names that begin with a dot (default: no)",
-    )
-    parser.add_argument(
-        "--precompressed",
-        action=yes_or_no,
-        default=True,
-        help="send file.br, file.zst or file.gz for file (default: yes)",
-    )
-    parser.add_argument(
-        "--gzip", action=yes_or_no, default=False, help="compress text (default: no)"
+        help="show a QR code of the address (default: in a terminal, for a network address)",
     )
     parser.add_argument(
         "--cors", action="store_true", help="let pages of other origins read the files"
@@ -148,14 +149,28 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="a name that browsers may call this server, '*' for any; may be repeated"
         " (default: those of this machine)",
     )
-    parser.add_argument(
-        "--cache-control", default="", metavar="VALUE", help="value of Cache-Control"
-    )
-    parser.add_argument(
-        "--not-found", default="", metavar="PAGE", help="page to send with 404, below DIR"
-    )
     parser.add_argument("--version", action="version", version=f"httpuv {_core.__version__}")
     return parser
+
+
+def _add_option(parser: argparse.ArgumentParser, name: str, option: Description) -> None:
+    """An option of static paths, as :mod:`httpuv.static_options` describes it."""
+    assert option.flag is not None
+    text = option.text.removeprefix("Extension. ").replace("``", "").removesuffix(".")
+    text = text[0].lower() + text[1:].replace("%", "%%")
+    if isinstance(option.default, bool):
+        yes = "yes" if option.flag_default else "no"
+        parser.add_argument(
+            option.flag,
+            dest=name,
+            action=argparse.BooleanOptionalAction,
+            default=option.flag_default,
+            help=f"{text} (default: {yes})",
+        )
+    else:
+        parser.add_argument(
+            option.flag, dest=name, default=option.flag_default, metavar="VALUE", help=text
+        )
 
 
 def _header(text: str) -> tuple[str, str]:
