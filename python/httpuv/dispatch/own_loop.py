@@ -33,13 +33,17 @@ class _Owner:
     """
 
     def __init__(self) -> None:
-        self.loop = new_event_loop()
         self._process = os.getpid()
+        self.loop = new_event_loop()
 
     def __del__(self) -> None:
-        if self._process != os.getpid() or sys.is_finalizing() or self.loop.is_running():
+        # The exception of a signal may have ended the constructor: there is no loop then.
+        loop: asyncio.AbstractEventLoop | None = self.__dict__.get("loop")
+        if loop is None or self._process != os.getpid():
             return
-        self.loop.close()
+        if sys.is_finalizing() or loop.is_running():
+            return
+        loop.close()
 
 
 _local = threading.local()
