@@ -63,25 +63,27 @@ demo: build
 
 # ---- testing -------------------------------------------------------------------------------------------------
 
-# The long ones first. What is built apart is a part too, so that the summary names what did not compile.
-STAGES := test-python build-asan asan asan-python build-tsan tsan test-other-python test-packaging fuzz lint \
-  build-dev test-cpp test-autobahn docs
-CHECKS := build-dev lint test-cpp test-python
-# Makes these parts, three at a time since most of them wait much. A part that fails stops no other.
-run_parts = export QUIET=1; $(STAGE) --forget $(1); \
-  $(MAKE) --no-print-directory -k -j3 $(2) $(1) || true; $(STAGE) --summary $(1)
+# Two phases: what fills the processors comes first, so that tests which watch a clock do not share them with compilers.
+# What is built apart is a part too, so that the summary names what did not compile. The long ones first.
+BUILDS := build-asan build-tsan build-dev fuzz test-packaging docs lint
+TESTS := test-python asan-python test-other-python asan tsan test-cpp test-autobahn
+CHECKS := test-python test-cpp
+# Makes the parts of both phases, some at a time since most of them wait much. A part that fails stops no other.
+run_parts = export QUIET=1; $(STAGE) --forget $(1) $(2); \
+  $(MAKE) --no-print-directory -k -j3 $(3) $(1) || true; \
+  $(MAKE) --no-print-directory -k -j2 $(3) $(2) || true; $(STAGE) --summary $(1) $(2)
 
 check: .make/dev .make/installed
-	@$(call run_parts,$(CHECKS),)
+	@$(call run_parts,build-dev lint,$(CHECKS),)
 
 # The set-up is not parallel: it says what it does. If it fails, the parts that need it are the ones not run.
 test:
 	@$(MAKE) --no-print-directory -k .make/dev .make/installed || true
-	@$(call run_parts,$(STAGES),)
+	@$(call run_parts,$(BUILDS),$(TESTS),)
 
 test-all:
 	@$(MAKE) --no-print-directory -k .make/dev .make/installed || true
-	@$(call run_parts,$(STAGES) test-all-pythons,SCOPE=all)
+	@$(call run_parts,$(BUILDS),$(TESTS) test-all-pythons,SCOPE=all)
 
 build-dev: .make/dev
 	@$(STAGE) build-dev tests/tools/build.sh dev
