@@ -4,6 +4,7 @@ import os
 import threading
 
 import httpuv
+import pytest
 from support import Wire, request
 
 
@@ -27,3 +28,33 @@ def test_a_thread_that_ends_closes_its_loop() -> None:
     for _ in range(5):
         served_by_a_thread_that_ends()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_no_exception_leaves_the_loop() -> None:
+    class Stop(BaseException): ...
+
+    async def call(req: dict[str, object]) -> dict[str, object]:
+        return {"status": 200}
+
+    def raising(_: object) -> None:
+        raise Stop
+
+    result = []
+
+    def serve() -> None:
+        with httpuv.startServer("127.0.0.1", 0, call, dispatch="service") as server:
+            with Wire(("127.0.0.1", server.getPort())) as wire:
+                wire.send(request())
+                httpuv.runNow(20)  # this thread has a loop of its own from now on
+                result.append(wire.response().status)
+        with httpuv.startServer("127.0.0.1", 0, raising, dispatch="service") as server:
+            with Wire(("127.0.0.1", server.getPort())) as wire:
+                wire.send(request())
+                with pytest.raises(Stop):
+                    httpuv.service(20_000)
+                result.append(wire.response().status)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+    assert result == [200, 500]

@@ -116,15 +116,22 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
     timer: asyncio.TimerHandle | None = None
     reading = False
     over = False  # what was scheduled before must not stop a later run of the loop
+    failure: BaseException | None = None
 
     def ready() -> None:
-        nonlocal timer, over, reading
+        nonlocal timer, over, reading, failure
         if over:
             return
         if timer is not None:
             timer.cancel()
             timer = None
-        busy = not ended() and not source.run_now(0.0, True) and source.queue.pending() > 0
+        try:
+            busy = not ended() and not source.run_now(0.0, True) and source.queue.pending() > 0
+        except BaseException as error:  # a loop only logs most of what a callback raises
+            failure = error
+            over = True
+            loop.stop()
+            return
         if ended() or (deadline is not None and time.monotonic() >= deadline):
             over = True
             loop.stop()
@@ -154,6 +161,8 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
         loop.remove_reader(fd)
         if timer is not None:
             timer.cancel()
+    if failure is not None:
+        raise failure
 
 
 def _after_fork_in_child() -> None:
