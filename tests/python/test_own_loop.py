@@ -42,16 +42,17 @@ def test_what_is_no_exception_leaves_the_loop() -> None:
     result = []
 
     def serve() -> None:
-        with httpuv.startServer("127.0.0.1", 0, call, dispatch="service") as server:
-            with Wire(("127.0.0.1", server.getPort())) as wire:
+        for app in (call, raising):
+            with (
+                httpuv.startServer("127.0.0.1", 0, app, dispatch="service") as server,
+                Wire(("127.0.0.1", server.getPort())) as wire,
+            ):
                 wire.send(request())
-                httpuv.runNow(20)  # this thread has a loop of its own from now on
-                result.append(wire.response().status)
-        with httpuv.startServer("127.0.0.1", 0, raising, dispatch="service") as server:
-            with Wire(("127.0.0.1", server.getPort())) as wire:
-                wire.send(request())
-                with pytest.raises(Stop):
-                    httpuv.service(20_000)
+                if app is call:
+                    httpuv.runNow(20)  # this thread has a loop of its own from now on
+                else:
+                    with pytest.raises(Stop):
+                        httpuv.service(20_000)
                 result.append(wire.response().status)
 
     thread = threading.Thread(target=serve)
