@@ -95,7 +95,8 @@ STEPS = ["read", "read1", "readline", "readlines", "readinto", "next", "seek", "
 )
 def test_is_a_binary_file(make: Make, data: bytes, steps: list[tuple[str, int]]) -> None:
     with make(data) as stream:
-        model = io.BytesIO(data)
+        # Files and BytesIO differ in where readlines(hint) stops.
+        model = io.BufferedReader(io.BytesIO(data)) if make is in_a_file else io.BytesIO(data)
         for step in steps:
             assert do(stream, step) == do(model, step), step
 

@@ -395,12 +395,13 @@ def test_topics_belong_to_their_server(serve: Serve) -> None:
         assert (a.message(), b.message()) == ("first", "second")
 
 
+@pytest.mark.clock
 def test_the_ten_thousandth_topic_costs_what_the_first_does(serve: Serve) -> None:
-    """Ten times as many topics of one socket take about ten times as long, not a hundred times."""
+    """Twenty times as many topics of one socket take about 20 times as long, not 400 times."""
     taken: list[float] = []
 
     def on_open(ws: httpuv.WebSocket) -> None:
-        for count in (2_000, 20_000):
+        for count in (2_000, 40_000):
             begun = time.monotonic()
             for number in range(count):
                 ws.subscribe(f"{count} {number}")
@@ -409,4 +410,4 @@ def test_the_ten_thousandth_topic_costs_what_the_first_does(serve: Serve) -> Non
 
     with Client.open(serve({"onWSOpen": on_open})):
         wait_until(lambda: len(taken) == 2)
-    assert taken[1] < 40 * taken[0]
+    assert taken[1] < 200 * taken[0]
