@@ -28,7 +28,11 @@ class World {
     lanes_ = Lanes::start(&error);
     REQUIRE(error == 0);
   }
-  ~World() { open(); }
+  ~World() {
+    open();
+    completions_->close();
+    completions_->drain();  // works that nothing took would hold the completions, and these them
+  }
 
   std::shared_ptr<Work> make(std::function<bool()> job) {
     auto work = std::make_shared<Work>();
