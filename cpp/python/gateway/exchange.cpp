@@ -8,6 +8,7 @@
 #include "python/application.h"
 #include "python/file.h"
 #include "python/gateway/objects.h"
+#include "python/gateway/shielded.h"
 #include "python/reply.h"
 #include "python/response.h"
 
@@ -35,21 +36,6 @@ struct Keys {
 const Keys& keys() {
   static const Keys* const kKeys = new Keys;
   return *kKeys;
-}
-
-// Calls f(); C++ exceptions become Python's.
-template <class F>
-PyObject* shielded(F&& f) noexcept {
-  try {
-    return f();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
 }
 
 bool equal(PyObject* text, PyObject* constant) {

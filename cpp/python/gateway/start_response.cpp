@@ -8,6 +8,7 @@
 #include "http/response.h"
 #include "python/application.h"
 #include "python/gateway/objects.h"
+#include "python/gateway/shielded.h"
 #include "python/gil.h"
 #include "python/response.h"
 
@@ -202,21 +203,6 @@ PyTypeObject* g_start_response = nullptr;
 
 WsgiAnswer& answer_of(PyObject* self) {
   return *reinterpret_cast<StartResponseObject*>(self)->answer;
-}
-
-// Calls f(); C++ exceptions become Python's.
-template <class F>
-PyObject* shielded(F&& f) noexcept {
-  try {
-    return f();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
 }
 
 PyObject* call_start(PyObject* self, PyObject* arguments, PyObject* keywords) {

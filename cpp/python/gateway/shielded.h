@@ -1,0 +1,29 @@
+// The border between our C++ and the methods that CPython calls: no C++ exception crosses it.
+//
+// With the GIL held. Owns nothing. What f() throws becomes Python's exception; the result is null
+// then.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <exception>
+#include <new>
+
+namespace httpuv::python {
+
+// Calls f(); C++ exceptions become Python's.
+template <class F>
+PyObject* shielded(F&& f) noexcept {
+  try {
+    return f();
+  } catch (pybind11::error_already_set& error) {
+    error.restore();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+}  // namespace httpuv::python
