@@ -2,7 +2,7 @@
 #include <chrono>
 
 #include "python/application.h"
-#include "python/gil.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "python/application.h"
-#include "python/gil.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

@@ -8,11 +8,11 @@
 
 #include "http/response.h"
 #include "python/answering.h"
-#include "python/callback_context.h"
+#include "python/convert/response.h"
 #include "python/gateway/gateway.h"
-#include "python/gil.h"
 #include "python/reply.h"
-#include "python/response.h"
+#include "python/runtime/callback_context.h"
+#include "python/runtime/gil.h"
 #include "python/socket.h"
 
 namespace py = pybind11;

@@ -27,7 +27,7 @@
 #include <variant>
 #include <vector>
 
-#include "python/environment.h"
+#include "python/convert/environment.h"
 #include "python/queue.h"
 #include "server/message.h"
 #include "server/server.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "python/application.h"
-#include "python/gil.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "base/strands.h"
-#include "python/doorbell.h"
+#include "python/runtime/doorbell.h"
 #include "server/message.h"
 
 namespace httpuv::python {

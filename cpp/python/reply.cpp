@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "python/application.h"
-#include "python/file.h"
-#include "python/gil.h"
-#include "python/response.h"
+#include "python/convert/file.h"
+#include "python/convert/response.h"
+#include "python/runtime/gil.h"
 #include "python/socket.h"
 
 namespace py = pybind11;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "files/disk/stamp.h"
-#include "python/gil.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "python/gateway/gateway.h"
-#include "python/gil.h"
 #include "python/routes.h"
+#include "python/runtime/gil.h"
 #include "python/socket.h"
 #include "server/errors.h"
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "python/application.h"
-#include "python/fork_guard.h"
 #include "python/queue.h"
+#include "python/runtime/fork_guard.h"
 #include "server/server.h"
 
 namespace httpuv::python {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "python/application.h"
-#include "python/buffer.h"
-#include "python/gil.h"
+#include "python/convert/buffer.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

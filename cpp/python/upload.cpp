@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "python/application.h"
-#include "python/callback_context.h"
-#include "python/gil.h"
+#include "python/runtime/callback_context.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/reactor.h"
+#include "net/loop/reactor.h"
 #include "server/message.h"
 
 namespace httpuv::server {

@@ -8,9 +8,9 @@
 #include <memory>
 #include <string_view>
 
-#include "net/reactor.h"
-#include "net/timer_wheel.h"
-#include "net/transport.h"
+#include "net/loop/reactor.h"
+#include "net/loop/timer_wheel.h"
+#include "net/stream/transport.h"
 #include "server/context.h"
 #include "server/protocol.h"
 

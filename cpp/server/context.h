@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "net/reactor.h"
+#include "net/loop/reactor.h"
 #include "server/body_collector.h"
 #include "server/counters.h"
 #include "server/date_clock.h"
@@ -32,8 +32,8 @@ class Connection;
 class Publications;
 class StaticFiles;
 
-// The lanes of computing (net/lanes.h): one for each connection, those of what concerns several,
-// and one for static files.
+// The lanes of computing (net/lanes/lanes.h): one for each connection, those of what concerns
+// several, and one for static files.
 constexpr std::uint64_t kFilesLane = ~std::uint64_t{0};
 constexpr std::uint64_t kSharedLane = kFilesLane - 1;
 constexpr std::uint64_t lane_of(const ConnectionId& id) {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "files/disk/stamp.h"
-#include "net/stream.h"
+#include "net/stream/stream.h"
 #include "server/commands.h"
 #include "server/errors.h"
 #include "server/turn.h"

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/mailbox.h"
-#include "net/listener.h"
-#include "net/loop.h"
-#include "net/ticker.h"
+#include "net/listen/listener.h"
+#include "net/loop/loop.h"
+#include "net/loop/ticker.h"
 #include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include "net/address.h"
+#include "net/listen/address.h"
 
 namespace httpuv::server {
 

@@ -14,8 +14,8 @@
 #include "files/answer/resolution.h"
 #include "http/request.h"
 #include "http/response.h"
-#include "net/reactor.h"
-#include "net/timer_wheel.h"
+#include "net/loop/reactor.h"
+#include "net/loop/timer_wheel.h"
 #include "server/http_session.h"
 #include "server/message.h"
 

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "net/loop.h"
+#include "net/loop/loop.h"
 #include "server/context.h"
 
 namespace httpuv::server {

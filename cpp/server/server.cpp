@@ -3,9 +3,9 @@
 #include <new>
 #include <utility>
 
-#include "net/bind.h"
-#include "net/loop.h"
-#include "net/loop_thread.h"
+#include "net/listen/bind.h"
+#include "net/loop/loop.h"
+#include "net/loop/loop_thread.h"
 #include "server/live.h"
 
 namespace httpuv::server {

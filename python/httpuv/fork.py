@@ -1,6 +1,6 @@
 """What a fork() does to this package: the only module that hooks it.
 
-The core sees to its threads and descriptors by itself (``cpp/python/fork_guard.h``). This is about
+The core sees to its threads and descriptors by itself (``cpp/python/runtime/fork_guard.h``). This is about
 the state of Python modules. In the child no other thread exists: locks that one of them held are
 made anew, and modules forget what was the parent's.
 """

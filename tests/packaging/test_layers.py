@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     "server": {"base", "coding", "http", "websocket", "files", "net", "server"},
     "python": {"base", "http", "websocket", "files", "server", "python"},
 }
-# The same between the subfolders of a folder.
+# The same between the subfolders of a folder; "." is the folder itself.
 INSIDE = {
     "files": {
         "routes": {"routes"},
@@ -25,6 +25,19 @@ INSIDE = {
         "pages": {"routes", "disk", "pages"},
         "answer": {"routes", "disk", "pages", "answer"},
         "cache": {"routes", "disk", "pages", "answer", "cache"},
+    },
+    "net": {
+        "file": {"file"},
+        "lanes": {"lanes"},
+        "loop": {"file", "lanes", "loop"},
+        "listen": {"loop", "listen"},
+        "stream": {"file", "loop", "listen", "stream"},
+    },
+    "python": {
+        "runtime": {"runtime"},
+        "convert": {"runtime", "convert"},
+        ".": {"runtime", "convert", "gateway", "."},
+        "gateway": {"runtime", "convert", "gateway", "."},
     },
 }
 # Third-party headers, and the folders that may name them.
@@ -72,19 +85,25 @@ def test_third_party_headers_stay_in_their_folder(folder: str) -> None:
 
 
 def test_the_gil_is_given_up_in_one_way() -> None:
-    """pybind11's way ends the process if the interpreter exits meanwhile (python/gil.h)."""
+    """pybind11's way ends the process if the interpreter exits meanwhile (python/runtime/gil.h)."""
     files = [path for path in (CPP / "python").rglob("*.*") if path.name != "gil.h"]
     wrong = [path.name for path in files if "gil_scoped_release" in path.read_text("utf-8")]
     assert files and not wrong
 
 
+def subfolder(name: str) -> str:
+    """The subfolder in the name of a header or source file; "." where it has none."""
+    parts = name.split("/")
+    return parts[1] if len(parts) > 2 else "."
+
+
 @pytest.mark.parametrize("folder", INSIDE)
 def test_subfolders_follow_the_arrows(folder: str) -> None:
     rules = INSIDE[folder]
-    assert {path.name for path in (CPP / folder).iterdir()} == set(rules)
+    assert {path.name if path.is_dir() else "." for path in (CPP / folder).iterdir()} == set(rules)
     wrong = [
         (file, name)
         for file, name in includes(folder)
-        if name.startswith(f'"{folder}/') and name.split("/")[1] not in rules[file.split("/")[1]]
+        if name.startswith(f'"{folder}/') and subfolder(name[1:-1]) not in rules[subfolder(file)]
     ]
     assert not wrong

@@ -5,12 +5,12 @@
 
 #include "http/response.h"
 #include "python/application.h"
-#include "python/environment.h"
+#include "python/convert/environment.h"
 #include "python/gateway/exchange.h"
 #include "python/gateway/gateway.h"
 #include "python/gateway/objects.h"
-#include "python/gil.h"
 #include "python/reply.h"
+#include "python/runtime/gil.h"
 #include "python/socket.h"
 
 namespace py = pybind11;

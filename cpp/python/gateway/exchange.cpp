@@ -6,11 +6,11 @@
 
 #include "http/response.h"
 #include "python/application.h"
-#include "python/file.h"
+#include "python/convert/file.h"
+#include "python/convert/response.h"
 #include "python/gateway/objects.h"
 #include "python/gateway/shielded.h"
 #include "python/reply.h"
-#include "python/response.h"
 
 namespace py = pybind11;
 

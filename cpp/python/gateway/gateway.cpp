@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "python/application.h"
-#include "python/environment.h"
+#include "python/convert/environment.h"
 #include "python/gateway/exchange.h"
 #include "python/gateway/objects.h"
 #include "python/gateway/start_response.h"

@@ -7,10 +7,10 @@
 
 #include "http/response.h"
 #include "python/application.h"
+#include "python/convert/response.h"
 #include "python/gateway/objects.h"
 #include "python/gateway/shielded.h"
-#include "python/gil.h"
-#include "python/response.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "python/application.h"
-#include "python/environment.h"
+#include "python/convert/environment.h"
 #include "python/gateway/gateway.h"
 #include "python/gateway/objects.h"
 #include "python/gateway/start_response.h"
-#include "python/gil.h"
 #include "python/reply.h"
+#include "python/runtime/gil.h"
 
 namespace py = pybind11;
 

@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <random>
 
-#include "net/file_slice.h"
+#include "net/file/file_slice.h"
 
 namespace httpuv::net::test {
 

@@ -14,12 +14,12 @@
 #include <string_view>
 #include <vector>
 
-#include "net/bind.h"
-#include "net/lanes.h"
-#include "net/listener.h"
-#include "net/loop.h"
-#include "net/loop_thread.h"
-#include "net/stream.h"
+#include "net/lanes/lanes.h"
+#include "net/listen/bind.h"
+#include "net/listen/listener.h"
+#include "net/loop/loop.h"
+#include "net/loop/loop_thread.h"
+#include "net/stream/stream.h"
 
 namespace httpuv::net::test {
 

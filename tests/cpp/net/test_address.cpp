@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "net/address.h"
+#include "net/listen/address.h"
 
 namespace httpuv::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/bind.h"
+#include "net/listen/bind.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "net/descriptor_set.h"
+#include "net/loop/descriptor_set.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

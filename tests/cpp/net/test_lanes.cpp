@@ -1,4 +1,4 @@
-#include "net/lanes.h"
+#include "net/lanes/lanes.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "net/listener.h"
+#include "net/listen/listener.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <future>
 
 #include "harness.h"
-#include "net/ticker.h"
+#include "net/loop/ticker.h"
 
 namespace httpuv::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/loop.h"
+#include "net/loop/loop.h"
 
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "harness.h"
-#include "net/ticker.h"
+#include "net/loop/ticker.h"
 
 namespace httpuv::net {
 namespace {

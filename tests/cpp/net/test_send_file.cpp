@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "harness.h"
-#include "net/file_slice.h"
-#include "net/residency.h"
+#include "net/file/file_slice.h"
+#include "net/file/residency.h"
 
 namespace httpuv::net {
 namespace {

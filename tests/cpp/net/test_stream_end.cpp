@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "harness.h"
-#include "net/file_slice.h"
-#include "net/stream.h"
+#include "net/file/file_slice.h"
+#include "net/stream/stream.h"
 
 namespace httpuv::net {
 namespace {

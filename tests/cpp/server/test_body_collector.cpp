@@ -13,8 +13,8 @@
 
 #include "application.h"
 #include "files/disk/stamp.h"
-#include "net/lanes.h"
-#include "net/loop.h"
+#include "net/lanes/lanes.h"
+#include "net/loop/loop.h"
 #include "server/body_collector.h"
 
 namespace httpuv::server {

@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "answer_reader.h"
-#include "net/reactor.h"
-#include "net/transport.h"
+#include "net/loop/reactor.h"
+#include "net/stream/transport.h"
 #include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"

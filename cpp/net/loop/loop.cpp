@@ -1,0 +1,235 @@
+#include "net/loop/loop.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <thread>
+#include <utility>
+
+namespace httpuv::net {
+
+std::unique_ptr<Loop> Loop::create(int* error, std::shared_ptr<Lanes> lanes) {
+  std::unique_ptr<Loop> loop(new Loop(std::move(lanes)));
+  *error = loop->init();
+  if (*error != 0) return nullptr;
+  return loop;
+}
+
+Loop::Loop(std::shared_ptr<Lanes> lanes)
+    : lanes_(std::move(lanes)),
+      completions_(std::make_shared<Completions>([this] { uv_async_send(&work_async_); })),
+      timers_(this),
+      read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBufferSize)) {}
+
+int Loop::init() {
+  int error = uv_loop_init(&uv_);
+  if (error != 0) return error;
+  uv_.data = this;
+  error = uv_async_init(&uv_, &async_, [](uv_async_t* handle) {
+    Loop& self = of(handle->loop);
+    if (self.on_wake) self.on_wake();
+  });
+  if (error != 0) {
+    uv_loop_close(&uv_);
+    return error;
+  }
+  // The second and later handles of this kind cannot fail.
+  uv_async_init(&uv_, &work_async_, [](uv_async_t* handle) { of(handle->loop).finish_work(); });
+  // These three cannot fail. Prepare, not check, marks the turn's end: it runs last before the
+  // poll, after timers and closing handles too, so that nothing they cause waits for the next
+  // event.
+  uv_prepare_init(&uv_, &prepare_);
+  uv_idle_init(&uv_, &idle_);
+  uv_timer_init(&uv_, &timer_);
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
+    Loop& self = of(handle->loop);
+    if (self.on_turn_end) self.on_turn_end();
+  });
+  // What a forked child closes. libuv also holds an eventfd (elsewhere a pipe) for uv_async_send(),
+  // /dev/null and, on Linux, an io_uring that batches epoll_ctl. None of them keeps a connection or
+  // a port alive, and libuv has no public name for them: a child may carry them.
+  descriptors_.add(uv_backend_fd(&uv_));
+  initialised_ = true;
+  const std::lock_guard lock(wake_mutex_);
+  wakeable_ = true;
+  return 0;
+}
+
+Loop::~Loop() {
+  if (!initialised_ || done_) return;
+  finish();
+  run();
+}
+
+void Loop::run() {
+  uv_run(&uv_, UV_RUN_DEFAULT);
+  assert(ended_);
+  {
+    const std::lock_guard lock(descriptors_.gate());
+    descriptors_.remove(uv_backend_fd(&uv_));
+    [[maybe_unused]] const int error = uv_loop_close(&uv_);
+    assert(error == 0);
+  }
+  done_ = true;
+  lanes_.reset();
+}
+
+void Loop::finish() {
+  finishing_ = true;
+  end_if_idle();
+}
+
+void Loop::closed() {
+  assert(open_ > 0);
+  --open_;
+  end_if_idle();
+}
+
+void Loop::end_if_idle() {
+  if (!finishing_ || ended_ || open_ > 0) return;
+  ended_ = true;
+  abandon_work();
+  {
+    const std::lock_guard lock(wake_mutex_);
+    wakeable_ = false;
+  }
+  uv_close(reinterpret_cast<uv_handle_t*>(&work_async_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&async_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&idle_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
+}
+
+bool Loop::linger(std::chrono::microseconds most, const std::function<bool()>& ready) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + most;
+  lingering_.store(true);
+  do {
+    std::this_thread::yield();
+  } while (!ready() && Clock::now() < end);
+  lingering_.store(false);
+  return ready();
+}
+
+void Loop::wake() noexcept {
+  if (lingering_.load()) return std::this_thread::yield();
+  const std::lock_guard lock(wake_mutex_);
+  if (wakeable_) uv_async_send(&async_);
+}
+
+std::shared_ptr<Work> Loop::begin_work(std::function<bool()> job, Done done) {
+  assert(lanes_ != nullptr && !ended_);
+  auto work = std::make_shared<Work>();
+  work->job = std::move(job);
+  work->done = std::move(done);
+  work->completions = completions_;
+  return work;
+}
+
+void Loop::hold(const std::shared_ptr<Work>& work) {
+  outstanding_.append(*work);
+  work->outstanding = work;
+}
+
+std::shared_ptr<Work> Loop::let_go(Work& work) {
+  work.remove();
+  return std::move(work.outstanding);
+}
+
+void Loop::work_on_disk(std::uint64_t device, std::function<void()> job, Done done) {
+  const auto once = [job = std::move(job)] {
+    job();
+    return false;
+  };
+  const std::shared_ptr<Work> work = begin_work(once, std::move(done));
+  lanes_->disk(device, work);
+  hold(work);
+}
+
+void Loop::compute(std::uint64_t lane, std::function<bool()> slice, Done done) {
+  const std::shared_ptr<Work> work = begin_work(std::move(slice), std::move(done));
+  lanes_->compute(lane, work);
+  hold(work);
+}
+
+void Loop::finish_work() {
+  WorkQueue finished = completions_->drain();
+  while (!finished.empty()) {
+    const std::shared_ptr<Work> work = finished.take();
+    if (work->abandoned.load(std::memory_order_relaxed)) continue;
+    let_go(*work);
+    work->done(work->ran);
+  }
+}
+
+void Loop::abandon_work() {
+  completions_->close();
+  while (!outstanding_.empty()) {
+    const std::shared_ptr<Work> work = let_go(static_cast<Work&>(*outstanding_.next));
+    work->done = nullptr;
+    work->abandoned.store(true, std::memory_order_release);
+  }
+  const WorkQueue finished = completions_->drain();  // they own the completions: not to stay there
+}
+
+void Loop::set_alarm(std::int64_t at_ms) {
+  if (ended_) return;
+  alarm_at_ = at_ms;
+  const std::int64_t wait = std::max<std::int64_t>(at_ms - now_ms(), 0);
+  uv_timer_start(
+      &timer_, [](uv_timer_t* handle) { of(handle->loop).alarm_rang(); },
+      static_cast<std::uint64_t>(wait), 0);
+}
+
+void Loop::alarm_rang() {
+  if (now_ms() - alarm_at_ > TimerWheel::kTickMs) return late_.begin();
+  if (!late_.waiting()) timers_.advance(now_ms());
+}
+
+void Loop::LateAlarm::begin() {
+  if (waiting()) return;
+  polled_ = false;
+  loop_.run_next_turn(*this);
+}
+
+// Turn tasks run before the poll of their turn: the second one comes behind a poll.
+void Loop::LateAlarm::run_turn() {
+  if (!std::exchange(polled_, true)) return loop_.run_next_turn(*this);
+  loop_.timers_.advance(loop_.now_ms());
+}
+
+void Loop::run_next_turn(TurnTask& task) {
+  if (ended_ || task.waiting()) return;
+  turn_tasks_.append(task);
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&idle_)) == 0) {
+    uv_idle_start(&idle_, [](uv_idle_t* handle) { of(handle->loop).run_turn_tasks(); });
+  }
+}
+
+void Loop::run_turn_tasks() {
+  turn_tasks_.run();
+  if (turn_tasks_.empty() && !ended_) uv_idle_stop(&idle_);
+}
+
+void Loop::close_descriptor(int fd) {
+  const std::lock_guard lock(descriptors_.gate());
+  descriptors_.remove(fd);
+  ::close(fd);
+}
+
+void Loop::before_fork() {
+  descriptors_.hold();
+  forking_ = true;
+  forked_.store(true, std::memory_order_relaxed);
+}
+
+void Loop::after_fork() {
+  if (std::exchange(forking_, false)) descriptors_.release();
+}
+
+void Loop::forget_in_child() noexcept {
+  descriptors_.close_all();
+}
+
+}  // namespace httpuv::net

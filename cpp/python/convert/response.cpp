@@ -1,0 +1,202 @@
+#include "python/convert/response.h"
+
+#include <string>
+#include <string_view>
+
+#include "base/ascii.h"
+#include "python/convert/file.h"
+#include "python/convert/items.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+struct Keys {
+  PyObject* status = PyUnicode_InternFromString("status");
+  PyObject* headers = PyUnicode_InternFromString("headers");
+  PyObject* body = PyUnicode_InternFromString("body");
+};
+
+const Keys& keys() {
+  static const Keys* const kKeys = new Keys;
+  return *kKeys;
+}
+
+[[noreturn]] void fail(PyObject* type, const std::string& what) {
+  PyErr_SetString(type, what.c_str());
+  throw py::error_already_set();
+}
+
+std::string_view utf8(PyObject* text) {
+  Py_ssize_t size = 0;
+  const char* const data = PyUnicode_AsUTF8AndSize(text, &size);
+  if (data == nullptr) throw py::error_already_set();
+  return {data, static_cast<std::size_t>(size)};
+}
+
+void set_status(http::ResponseHead& head, long status) {
+  // 1xx are the server's own business: 100 is sent for the application, 101 is another interface.
+  if (status < 200 || status > 999) {
+    fail(PyExc_ValueError, "status must be from 200 to 999, not " + std::to_string(status));
+  }
+  head.status = static_cast<int>(status);
+}
+
+[[noreturn]] void refuse_header(http::HeaderError error, PyObject* name, PyObject* value) {
+  const std::string shown = static_cast<std::string>(py::str(name));
+  const std::string given = static_cast<std::string>(py::repr(value));
+  if (error == http::HeaderError::kBadName) {
+    fail(PyExc_ValueError, "not a header name: " + static_cast<std::string>(py::repr(name)));
+  }
+  if (error == http::HeaderError::kBadValue) {
+    fail(PyExc_ValueError, "header " + shown + " has a control character in its value: " + given);
+  }
+  fail(PyExc_ValueError,
+       "header " + shown + " would contradict the framing, which is the server's: " + given);
+}
+
+void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
+  // Latin-1, as the fields of a request are read.
+  std::string encoded;
+  std::string_view bytes;
+  if (PyUnicode_IS_ASCII(value)) {
+    bytes = utf8(value);
+  } else {
+    const py::bytes latin1 = py::reinterpret_steal<py::bytes>(PyUnicode_AsLatin1String(value));
+    if (!latin1) {
+      PyErr_Clear();
+      fail(PyExc_ValueError,
+           "header " + static_cast<std::string>(py::str(name)) +
+               " must be of Latin-1 characters: " + static_cast<std::string>(py::repr(value)));
+    }
+    encoded = static_cast<std::string>(latin1);
+    bytes = encoded;
+  }
+  const http::HeaderError error = head.add(utf8(name), bytes);
+  if (error != http::HeaderError::kNone) refuse_header(error, name, value);
+}
+
+void set_bytes(server::Envelope& envelope, const char* data, std::size_t size) {
+  // Into the memory of an answer before this one, if there is any.
+  if (auto* bytes = std::get_if<std::string>(&envelope.answer)) {
+    bytes->assign(data, size);
+  } else {
+    envelope.answer = std::string(data, size);
+  }
+}
+
+void set_bytes(server::Envelope& envelope, PyObject* body) {
+  char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (PyBytes_AsStringAndSize(body, &data, &size) != 0) throw py::error_already_set();
+  set_bytes(envelope, data, static_cast<std::size_t>(size));
+}
+
+// The shape nearly every answer has. False when it is another; then `envelope` may be half filled.
+bool convert_plain(PyObject* result, server::Envelope& envelope) {
+  if (!PyDict_CheckExact(result)) return false;
+  const py::object status_item = find_item(result, keys().status);
+  PyObject* const status = status_item.ptr();
+  if (status == nullptr || !PyLong_CheckExact(status)) return false;
+  const py::object headers_item = find_item(result, keys().headers);
+  const py::object body_item = find_item(result, keys().body);
+  PyObject* const headers = headers_item.ptr();
+  PyObject* const body = body_item.ptr();
+
+  if (headers != nullptr && headers != Py_None) {
+    if (!PyDict_CheckExact(headers)) return false;
+    PyObject* name = nullptr;
+    PyObject* value = nullptr;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(headers, &position, &name, &value) != 0) {
+      if (!PyUnicode_CheckExact(name) || !PyUnicode_CheckExact(value)) return false;
+      add_header(envelope.head, name, value);
+    }
+  }
+  if (body == nullptr || body == Py_None) {
+  } else if (PyUnicode_CheckExact(body)) {
+    const std::string_view bytes = utf8(body);
+    set_bytes(envelope, bytes.data(), bytes.size());
+  } else if (PyBytes_CheckExact(body)) {
+    set_bytes(envelope, body);
+  } else {
+    return false;
+  }
+  const long code = PyLong_AsLong(status);
+  if (code == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  set_status(envelope.head, code);
+  return true;
+}
+
+}  // namespace
+
+void add_headers(http::ResponseHead& head, PyObject* pairs, bool without_framing) {
+  const auto iterator = py::reinterpret_steal<py::object>(PyObject_GetIter(pairs));
+  if (!iterator) throw py::error_already_set();
+  while (PyObject* const next = PyIter_Next(iterator.ptr())) {
+    const auto item = py::reinterpret_steal<py::object>(next);
+    const auto pair = py::reinterpret_steal<py::object>(
+        PySequence_Fast(item.ptr(), "headers must hold (name, value) pairs"));
+    if (!pair) throw py::error_already_set();
+    if (PySequence_Fast_GET_SIZE(pair.ptr()) != 2) {
+      fail(PyExc_ValueError, "headers must hold (name, value) pairs, not " +
+                                 static_cast<std::string>(py::repr(item)));
+    }
+    PyObject* const name = PySequence_Fast_GET_ITEM(pair.ptr(), 0);
+    PyObject* const value = PySequence_Fast_GET_ITEM(pair.ptr(), 1);
+    if (PyUnicode_Check(name) && PyUnicode_Check(value)) {
+      if (without_framing && base::iequals(utf8(name), "transfer-encoding")) continue;
+      add_header(head, name, value);
+    } else if (PyBytes_Check(name) && PyBytes_Check(value)) {
+      const std::string_view field(PyBytes_AS_STRING(name),
+                                   static_cast<std::size_t>(PyBytes_GET_SIZE(name)));
+      const std::string_view content(PyBytes_AS_STRING(value),
+                                     static_cast<std::size_t>(PyBytes_GET_SIZE(value)));
+      if (without_framing && base::iequals(field, "transfer-encoding")) continue;
+      const http::HeaderError error = head.add(field, content);
+      if (error != http::HeaderError::kNone) refuse_header(error, name, value);
+    } else {
+      fail(PyExc_TypeError, "names and values of headers must both be str, or both bytes: " +
+                                static_cast<std::string>(py::repr(item)));
+    }
+  }
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+}
+
+void set_status(http::ResponseHead& head, PyObject* status) {
+  const long code = PyLong_AsLong(status);
+  if (code == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  set_status(head, code);
+}
+
+void set_body(server::Envelope& envelope, PyObject* bytes) {
+  set_bytes(envelope, bytes);
+}
+
+bool from_plain(py::handle result, server::Envelope& envelope) {
+  if (convert_plain(result.ptr(), envelope)) return true;
+  envelope.head.clear();
+  envelope.answer = std::monostate();
+  return false;
+}
+
+void from_normal(const py::object& normal, server::Envelope& envelope) {
+  long status = 0;
+  PyObject* headers = nullptr;
+  PyObject* body = nullptr;
+  if (PyArg_ParseTuple(normal.ptr(), "lOO", &status, &headers, &body) == 0) {
+    throw py::error_already_set();
+  }
+  set_status(envelope.head, status);
+  add_headers(envelope.head, headers, false);
+  if (body == Py_None) return;
+  if (py::isinstance<File>(body)) {
+    envelope.answer = py::handle(body).cast<File&>().take(envelope.head);
+  } else {
+    set_bytes(envelope, body);
+  }
+}
+
+}  // namespace httpuv::python

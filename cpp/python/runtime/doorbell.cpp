@@ -1,0 +1,56 @@
+#include "python/runtime/doorbell.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+#ifdef __linux__
+#include <sys/eventfd.h>
+#endif
+
+namespace httpuv::python {
+
+Doorbell::Doorbell() {
+#ifdef __linux__
+  read_fd_ = write_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (read_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+#else
+  int fds[2];
+  if (::pipe(fds) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  for (const int fd : fds) {
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    ::fcntl(fd, F_SETFL, O_NONBLOCK);
+  }
+  read_fd_ = fds[0];
+  write_fd_ = fds[1];
+#endif
+}
+
+Doorbell::~Doorbell() {
+  if (write_fd_ != read_fd_) ::close(write_fd_);
+  ::close(read_fd_);
+}
+
+void Doorbell::ring() noexcept {
+  const std::uint64_t one = 1;
+  // EAGAIN means that it is readable already.
+  while (::write(write_fd_, &one, sizeof one) < 0 && errno == EINTR) {
+  }
+}
+
+void Doorbell::clear() noexcept {
+  std::uint64_t counted[8];
+  while (::read(read_fd_, counted, sizeof counted) == sizeof counted) {
+  }
+}
+
+bool Doorbell::wait(int timeout_ms) noexcept {
+  pollfd entry{read_fd_, POLLIN, 0};
+  return ::poll(&entry, 1, timeout_ms) > 0;
+}
+
+}  // namespace httpuv::python
