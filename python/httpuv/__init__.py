@@ -4,18 +4,26 @@
 >>> httpuv.runServer("127.0.0.1", 8080, lambda req: {"status": 200, "body": "Hello world!"})
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from ._core import __version__
-from .base64 import rawToBase64
+from .answers.presence import disconnected
+from .answers.sse import EventStream
+from .base.log import logLevel
 from .dispatch.base import Dispatcher
 from .dispatch.queue import interrupt, later, runNow, service
-from .interfaces import Mount
-from .limits import Limits
-from .log import logLevel
-from .ports import NoFreePortError, ipFamily, randomPort
-from .presence import disconnected
-from .server import PipeServer, WebServer
-from .sse import EventStream
-from .start import (
+from .gateways.interfaces import Mount
+from .options.limits import Limits
+from .options.static import StaticPath, excludeStaticPath, staticPath, staticPathOptions
+from .options.static_options import StaticPathOptions
+from .rook.base64 import rawToBase64
+from .rook.uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
+from .rook.websocket import WebSocket
+from .rook.websocket_sending import ConnectionClosed
+from .servers.ports import NoFreePortError, ipFamily, randomPort
+from .servers.server import PipeServer, WebServer
+from .servers.start import (
     listServers,
     runServer,
     startDaemonizedServer,
@@ -25,17 +33,20 @@ from .start import (
     stopDaemonizedServer,
     stopServer,
 )
-from .static import (
-    StaticPath,
-    excludeStaticPath,
-    staticPath,
-    staticPathOptions,
-)
-from .static_options import StaticPathOptions
-from .static_server import runStaticServer
-from .uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
-from .websocket import WebSocket
-from .websocket_sending import ConnectionClosed
+from .static_server.run import runStaticServer
+
+if TYPE_CHECKING:
+    from . import asgi, wsgi  # noqa: F401
+else:
+
+    def __getattr__(name):
+        """The public packages that not every program needs, imported at their first use."""
+        if name in _PACKAGES:
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_PACKAGES = ("asgi", "wsgi")
 
 __all__ = [
     "ConnectionClosed",
@@ -76,3 +87,8 @@ __all__ = [
     "stopDaemonizedServer",
     "stopServer",
 ]
+
+
+def __dir__() -> list[str]:
+    """What users are to find: the package has more modules, which are its own."""
+    return sorted([*__all__, *_PACKAGES])

@@ -6,7 +6,7 @@ from typing import Any
 __version__: str
 
 # URL path (decoded, "/" in front and none behind), local path (absolute, as the system spells it),
-# excluded?, options by name, all resolved: see httpuv.static.
+# excluded?, options by name, all resolved: see httpuv.options.static.
 Route = tuple[str, bytes, bool, dict[str, object]]
 
 # A header field, as text or as bytes.
@@ -83,7 +83,7 @@ class Server:
         # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
         open_upload: Callable[[dict[str, Any], Upload], object] | None = None,
         call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
-        # An httpuv.access.AccessLog. None: nobody is told of answers.
+        # An httpuv.servers.access.AccessLog. None: nobody is told of answers.
         access_log: object = None,
         on_notice: Callable[[int, str], object]
         | None = None,  # level (0: debug, 1: warning, 2: error) and text
@@ -211,7 +211,7 @@ class File:
     def __init__(self, fd: int, name: str, mime: MimeTable, environ: dict[str, Any]) -> None: ...
 
 class MimeTable:
-    """Media types by file extension, see httpuv.mime."""
+    """Media types by file extension, see httpuv.options.mime."""
 
     def __init__(self, types: dict[str, str]) -> None: ...
 
@@ -237,7 +237,7 @@ class StartResponse:
     def early_hints(self, headers: Iterable[Pair], /) -> None: ...
 
 class Exchange:
-    """One HTTP exchange of an ASGI application; httpuv.asgi.exchange has the rest of it."""
+    """One HTTP exchange of an ASGI application; httpuv.gateways.asgi.exchange has the rest."""
 
     def receive(self) -> Any: ...
     def send(self, message: dict[str, Any], /) -> Any: ...

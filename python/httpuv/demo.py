@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .start import runServer
-from .websocket import WebSocket
+from .rook.websocket import WebSocket
+from .servers.start import runServer
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -21,8 +21,8 @@ from .cli.life import Life
 from .cli.load import Application
 from .cli.serving import serving
 from .cli.settings import Settings
-from .interfaces import Mount, resolve
-from .server import Server
+from .gateways.interfaces import Mount, resolve
+from .servers.server import Server
 
 
 class Worker(_Base):  # type: ignore[misc]  # gunicorn has no types

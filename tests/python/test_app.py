@@ -6,8 +6,8 @@ from types import MappingProxyType, SimpleNamespace
 
 import httpuv
 import pytest
-from httpuv.app import normalize_app
-from httpuv.static import StaticPath
+from httpuv.options.static import StaticPath
+from httpuv.rook.app import normalize_app
 
 
 def call(req):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpuv
 import pytest
-from httpuv import _core, response
+from httpuv import _core
+from httpuv.answers import response
 
 ENVIRON = {"REQUEST_METHOD": "GET", "HEADERS": {}}
 MIME = _core.MimeTable({})

@@ -234,7 +234,8 @@ def test_a_child_stops_and_the_parents_asyncio_loop_goes_on() -> None:
 def test_locks_that_another_thread_held() -> None:
     run(
         """
-        from httpuv import asyncapp, presence, websocket_link
+        from httpuv.answers import asyncapp, presence
+        from httpuv.rook import websocket_link
         held = threading.Event()
         go = threading.Event()
         def hold():

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpuv
 import pytest
-from httpuv.interfaces import detect
+from httpuv.gateways.interfaces import detect
 from support import PATIENCE
 
 

@@ -8,7 +8,7 @@ import subprocess
 
 import httpuv
 import pytest
-from httpuv.ports import UNSAFE_PORTS
+from httpuv.servers.ports import UNSAFE_PORTS
 from support import listening, other_programs
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpuv
 import pytest
-from httpuv.serving import archive, auth, lan, qr, spa
-from httpuv.serving.site import Features
+from httpuv.static_server import archive, auth, lan, qr, spa
+from httpuv.static_server.site import Features
 from support import Wire, address, fetch, get, request
 
 Start = Callable[..., httpuv.WebServer]

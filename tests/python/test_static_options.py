@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpuv
 import pytest
-from httpuv.static import normalize_options, routes
+from httpuv.options.static import normalize_options, routes
 
 
 def resolved(path: httpuv.StaticPath, options: object = None) -> dict[str, object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpuv
 import pytest
-from httpuv import static_server
+from httpuv.static_server import run as static_server
 from support import PATIENCE, Script, address, fetch, listening, request
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from httpuv.streaming import WINDOW, is_streamed
+from httpuv.answers.streaming import WINDOW, is_streamed
 from support import PATIENCE, Wire, address, fetch, request
 from test_async import Start, leaves, start
 

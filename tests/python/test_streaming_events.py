@@ -8,7 +8,7 @@ from typing import Any
 
 import httpuv
 import pytest
-from httpuv.sse import format_event
+from httpuv.answers.sse import format_event
 from support import PATIENCE, Script, Wire, address, request
 from test_async import Start, start
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from httpuv.request import Errors, Input
+from httpuv.rook.request import Errors, Input
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpuv
 import pytest
 from conftest import Log
+from httpuv.answers.presence import Disconnected
 from httpuv.dispatch import watch
-from httpuv.presence import Disconnected
 from support import PATIENCE, Wire, address, get, request
 from ws_support import Client
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpuv
 import pytest
-from httpuv.upload import BodyReader
+from httpuv.rook.upload import BodyReader
 from support import PATIENCE, Wire, address, chunked, fetch, request
 from test_async import Start, leaves, start
 

@@ -1,5 +1,5 @@
 // Media types by file name extension. Which types there are is the application's to say:
-// httpuv/mime.py has the table.
+// httpuv/options/mime.py has the table.
 //
 // Built once, then immutable and shared; any thread.
 #pragma once

@@ -1,6 +1,6 @@
 // One HTTP exchange of an ASGI application: receive() and send() of what nearly every request does
 // - a body that is here, an answer in two messages - without leaving C++. Everything else is done
-// by its Python class (httpuv.asgi.exchange), which is derived from the type here.
+// by its Python class (httpuv.gateways.asgi.exchange), which is derived from the type here.
 //
 // With the GIL held, on the thread of the asyncio loop that runs the application.
 #pragma once

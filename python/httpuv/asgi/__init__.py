@@ -6,7 +6,7 @@
 Has the names that programs use of uvicorn, so that ``import httpuv.asgi as uvicorn`` runs them.
 """
 
-from .lifespan import LifespanError
+from ..gateways.asgi.lifespan import LifespanError
 from .server import Config, Server, run, serve
 
 __all__ = ["Config", "LifespanError", "Server", "run", "serve"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import importlib
 import logging
 import os
 import signal
@@ -16,15 +15,16 @@ import socket as sockets_module
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..base.log import logger
 from ..dispatch.own_loop import new_event_loop
-from ..limits import Limits
-from ..log import logger
-from .lifespan import Lifespan, LifespanError
-
-if TYPE_CHECKING:
-    from ..server import Server as CoreServer
+from ..gateways.asgi.lifespan import Lifespan, LifespanError
+from ..gateways.interfaces import Mount, detect, import_app
+from ..options.limits import Limits
+from ..servers.server import AdoptedServer, Options
+from ..servers.server import Server as CoreServer
+from ..servers.start import startPipeServer, startServer
 
 #: Seconds that answers under way have to finish when the server stops.
 GRACE = 10.0
@@ -162,8 +162,6 @@ class Config:
             ImportError, AttributeError: There is no such application.
             TypeError: It is no ASGI application.
         """
-        from ..interfaces import detect
-
         app = import_app(self.app) if isinstance(self.app, str) else self.app
         if not callable(app):
             raise TypeError(f"app must be an ASGI application, not {type(app).__name__}")
@@ -202,30 +200,12 @@ class Config:
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
-    from ..server import Options
-
     known = {*Options.__annotations__, "staticPaths", "staticPathOptions"}
     for base in Options.__mro__:  # a TypedDict has none but dict; the keys of all are above
         known.update(getattr(base, "__annotations__", {}))
     for name in options:
         if name not in known:
             raise TypeError(f"unexpected keyword argument {name!r}")
-
-
-def import_app(name: str) -> Any:
-    """The object that ``"module:attribute"`` names.
-
-    Raises:
-        ImportError: There is no such module, or the name has no ``:`` in it.
-        AttributeError: The module has no such attribute.
-    """
-    module, colon, path = name.partition(":")
-    if not colon or not module or not path:
-        raise ImportError(f"an application is named like 'module:attribute', not {name!r}")
-    found: Any = importlib.import_module(module)
-    for attribute in path.split("."):
-        found = getattr(found, attribute)
-    return found
 
 
 class _Listening:
@@ -363,10 +343,6 @@ class Server:
         self.started = True
 
     def _listen(self, sockets: list[sockets_module.socket] | None) -> None:
-        from ..interfaces import Mount
-        from ..server import AdoptedServer
-        from ..start import startPipeServer, startServer
-
         config = self.config
         options = dict(config.options)
         mounts = dict(options.pop("mounts", None) or {})

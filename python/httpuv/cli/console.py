@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from .. import stderr
+from ..base import stderr
 
 #: Exit status of a command that could not start what it was asked for.
 FAILED = 1

@@ -12,7 +12,7 @@ import socket
 import stat
 from collections.abc import MutableMapping
 
-from ..urls import local_url
+from ..servers.urls import local_url
 from .console import MISUSED, Mistake
 from .serving import listening_failed
 from .settings import Settings

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from ..interfaces import detect
+from ..gateways.interfaces import detect
 from .console import ApplicationFailed, Mistake
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from .. import stderr
-from ..log import logger, logLevel
+from ..base import stderr
+from ..base.log import logger, logLevel
 
 _LAYOUT = "%(asctime)s %(process)d %(levelname)s %(message)s"
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..server import Server
+from ..servers.server import Server
 from .announce import announce
 from .console import MISUSED, ApplicationFailed, Mistake, complain, tell_of
 from .life import Life

@@ -7,9 +7,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from .. import _core, stderr
-from ..static_options import DESCRIPTIONS, Description
-from ..static_server import DEFAULT_PORT, runStaticServer
+from .. import _core
+from ..base import stderr
+from ..options.static_options import DESCRIPTIONS, Description
+from ..static_server.run import DEFAULT_PORT, runStaticServer
 
 # What pages of other origins may read, and that readers of ranges (PDF.js, Parquet, GeoTIFF) need.
 CORS = (
@@ -154,7 +155,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, option: Description) -> None:
-    """An option of static paths, as :mod:`httpuv.static_options` describes it."""
+    """An option of static paths, as :mod:`httpuv.options.static_options` describes it."""
     assert option.flag is not None
     text = option.text.removeprefix("Extension. ").replace("``", "").removesuffix(".")
     text = text[0].lower() + text[1:].replace("%", "%%")

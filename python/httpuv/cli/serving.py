@@ -13,16 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .. import start
-from ..app import normalize_app
-from ..asgi.lifespan import LifespanError
 from ..asgi.server import Config
 from ..asgi.server import Server as AsgiServer
-from ..interfaces import Mount
-from ..limits import Limits
-from ..server import AdoptedServer, PipeServer, Server, WebServer
-from ..static import normalize_paths
-from ..urls import local_url
+from ..gateways.asgi.lifespan import LifespanError
+from ..gateways.interfaces import Mount
+from ..options.limits import Limits
+from ..options.static import normalize_paths
+from ..rook.app import normalize_app
+from ..servers import start
+from ..servers.server import AdoptedServer, PipeServer, Server, WebServer
+from ..servers.urls import local_url
 from .console import Mistake
 from .life import times_of
 from .load import Application

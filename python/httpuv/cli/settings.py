@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .. import limits as limits_module
-from ..limits import Limits
+from ..options import limits as limits_module
+from ..options.limits import Limits
 from . import kinds
 from .kinds import Kind
 

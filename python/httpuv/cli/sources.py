@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..limits import Limits
+from ..options.limits import Limits
 from .console import MISUSED, Mistake
 from .settings import LIMITS, OPTIONS, Settings
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from types import FrameType
 
-from ..server import Server
+from ..servers.server import Server
 from .console import ApplicationFailed, Mistake, tell_of
 from .life import Life
 from .prepare import prepare

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import time
 
-from .. import fork
+from ..base import fork
 from . import queue, watch
 
 

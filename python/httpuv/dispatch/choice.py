@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .._checks import check_int
+from ..base.checks import check_int
 from . import queue
 from .base import Dispatcher
 from .threads import ThreadDispatcher

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..log import log_failure
+from ..base.log import log_failure
 from .base import Dispatcher
 
 #: A function that stays in a toolkit's loop until its context's descriptor is readable.

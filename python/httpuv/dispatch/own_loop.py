@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from .. import _core, fork
+from .. import _core
+from ..base import fork
 
 #: How long the end of a thread waits for coroutines that were cancelled, in seconds.
 _PATIENCE = 0.5

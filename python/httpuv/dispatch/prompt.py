@@ -14,8 +14,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .. import _core, fork
-from ..log import log_failure, logger
+from .. import _core
+from ..base import fork
+from ..base.log import log_failure, logger
 from . import ipython, queue, windows
 from .base import Dispatcher
 

@@ -22,8 +22,9 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import EllipsisType
 from typing import Any
 
-from .. import _core, fork
-from ..log import log_failure
+from .. import _core
+from ..base import fork
+from ..base.log import log_failure
 from . import tasks
 
 #: How long interpreter exit waits for a callback that a daemon thread is running, in seconds.

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from .. import fork
-from ..log import log_failure
+from ..base import fork
+from ..base.log import log_failure
 from . import own_loop
 
 #: How long the interpreter's exit waits for coroutines that were cancelled, in seconds.

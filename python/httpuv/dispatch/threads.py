@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from ..log import log_failure
+from ..base.log import log_failure
 from . import queue
 from .base import Dispatcher
 

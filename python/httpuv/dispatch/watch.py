@@ -10,7 +10,7 @@ import logging
 import threading
 from typing import Protocol
 
-from .. import fork, log
+from ..base import fork, log
 from . import queue
 
 #: Seconds that requests wait without a thread that runs callbacks before that is logged.

@@ -4,7 +4,7 @@
 >>> httpuv.wsgi.run(app, host="127.0.0.1", port=8000)
 """
 
-from .gateway import FileWrapper
+from ..gateways.wsgi import FileWrapper
 from .server import run
 
 __all__ = ["FileWrapper", "run"]

@@ -6,6 +6,9 @@ import contextlib
 import os
 from typing import Any
 
+from ..gateways.interfaces import Mount, import_app
+from ..servers.start import run_until_stopped, startPipeServer, startServer
+
 
 def run(
     app: Any,
@@ -36,10 +39,6 @@ def run(
         OSError: The address cannot be listened on.
         TypeError, ValueError: An option is wrong.
     """
-    from ..asgi.server import import_app
-    from ..interfaces import Mount
-    from ..start import run_until_stopped, startPipeServer, startServer
-
     if isinstance(app, str):
         app = import_app(app)
     mounts = dict(options.pop("mounts", None) or {})

@@ -1,0 +1,1 @@
+"""What an application may answer beyond the plain dict: awaitables, streams, events."""

@@ -1,0 +1,347 @@
+"""Answers that take their time: what ``call`` returned is awaited, or streamed.
+
+For every server there is one :class:`Answers`; the core calls it with what is no plain dict. An
+:class:`Answer` is one request whose answer is still being made. It begins on the thread that runs
+the callbacks; its end may come from there, from an asyncio loop or from a worker's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import inspect
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from ..base import fork, log
+from ..base.checks import check_seconds
+from ..base.log import log_failure
+from ..dispatch import eager, tasks
+from .presence import Disconnected
+from .response import Normal, convert, head_of
+from .sse import EventStream
+from .streaming import AsyncStream, Stream, is_streamed
+
+if TYPE_CHECKING:
+    from ..dispatch.queue import Dispatcher
+
+_LATE: Normal = (
+    503,
+    [("Content-Type", "text/plain; charset=utf-8")],
+    b"503 Service Unavailable\n",
+)
+
+#: Seconds that an answer may wait for others of the same turn of an asyncio loop.
+_RING_EVERY = 0.002
+
+_over_lock = fork.lock()
+
+
+class Answers:
+    """The answers of one server that are being made.
+
+    Args:
+        source: Runs the server's callbacks.
+        timeout: Seconds that an awaited answer may take to begin; beyond: 503. None: any time.
+            ``req["httpuv.timeout"]`` replaces it for one request.
+        mime: Media types of files, by their extension.
+        apart: Whether coroutines run on a thread of their own (``coroutines="thread"``).
+    """
+
+    def __init__(
+        self,
+        source: Dispatcher,
+        timeout: float | None,
+        mime: _core.MimeTable,
+        apart: bool = False,
+    ) -> None:
+        self.source = source
+        self.apart = apart
+        self.timeout = timeout
+        self.mime = mime
+        self.open: set[Answer] = set()
+        # Where a ring is due at the end of the turn. Of several loops, each has its own.
+        self._gathering: asyncio.AbstractEventLoop | None = None
+        self._rung = 0.0  # when the last was
+
+    def prepare(self, call: Callable[[dict[str, Any]], Any] | None) -> Any:
+        """``call``; if it is a coroutine function, with requests that can tell of their clients.
+
+        Where the asyncio loop runs the callbacks, it is begun at once: if it never has to wait, its
+        answer costs little more than that of a plain function.
+        """
+        if call is None or not tasks.is_async_function(call):
+            return call
+
+        def with_disconnected(req: dict[str, Any]) -> Any:
+            if "httpuv.disconnected" not in req:
+                req["httpuv.disconnected"] = Disconnected()
+            loop = tasks.callback_loop(self.apart)
+            return call(req) if loop is None else eager.run(call(req), loop)
+
+        return with_disconnected
+
+    def __call__(
+        self, result: object, environ: dict[str, Any], reply: _core.Reply
+    ) -> Normal | None:
+        """Answer a request with what the application returned. The core calls this."""
+        if inspect.iscoroutine(result):
+            Answer(self, environ, reply).wait_for(result)
+        elif isinstance(result, Mapping):
+            if not is_streamed(result.get("body")):
+                return convert(result, environ, self.mime)
+            answer = Answer(self, environ, reply)
+            try:
+                answer.stream(result, inside=True)
+            except Exception:
+                answer.finish()  # the core logs it and answers
+                raise
+        elif isinstance(result, (concurrent.futures.Future, asyncio.Future)):
+            Answer(self, environ, reply).follow(result)
+        elif inspect.isawaitable(result):
+            Answer(self, environ, reply).wait_for(result)
+        else:
+            return convert(result, environ, self.mime)
+        return None
+
+    def rings(self, reply: _core.Reply) -> bool:
+        """Whether what is sent now is to ring the I/O thread.
+
+        On one core every ring is a switch of threads. So in a turn of an asyncio loop only the
+        first does, and those that come milliseconds later; one more at its end is for the rest.
+        """
+        loop = tasks.running_loop()
+        if loop is None:
+            return True
+        now = time.monotonic()
+        if self._gathering is loop:
+            if now - self._rung < _RING_EVERY:
+                return False
+        else:
+            self._gathering = loop
+            loop.call_soon(self._gathered, reply)
+        self._rung = now
+        return True
+
+    def _gathered(self, reply: _core.Reply) -> None:
+        self._gathering = None
+        reply.ring()
+
+    def end_events(self) -> None:
+        """The server is about to stop: streams of events, which would not end by themselves, do."""
+        for answer in list(self.open):
+            if answer.events is not None:
+                answer.events.close()
+
+    def close(self) -> None:
+        """The server has stopped: nobody waits for its answers any more."""
+        for answer in list(self.open):
+            answer.lost()
+
+
+class Answer:
+    """One answer that is being made. Over when it was given, or the client has gone."""
+
+    def __init__(self, answers: Answers, environ: dict[str, Any], reply: _core.Reply) -> None:
+        self.answers = answers
+        self.environ = environ
+        self.reply = reply
+        gone = environ.get("httpuv.disconnected")
+        if gone is None:
+            gone = environ["httpuv.disconnected"] = Disconnected()
+        self.gone: Disconnected = gone
+        self.events: EventStream | None = None
+        self._over = False
+        # What makes it end early: cancels a task or a future, closes a stream.
+        self._cancel: Callable[[], object] | None = None
+        self._cancel_timer: Callable[[], object] | None = None
+        answers.open.add(self)
+        reply.on_abandoned = self.lost
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._over
+
+    def rings(self) -> bool:
+        """Whether what is sent now is to ring the I/O thread."""
+        return self.answers.rings(self.reply)
+
+    def finish(self, last: Callable[[], object] | None = None) -> bool:
+        """It is over, and `last` the last thing to do, unless it was over before.
+
+        Raises:
+            Exception: What `last` raised; then it is not over.
+        """
+        with _over_lock:
+            if self._over:
+                return False
+            self._over = True
+        self.answers.open.discard(self)
+        if self._cancel_timer is not None:
+            self._cancel_timer()
+        if self.events is not None:
+            self.events.close()  # its coroutine may never have begun
+        reply = self.reply
+        if last is not None:
+            try:
+                last()
+            except BaseException:
+                self._over = False  # the client still waits
+                raise
+        # They refer to this object, as it does to them.
+        reply.on_abandoned = reply.on_taken = None
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        """An exception instead of an answer: 500, or a connection that is cut."""
+        if self.finish(self.reply.cut):
+            log_failure("call", self.environ, error)
+
+    def lost(self) -> None:
+        """The client has gone, or the server: all that makes the answer ends."""
+        if self.finish(self.reply.cut):
+            self.gone._set()
+            if self._cancel is not None:
+                self._cancel()
+
+    # --- where the answer comes from ---
+
+    def _timeout(self) -> float | None:
+        """Seconds that this answer may take; None: any time.
+
+        Raises:
+            TypeError, ValueError: What the request says instead is no time.
+        """
+        timeout = self.environ.get("httpuv.timeout", self.answers.timeout)
+        return None if timeout is None else check_seconds("httpuv.timeout", timeout)
+
+    def wait_for(self, awaitable: Any) -> None:
+        """It is what an awaitable gives, in an asyncio loop."""
+        if not inspect.iscoroutine(awaitable):
+            awaitable = tasks.result_of(awaitable)
+        runner = tasks.runner(self.answers.apart)
+        try:
+            runner.call(lambda: self._begin(awaitable, runner.loop))
+        except RuntimeError as error:  # the loop was closed
+            awaitable.close()
+            self.fail(error)
+
+    def _begin(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        # Even if its client has gone meanwhile: it may hold something that it is to clean up.
+        try:
+            result = eager.run(coroutine, loop)
+        except BaseException as error:
+            self.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        if isinstance(result, asyncio.Task):
+            self._follow_task(result)
+        else:
+            self._have(result)
+
+    def follow(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
+        """It is the result of a future."""
+        if isinstance(future, asyncio.Future):
+            return _call_in(future.get_loop(), lambda: self._follow_task(future))
+        try:
+            timeout = self._timeout()
+        except Exception as error:
+            future.cancel()
+            return self.fail(error)
+        if timeout is not None:
+            self._cancel_timer = self.answers.source.later(
+                lambda: self._late(timeout, future.cancel), timeout
+            )
+        self._cancelled_by(future.cancel)
+        future.add_done_callback(self._done)
+
+    def _follow_task(self, future: asyncio.Future[Any]) -> None:
+        """The same on the thread of its loop. A task has taken its first step."""
+        loop = future.get_loop()
+        tasks.keep(future)
+        try:
+            timeout = self._timeout()
+        except Exception as error:
+            future.cancel()
+            return self.fail(error)
+        if timeout is not None and not self._over:
+            handle = loop.call_later(timeout, self._late, timeout, future.cancel)
+            self._cancel_timer = lambda: _call_in(loop, handle.cancel)
+        self._cancelled_by(lambda: _call_in(loop, future.cancel))
+        future.add_done_callback(self._done)
+
+    def _cancelled_by(self, cancel: Callable[[], object]) -> None:
+        self._cancel = cancel
+        if self._over and self.gone:
+            cancel()  # it was lost in between
+
+    def _done(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
+        try:
+            result = future.result()
+        except BaseException as error:
+            return self.fail(error)
+        self._have(result)
+
+    def _late(self, timeout: float, cancel: Callable[[], object]) -> None:
+        if self.finish(lambda: self.reply.send(_LATE)):
+            log.write(
+                logging.WARNING,
+                "no answer in %g s for %s %s",
+                timeout,
+                self.environ.get("REQUEST_METHOD"),
+                self.environ.get("REQUEST_URI"),
+            )
+            cancel()
+
+    # --- what it is ---
+
+    def _have(self, result: object) -> None:
+        try:
+            if self.reply.send_plain(result, self.rings()):
+                self.finish()
+                return
+            if isinstance(result, Mapping) and is_streamed(result.get("body")):
+                return self.stream(result)
+            normal = convert(result, self.environ, self.answers.mime)
+            self.finish(lambda: self.reply.send(normal))
+        except Exception as error:
+            self.fail(error)
+
+    def stream(self, result: Mapping[Any, Any], inside: bool = False) -> None:
+        """Send the pieces of the body as they come. `inside` of the callback itself, or not.
+
+        Raises:
+            TypeError, ValueError: Status or headers are wrong.
+        """
+        body: Any = result["body"]
+        status, headers, length = head_of(result)
+        if isinstance(body, EventStream) and length is None:
+            self.events = body
+            self.reply.start(status, headers, None, body.filler)
+        else:
+            self.reply.start(status, headers, length)
+        if self._cancel_timer is not None:
+            self._cancel_timer()  # it has begun
+        empty = self.environ.get("REQUEST_METHOD") == "HEAD" or status in (204, 304)
+        if hasattr(body, "__aiter__"):
+            stream = AsyncStream(self, body, length, empty)
+            self._cancelled_by(tasks.runner(self.answers.apart).start(stream.run()))
+        else:
+            sync = Stream(self, body, length, empty)
+            self._cancelled_by(sync.leave)
+            sync.begin_here() if inside else sync.begin()
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, func: Callable[[], object]) -> None:
+    """Call a function on the thread of a loop: at once, if that is this one."""
+    if tasks.running_loop() is loop:
+        func()
+        return
+    with contextlib.suppress(RuntimeError):  # it was closed
+        loop.call_soon_threadsafe(func)

@@ -1,0 +1,1 @@
+"""Applications of each interface, as the core calls them."""

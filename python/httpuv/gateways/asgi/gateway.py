@@ -1,0 +1,211 @@
+"""An ASGI application among the applications of a server: what the core is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ... import _core
+from ...base.log import write
+from .exchange import HttpExchange
+from .lifespan import Lifespan, LifespanError
+from .websocket import WebSocketExchange
+
+if TYPE_CHECKING:
+    from ...answers.asyncapp import Answers
+    from ...options.limits import Limits
+
+#: What is offered to every HTTP request.
+_EXTENSIONS: dict[str, dict[str, Any]] = {
+    "http.response.pathsend": {},
+    "http.response.zerocopysend": {},
+    "http.response.trailers": {},
+    "http.response.early_hint": {},
+}
+_WS_EXTENSIONS: dict[str, dict[str, Any]] = {"websocket.http.response": {}}
+
+
+class AsgiGateway:
+    """One ASGI application of one server.
+
+    Args:
+        app: The application.
+        answers: The server's.
+        prefix: Where it is mounted, decoded and without a slash at its end; ``""`` is the root.
+        root_path: What a proxy in front takes away from paths.
+        lifespan: Its lifespan, where that has been started; None: it has none.
+        websocket: Whether it may be asked for WebSockets.
+        scheme: ``"http"`` or ``"https"``, as clients see it.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        answers: Answers,
+        prefix: str = "",
+        root_path: str = "",
+        lifespan: Lifespan | None = None,
+        websocket: bool = True,
+        scheme: str = "http",
+    ) -> None:
+        self.app = app
+        self.answers = answers
+        self.prefix = prefix
+        self.root_path = root_path
+        self.lifespan = lifespan
+        self.websocket = websocket
+        self.scheme = scheme
+        #: What the application is busy with beyond a first step.
+        self.open: set[HttpExchange | WebSocketExchange] = set()
+        #: Whether the server starts and stops the lifespan; others do otherwise.
+        self.starts_lifespan = False
+        #: Where the lifespan was started without waiting for it.
+        self.loop: asyncio.AbstractEventLoop | None = None
+        #: Set while the lifespan's startup goes on: requests wait for it.
+        self.not_ready: asyncio.Future[None] | None = None
+
+    def options(self, limits: Limits) -> dict[str, Any]:
+        """The mount, as the core takes it."""
+        spec = {"version": "3.0", "spec_version": "2.5"}
+        common = {
+            "asgi": spec,
+            "http_version": "1.1",
+            "root_path": self.root_path + self.prefix,
+        }
+        secure = self.scheme == "https"
+        has_state = self.lifespan is not None and self.lifespan.mode != "off"
+        return {
+            "interface": "asgi",
+            "prefix": self.prefix,
+            "app": self.app,
+            "exchange": type("HttpExchange", (HttpExchange,), {"gateway": self}),
+            "run": _run,
+            "open_websocket": self._open_websocket,
+            "state": self.lifespan.state if self.lifespan is not None and has_state else None,
+            "path_prefix": self.root_path,
+            "http_scope": {
+                "type": "http",
+                **common,
+                "scheme": self.scheme,
+                "extensions": dict(_EXTENSIONS),
+            },
+            "websocket_scope": {
+                "type": "websocket",
+                **common,
+                "scheme": "wss" if secure else "ws",
+                "extensions": dict(_WS_EXTENSIONS),
+            },
+            "websocket": self.websocket,
+            "gather_body": limits.body_memory_bytes,
+        }
+
+    def _open_websocket(
+        self, app: Any, scope: dict[str, Any], socket: _core.Socket, reply: _core.Reply
+    ) -> WebSocketExchange:
+        return WebSocketExchange(self, app, scope, socket, reply)
+
+    # --- lifespan ---
+
+    def begin_lifespan(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the application, in the loop that is running here; requests wait for it."""
+        assert self.lifespan is not None
+        self.loop = loop
+        self.not_ready = loop.create_future()
+        task = loop.create_task(self._startup(self.lifespan))
+        task.add_done_callback(lambda done: done.exception())
+
+    async def _startup(self, lifespan: Lifespan) -> None:
+        ready = self.not_ready
+        assert ready is not None
+        try:
+            await lifespan.startup()
+        except LifespanError as error:
+            write(logging.ERROR, "the ASGI application has failed to start: %s", error)
+            ready.set_exception(error)
+            ready.exception()
+            return
+        self.not_ready = None
+        ready.set_result(None)
+
+    async def until_ready(self) -> None:
+        """Wait for the lifespan's startup.
+
+        Raises:
+            LifespanError: It has failed.
+        """
+        if self.not_ready is not None:
+            await asyncio.shield(self.not_ready)
+
+    # --- the end ---
+
+    async def drain(self, timeout: float) -> None:
+        """Wait for what is under way; streams and WebSockets are told that the server stops.
+
+        Streams without an end of their own and WebSockets at once, others when half of the time is
+        over. What is still there at the end is cancelled.
+        """
+        for each in list(self.open):
+            if each.is_event_stream():
+                each.tell_shutdown()
+        if not await self._until_empty(timeout / 2):
+            for each in list(self.open):
+                each.tell_shutdown()
+            await self._until_empty(timeout / 2)
+        self.cancel()
+        if self.open:
+            await self._until_empty(0.5)
+
+    def cancel(self) -> None:
+        """Cancel what is under way."""
+        for each in list(self.open):
+            if each.task is not None:
+                each.task.cancel()
+
+    async def _until_empty(self, timeout: float) -> bool:
+        tasks = [each.task for each in self.open if each.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout)
+        return not self.open
+
+
+def _run(app: Any, scope: dict[str, Any], receive: Any, send: Any, exchange: HttpExchange) -> None:
+    exchange.start(app, scope, receive, send)
+
+
+class BlockingLifespan:
+    """The lifespan of an application whose server is started outside of asyncio.
+
+    It runs in the loop that runs the application's coroutines.
+    """
+
+    def __init__(self, lifespan: Lifespan, loop: asyncio.AbstractEventLoop) -> None:
+        self.lifespan = lifespan
+        self.loop = loop
+
+    def startup(self) -> None:
+        """Start the application and wait for that.
+
+        Raises:
+            LifespanError: It said that it cannot.
+        """
+        asyncio.run_coroutine_threadsafe(self.lifespan.startup(), self.loop).result()
+
+    def shutdown(self, timeout: float) -> None:
+        """Stop the application; at most so many seconds are waited for that."""
+        done = threading.Event()
+
+        async def stop() -> None:
+            try:
+                await self.lifespan.shutdown(timeout)
+            finally:
+                done.set()
+
+        coroutine = stop()
+        try:
+            self.loop.call_soon_threadsafe(lambda: self.loop.create_task(coroutine))
+        except RuntimeError:  # it was closed
+            coroutine.close()
+            return
+        done.wait(timeout + 1.0)

@@ -1,0 +1,211 @@
+"""A WSGI application among the applications of a server: what the core is told of it.
+
+Source: PEP 3333.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import stat
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .. import _core
+from ..base.log import log_failure
+from ..rook.request import Errors
+
+#: Bytes of an answer that may be on their way from the application to the kernel.
+_WINDOW = 256 * 1024
+#: Seconds that one iterable may run before other callbacks have their turn.
+_SLICE = 0.005
+
+
+class FileWrapper:
+    """``wsgi.file_wrapper``: an iterable over a file, which the kernel sends where it can.
+
+    Args:
+        filelike: What has ``read()``.
+        blksize: Bytes that are read at a time.
+    """
+
+    def __init__(self, filelike: Any, blksize: int = 64 * 1024) -> None:
+        self.filelike = filelike
+        self.blksize = blksize
+        close = getattr(filelike, "close", None)
+        if close is not None:
+            self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece: bytes = self.filelike.read(self.blksize)
+        if not piece:
+            raise StopIteration
+        return piece
+
+
+def open_file(wrapper: FileWrapper) -> tuple[int, int, int] | None:
+    """Descriptor, offset and length of what is left of a file; None: it has to be read."""
+    filelike = wrapper.filelike
+    try:
+        fd = filelike.fileno()
+        status = os.fstat(fd)
+        offset = filelike.tell()
+    except (AttributeError, OSError, ValueError):  # io.UnsupportedOperation is of the last two
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return os.dup(fd), offset, max(0, status.st_size - offset)
+
+
+class _Rest:
+    """An iterable that takes longer, where one thread runs all callbacks: it runs among others.
+
+    Args:
+        iterator: What is left of it.
+        iterable: What is to be closed.
+        environ: The request.
+        reply: Its answer, whose head has left.
+        context: The context that the application was called in.
+    """
+
+    def __init__(
+        self,
+        iterator: Iterator[bytes],
+        iterable: object,
+        environ: dict[str, Any],
+        reply: _core.Reply,
+        context: contextvars.Context,
+    ) -> None:
+        self.iterator = iterator
+        self.iterable = iterable
+        self.environ = environ
+        self.reply = reply
+        self.context = context
+        self.sent = 0
+        self.taken = 0
+        self.running = False
+        self.over = False
+        reply.on_taken = self._on_taken
+        reply.on_abandoned = self._gone
+        # The client may have to take what was sent before: it tells when it has.
+        reply.write(b"", True)
+        self._post()
+
+    def _post(self) -> None:
+        self.reply.call_soon(lambda: self.reply.gather(self._step))
+
+    def _on_taken(self, total: int) -> None:
+        waited = self.sent >= _WINDOW
+        self.sent = 0  # everything up to here
+        if waited:
+            self._post()
+
+    def _gone(self) -> None:
+        if not self.running:
+            self._close()
+
+    def _step(self) -> None:
+        if self.running or self.over:
+            return  # the iterable runs callbacks itself
+        self.running = True
+        try:
+            self.context.run(self._advance)
+        except BaseException as error:
+            self.reply.cut()
+            log_failure("the WSGI application", self.environ, error)
+            self._close()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self.running = False
+
+    def _advance(self) -> None:
+        until = time.monotonic() + _SLICE
+        for piece in self.iterator:
+            if not isinstance(piece, bytes):
+                raise TypeError(f"a WSGI application must give bytes, not {type(piece).__name__}")
+            if self.reply.done:
+                break
+            if piece:
+                self.sent += len(piece)
+                self.reply.write(piece, self.sent >= _WINDOW)
+            if self.sent >= _WINDOW:
+                return  # _on_taken() goes on
+            if time.monotonic() >= until:
+                return self._post()
+        self.reply.end()
+        self._close()
+
+    def _close(self) -> None:
+        if self.over:
+            return
+        self.over = True
+        reply = self.reply
+        reply.on_taken = reply.on_abandoned = None
+        close = getattr(self.iterable, "close", None)
+        if close is None:
+            return
+        try:
+            self.context.run(close) if not self.running else close()
+        except Exception as error:
+            log_failure("close() of a WSGI iterable", self.environ, error)
+
+
+class WsgiGateway:
+    """One WSGI application of one server.
+
+    Args:
+        app: The application.
+        prefix: Where it is mounted, decoded and without a slash at its end; ``""`` is the root.
+        root_path: What a proxy in front takes away from paths.
+        threads: How many callbacks may run at once.
+        multiprocess: Whether other processes serve the same application.
+        scheme: ``"http"`` or ``"https"``, as clients see it.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        prefix: str = "",
+        root_path: str = "",
+        threads: int = 1,
+        multiprocess: bool = False,
+        scheme: str = "http",
+    ) -> None:
+        self.app = app
+        self.prefix = prefix
+        self.root_path = root_path
+        self.threads = threads
+        self.multiprocess = multiprocess
+        self.scheme = scheme
+
+    def options(self) -> dict[str, Any]:
+        """The mount, as the core takes it."""
+        return {
+            "interface": "wsgi",
+            "prefix": self.prefix,
+            "root_path": self.root_path,
+            "app": self.app,
+            "file_wrapper": FileWrapper,
+            "open_file": open_file,
+            "go_on": _Rest,
+            "blocking": self.threads > 1,
+            "environ": {
+                "SERVER_NAME": "",
+                "SERVER_PORT": "",
+                "wsgi.version": (1, 0),
+                "wsgi.url_scheme": self.scheme,
+                "wsgi.errors": Errors(),
+                "wsgi.multithread": self.threads > 1,
+                "wsgi.multiprocess": self.multiprocess,
+                "wsgi.run_once": False,
+                "wsgi.file_wrapper": FileWrapper,
+                "wsgi.input_terminated": True,
+                "SERVER_SOFTWARE": f"httpuv/{_core.__version__}",
+                **({"HTTPS": "on"} if self.scheme == "https" else {}),
+            },
+        }

@@ -1,0 +1,1 @@
+"""What servers and static paths are told: options, checked, as the core takes them."""

@@ -1,0 +1,117 @@
+"""The user's application, normalised."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..dispatch.tasks import is_async_function
+from ..options.static import StaticPath, normalize_options, normalize_paths
+from ..options.static_options import StaticPathOptions
+
+#: A request as ``call`` and ``onHeaders`` get it.
+Environ = dict[str, Any]
+
+CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen")
+_SWITCHES = ("streamBody", "allowConnect")
+DOCUMENTED = (*CALLBACKS, *_SWITCHES, "staticPaths", "staticPathOptions")
+
+
+@dataclass(frozen=True)
+class App:
+    """What a server does, whatever shape it was given in."""
+
+    call: Callable[[Environ], Any] | None = None
+    onHeaders: Callable[[Environ], Any] | None = None
+    onBodyData: Callable[[Environ, bytes], Any] | None = None
+    streamBody: bool = False
+    allowConnect: bool = False
+    onWSOpen: Callable[[Any], Any] | None = None
+    staticPaths: dict[str, StaticPath] = field(default_factory=dict)
+    staticPathOptions: StaticPathOptions = field(default_factory=StaticPathOptions)
+
+
+def normalize_app(app: object) -> App:
+    """Normalise an application.
+
+    Args:
+        app: One of
+
+            * a mapping with any of ``call``, ``onHeaders``, ``onBodyData``, ``streamBody``,
+              ``allowConnect``, ``onWSOpen``, ``staticPaths`` and ``staticPathOptions``; None is
+              the same as missing. Another key gets a warning, because it is most likely misspelt,
+              unless it begins with ``_`` or ``.``: such keys are the application's own;
+            * an object with attributes of these names (it may have any others);
+            * a function, or anything else that can be called: it is ``call``;
+            * an empty list, R's ``list()``: nothing.
+
+    Raises:
+        TypeError, ValueError: The application or a part of it is none of that.
+        FileNotFoundError: A static path does not exist.
+
+    Source: manual page *startServer*, argument ``app``.
+    """
+    if isinstance(app, (list, tuple)) and not app:
+        app = {}  # list() in R
+    if isinstance(app, Mapping):
+        _warn_of_unknown_keys(app)
+        parts = {name: app.get(name) for name in DOCUMENTED}
+    else:
+        parts = {name: getattr(app, name, None) for name in DOCUMENTED}
+        if all(part is None for part in parts.values()):
+            if not callable(app):
+                raise TypeError(
+                    "app must be a dict, an object with some of the attributes"
+                    f" {', '.join(DOCUMENTED)}, or a function; not {type(app).__name__}"
+                )
+            parts["call"] = app
+    for name in CALLBACKS:
+        if parts[name] is not None and not callable(parts[name]):
+            raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
+    if is_async_function(parts["onHeaders"]):
+        raise TypeError("app: onHeaders must be a plain function; call may be a coroutine function")
+    for name in _SWITCHES:
+        if parts[name] is not None and not isinstance(parts[name], bool):
+            raise TypeError(f"app: {name} must be bool, not {type(parts[name]).__name__}")
+    return App(
+        call=parts["call"],
+        onHeaders=parts["onHeaders"],
+        onBodyData=parts["onBodyData"],
+        streamBody=bool(parts["streamBody"]),
+        allowConnect=bool(parts["allowConnect"]),
+        onWSOpen=parts["onWSOpen"],
+        staticPaths=normalize_paths(parts["staticPaths"]),
+        staticPathOptions=normalize_options(parts["staticPathOptions"]),
+    )
+
+
+def _warn_of_unknown_keys(app: Mapping[Any, Any]) -> None:
+    for key in app:
+        if not isinstance(key, str):
+            raise TypeError(f"app: a key must be str, not {key!r}")
+        if key in DOCUMENTED or key.startswith(("_", ".")):
+            continue
+        near = difflib.get_close_matches(key, DOCUMENTED, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        warnings.warn(
+            f"app: {key!r} is none of {', '.join(DOCUMENTED)} and is ignored{hint}",
+            category=UserWarning,
+            # normalize_app, the server's constructor(s), startServer: whoever called that.
+            stacklevel=_frames_to_caller(),
+        )
+
+
+def _frames_to_caller() -> int:
+    """The stack level of the first frame outside this package, for warnings.warn()."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
+            break
+        frame = frame.f_back
+        level += 1
+    return level

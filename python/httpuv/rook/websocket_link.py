@@ -1,0 +1,363 @@
+"""A WebSocket between the core and the application: callbacks, coroutines and iteration."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import types
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from .. import _core
+from ..base import fork
+from ..base.log import log_failure
+from ..dispatch import tasks
+from .websocket_sending import ConnectionClosed, Sending
+
+#: A message: str is sent and received as text, bytes as binary.
+Message = str | bytes
+#: Runs a coroutine as a task of an asyncio loop, and calls a function at its end, even if it never
+#: began.
+Start = Callable[[Coroutine[Any, Any, None], Callable[[], object]], object]
+_CoroutineType = types.CoroutineType  # looked at for every message
+
+#: ``await ws.send()`` goes on while at most this many bytes wait for the kernel to take them.
+_HIGH_WATER = 64 * 1024
+
+
+class Link:
+    """A connection as the core knows it: its listener; all clones of a WebSocket share it.
+
+    What begins with an underscore is called by the core, on the thread that runs the callbacks.
+    Messages go to the callbacks. Once somebody iterates they go to the inbox as well, where they
+    count as unread. While a coroutine of onWSOpen has neither registered a callback nor begun to
+    iterate, messages and the end are held for it in the inbox.
+
+    Whatever a callback returns that can be awaited is run as a task. What ``ws.send()`` returns
+    need not be awaited, so a callback may return it (``lambda binary, text: ws.send(text)``).
+    """
+
+    __slots__ = (
+        "clean",
+        "closed",
+        "closing",
+        "closing_with",
+        "code",
+        "handed",
+        "held",
+        "inbox",
+        "on_close",
+        "on_drain",
+        "on_dropped",
+        "on_message",
+        "on_open",
+        "on_pong",
+        "protocol",
+        "reader",
+        "reason",
+        "request",
+        "socket",
+        "start",
+        "waiters",
+    )
+
+    def __init__(
+        self,
+        socket: _core.Socket,
+        request: dict[str, Any],
+        protocol: str,
+        start: Start,
+    ) -> None:
+        self.socket = socket
+        self.request = request
+        self.protocol = protocol
+        self.start = start
+        self.on_open: Callable[[], object] | None = None
+        self.on_message: tuple[Callable[[bool, Message], object], ...] = ()
+        self.on_close: tuple[Callable[[], object], ...] = ()
+        self.on_pong: tuple[Callable[[bytes], object], ...] = ()
+        self.on_drain: tuple[Callable[[], object], ...] = ()
+        self.on_dropped: tuple[Callable[[], object], ...] = ()
+        # Each is set once and stays: several threads may look, and close, at the same time.
+        self.closing = False  # nothing is sent any more
+        self.closing_with: tuple[int | None, str] = (None, "")  # code and reason of our Close
+        self.closed = False
+        self.code: int | None = None
+        self.reason = ""
+        self.clean: bool | None = None
+        self.inbox: deque[Message] | None = None  # None: nobody iterates
+        self.handed = 0  # messages that were taken out of it and count as unread still
+        self.held = False
+        self.waiters: deque[asyncio.Future[None]] | None = None
+        self.reader: asyncio.Task[Any] | None = None  # who asked for a message last
+
+    # --- from the core ---
+
+    def _open(self) -> None:
+        """Call onWSOpen."""
+        on_open, self.on_open = self.on_open, None  # it refers to the WebSocket, as that does to us
+        if on_open is None:
+            return
+        try:
+            result = on_open()
+            if result is not None and (coroutine := _coroutine_of(result)) is not None:
+                if self.inbox is None:
+                    self.inbox = deque()
+                    self.held = True
+                self.spawn("onWSOpen", coroutine)
+        except Exception as error:
+            self.fail("onWSOpen", error)
+
+    def _message(self, binary: bool, message: Message) -> bool:
+        """Whether the message was kept in the inbox."""
+        if self.closing:
+            return False
+        inbox = self.inbox
+        if inbox is not None:
+            inbox.append(message)
+            if not self.held:
+                self._wake()
+                self._deliver(binary, message)
+            return True
+        kept = False
+        try:
+            for callback in self.on_message:
+                result = callback(binary, message)
+                if result is not None and (coroutine := _coroutine_of(result)) is not None:
+                    self.spawn("onMessage", coroutine, counts=not kept)
+                    kept = True  # until it is done
+        except Exception as error:
+            self.fail("onMessage", error)
+        return kept
+
+    def _deliver(self, binary: bool, message: Message) -> None:
+        self._call("onMessage", self.on_message, binary, message)
+
+    def _pong(self, payload: bytes) -> None:
+        self._call("onPong", self.on_pong, payload)
+
+    def _drained(self) -> None:
+        self._call("onDrain", self.on_drain)
+
+    def _dropped(self) -> None:
+        self._call("onDropped", self.on_dropped)
+
+    def _taken(self) -> None:
+        self._wake()
+
+    def _closing(self, code: int, reason: str) -> None:
+        """The server closes the connection by itself."""
+        if not self.closing:
+            self.closing_with = code, reason
+            self.closing = True
+        self._wake()
+
+    def _closed(self, code: int, reason: str, clean: bool) -> None:
+        self.code, self.reason, self.clean = code, reason, clean
+        self.closing = self.closed = True
+        self._wake()
+        if not self.held:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Tell the application of the end, once."""
+        callbacks = self.on_close
+        # They often refer to the WebSocket, which refers to them: let go of them now.
+        self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
+        self.reader = None
+        for callback in callbacks:
+            self._call("onClose", (callback,))  # each of them, whatever the others do
+
+    def _call(self, where: str, callbacks: Sequence[Callable[..., object]], *args: object) -> None:
+        try:
+            for callback in callbacks:
+                result = callback(*args)
+                if result is not None and (coroutine := _coroutine_of(result)) is not None:
+                    self.spawn(where, coroutine)
+        except Exception as error:
+            self.fail(where, error)
+
+    # --- from everywhere ---
+
+    def close(self, code: int, reason: str) -> None:
+        if not self.closing:
+            self.closing_with = code, reason
+            self.closing = True
+            self.socket.close(code, reason)
+            self._wake()  # what waits for the client waits no longer
+
+    def fail(self, where: str, error: Exception) -> None:
+        """A callback failed: its connection is of no use any more (RFC 6455 section 7.4.1)."""
+        self.close(1011, "internal error")
+        log_failure(where, self.request, error)
+
+    # --- coroutines ---
+
+    def spawn(self, where: str, coroutine: Coroutine[Any, Any, Any], counts: bool = False) -> None:
+        """Run what a coroutine function that is a callback has returned.
+
+        Args:
+            where: The callback.
+            coroutine: What it returned.
+            counts: Whether a message counts as unread until the coroutine is done.
+        """
+
+        begun: list[bool] = []
+
+        def at_end() -> None:
+            if not begun:
+                self.close(1001, "the server is stopping")  # its loop ended before it began
+            coroutine.close()
+            if where == "onWSOpen":
+                self.socket.call_soon(self._opened)
+            elif counts:
+                self.socket.consumed(1)
+
+        self.start(self._guard(where, coroutine, begun), at_end)
+
+    async def _guard(
+        self, where: str, coroutine: Coroutine[Any, Any, Any], begun: list[bool]
+    ) -> None:
+        begun.append(True)
+        try:
+            await coroutine
+        except ConnectionClosed as error:
+            # The usual end of a coroutine that sends. Of another connection it is a failure.
+            if error.link is not self:
+                self.fail(where, error)
+        except Exception as error:
+            self.fail(where, error)
+        except BaseException:  # it was cancelled
+            self.close(1001, "the server is stopping")
+            raise
+
+    # What ends the collecting runs where the callbacks run, behind the events that are on their
+    # way; a coroutine may run elsewhere, and begin to iterate at any time.
+
+    def _opened(self) -> None:
+        """The coroutine of onWSOpen is done."""
+        self._release()
+        with _switching:
+            inbox = self.inbox
+            if inbox is None or (self.reader is not None and not self.reader.done()):
+                return
+            # Nobody iterates any more, so the client must not wait for that.
+            self.inbox = None
+            self.handed += len(inbox)
+        self._settle()
+
+    def release_soon(self) -> None:
+        """Give what was held to the callbacks."""
+        if self.held:
+            self.socket.call_soon(self._release)
+
+    def _release(self) -> None:
+        with _switching:
+            inbox = self.inbox
+            if not self.held or inbox is None:
+                return  # somebody iterates
+            self.inbox = None
+            self.held = False
+        self.socket.consumed(len(inbox))
+        for message in inbox:
+            self._deliver(isinstance(message, bytes), message)
+            if self.closing and not self.closed:
+                break  # by a callback
+        if self.closed:
+            self._finish()
+
+    def collect(self) -> None:
+        """Somebody iterates."""
+        if self.inbox is not None and not self.held:
+            return
+        with _switching:
+            if self.inbox is None:
+                self.inbox = deque()
+            was_held, self.held = self.held, False
+        if was_held and self.closed:
+            self.socket.call_soon(self._finish)
+
+    async def receive(self) -> Message | None:
+        """The next message; None once the connection has closed and all were taken."""
+        self._settle()
+        self.reader = asyncio.current_task()
+        while True:
+            self.collect()
+            with _switching:
+                if self.inbox:
+                    self.handed += 1
+                    return self.inbox.popleft()
+            if self.closed:
+                return None
+            # Looked at once more behind this: who changes something then wakes the waiters.
+            future = self._waiter()
+            try:
+                if not self.inbox and not self.closed:
+                    await future
+            finally:
+                self._discard(future)
+
+    def _settle(self) -> None:
+        """Who asks for the next message is done with the one before, and has answered it."""
+        with _switching:
+            handed, self.handed = self.handed, 0
+        self.socket.consumed(handed)
+
+    def full(self) -> bool:
+        """Whether the client is to read first."""
+        return self.socket.outstanding() > _HIGH_WATER
+
+    async def room(self) -> None:
+        """Wait until the client has taken enough of what was sent.
+
+        Raises:
+            ConnectionClosed: The connection has closed before.
+        """
+        while self.full():
+            if self.closing:
+                raise self.ended()
+            self.socket.acknowledge()
+            future = self._waiter()
+            try:
+                if not self.closing and self.full():
+                    await future
+            finally:
+                self._discard(future)
+
+    def ended(self) -> ConnectionClosed:
+        """Why nothing is sent any more."""
+        with_code = self.closing_with if self.code is None else (self.code, self.reason)
+        error = ConnectionClosed(*with_code)
+        error.link = self
+        return error
+
+    # --- waiting; the callbacks may run on another thread than the asyncio loop ---
+
+    def _waiter(self) -> asyncio.Future[None]:
+        if self.waiters is None:
+            self.waiters = deque()
+        future = asyncio.get_running_loop().create_future()
+        self.waiters.append(future)
+        return future
+
+    def _discard(self, future: asyncio.Future[None]) -> None:
+        if self.waiters is not None:
+            with contextlib.suppress(ValueError):
+                self.waiters.remove(future)
+
+    def _wake(self) -> None:
+        """Have everybody look again."""
+        while self.waiters:
+            with contextlib.suppress(IndexError):
+                tasks.resolve_soon(self.waiters.popleft())
+
+
+def _coroutine_of(result: object) -> Coroutine[Any, Any, Any] | None:
+    if type(result) is _CoroutineType:
+        return result
+    return None if type(result) is Sending else tasks.coroutine_of(result)
+
+
+#: Held while a connection changes between calling back, holding and collecting.
+_switching = fork.lock()

@@ -1,0 +1,536 @@
+"""Servers: what runs from :func:`startServer` to :func:`stopServer`.
+
+Source: manual page *startServer*, which names :class:`WebServer` and :class:`PipeServer`.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+from .. import _core
+from ..answers.asyncapp import Answers
+from ..base import fork, log
+from ..base.checks import check_int, check_seconds
+from ..base.log import log_failure, log_notice
+from ..dispatch import tasks
+from ..dispatch.base import Dispatcher
+from ..dispatch.choice import choose
+from ..gateways.interfaces import Applications
+from ..options.allowed import check_hosts
+from ..options.limits import Limits
+from ..options.mime import mime_table
+from ..options.static import StaticPath, normalize_paths, normalize_url, routes
+from ..options.static_options import StaticPathOptions, check_names
+from ..options.websocket_options import settings as websocket_settings
+from ..rook import request, upload, websocket
+from . import registry, urls
+from .access import AccessLog
+from .embedding import Embedded
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_core.register_input(request.Input)
+
+#: How long an interrupted stop() waits for the server to be gone, in seconds.
+_LAST_MOMENT = 0.05
+
+_Self = TypeVar("_Self", bound="Server")
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+class RunOptions(TypedDict, total=False):
+    """What every way to start a server takes by keyword; :func:`startServer` describes them."""
+
+    limits: Limits | None
+    mimeTypes: Mapping[str, str] | None
+    allowedHosts: Sequence[str] | None
+    allowedOrigins: Sequence[str] | None
+    wsProtocols: Sequence[str] | None
+    wsCompression: bool | str
+    wsOverflow: str
+    callTimeout: float | None
+    gzip: bool
+    accessLog: bool
+    mounts: Mapping[str, object] | None
+    coroutines: str
+
+
+class Options(RunOptions, total=False):
+    """The same where the callbacks may run anywhere."""
+
+    dispatch: str | int | Dispatcher
+
+
+def shows(options: type) -> Callable[[_Function], _Function]:
+    """Have help() show the ``**options`` of a function by name, as type checkers do."""
+
+    def decorate(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        *own, _ = signature.parameters.values()
+        named = inspect.signature(Server.__init__).parameters.values()
+        shown = [each for each in named if each.name in options.__annotations__]
+        function.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+class Server(Embedded):
+    """What :class:`WebServer` and :class:`PipeServer` have in common.
+
+    A server runs from its construction until :meth:`stop`, on a thread of its own that never runs
+    Python: requests that need Python wait until somebody runs the callbacks (``service()``,
+    ``runServer()``). It is a context manager that stops at the end of the block. All methods may be
+    called from any thread, and from inside a callback.
+    """
+
+    def __init__(
+        self,
+        app: object,
+        *,
+        limits: Limits | None = None,
+        mimeTypes: Mapping[str, str] | None = None,
+        allowedHosts: Sequence[str] | None = None,
+        allowedOrigins: Sequence[str] | None = None,
+        wsProtocols: Sequence[str] | None = None,
+        wsCompression: bool | str = True,
+        wsOverflow: str = "close",
+        dispatch: str | int | Dispatcher = "auto",
+        callTimeout: float | None = None,
+        gzip: bool = True,
+        accessLog: bool = False,
+        mounts: Mapping[str, object] | None = None,
+        coroutines: str = "callbacks",
+    ) -> None:
+        for name, value in (("gzip", gzip), ("accessLog", accessLog)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be bool, not {type(value).__name__}")
+        if callTimeout is not None:
+            callTimeout = check_seconds("callTimeout", callTimeout)
+        self._applications = Applications(app, mounts)
+        self._app = self._applications.app
+        self._paths = self._app.staticPaths
+        self._options = self._app.staticPathOptions
+        self._mime = _core.MimeTable(mime_table(mimeTypes))
+        self._routes_lock = fork.lock()
+        self._changing = False  # by _routes_lock: a change of the routes is being made
+        self._changes: deque[Callable[[], object]] = deque()  # that are to be made
+        self._dispatcher = choose(dispatch, self._applications.only_asgi)
+        if coroutines not in ("callbacks", "thread"):
+            raise ValueError(f"coroutines must be 'callbacks' or 'thread', not {coroutines!r}")
+        if coroutines == "callbacks" and self._applications.have_coroutines:
+            self._dispatcher.source.coroutines = True
+        self._answers = Answers(
+            self._dispatcher.source, callTimeout, self._mime, coroutines == "thread"
+        )
+        Embedded.__init__(self)
+        self._attached: list[bool] = []  # to the dispatcher if it has an entry
+        self._stopping = fork.lock()
+        if not isinstance(limits, (Limits, type(None))):
+            raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
+        limits = limits or Limits()
+        environ: dict[str, object] = {
+            "SCRIPT_NAME": "",
+            "rook.version": "1.1-0",
+            "rook.url_scheme": "http",
+            "rook.errors": request.Errors(),
+            "httpuv.version": _core.__version__,
+        }
+
+        def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
+            return tasks.runner(self._answers.apart).start(coroutine, at_end)
+
+        on_open = self._app.onWSOpen
+        self._core = _core.Server(
+            self._dispatcher.source.queue,
+            call=upload.prepare(self._app, self._answers.prepare(self._app.call)),
+            on_headers=self._app.onHeaders,
+            on_error=log_failure,
+            on_notice=log_notice,
+            convert=self._answers,
+            environ=environ,
+            limits=limits.as_dict(),
+            allowed_hosts=check_hosts(allowedHosts),
+            on_ws_open=None if on_open is None else websocket.opener(on_open, start),
+            websocket=websocket_settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
+            gzip=gzip,
+            open_upload=upload.opener(self._app),
+            call_first=self._app.streamBody,
+            allow_connect=self._app.allowConnect,
+            access_log=AccessLog() if accessLog else None,
+            mounts=self._applications.options(
+                self._answers,
+                limits,
+                self._dispatcher.threads,
+                environ,
+                self._answers.prepare,
+                lambda on_open: websocket.opener(on_open, start),
+            ),
+        )
+
+    def _listen(self, quiet: bool) -> None:
+        """Start to listen; on failure leave nothing behind."""
+        # Before it has a thread: a fork() in the middle must find it.
+        registry.servers.append(self)
+        try:
+            self._dispatcher.attach()
+            self._attached.append(True)
+            self._applications.startup()
+            if self._paths:
+                self._core.set_routes(routes(self._paths, self._options), self._mime)
+            self._bind()
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, OSError) and not quiet:
+                log.write(logging.ERROR, "cannot start %s: %s", self._name(), error)
+            raise
+        if self not in registry.servers:
+            self.stop()  # it was, while it started: now there is something to stop
+        log.write(logging.INFO, "%r", self)
+
+    def _bind(self) -> None:
+        raise NotImplementedError
+
+    def _name(self) -> str:
+        raise NotImplementedError
+
+    def isRunning(self) -> bool:
+        """Whether the server has not been stopped."""
+        return self._core.running
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """Stop listening and close all connections.
+
+        Returns when the address is free and nothing of the server is left. Stopping twice is fine.
+
+        Args:
+            timeout: Seconds that answers under way have to finish; 0 cuts them off. Streams of
+                events end at once; WebSockets are closed with 1001 (Going Away) in any case.
+
+        Raises:
+            TypeError, ValueError: ``timeout`` is no number of seconds.
+            KeyboardInterrupt: Ctrl-C, within 100 ms; what was under way is cut off.
+
+        Source: manual page *stopServer*.
+        """
+        timeout = check_seconds("timeout", timeout, zero=True)
+        if timeout > 0:
+            self._answers.end_events()
+            self._applications.drain(timeout)
+        self._core.begin_stop(timeout)  # also where another stop() has granted more time
+        try:
+            if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
+                self._stop_and_serve(timeout)
+            else:
+                self._stop_core(timeout)
+        finally:
+            if self._core.stopped:
+                self._retire()
+
+    def _retire(self) -> None:
+        registry.remove(self)
+        self._answers.close()
+        self._applications.shutdown()
+        try:
+            self._attached.pop()
+        except IndexError:
+            pass  # it never was, or another stop() does it
+        else:
+            self._dispatcher.detach()
+        self._ended.set()
+        self._dispatcher.source.wake()  # a runServer() that waits is to return
+
+    def _stop_core(self, timeout: float) -> None:
+        # A second thread waits here, in Python: one that waited in C++, and for which the exiting
+        # interpreter does not wait, would be ended there and take the process with it.
+        with self._stopping:
+            self._core.stop(timeout)
+
+    def _stop_and_serve(self, timeout: float) -> None:
+        """Stop, running the callbacks that make the answers meanwhile."""
+        source = self._dispatcher.source
+
+        def stop() -> None:
+            self._stop_core(timeout)
+            source.wake()
+
+        stopper = threading.Thread(target=stop, name="httpuv stop", daemon=True)
+        stopper.start()
+        try:
+            while stopper.is_alive():
+                source.serve(0.05, until=lambda: not stopper.is_alive())
+        except BaseException:  # Ctrl-C, which does not wait: no more grace
+            self._core.begin_stop(0)
+            stopper.join(_LAST_MOMENT)
+            raise
+        stopper.join()
+
+    async def aclose(self, timeout: float = 0.0) -> None:
+        """:meth:`stop` for asyncio: coroutines of this loop go on meanwhile."""
+        import asyncio
+
+        await asyncio.to_thread(self.stop, timeout)
+
+    def getStaticPaths(self) -> dict[str, StaticPath]:
+        """The static paths by URL path, with the options that were given for each."""
+        return dict(self._paths)
+
+    def setStaticPath(
+        self,
+        paths: Mapping[str, str | os.PathLike[str] | StaticPath] | str | None = None,
+        path: str | os.PathLike[str] | StaticPath | None = None,
+        /,
+        **named: str | os.PathLike[str] | StaticPath,
+    ) -> None:
+        """Add static paths, or replace those of the same URL path; the next request sees them.
+
+        Three forms: ``setStaticPath({"/a": "dir"})``, ``setStaticPath("/a", "dir")`` and
+        ``setStaticPath(a="dir")``.
+
+        Raises:
+            TypeError, ValueError: A path is wrong; the message says how.
+            FileNotFoundError: A local path does not exist.
+            RuntimeError: The server was stopped.
+        """
+        if isinstance(paths, str):
+            if path is None:
+                raise TypeError(f"setStaticPath({paths!r}, ...) needs a local path")
+            paths = {paths: path}
+        elif path is not None:
+            raise TypeError("setStaticPath(): a local path needs a URL path before it")
+        added = {**normalize_paths(paths), **normalize_paths(named)}
+        self._change(lambda: self._set_routes({**self._paths, **added}, self._options))
+
+    def removeStaticPath(self, *paths: str | Iterable[str]) -> None:
+        """Remove static paths, given by URL path, each alone or in a list.
+
+        One that is not there does not matter.
+
+        Raises:
+            TypeError, ValueError: A URL path is wrong.
+            RuntimeError: The server was stopped.
+        """
+        removed: set[str] = set()
+        for each in paths:
+            removed.update(map(normalize_url, [each] if isinstance(each, str) else each))
+
+        def change() -> None:
+            kept = {url: path for url, path in self._paths.items() if url not in removed}
+            self._set_routes(kept, self._options)
+
+        self._change(change)
+
+    def getStaticPathOptions(self) -> StaticPathOptions:
+        """The options that static paths inherit."""
+        return self._options
+
+    def setStaticPathOption(
+        self, options: Mapping[str, Any] | StaticPathOptions | None = None, /, **named: Any
+    ) -> None:
+        """Change options that static paths inherit: ``setStaticPathOption(indexhtml=False)``.
+
+        Raises:
+            TypeError, ValueError: There is no such option, or its value is wrong.
+            RuntimeError: The server was stopped.
+        """
+        if isinstance(options, StaticPathOptions):
+            changed = options.as_dict()
+        else:
+            changed = dict(options or {})
+        changed.update(named)
+        check_names(changed)
+        own = StaticPathOptions(**changed)
+        self._change(lambda: self._set_routes(self._paths, own.inherit(self._options)))
+
+    def _change(self, change: Callable[[], object]) -> None:
+        """Change the routes. What a signal handler wants in the middle of a change comes next."""
+        if not self.isRunning():
+            raise RuntimeError(f"{self!r} is not running")
+        with self._routes_lock:
+            self._changes.append(change)
+            while self._changes and not self._changing:
+                try:
+                    self._changing = True
+                    while self._changes:
+                        self._changes.popleft()()
+                finally:
+                    self._changing = False
+
+    def _set_routes(self, paths: dict[str, StaticPath], options: StaticPathOptions) -> None:
+        self._core.set_routes(routes(paths, options), self._mime)
+        self._paths, self._options = paths, options
+
+    def publish(
+        self,
+        topic: str,
+        message: str | bytes | bytearray | memoryview,
+        *,
+        compress: bool = True,
+    ) -> None:
+        """Send a message to every WebSocket that has subscribed to a topic (``ws.subscribe``).
+
+        It is framed and compressed once and sent by the I/O thread, in order with everything else
+        that is sent; ``wsOverflow`` says what happens to those that do not read. Nothing happens
+        once the server has stopped.
+
+        Raises:
+            TypeError: ``topic`` is not str, or ``message`` neither str nor bytes-like.
+            UnicodeEncodeError: ``message`` has surrogates in it and cannot be UTF-8.
+        """
+        self._core.publish(websocket.check_topic(topic), message, compress)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "running" if self.isRunning() else "stopped"
+        return f"<{type(self).__name__} {self._name()} {state}>"
+
+
+class WebServer(Server):
+    """A server on a TCP port; :func:`startServer` describes the arguments."""
+
+    @shows(Options)
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        app: object,
+        quiet: bool = False,
+        **options: Unpack[Options],
+    ) -> None:
+        if not isinstance(host, str):
+            raise TypeError(f"host must be str, not {type(host).__name__}")
+        self._host = host
+        self._port = check_int("port", port, 0, 65535)
+        super().__init__(app, **options)
+        self._listen(quiet)
+
+    def _bind(self) -> None:
+        try:
+            _, self._port = self._core.listen_tcp(self._host, self._port)
+        except OSError as error:
+            ours = self._of_this_process() if error.errno == errno.EADDRINUSE else None
+            if ours is None:
+                raise
+            text = f"{error.strerror} by {ours!r} of this process: stop() it first"
+            raise OSError(error.errno, text, error.filename) from None
+
+    def _of_this_process(self) -> Server | None:
+        """The server of this process that has the port, if there is one."""
+        for each in registry.running():
+            if each is not self and isinstance(each, WebServer) and each._port == self._port:
+                return each
+        return None
+
+    def _name(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
+
+    @property
+    def url(self) -> str:
+        """The URL of the server for a browser: of this machine, or of the proxy in front of a
+        hosted notebook (Codespaces, VS Code, Colab, JupyterHub) where the environment tells.
+        """
+        return urls.url(self._host, self._port)
+
+    def getHost(self) -> str:
+        """The host as it was given."""
+        return self._host
+
+    def getPort(self) -> int:
+        """The port; the real one where 0 was given."""
+        return self._port
+
+
+class PipeServer(Server):
+    """A server on a Unix domain socket; :func:`startPipeServer` describes the arguments."""
+
+    @shows(Options)
+    def __init__(
+        self,
+        name: str | os.PathLike[str],
+        mask: int | None,
+        app: object,
+        quiet: bool = False,
+        **options: Unpack[Options],
+    ) -> None:
+        path = os.fspath(name) if isinstance(name, os.PathLike) else name
+        if not isinstance(path, str):
+            raise TypeError(f"name must be str or a path object, not {type(path).__name__}")
+        if not path:
+            raise ValueError("name must not be empty")
+        if "\0" in path[1:]:
+            raise ValueError(f"name must not have NUL in it, but at its beginning: {path!r}")
+        if path == "\0":
+            raise ValueError("name must have characters after its NUL")
+        if path[0] == "\0" and sys.platform != "linux":
+            raise ValueError(f"name: abstract ones, such as {path!r}, are Linux's only")
+        self._path = path
+        # Negative: like None (manual).
+        number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
+        self._mask = None if number is None or number < 0 else number
+        if path[0] == "\0" and self._mask is not None:
+            raise ValueError(f"mask must be None: the abstract name {path!r} has no permissions")
+        super().__init__(app, **options)
+        self._listen(quiet)
+
+    def _bind(self) -> None:
+        self._core.listen_pipe(self._path, self._mask)
+
+    def _name(self) -> str:
+        # As ss(8) and /proc/net/unix show an abstract name.
+        return "@" + self._path[1:] if self._path[0] == "\0" else self._path
+
+    def getName(self) -> str:
+        """The path of the socket, as it was given."""
+        return self._path
+
+    def getMask(self) -> int | None:
+        """The umask that the socket was created with; None if it was the process's."""
+        return self._mask
+
+
+class AdoptedServer(Server):
+    """A server on a socket that listens already; its descriptor is adopted, unless that fails."""
+
+    @shows(Options)
+    def __init__(
+        self, fd: int, app: object, quiet: bool = False, **options: Unpack[Options]
+    ) -> None:
+        self._fd = check_int("fd", fd, 0, 2**31 - 1)
+        self._host, self._port = "", 0
+        super().__init__(app, **options)
+        self._listen(quiet)
+
+    def _bind(self) -> None:
+        self._host, self._port = self._core.listen_fd(self._fd)
+
+    def _name(self) -> str:
+        return f"{self._host}:{self._port}" if self._port else f"descriptor {self._fd}"
+
+    def getHost(self) -> str:
+        """The address; "" for a Unix domain socket."""
+        return self._host
+
+    def getPort(self) -> int:
+        """The port; 0 for a Unix domain socket."""
+        return self._port
