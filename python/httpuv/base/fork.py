@@ -1,8 +1,8 @@
 """What a fork() does to this package: the only module that hooks it.
 
-The core sees to its threads and descriptors by itself (``cpp/python/runtime/fork_guard.h``). This is
-about the state of Python modules. In the child no other thread exists: locks that one of them held are
-made anew, and modules forget what was the parent's.
+The core sees to its threads and descriptors by itself (``cpp/python/runtime/fork_guard.h``). This
+is about the state of Python modules. In the child no other thread exists: locks that one of them
+held are made anew, and modules forget what was the parent's.
 """
 
 from __future__ import annotations
