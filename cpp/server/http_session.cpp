@@ -30,6 +30,10 @@ constexpr std::int64_t kPeerCheck = 500;
 // How many it lingers while the server stops.
 constexpr std::int64_t kFarewell = 500;
 
+// How long a server that stops waits for the first byte of a connection that it has accepted, in
+// milliseconds: the client may have been told that it is connected a moment ago.
+constexpr std::int64_t kFirstByte = 3'000;
+
 }  // namespace
 
 HttpSession::HttpSession(Context& context, Connection& connection)
@@ -130,6 +134,7 @@ HttpSession::Exchange* HttpSession::current() {
 void HttpSession::on_head() {
   head_ = parser_.take_head();
   head_started_ = 0;
+  fresh_ = false;
   request_.on(http::RequestEvent::kHead);
   streams_body_ = false;
   upgrade_ = Upgrade::kNone;
@@ -275,7 +280,12 @@ void HttpSession::end_if_written() {
 
 void HttpSession::drain() {
   if (asked_ != nullptr) return give_up_websocket();
-  if (state_ == State::kOpen && exchanges_.empty() && !request_.reading()) finish(false);
+  if (state_ != State::kOpen || !exchanges_.empty() || request_.reading() || !parser_.idle())
+    return;
+  // It idles. Deadlines are looked at after reading: a request that has come already is answered.
+  const std::int64_t now = context_.loop.now_ms();
+  due_ = fresh_ ? std::min(due_, now + kFirstByte) : now;
+  connection_.set_deadline(due_);
 }
 
 void HttpSession::on_eof() {

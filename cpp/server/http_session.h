@@ -68,7 +68,8 @@ class HttpSession final : public Protocol {
   // The routes' outcome.
   void resolved(std::uint32_t sequence, const files::Resolution& resolution);
 
-  // An idle connection closes now, another after its answers.
+  // A request that has begun to come, or comes at once, is answered; the connection ends with it.
+  // One that was never used has a moment for its first byte.
   void drain() override;
   HttpSession* http() override { return this; }
 
@@ -190,6 +191,7 @@ class HttpSession final : public Protocol {
 
   State state_ = State::kOpen;
   Upgrade upgrade_ = Upgrade::kNone;
+  bool fresh_ = true;                   // no head has come yet
   bool refused_ = false;                // the input is broken: not a byte more is parsed
   bool eof_ = false;                    // the peer sent FIN: it may still read answers
   bool in_read_ = false;                // guards against re-entering read()

@@ -311,9 +311,51 @@ TEST_CASE("a handshake that waits for the application") {
 
 TEST_CASE("a server that stops") {
   World world;
-  SUBCASE("closes a connection that is idle") {
+  SUBCASE("closes a connection that idles between two requests") {
+    world.receive(kGet);
+    world.respond(world.asked()[0], 200, "x");
     world.drain();
+    world.advance(100);
     CHECK_FALSE(world.open());
+  }
+  SUBCASE("reads the next request first, if that has come") {
+    world.receive(kGet);
+    world.respond(world.asked()[0], 200, "x");
+    world.drain();
+    world.receive(kGet);
+    REQUIRE(world.asked().size() == 1);
+    world.advance(60'000);
+    world.respond(world.asked()[0], 200, "y");
+    CHECK(world.answers().at(1).field("connection") == "close");
+  }
+  SUBCASE("answers a connection that was accepted and has sent nothing") {
+    world.drain();
+    world.advance(1000);
+    world.receive(kGet, 1);
+    REQUIRE(world.asked().size() == 1);
+    world.respond(world.asked()[0], 200, "x");
+    CHECK(world.answers().at(0).field("connection") == "close");
+  }
+  SUBCASE("but waits for its first byte only a moment") {
+    world.drain();
+    world.advance(4000);
+    CHECK_FALSE(world.open());
+  }
+  SUBCASE("answers a request of which a part has come") {
+    world.receive(kGet.substr(0, 10));
+    world.drain();
+    world.advance(4000);
+    world.receive(kGet.substr(10));
+    REQUIRE(world.asked().size() == 1);
+    world.respond(world.asked()[0], 200, "x");
+    CHECK(world.answers().at(0).field("connection") == "close");
+    CHECK(world.answers().size() == 1);
+  }
+  SUBCASE("gives a head that does not come its usual answer") {
+    world.receive(kGet.substr(0, 10));
+    world.drain();
+    world.advance(21'000);
+    CHECK(world.answers().at(0).status == 408);
   }
   SUBCASE("lets one finish") {
     world.receive(kGet + kGet);
