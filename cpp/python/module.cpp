@@ -101,22 +101,19 @@ PYBIND11_MODULE(_core, m) {
   py::class_<ServerObject>(m, "Server", py::custom_type_setup(set_up_gc))
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
                        py::object on_error, py::object convert, const py::dict& environ,
-                       const py::dict& limits, py::object on_ws_open,
-                       const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
-                       bool gzip, py::object open_upload, bool call_first, py::object access_log,
-                       py::object on_notice, bool allow_connect, const py::list& mounts) {
+                       const py::dict& settings, py::object on_ws_open, py::object open_upload,
+                       bool call_first, py::object access_log, py::object on_notice,
+                       bool allow_connect, const py::list& mounts) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
                            std::move(on_error), std::move(on_notice), std::move(convert),
                            std::move(open_upload), call_first, std::move(access_log)},
-                 environ, limits, allowed_hosts, websocket, gzip, allow_connect, mounts);
+                 environ, settings, allow_connect, mounts);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
-           py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("limits"),
-           py::arg("on_ws_open") = py::none(),
-           py::arg("allowed_hosts") = std::vector<std::string>(), py::arg("websocket") = py::dict(),
-           py::arg("gzip") = true, py::arg("open_upload") = py::none(),
+           py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("settings"),
+           py::arg("on_ws_open") = py::none(), py::arg("open_upload") = py::none(),
            py::arg("call_first") = false, py::arg("access_log") = py::none(),
            py::arg("on_notice") = py::none(), py::arg("allow_connect") = false,
            py::arg("mounts") = py::list())

@@ -1,12 +1,10 @@
 #include "python/server_object.h"
 
-#include <pybind11/stl.h>
-
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
+#include "python/convert/settings.h"
 #include "python/gateway/gateway.h"
 #include "python/routes.h"
 #include "python/runtime/gil.h"
@@ -39,79 +37,26 @@ constexpr int kSignalCheckMs = 40;
   throw_os_error(-error, what);
 }
 
-// One limit, in its own unit; the names are those of httpuv.Limits.
-template <class T>
-void read(const py::dict& limits, const char* name, T& into) {
-  if (limits.contains(name)) into = limits[name].cast<T>();
-}
-
-void read_seconds(const py::dict& limits, const char* name, std::int64_t& into_ms) {
-  if (limits.contains(name))
-    into_ms = static_cast<std::int64_t>(limits[name].cast<double>() * 1000);
-}
-
-server::Overflow overflow_of(const std::string& name) {
-  if (name == "close") return server::Overflow::kClose;
-  if (name == "drop") return server::Overflow::kDrop;
-  if (name == "callback") return server::Overflow::kTell;
-  throw py::value_error("overflow must be 'close', 'drop' or 'callback', not '" + name + "'");
-}
-
-server::Settings settings_of(const Callbacks& callbacks, const py::dict& limits,
-                             const std::vector<std::string>& allowed_hosts,
-                             const py::dict& websocket, bool gzip, bool allow_connect) {
-  server::Settings settings;
+// The abilities of the application follow from the callbacks that it has.
+server::Settings settings_of(const Callbacks& callbacks, const py::dict& given,
+                             bool allow_connect) {
+  server::Settings settings = read_settings(given);
   settings.abilities.call = !callbacks.call.is_none();
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
   settings.abilities.stream_body = !callbacks.open_upload.is_none();
   settings.abilities.connect = allow_connect;
-  settings.gzip = gzip;
-  settings.access_log = !callbacks.access_log.is_none();
   settings.abilities.websocket = !callbacks.on_ws_open.is_none();
-  settings.allowed_hosts = allowed_hosts;
-  // Here, where the GIL keeps Python from changing the environment meanwhile.
-  const char* folder = std::getenv("TMPDIR");
-  if (folder != nullptr && *folder != '\0') settings.spool_folder = folder;
-  read(websocket, "allowed_origins", settings.websocket.allowed_origins);
-  read(websocket, "protocols", settings.websocket.protocols);
-  read(websocket, "deflate", settings.websocket.deflate);
-  read(websocket, "deflate_loopback", settings.websocket.deflate_loopback);
-  if (websocket.contains("overflow")) {
-    settings.websocket.overflow = overflow_of(websocket["overflow"].cast<std::string>());
-  }
-  server::Limits& l = settings.limits;
-  read(limits, "max_head_bytes", l.request.max_head_bytes);
-  read(limits, "max_header_count", l.request.max_header_count);
-  read(limits, "max_body_bytes", l.request.max_body_bytes);
-  read(limits, "body_memory_bytes", l.body_memory_bytes);
-  read_seconds(limits, "header_timeout", l.header_timeout);
-  read_seconds(limits, "body_timeout", l.body_timeout);
-  read_seconds(limits, "idle_timeout", l.idle_timeout);
-  read_seconds(limits, "write_timeout", l.write_timeout);
-  read_seconds(limits, "linger_timeout", l.linger_timeout);
-  read(limits, "max_connections", l.max_connections);
-  read(limits, "max_pipelined", l.max_pipelined);
-  read(limits, "queue_requests", l.queue_requests);
-  read(limits, "queue_bytes", l.queue_bytes);
-  read(limits, "ws_max_message_bytes", l.ws_max_message);
-  read(limits, "ws_queue_bytes", l.ws_max_queue);
-  read(limits, "ws_unread_bytes", l.ws_max_unread);
-  read_seconds(limits, "ws_accept_timeout", l.ws_accept_timeout);
-  read_seconds(limits, "ws_ping_interval", l.ws_ping_interval);
-  read_seconds(limits, "ws_pong_timeout", l.ws_pong_timeout);
-  read_seconds(limits, "ws_close_timeout", l.ws_close_timeout);
+  settings.access_log = !callbacks.access_log.is_none();
   return settings;
 }
 
 }  // namespace
 
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
-                           const py::dict& environment, const py::dict& limits,
-                           const std::vector<std::string>& allowed_hosts, const py::dict& websocket,
-                           bool gzip, bool allow_connect, const py::list& mounts)
+                           const py::dict& environment, const py::dict& settings_given,
+                           bool allow_connect, const py::list& mounts)
     : queue_(std::move(queue)) {
-  server::Settings settings =
-      settings_of(callbacks, limits, allowed_hosts, websocket, gzip, allow_connect);
+  server::Settings settings = settings_of(callbacks, settings_given, allow_connect);
   std::vector<std::shared_ptr<Gateway>> gateways;
   for (MountedGateway& each : make_gateways(mounts)) {
     settings.mounts.push_back(std::move(each.mount));

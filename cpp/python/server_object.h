@@ -20,9 +20,7 @@ namespace httpuv::python {
 class ServerObject {
  public:
   ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks, const pybind11::dict& environment,
-               const pybind11::dict& limits, const std::vector<std::string>& allowed_hosts,
-               const pybind11::dict& websocket, bool gzip, bool allow_connect,
-               const pybind11::list& mounts);
+               const pybind11::dict& settings, bool allow_connect, const pybind11::list& mounts);
   ~ServerObject();
 
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);

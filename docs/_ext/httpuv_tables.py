@@ -20,7 +20,6 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
-from sphinx.pycode import ModuleAnalyzer
 
 
 class _Generated(Directive):
@@ -57,15 +56,13 @@ class Limits(_Generated):
     makes = nodes.table
 
     def lines(self) -> list[str]:
-        described = ModuleAnalyzer.for_module(httpuv.Limits.__module__).find_attr_docs()
         result = [".. list-table::", "   :header-rows: 1", "   :widths: 25 15 60", ""]
         result += ["   * - Limit", "     - Default", "     - What it bounds, and what lies beyond"]
         for field in fields(httpuv.Limits):
-            text = " ".join(described[("Limits", field.name)]).strip()
             result += [
                 f"   * - ``{field.name}``",
                 f"     - {_size(field.default)}",
-                f"     - {text}",
+                f"     - {field.metadata['text']}",
             ]
         return [*result, ""]
 

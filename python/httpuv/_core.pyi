@@ -1,6 +1,6 @@
 """The C++ extension. Everything here may be called from any thread that holds the GIL."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 __version__: str
@@ -70,15 +70,12 @@ class Server:
         on_error: Callable[[str, dict[str, Any] | None, BaseException], None],
         convert: Callable[[object, dict[str, Any], Reply], Normal | None],
         environ: dict[str, object],
-        limits: dict[str, float | int],
+        settings: dict[str, object],  # httpuv.options.server.core_settings()
         # Called with socket, request and subprotocol. What it returns is told of events: _open() at
         # once, _message(binary, message) - which may return True to keep the message unread until
         # consumed() -, _pong(payload), _drained(), _taken(), _dropped(), _closing(code, reason),
         # and at last _closed(code, reason, clean).
         on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,
-        allowed_hosts: Sequence[str] = (),
-        websocket: dict[str, object] = ...,
-        gzip: bool = True,  # compress what `call` answers with
         # Called with request and Upload when only the headers have come; what it returns is told of
         # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
         open_upload: Callable[[dict[str, Any], Upload], object] | None = None,

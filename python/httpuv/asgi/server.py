@@ -14,7 +14,7 @@ import signal
 import socket as sockets_module
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..base.log import logger
@@ -22,7 +22,8 @@ from ..dispatch.own_loop import new_event_loop
 from ..gateways.asgi.lifespan import Lifespan, LifespanError
 from ..gateways.interfaces import Mount, detect, import_app
 from ..options.limits import Limits
-from ..servers.server import AdoptedServer, Options
+from ..options.server import check_names
+from ..servers.server import AdoptedServer
 from ..servers.server import Server as CoreServer
 from ..servers.start import startPipeServer, startServer
 
@@ -143,7 +144,7 @@ class Config:
             limits, **{name: value for name, value in given.items() if value is not None}
         )
         self.options = {"gzip": False, "wsCompression": ws_per_message_deflate, **options}
-        _check_options(self.options)
+        check_names(self.options, ("staticPaths", "staticPathOptions"))
 
     @property
     def is_ssl(self) -> bool:
@@ -197,15 +198,6 @@ class Config:
             bound.close()
             raise
         return bound
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    known = {*Options.__annotations__, "staticPaths", "staticPathOptions"}
-    for base in Options.__mro__:  # a TypedDict has none but dict; the keys of all are above
-        known.update(getattr(base, "__annotations__", {}))
-    for name in options:
-        if name not in known:
-            raise TypeError(f"unexpected keyword argument {name!r}")
 
 
 class _Listening:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 
 
 def check_int(name: str, value: object, low: int, high: int | None) -> int:
@@ -43,6 +44,17 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
         least = "from" if zero else "above"
         raise ValueError(f"{name} must be {least} 0 to 1e9 seconds, not {value!r}")
     return number
+
+
+def strings_of(value: object) -> list[str] | None:
+    """A list or another iterable of str, as a list; None where it is no such thing.
+
+    A str is an iterable of str too, but never meant as one.
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        return None
+    result = list(value)
+    return result if all(isinstance(each, str) for each in result) else None
 
 
 def described(value: object) -> str:

@@ -6,13 +6,11 @@ have the names, bounds and words of :class:`httpuv.Limits`.
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..options import limits as limits_module
 from ..options.limits import Limits
 from . import kinds
 from .kinds import Kind
@@ -162,22 +160,12 @@ class Settings:
         return asdict(self)
 
 
-def _limit_help() -> Mapping[str, str]:
-    """What the source says of each limit: the first sentence above it."""
-    try:
-        source = inspect.getsource(limits_module)
-    except OSError:  # installed without sources
-        return {}
-    found = re.findall(r"((?:^    #:.*\n)+)^    (\w+):", source, re.MULTILINE)
-    words = {name: " ".join(re.findall(r"#:\s*(.*)", comment)) for comment, name in found}
-    return {
-        name: re.sub(r"[`]|:\w+:", "", re.split(r"(?<=\.) [A-Z]", text)[0])
-        for name, text in words.items()
-    }
+def _first_sentence(text: str) -> str:
+    """The first sentence of a description in reStructuredText, as plain text."""
+    return re.sub(r"[`]|:\w+:", "", re.split(r"(?<=\.) [A-Z]", text)[0])
 
 
 def _limit_options() -> list[Option]:
-    words = _limit_help()
     options = []
     for each in fields(Limits):
         seconds = isinstance(each.default, float)
@@ -185,7 +173,7 @@ def _limit_options() -> list[Option]:
             Option(
                 each.name,
                 each.default,
-                words.get(each.name, ""),
+                _first_sentence(each.metadata["text"]),
                 WS_LIMITS if each.name.startswith("ws_") else HTTP_LIMITS,
                 kinds.number if seconds else kinds.whole(0, 2**62),
                 "SECONDS" if seconds else "BYTES" if each.name.endswith("_bytes") else "N",

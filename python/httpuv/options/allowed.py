@@ -9,6 +9,8 @@ import ipaddress
 import re
 from collections.abc import Sequence
 
+from ..base.checks import strings_of
+
 #: A name as browsers send it: letters of other alphabets are "xn--..." there (RFC 5890).
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\.?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -76,11 +78,12 @@ def check_origins(origins: Sequence[str] | None) -> list[str]:
 def _entries(argument: str, kind: str, entries: Sequence[str] | None) -> list[str]:
     if entries is None:
         return ["*"]
-    if isinstance(entries, (str, bytes)) or not all(isinstance(each, str) for each in entries):
+    strings = strings_of(entries)
+    if strings is None:
         raise TypeError(f"{argument} must be a list of {kind} or None, not {entries!r}")
-    if not entries:
+    if not strings:
         raise ValueError(f"{argument} must not be empty, which would allow none; None allows any")
-    return list(entries)
+    return strings
 
 
 def _authority(argument: str, authority: str, entry: str) -> str:

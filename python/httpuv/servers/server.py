@@ -6,15 +6,14 @@ Source: manual page *startServer*, which names :class:`WebServer` and :class:`Pi
 from __future__ import annotations
 
 import errno
-import inspect
 import logging
 import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
 from ..answers.asyncapp import Answers
@@ -22,15 +21,13 @@ from ..base import fork, log
 from ..base.checks import check_int, check_seconds
 from ..base.log import log_failure, log_notice
 from ..dispatch import tasks
-from ..dispatch.base import Dispatcher
 from ..dispatch.choice import choose
 from ..gateways.interfaces import Applications
-from ..options.allowed import check_hosts
 from ..options.limits import Limits
 from ..options.mime import mime_table
+from ..options.server import Options, complete, core_settings, takes
 from ..options.static import StaticPath, normalize_paths, normalize_url, routes
 from ..options.static_options import StaticPathOptions, check_names
-from ..options.websocket_options import settings as websocket_settings
 from ..rook import request, upload, websocket
 from . import registry, urls
 from .access import AccessLog
@@ -45,44 +42,6 @@ _core.register_input(request.Input)
 _LAST_MOMENT = 0.05
 
 _Self = TypeVar("_Self", bound="Server")
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-class RunOptions(TypedDict, total=False):
-    """What every way to start a server takes by keyword; :func:`startServer` describes them."""
-
-    limits: Limits | None
-    mimeTypes: Mapping[str, str] | None
-    allowedHosts: Sequence[str] | None
-    allowedOrigins: Sequence[str] | None
-    wsProtocols: Sequence[str] | None
-    wsCompression: bool | str
-    wsOverflow: str
-    callTimeout: float | None
-    gzip: bool
-    accessLog: bool
-    mounts: Mapping[str, object] | None
-    coroutines: str
-
-
-class Options(RunOptions, total=False):
-    """The same where the callbacks may run anywhere."""
-
-    dispatch: str | int | Dispatcher
-
-
-def shows(options: type) -> Callable[[_Function], _Function]:
-    """Have help() show the ``**options`` of a function by name, as type checkers do."""
-
-    def decorate(function: _Function) -> _Function:
-        signature = inspect.signature(function)
-        *own, _ = signature.parameters.values()
-        named = inspect.signature(Server.__init__).parameters.values()
-        shown = [each for each in named if each.name in options.__annotations__]
-        function.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
-        return function
-
-    return decorate
 
 
 class Server(Embedded):
@@ -94,51 +53,24 @@ class Server(Embedded):
     called from any thread, and from inside a callback.
     """
 
-    def __init__(
-        self,
-        app: object,
-        *,
-        limits: Limits | None = None,
-        mimeTypes: Mapping[str, str] | None = None,
-        allowedHosts: Sequence[str] | None = None,
-        allowedOrigins: Sequence[str] | None = None,
-        wsProtocols: Sequence[str] | None = None,
-        wsCompression: bool | str = True,
-        wsOverflow: str = "close",
-        dispatch: str | int | Dispatcher = "auto",
-        callTimeout: float | None = None,
-        gzip: bool = True,
-        accessLog: bool = False,
-        mounts: Mapping[str, object] | None = None,
-        coroutines: str = "callbacks",
-    ) -> None:
-        for name, value in (("gzip", gzip), ("accessLog", accessLog)):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} must be bool, not {type(value).__name__}")
-        if callTimeout is not None:
-            callTimeout = check_seconds("callTimeout", callTimeout)
-        self._applications = Applications(app, mounts)
+    def __init__(self, app: object, **options: Unpack[Options]) -> None:
+        options = complete(options)
+        call_timeout, apart = options["callTimeout"], options["coroutines"] == "thread"
+        self._applications = Applications(app, options["mounts"])
         self._app = self._applications.app
         self._paths = self._app.staticPaths
         self._options = self._app.staticPathOptions
-        self._mime = _core.MimeTable(mime_table(mimeTypes))
+        self._mime = _core.MimeTable(mime_table(options["mimeTypes"]))
         self._routes_lock = fork.lock()
         self._changing = False  # by _routes_lock: a change of the routes is being made
         self._changes: deque[Callable[[], object]] = deque()  # that are to be made
-        self._dispatcher = choose(dispatch, self._applications.only_asgi)
-        if coroutines not in ("callbacks", "thread"):
-            raise ValueError(f"coroutines must be 'callbacks' or 'thread', not {coroutines!r}")
-        if coroutines == "callbacks" and self._applications.have_coroutines:
+        self._dispatcher = choose(options["dispatch"], self._applications.only_asgi)
+        if not apart and self._applications.have_coroutines:
             self._dispatcher.source.coroutines = True
-        self._answers = Answers(
-            self._dispatcher.source, callTimeout, self._mime, coroutines == "thread"
-        )
+        self._answers = Answers(self._dispatcher.source, call_timeout, self._mime, apart)
         Embedded.__init__(self)
         self._attached: list[bool] = []  # to the dispatcher if it has an entry
         self._stopping = fork.lock()
-        if not isinstance(limits, (Limits, type(None))):
-            raise TypeError(f"limits must be Limits or None, not {type(limits).__name__}")
-        limits = limits or Limits()
         environ: dict[str, object] = {
             "SCRIPT_NAME": "",
             "rook.version": "1.1-0",
@@ -159,18 +91,15 @@ class Server(Embedded):
             on_notice=log_notice,
             convert=self._answers,
             environ=environ,
-            limits=limits.as_dict(),
-            allowed_hosts=check_hosts(allowedHosts),
+            settings=core_settings(options),
             on_ws_open=None if on_open is None else websocket.opener(on_open, start),
-            websocket=websocket_settings(wsProtocols, wsCompression, wsOverflow, allowedOrigins),
-            gzip=gzip,
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
             allow_connect=self._app.allowConnect,
-            access_log=AccessLog() if accessLog else None,
+            access_log=AccessLog() if options["accessLog"] else None,
             mounts=self._applications.options(
                 self._answers,
-                limits,
+                options["limits"] or Limits(),
                 self._dispatcher.threads,
                 environ,
                 self._answers.prepare,
@@ -408,7 +337,7 @@ class Server(Embedded):
 class WebServer(Server):
     """A server on a TCP port; :func:`startServer` describes the arguments."""
 
-    @shows(Options)
+    @takes(Options)
     def __init__(
         self,
         host: str,
@@ -464,7 +393,7 @@ class WebServer(Server):
 class PipeServer(Server):
     """A server on a Unix domain socket; :func:`startPipeServer` describes the arguments."""
 
-    @shows(Options)
+    @takes(Options)
     def __init__(
         self,
         name: str | os.PathLike[str],
@@ -512,7 +441,7 @@ class PipeServer(Server):
 class AdoptedServer(Server):
     """A server on a socket that listens already; its descriptor is adopted, unless that fails."""
 
-    @shows(Options)
+    @takes(Options)
     def __init__(
         self, fd: int, app: object, quiet: bool = False, **options: Unpack[Options]
     ) -> None:

@@ -19,14 +19,15 @@ from ..base import stderr
 from ..base.checks import check_seconds
 from ..dispatch import queue
 from ..dispatch.choice import ServiceDispatcher
+from ..options.server import Options, RunOptions, takes
 from . import registry
-from .server import Options, PipeServer, RunOptions, Server, WebServer, shows
+from .server import PipeServer, Server, WebServer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@shows(Options)
+@takes(Options, described=True)
 def startServer(
     host: str,
     port: int,
@@ -76,64 +77,7 @@ def startServer(
             * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
             * ``staticPathOptions`` is what these inherit.
         quiet: Whether to keep a failure to start out of the log.
-        limits: Bounds on sizes, times and numbers.
-        mimeTypes: Media types by file extension, in addition to a built-in table or instead of it.
-        allowedHosts: Names that the Host field may have; others get 403. None or ``["*"]``:
-            any. Protects a server on the loopback address from web pages that point a name of
-            theirs at it. ``"*.example.com"`` allows every name below example.com (not that one
-            itself), ``"localhost:8080"`` a name with that port only. IP addresses need not be
-            named: nobody can point those elsewhere.
-        allowedOrigins: Web pages that may open WebSockets here, by their origins, such as
-            ``"https://example.com"`` or ``"https://*.example.com"``, or ``"same"`` for those from
-            the very host that they connect to; others get 403. None or ``["*"]``: any. A port that
-            is the scheme's own may be left out. Browsers let every page connect anywhere, so where
-            cookies or the network decide what a client may do, this must, too. Clients that are no
-            browsers send no origin and are let in.
-        wsProtocols: The WebSocket subprotocols that the application speaks. The first of a client's
-            list that is among them becomes ``ws.protocol``.
-        wsCompression: Whether WebSocket messages are compressed (RFC 7692) where the client can.
-            True: unless it is on this machine, where bytes cost nothing; ``"always"``: there, too.
-        wsOverflow: What becomes of a message for a WebSocket client that does not read, when
-            ``limits.ws_queue_bytes`` wait for it: ``"close"`` closes the connection with 1013,
-            ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.
-        dispatch: Who runs the callbacks. ``"service"``: :func:`service` and its like, where they
-            are called. ``"asyncio"``: the loop that is running here. ``"thread"``: a thread of the
-            server's own. A number: so many threads of its own, for callbacks that block; those of
-            one connection run in order and one at a time. ``"prompt"``: the idle time of Python's
-            prompt or IPython's, and ``service()``. ``"qt"``: the loop of the QApplication that
-            there is, PySide6's or PyQt6's; ``"tk"``: that of tkinter's root window; where an
-            asyncio loop runs on that thread, such as qasync's, it runs coroutines. ``"auto"``: an
-            asyncio loop if one is running here (so in notebooks), at a prompt ``"prompt"``,
-            otherwise ``"service"``. Or a
-            :class:`Dispatcher`.
-        callTimeout: Seconds that an awaited answer may take from the return of ``call`` until it
-            begins; beyond, it is cancelled and the client gets 503. None: any time.
-            ``req["httpuv.timeout"]`` replaces it for one request, where ``call`` sets it before it
-            returns, or before its first ``await``.
-        gzip: Whether the answers of ``call`` are compressed for clients that accept it: text,
-            JSON and their like, streams too, of 1 KiB or of unknown length; not files, parts (206),
-            streams of events, nor what has a Content-Encoding, ``Cache-Control: no-transform`` or a
-            digest. The I/O thread and its pool do it. Such answers say ``Vary: Accept-Encoding``,
-            and a strong ETag becomes a weak one. An answer with ``Content-Encoding: identity``
-            leaves as it is, without that field; the right choice where TLS is in front and a
-            secret stands beside what the client chose (the BREACH attack).
-        accessLog: Whether each answer, static ones too, is logged with its client, request, status,
-            bytes of body and time, by ``logging.getLogger("httpuv.access")`` at level INFO; where
-            nobody has set up logging, to standard error. The records have these as attributes, too:
-            ``client``, ``clientPort``, ``request`` (its first line), ``method``, ``target``,
-            ``status`` (0: the connection ended before), ``size``, ``seconds``, ``referer``,
-            ``userAgent``; what could end a line or its quotes is escaped in all of them. Bytes and
-            time are those of the answer as it was handed to the system; a client may still have
-            left in the middle of it. It is logged where the callbacks run, so handlers that are
-            slow hold up callbacks; see :class:`logging.handlers.QueueHandler`. What waits to be
-            logged is bounded by 8 MiB, beyond which answers are only counted.
-        mounts: Applications below paths, a dict from URL paths to applications of any interface or
-            :class:`Mount` objects: ``{"/api": asgi_app, "/old": wsgi_app}``. The longest path wins;
-            static paths come before. One that is Rook's may have ``call`` and ``onWSOpen``.
-        coroutines: Where coroutines run if no asyncio loop runs the callbacks. ``"callbacks"``: on
-            the thread that runs the callbacks, in an asyncio loop that it owns (uvloop's where that
-            is installed), while it serves. ``"thread"``: on a thread of their own, which callbacks
-            that block do not hold up; each answer costs two switches of threads more.
+        options: Those of :class:`httpuv.options.server.Options`.
 
     Raises:
         OSError: The address cannot be bound; ``errno`` says why, ``filename`` is the address.
@@ -145,7 +89,7 @@ def startServer(
     return WebServer(host, port, app, quiet, **options)
 
 
-@shows(Options)
+@takes(Options)
 def startPipeServer(
     name: str | os.PathLike[str],
     mask: int | None,
@@ -163,10 +107,7 @@ def startPipeServer(
             ``0o117`` owner and group. None, or a negative number: those in the process's umask,
             which is never changed.
         app, quiet: As for :func:`startServer`.
-        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`. Every peer of such a
-            socket is on this machine.
-        dispatch, callTimeout, gzip, accessLog, mounts, coroutines: As for :func:`startServer`.
+        options: Those of :class:`httpuv.options.server.Options`.
 
     Raises:
         OSError: The socket cannot be bound; ``errno`` says why, ``filename`` is the path.
@@ -177,7 +118,7 @@ def startPipeServer(
     return PipeServer(name, mask, app, quiet, **options)
 
 
-@shows(RunOptions)
+@takes(RunOptions)
 def runServer(
     host: str,
     port: int,
@@ -200,9 +141,7 @@ def runServer(
         quiet: Whether to keep the address, and a failure to start, to itself.
         grace: Seconds that answers under way have to finish; a second Ctrl-C cuts them off.
         host, port, app: As for :func:`startServer`.
-        limits, mimeTypes, allowedHosts, allowedOrigins: As for :func:`startServer`.
-        wsProtocols, wsCompression, wsOverflow: As for :func:`startServer`.
-        callTimeout, gzip, accessLog, mounts, coroutines: As for :func:`startServer`.
+        options: Those of :class:`httpuv.options.server.Options`.
 
     Raises:
         OSError, TypeError, ValueError: As for :func:`startServer`.
