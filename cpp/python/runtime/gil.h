@@ -12,10 +12,8 @@
 
 #include <array>
 #include <cstddef>
+#include <exception>
 #include <utility>
-#ifdef __GLIBCXX__
-#include <cxxabi.h>
-#endif
 
 namespace httpuv::python {
 
@@ -23,15 +21,15 @@ namespace httpuv::python {
 // of the application above all. The caller's own frames are not unwound by an exiting interpreter.
 template <class Run>
 decltype(auto) guarded(Run&& run) {
-#ifdef __GLIBCXX__
   try {
     return std::forward<Run>(run)();
-  } catch (const abi::__forced_unwind&) {
+  } catch (const std::exception&) {
+    throw;
+  } catch (...) {
+    // A forced unwind. Its own name, abi::__forced_unwind, would bind a reference where there is no
+    // object, which is undefined behaviour.
     while (true) ::pause();
   }
-#else
-  return std::forward<Run>(run)();
-#endif
 }
 
 // Calls a Python object; raises what it raises.

@@ -273,14 +273,21 @@ TEST_CASE("a file truncated while it is being sent cuts the connection") {
   CHECK(session.error() == UV_EOF);
 }
 
+// The owner of a FileRef: closes the descriptor after the last read, which a disk thread may still
+// do when the stream and its loop are gone.
+struct Watched {
+  const TempFile file{pattern(32 * kMega)};
+  std::atomic<bool> changed{false};
+  static bool unchanged(const void* owner) {
+    return !static_cast<const Watched*>(owner)->changed.load();
+  }
+};
+
 TEST_CASE("a file that is changed before or while it is sent cuts the connection") {
-  const TempFile file(pattern(32 * kMega));
   for (const bool sendfile : {true, false}) {
     CAPTURE(sendfile);
-    const auto changed = std::make_shared<std::atomic<bool>>(false);
-    const FileRef watched(file.fd(), 0, changed, [](const void* flag) {
-      return !static_cast<const std::atomic<bool>*>(flag)->load();
-    });
+    const auto owner = std::make_shared<Watched>();
+    const FileRef watched(owner->file.fd(), 0, owner, &Watched::unchanged);
     ServerHarness server(
         [](Session& session) { session.error_hook = [](Session& self) { self.stream.reset(); }; });
     {
@@ -292,7 +299,7 @@ TEST_CASE("a file that is changed before or while it is sent cuts the connection
         CHECK(session.stream.busy());
       });
       client.receive(kMega);
-      changed->store(true);
+      owner->changed.store(true);
       client.receive_end();
       session.wait_for_event('C');
       CHECK(session.error() == UV_EOF);
@@ -331,10 +338,9 @@ TEST_CASE("closing in the middle of a file, and while the pool reads for it") {
         ServerHarness server;
         const Client client(server.port(), AF_INET, kSmallBuffer);
         Session& session = server.session();
-        const auto owner = std::make_shared<int>(0);
         server.call([&] {
           server.loop().set_use_sendfile(sendfile);
-          CHECK(session.stream.send_file("", FileRef(file.fd(), 0, owner), 0, 8 * kMega) == 0);
+          CHECK(session.stream.send_file("", file.ref(), 0, 8 * kMega) == 0);
           CHECK(session.stream.busy());
           if (reset) {
             session.stream.reset();
