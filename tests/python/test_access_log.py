@@ -332,20 +332,24 @@ def test_a_stream_that_fails(serve: Serve, lines: Lines) -> None:
 
 
 def test_what_is_cut_off_when_the_server_stops(lines: Lines) -> None:
-    asked, go = threading.Event(), threading.Event()
+    asked, cut = threading.Event(), threading.Event()
 
     def call(req: dict[str, Any]) -> dict[str, Any]:
         asked.set()
-        assert go.wait(PATIENCE)
+        assert cut.wait(PATIENCE)  # an answer would come too late
         return {"status": 200}
+
+    def wait_for_the_cut() -> None:
+        if wire.at_end():
+            cut.set()
 
     with (
         httpuv.startServer("127.0.0.1", 0, call, dispatch="thread", accessLog=True) as server,
         Wire(address(server)) as wire,
     ):
-        wire.send(request("/first"), request("/second"))
+        wire.send(request("/first") + request("/second"))
         assert asked.wait(PATIENCE)
-        threading.Timer(0.1, go.set).start()
+        threading.Thread(target=wait_for_the_cut).start()
         server.stop()
     assert [summary(each) for each in lines.next(2)] == [
         ("GET", "/first", 0, 0),
@@ -363,13 +367,13 @@ def test_what_run_server_answered_last_is_logged() -> None:
             return {"status": 200, "body": "bye"}
 
         def ask():
+            port = httpuv.listServers()[0].getPort()
             print(urllib.request.urlopen(f"http://127.0.0.1:{port}/last").read().decode())
 
-        port = httpuv.randomPort()
-        asking = threading.Timer(0.3, ask)
-        asking.start()
+        asking = threading.Thread(target=ask)
+        httpuv.later(asking.start)  # once the server is there and runs callbacks
         with contextlib.redirect_stderr(sys.stdout):
-            httpuv.runServer("127.0.0.1", port, call, accessLog=True)
+            httpuv.runServer("127.0.0.1", 0, call, accessLog=True)
             asking.join()
     """)
     assert "bye" in output

@@ -467,20 +467,19 @@ def test_nested_service_runs_the_rest_of_the_batch() -> None:
 
 
 def test_run_server() -> None:
-    port = httpuv.randomPort()
     answers: list[bytes] = []
 
     def client() -> None:
         while not httpuv.listServers():
             started.wait(0.01)
-        with Wire(("127.0.0.1", port)) as wire:
+        with Wire(address(httpuv.listServers()[0])) as wire:
             wire.send(request())
             answers.append(wire.response().body)
         httpuv.interrupt()
 
     started = threading.Event()
     thread = in_thread(client)
-    httpuv.runServer("127.0.0.1", port, lambda req: {"status": 200, "body": "hello"})
+    httpuv.runServer("127.0.0.1", 0, lambda req: {"status": 200, "body": "hello"})
     assert joined(thread)
     assert answers == [b"hello"]
     assert httpuv.listServers() == []
@@ -560,26 +559,26 @@ def test_two_run_servers_run_each_its_own_callbacks() -> None:
             httpuv.later(httpuv.interrupt)
         return {"status": 200, "body": threading.current_thread().name}
 
-    ports = [httpuv.randomPort(), httpuv.randomPort()]
-    threads = []
-    for port in ports:
-        threads.append(in_thread(lambda port=port: httpuv.runServer("127.0.0.1", port, call)))
+    threads: list[threading.Thread] = []
+    while len(threads) < 2:
+        threads.append(in_thread(lambda: httpuv.runServer("127.0.0.1", 0, call)))
         while len(httpuv.listServers()) < len(threads):
             threads[-1].join(0.001)
-    names = [fetch(("127.0.0.1", port), request()).body.decode() for port in ports]
+    servers = httpuv.listServers()  # in the order in which they were started
+    names = [fetch(address(server), request()).body.decode() for server in servers]
     assert names == [thread.name for thread in threads]
     for busy, other in ((0, 1), (1, 0)):
         held.clear()
         go_on.clear()
-        with Wire(("127.0.0.1", ports[busy])) as wire:
+        with Wire(address(servers[busy])) as wire:
             wire.send(request("/hold"))
             assert held.wait(PATIENCE)
             for _ in range(5):
-                assert fetch(("127.0.0.1", ports[other]), request()).body.decode() == names[other]
+                assert fetch(address(servers[other]), request()).body.decode() == names[other]
             go_on.set()
             assert wire.response().status == 200
     for last in (1, 0):
-        fetch(("127.0.0.1", ports[last]), request("/interrupt"))
+        fetch(address(servers[last]), request("/interrupt"))
         assert joined(threads[last])
         assert threads[0].is_alive() == (last == 1)
     assert timers == [names[1], names[0]]

@@ -180,15 +180,15 @@ def test_exit_while_a_daemon_thread_stops_its_server() -> None:
             logging.getLogger("httpuv.access").addHandler(logging.NullHandler())
 
             def ask():
+                where = "127.0.0.1", httpuv.listServers()[0].getPort()
                 with contextlib.suppress(OSError), socket.create_connection(where) as client:
                     while True:
                         client.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 8)
                         answered.set() if client.recv(9999) else None
 
             answered = threading.Event()
-            where = ("127.0.0.1", httpuv.randomPort())
             app = lambda req: {"status": 200, "body": "x"}
-            options = {"args": (*where, app), "kwargs": {"accessLog": True, "quiet": True}}
+            options = {"args": ("127.0.0.1", 0, app), "kwargs": {"accessLog": True, "quiet": True}}
             threading.Thread(target=httpuv.runServer, **options, daemon=True).start()
             while not httpuv.listServers():
                 time.sleep(0.001)

@@ -54,10 +54,15 @@ def test_hosts(host: str, yes: list[str], no: list[str]) -> None:
 
 
 def test_given_port() -> None:
-    port = httpuv.randomPort()
-    with httpuv.startServer("127.0.0.1", float(port), hello) as server:
-        assert server.getPort() == port
-        assert reachable("127.0.0.1", port)
+    with socket.socket() as kept:
+        # Bound and not listening, with SO_REUSEADDR: the server may bind it too, other programs are
+        # not given it.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
+        with httpuv.startServer("127.0.0.1", float(port), hello) as server:
+            assert server.getPort() == port
+            assert reachable("127.0.0.1", port)
 
 
 def test_several_at_once() -> None:
