@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/charge.h"
 #include "http/exchange_state.h"
 
 namespace httpuv::http {
@@ -27,7 +28,8 @@ struct Exchange {
   bool negotiated = false;        // the server may code the content of its answer,
   bool accepts_gzip = false;      // and the client takes that
   std::uint16_t mount = 0;        // which application it is for
-  std::uint64_t body_bytes = 0;   // what it was handed
+  base::Charge head;              // for what the application was handed: the head,
+  base::Charge body;              // and of the body what is in memory
   AnswerSide answer;
   std::unique_ptr<Parked> parked;
   std::unique_ptr<Observed> observed;  // null: nothing observes it
@@ -46,6 +48,8 @@ class ExchangeQueue {
     return entries_.back();
   }
 
+  // Whether there ever was one.
+  [[nodiscard]] bool used() const { return next_ != 0; }
   [[nodiscard]] bool empty() const { return head_ == entries_.size(); }
   [[nodiscard]] std::size_t size() const { return entries_.size() - head_; }
   [[nodiscard]] Entry& front() { return entries_[head_]; }
@@ -61,6 +65,8 @@ class ExchangeQueue {
 
   void close_front() {
     entries_[head_].parked.reset();
+    entries_[head_].head = {};
+    entries_[head_].body = {};
     if (++head_ == entries_.size()) {
       clear();
       if (entries_.capacity() > kKept) release();

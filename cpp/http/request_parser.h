@@ -61,6 +61,10 @@ class RequestParser {
 
   // No byte of a next request has come; empty lines before one do not count.
   [[nodiscard]] bool idle() const { return state_ <= State::kIdleAfterCr; }
+  // Bytes that are kept of a head, or of trailers, whose end has not come.
+  [[nodiscard]] std::size_t held() const {
+    return head_.bytes.size() + head_.fields.size() * sizeof(HeaderField);
+  }
   // Between kHead and kEnd.
   [[nodiscard]] bool in_body() const {
     return state_ >= State::kLengthBody && state_ <= State::kTrailers;

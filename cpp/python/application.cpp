@@ -1,6 +1,7 @@
 #include "python/application.h"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <optional>
 #include <type_traits>
@@ -54,6 +55,20 @@ auto subject_of(const E& event) {
   }
 }
 
+// How long a thread waits for room before Python's signal handlers get their turn.
+constexpr std::chrono::milliseconds kSignalCheck{100};
+
+// Whether an asyncio loop runs on this thread: it must not wait here, whatever for.
+bool runs_asyncio() {
+  const auto events =
+      py::reinterpret_steal<py::object>(PyImport_GetModule(py::str("asyncio.events").ptr()));
+  if (!events) {
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    return false;
+  }
+  return !events.attr("_get_running_loop")().is_none();
+}
+
 // Whose callback this thread is in: the queue rings its server afterwards.
 thread_local const Application* t_handling = nullptr;
 
@@ -98,6 +113,8 @@ Application::Application(Callbacks callbacks, const py::dict& constants, server:
       context_(CallbackContext::capture()),
       environment_(constants),
       consumed_step_(settings.limits.ws_max_unread / kConsumedPart),
+      ws_max_queue_(settings.limits.ws_max_queue),
+      ws_overflow_(settings.websocket.overflow),
       gateways_(std::move(gateways)),
       queue_(queue),
       server_(std::move(settings), std::make_unique<Sink>(*this)),
@@ -124,6 +141,18 @@ void Application::ring(int handled) {
 bool Application::send(server::Command&& command) {
   // From a callback the queue rings when the batch is through; from elsewhere nobody else would.
   return server_.post(std::move(command), t_handling != this);
+}
+
+bool Application::wait_for_room() {
+  while (server_.crowded()) {
+    if (runs_asyncio()) return false;
+    {
+      const GilRelease release;
+      server_.wait_for_room(kSignalCheck);
+    }
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+  return true;
 }
 
 void Application::post(const server::ConnectionId& id, py::object function) {
@@ -370,6 +399,7 @@ bool Application::ask(Work& work, server::EnvelopePtr& envelope, py::handle call
     forget_reply(id);
     from_normal(normal, *envelope);
   }
+  wait_for_room();
   send(server::Respond{std::move(envelope)});
   return true;
 }
@@ -521,7 +551,14 @@ void Application::on_event(server::WsDrainEvent&& event, Work& work) {
 }
 
 void Application::on_event(server::WsDroppedEvent&& event, Work& work) {
-  notify(event.id, work, "_dropped");
+  for (; event.count > 0; --event.count) notify(event.id, work, "_dropped");
+}
+
+void Application::dropped(const server::ConnectionId& id, std::size_t count) {
+  const std::shared_ptr<Listener> found = find(id);
+  for (; found != nullptr && count > 0; --count) {
+    call_python(found->listener.attr("_dropped"));
+  }
 }
 
 void Application::on_event(server::WsClosingEvent&& event, Work& work) {

@@ -96,6 +96,18 @@ class Application : public std::enable_shared_from_this<Application> {
   // The exchange is answered: nothing is to be told to its Reply any more, nor to its Upload.
   void answered(const server::ExchangeId& id);
 
+  // Before something is sent whose size is the application's choice: waits, with the GIL released,
+  // while the loop is behind with what was sent before. False: it is behind, and this thread must
+  // not wait, because an asyncio loop runs on it. Never called with a lock held. Throws what a
+  // signal handler raises meanwhile.
+  bool wait_for_room();
+  // What a thread that must not wait may have waiting for one WebSocket or topic, and what becomes
+  // of more.
+  [[nodiscard]] std::size_t ws_max_queue() const { return ws_max_queue_; }
+  [[nodiscard]] server::Overflow ws_overflow() const { return ws_overflow_; }
+  // Messages of a WebSocket were dropped.
+  void dropped(const server::ConnectionId& id, std::size_t count);
+
   // A command from outside a callback, or inside one. False: the server has stopped.
   bool send(server::Command&& command);
   // The same without ringing: ring() follows soon.
@@ -215,6 +227,8 @@ class Application : public std::enable_shared_from_this<Application> {
   const pybind11::object context_;  // that of the start of the server
   Environment environment_;
   const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
+  const std::size_t ws_max_queue_;
+  const server::Overflow ws_overflow_;
   const std::vector<std::shared_ptr<Gateway>> gateways_;  // of the server's mounts, in their order
   const std::weak_ptr<Queue> queue_;                      // whoever made this keeps it
   server::Server server_;

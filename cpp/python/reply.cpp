@@ -29,6 +29,7 @@ void Reply::finish(server::Command&& command, bool ring) {
 }
 
 void Reply::send(const py::object& normal) {
+  application_->wait_for_room();
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id_;
   from_normal(normal, *envelope);
@@ -36,6 +37,7 @@ void Reply::send(const py::object& normal) {
 }
 
 bool Reply::send_plain(py::handle result, bool ring) {
+  application_->wait_for_room();
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id_;
   if (!from_plain(result, *envelope)) return false;
@@ -57,6 +59,7 @@ void Reply::start(int status, const py::object& headers, std::optional<std::uint
 
 void Reply::write(py::handle data, bool acknowledge, bool ring) {
   if (done_) return;
+  application_->wait_for_room();
   server::StreamData piece{id_, to_payload(data).data, acknowledge};
   ring ? application_->send(std::move(piece)) : application_->leave(std::move(piece));
 }

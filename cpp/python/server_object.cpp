@@ -37,6 +37,18 @@ constexpr int kSignalCheckMs = 40;
   throw_os_error(-error, what);
 }
 
+constexpr std::pair<const char*, server::Held> kHeldNames[] = {
+    {"heads", server::Held::kHeads},
+    {"bodies", server::Held::kBodies},
+    {"spooling", server::Held::kSpooling},
+    {"spooled", server::Held::kSpooled},
+    {"answers", server::Held::kAnswers},
+    {"commands", server::Held::kCommands},
+    {"messages_in", server::Held::kMessagesIn},
+    {"messages_out", server::Held::kMessagesOut},
+    {"log", server::Held::kLog},
+};
+
 // The abilities of the application follow from the callbacks that it has.
 server::Settings settings_of(const Callbacks& callbacks, const py::dict& given,
                              bool allow_connect) {
@@ -132,7 +144,17 @@ void ServerObject::set_routes(const py::list& routes, std::shared_ptr<files::Mim
 }
 
 void ServerObject::publish(const std::string& topic, py::handle message, bool compress) {
+  const bool room = application_->wait_for_room();
   Payload payload = to_payload(message);
+  const std::uint64_t drains = application_->server().drains();
+  if (!room && !burst_.admits(drains, payload.data.size(), application_->ws_max_queue())) {
+    // Its subscribers are told once for all that the loop could not take in between.
+    const bool told = overflowed_at_.exchange(drains) == drains;
+    if (application_->ws_overflow() != server::Overflow::kDrop && !told) {
+      application_->send(server::WsOverflow{topic});
+    }
+    return;
+  }
   application_->send(server::WsPublish{topic, payload.text, compress, std::move(payload.data)});
 }
 
@@ -198,11 +220,17 @@ py::dict ServerObject::stats() const {
   result["requests"] = c.requests.get();
   result["static_files"] = c.static_files.get();
   result["in_flight"] = c.in_flight.get();
-  result["in_flight_bytes"] = c.in_flight_bytes.get();
   result["overloaded"] = c.overloaded.get();
   result["refused"] = c.refused.get();
   result["accept_failures"] = c.accept_failures.get();
   result["timed_out"] = c.timed_out.get();
+  result["evicted"] = c.evicted.get();
+  const server::Budget& budget = application_->server().budget();
+  result["memory_bytes"] = budget.memory();
+  result["disk_bytes"] = budget.disk();
+  py::dict held;
+  for (const auto& [name, kind] : kHeldNames) held[name] = budget.used(kind);
+  result["held"] = held;
   return result;
 }
 

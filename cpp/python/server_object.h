@@ -4,6 +4,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "python/application.h"
+#include "python/burst.h"
 #include "python/queue.h"
 #include "python/runtime/fork_guard.h"
 #include "server/server.h"
@@ -46,6 +49,8 @@ class ServerObject {
  private:
   void start(const std::string& name, const std::string& port, const std::string& address);
 
+  Burst burst_;                                           // of what is published
+  std::atomic<std::uint64_t> overflowed_at_{UINT64_MAX};  // Server::drains() then
   const std::shared_ptr<Queue> queue_;
   std::shared_ptr<Application> application_;
   std::optional<ForkGuard> guard_;

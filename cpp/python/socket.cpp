@@ -39,9 +39,31 @@ Payload to_payload(py::handle message, std::string&& memory) {
 }
 
 void Socket::send(py::handle message, bool compress) {
+  const bool room = application_->wait_for_room();
   Payload payload = to_payload(message, Application::take_memory());
+  if (!room && !burst_.admits(application_->server().drains(), payload.data.size(),
+                              application_->ws_max_queue())) {
+    return overflow();
+  }
   sent_ += payload.data.size();
   application_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
+}
+
+// More than a peer may leave unread was sent before the loop could take any of it.
+void Socket::overflow() {
+  switch (application_->ws_overflow()) {
+    case server::Overflow::kClose:
+      if (!overflowed_.exchange(true)) close(1013, "more is sent than can be");
+      break;
+    case server::Overflow::kTell:
+      if (dropped_.fetch_add(1) > 0) break;  // it is about to be told
+      call_soon(py::cpp_function([self = shared_from_this()] {
+        self->application_->dropped(self->id_, self->dropped_.exchange(0));
+      }));
+      break;
+    case server::Overflow::kDrop:
+      break;
+  }
 }
 
 void Socket::ping(py::handle payload) {

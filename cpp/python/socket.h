@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "python/burst.h"
 #include "server/message.h"
 
 namespace httpuv::python {
@@ -25,7 +26,7 @@ struct Payload {
 // `memory`: to be used for the copy if it has the right size.
 Payload to_payload(pybind11::handle message, std::string&& memory = {});
 
-class Socket {
+class Socket : public std::enable_shared_from_this<Socket> {
  public:
   Socket(std::shared_ptr<Application> application, server::ConnectionId id)
       : application_(std::move(application)), id_(id) {}
@@ -51,8 +52,13 @@ class Socket {
   void taken(std::uint64_t total) { taken_ = total; }
 
  private:
+  void overflow();
+
   std::shared_ptr<Application> application_;
   server::ConnectionId id_;
+  Burst burst_;
+  std::atomic<bool> overflowed_{false};  // and was closed for it
+  std::atomic<std::size_t> dropped_{0};  // messages that the application is to be told of
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> taken_{0};
 };

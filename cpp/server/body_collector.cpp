@@ -59,35 +59,61 @@ struct BodyCollector::Writing {
 struct BodyCollector::Spool {
   net::Reactor& loop;
   const SpoolFolder& folder;
+  Budget& budget;
   std::size_t memory_bytes;
   std::function<void()> progress;  // emptied when the collector goes away
 
+  base::Charge memory{};
+  base::Charge disk{};
   std::string waiting{};  // in memory for good, or not yet given to a job
+  std::size_t given = 0;  // bytes of `writing` while the job has them
   std::uint64_t length = 0;
   bool spooling = false;
   bool ended = false;
   int error = 0;
   bool busy = false;  // a job writes
   std::shared_ptr<Writing> writing{};
+
+  void count() {
+    memory.resize(waiting.size() + given);
+    if (spooling) disk.resize(length);
+  }
 };
 
-BodyCollector::BodyCollector(net::Reactor& loop, const SpoolFolder& folder,
+BodyCollector::BodyCollector(net::Reactor& loop, Budget& budget, const SpoolFolder& folder,
                              std::size_t memory_bytes, std::function<void()> progress)
     : spool_(new Spool{.loop = loop,
                        .folder = folder,
+                       .budget = budget,
                        .memory_bytes = memory_bytes,
-                       .progress = std::move(progress)}) {}
+                       .progress = std::move(progress),
+                       .memory = budget.charge(Held::kBodies),
+                       .disk = budget.charge(Held::kSpooled)}) {}
 
 BodyCollector::~BodyCollector() {
   spool_->progress = nullptr;
+}
+
+Budget::Room BodyCollector::room_for(std::uint64_t bytes,
+                                     std::optional<std::uint64_t> announced) const {
+  const Spool& s = *spool_;
+  const std::uint64_t all = announced.value_or(s.length + bytes);
+  const bool on_disk = all > s.memory_bytes;
+  // What was in memory goes to the disk with the piece that is too much for memory.
+  const std::uint64_t there = on_disk && !s.spooling ? s.length + bytes : bytes;
+  return s.budget.room_for_body(bytes, there, all, on_disk);
 }
 
 void BodyCollector::append(std::string_view bytes) {
   Spool& s = *spool_;
   s.length += bytes.size();
   s.waiting.append(bytes);
-  if (s.length > s.memory_bytes) s.spooling = true;
+  if (s.length > s.memory_bytes && !s.spooling) {
+    s.spooling = true;
+    s.memory = s.budget.charge(Held::kSpooling);
+  }
   if (s.spooling) write_some(spool_);
+  s.count();
 }
 
 void BodyCollector::end() {
@@ -107,14 +133,16 @@ int BodyCollector::error() const {
   return spool_->error;
 }
 
-RequestBody BodyCollector::take() {
+RequestBody BodyCollector::take(base::Charge& memory) {
   Spool& s = *spool_;
   RequestBody body;
   body.length = s.length;
   if (s.spooling) {
     body.file = std::move(s.writing->file);
+    body.on_disk = s.disk.share();
   } else {
     body.bytes = std::move(s.waiting);
+    memory = std::move(s.memory);
   }
   return body;
 }
@@ -126,13 +154,16 @@ void BodyCollector::write_some(const std::shared_ptr<Spool>& spool) {
   s.writing->bytes.clear();
   s.writing->bytes.swap(s.waiting);
   s.busy = true;
+  s.given = s.writing->bytes.size();
   s.loop.work_on_disk(
       s.folder.device, [job = s.writing] { job->run(); },
       [spool](bool ran) {
         spool->busy = false;
         spool->error = ran ? spool->writing->error : ENOMEM;
+        spool->given = 0;
         if (!spool->progress) return;  // the request is not wanted any more
         write_some(spool);
+        spool->count();
         const std::function<void()> progress = spool->progress;  // it may end the collector
         progress();
       });

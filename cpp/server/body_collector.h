@@ -8,10 +8,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/charge.h"
 #include "net/loop/reactor.h"
+#include "server/budget.h"
 #include "server/message.h"
 
 namespace httpuv::server {
@@ -25,13 +28,17 @@ struct SpoolFolder {
 class BodyCollector {
  public:
   // `progress` is called on the loop thread after each job: full(), finished() or error() may have
-  // changed. `folder` outlives the collector.
-  BodyCollector(net::Reactor& loop, const SpoolFolder& folder, std::size_t memory_bytes,
-                std::function<void()> progress);
+  // changed. `folder` and the budget outlive the collector and the loop's jobs.
+  BodyCollector(net::Reactor& loop, Budget& budget, const SpoolFolder& folder,
+                std::size_t memory_bytes, std::function<void()> progress);
   ~BodyCollector();
   BodyCollector(const BodyCollector&) = delete;
   BodyCollector& operator=(const BodyCollector&) = delete;
 
+  // Whether so many more bytes may be held; asked before append(). `announced`: the whole length,
+  // where the head has told it.
+  [[nodiscard]] Budget::Room room_for(std::uint64_t bytes,
+                                      std::optional<std::uint64_t> announced = {}) const;
   void append(std::string_view bytes);
   void end();
 
@@ -40,7 +47,8 @@ class BodyCollector {
   // Everything that came before end() is where it belongs.
   [[nodiscard]] bool finished() const;
   [[nodiscard]] int error() const;
-  [[nodiscard]] RequestBody take();
+  // The body. `memory` becomes the charge for the part of it that is in memory.
+  [[nodiscard]] RequestBody take(base::Charge& memory);
 
  private:
   struct Spool;

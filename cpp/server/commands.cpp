@@ -86,6 +86,9 @@ struct Carrier {
   void operator()(WsSubscribe&& c) const {
     if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
   }
+  void operator()(WsOverflow&& c) const {
+    for (WebSocketSession* each : context.topics.subscribers(c.topic)) each->overflow();
+  }
   void operator()(WsPublish&& c) const { context.publications->add(std::move(c)); }
   void operator()(WsQueued&& c) const {
     const auto* const session = websocket(c.id);

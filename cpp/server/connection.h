@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "net/loop/reactor.h"
@@ -33,6 +34,12 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
 
   // From now on `next` is spoken here. `rest` came behind what asked for that.
   void become(std::unique_ptr<Protocol> next, std::string_view rest);
+
+  // See Protocol.
+  [[nodiscard]] std::optional<std::int64_t> idle_since() const {
+    if (closing()) return {};
+    return protocol_->idle_since();
+  }
 
   // Writes, or keeps what the transport does not take. An error resets the connection, but not
   // before the turn ends: the caller is in the middle of something, and must find it as it was.

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "net/loop/reactor.h"
+#include "server/answer_size.h"
 #include "server/body_collector.h"
+#include "server/budget.h"
 #include "server/counters.h"
 #include "server/date_clock.h"
 #include "server/envelopes.h"
@@ -45,6 +47,7 @@ struct Context {
   const Settings& settings;
   const Limits& limits;  // the settings'
   Counters& counters;
+  Budget& budget;
   SpoolFolder spool_folder{};
 
   StaticFiles* files = nullptr;
@@ -57,6 +60,7 @@ struct Context {
   websocket::SessionOptions ws_options{};
   std::vector<Event> events{};  // made in this turn, delivered at its end
   SlotMap<Connection> connections{};
+  AnswerSize answer_size{};
   std::vector<std::unique_ptr<Protocol>> replaced{};  // in this turn: they may be on the stack
   std::vector<ConnectionId> broken{};                 // a write to them failed in this turn
   SpoolFaults spool{};
@@ -66,10 +70,9 @@ struct Context {
   AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};
 
-  // Whether the application may be handed one more request with a body of that size.
-  [[nodiscard]] bool admits(std::uint64_t body_bytes) const {
-    return counters.in_flight.get() < limits.queue_requests &&
-           counters.in_flight_bytes.get() + body_bytes <= limits.queue_bytes;
+  // Whether the application may be handed one more request.
+  [[nodiscard]] bool admits_request() const {
+    return counters.in_flight.get() < limits.queue_requests;
   }
 };
 

@@ -21,16 +21,16 @@ class Counter {
 };
 
 struct Counters {
-  Counter accepted;      // connections, ever
-  Counter connections;   // open now
-  Counter requests;      // heads read, ever
-  Counter static_files;  // answered from the routes, ever
-  Counter in_flight;     // handed to the application and not answered
-  Counter in_flight_bytes;
+  Counter accepted;         // connections, ever
+  Counter connections;      // open now
+  Counter requests;         // heads read, ever
+  Counter static_files;     // answered from the routes, ever
+  Counter in_flight;        // handed to the application and not answered
   Counter overloaded;       // answered 503 because the application lags, ever
   Counter refused;          // broken or over a limit, ever
   Counter accept_failures;  // the system had no room for a connection, ever
   Counter timed_out;        // connections a deadline ended, ever
+  Counter evicted;          // idle connections closed because others wanted in, ever
 };
 
 }  // namespace httpuv::server

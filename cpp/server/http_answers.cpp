@@ -14,6 +14,9 @@ namespace {
 // Up to here a body is copied behind its head and both leave in one write.
 constexpr std::size_t kCopyBody = 64 * 1024;
 
+// Up to here an answer is not worth refusing when memory is used up: a 503 takes as much.
+constexpr std::size_t kSmall = 1024;
+
 std::uint64_t body_length(const ResponseBody& body) {
   if (const auto* bytes = std::get_if<std::string>(&body)) return bytes->size();
   if (const auto* file = std::get_if<FileBody>(&body)) return file->length;
@@ -30,11 +33,18 @@ void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, Res
   if (exchange->answer.streamed()) return cut(sequence);  // two heads: the client must not get both
   release(*exchange, false);
   not_wanted(*exchange);
+  const auto* const bytes = std::get_if<std::string>(&body);
+  context_.answer_size.note(bytes != nullptr ? bytes->size() : 0);
+  if (bytes != nullptr && bytes->size() > kSmall && context_.budget.full()) {
+    context_.counters.overloaded.add();
+    return answer_plain(*exchange, 503);
+  }
   answer(*exchange, std::move(head), std::move(body));
 }
 
 void HttpSession::answer_plain(Exchange& exchange, int status, std::string_view text) {
   http::PlainResponse plain = http::plain_response(status, text);
+  if (status == 503) plain.head.add("Retry-After", "1");
   answer(exchange, std::move(plain.head), std::move(plain.body));
 }
 
@@ -67,6 +77,9 @@ void HttpSession::answer(Exchange& exchange, http::ResponseHead&& head, Response
     next_answers();
   } else {
     if (exchange.parked == nullptr) exchange.parked = std::make_unique<Parked>();
+    exchange.parked->charge = context_.budget.charge(
+        Held::kAnswers, head.fields().size() + (bytes != nullptr ? bytes->size() : 0),
+        &answers_held_);
     exchange.parked->head = std::move(head);
     exchange.parked->body = std::move(body);
   }

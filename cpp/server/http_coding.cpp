@@ -2,6 +2,7 @@
 // likely to pay and the application has not seen to it itself. What is not surely quick is computed
 // in a lane of the connection, and an answer waits for it as it would wait for its turn.
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "base/ascii.h"
@@ -63,10 +64,16 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
     std::string plain;
     coding::GzipBody gzip;
   };
+  // Coded and plain are there together for a moment. The charge is not the job's, which another
+  // thread may destroy.
+  auto charge =
+      std::make_shared<base::Charge>(context_.budget.charge(Held::kAnswers, 2 * body.size()));
+  exchange.parked->charge = context_.budget.charge(Held::kAnswers, 0, &answers_held_);
   auto job = std::make_shared<Job>(std::move(body));
   context_.loop.compute(
       lane_of(connection_.id()), [job] { return job->gzip.code(); },
-      [&context = context_, id = connection_.id(), sequence = exchange.sequence, job](bool ran) {
+      [&context = context_, id = connection_.id(), sequence = exchange.sequence, job,
+       charge](bool ran) {
         if (HttpSession* const session = http_of(context, id)) {
           session->coded(sequence, std::move(job->plain), ran ? job->gzip.take() : std::nullopt);
         }
@@ -85,6 +92,7 @@ void HttpSession::coded(std::uint32_t sequence, std::string&& plain,
   } else {
     parked.body = std::move(plain);
   }
+  parked.charge.resize(std::get<std::string>(parked.body).size());
   if (exchanges_.is_front(*exchange)) next_answers();
 }
 
@@ -110,13 +118,16 @@ void HttpSession::code_piece_on_pool(Exchange& exchange) {
   stream.coder->plain.swap(stream.uncoded);
   stream.coder->coded.clear();
   stream.coder->slices.emplace(stream.coder->plain, coding::GzipStream::Until::kFlushed);
+  auto charge = std::make_shared<base::Charge>(
+      context_.budget.charge(Held::kAnswers, 2 * stream.coder->plain.size()));
   context_.loop.compute(
       lane_of(connection_.id()),
       [job = stream.coder] { return job->slices->code(job->gzip, job->coded); },
       [&context = context_, id = connection_.id(), sequence = exchange.sequence,
-       coder = stream.coder](bool ran) {
+       coder = stream.coder, charge](bool ran) {
         coder->busy = false;
         coder->failed = !ran || coder->slices->failed();
+        *charge = {};
         if (HttpSession* const session = http_of(context, id)) {
           session->piece_coded(sequence, coder);
         }
@@ -130,6 +141,7 @@ void HttpSession::piece_coded(std::uint32_t sequence, const std::shared_ptr<Code
   Streamed& stream = *exchange->parked->stream;
   write_framed(*exchange, coder->coded);
   code_piece(*exchange);
+  stream.count();
   if (connection_.closing() || stream.coding()) return;
   if (stream.acknowledged != 0) acknowledge(*exchange);
   give_room(*exchange);

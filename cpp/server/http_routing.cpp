@@ -57,6 +57,7 @@ void HttpSession::route(Exchange& exchange) {
   const Abilities& can = abilities_of(exchange);
   if (wants_websocket(exchange)) {
     upgrade_ = Upgrade::kWanted;
+    if (!admit_body(exchange)) return;
     if (can.on_headers) {
       request_.on(http::RequestEvent::kHold);
       to_application(exchange, http::RequestHead(head_), RequestBody{}, true);
@@ -79,8 +80,12 @@ void HttpSession::route(Exchange& exchange) {
   if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
   if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
   streams_body_ = can.stream_body && can.call && head_.has_body() && !gathers(can, head_);
+  if (streams_body_) {
+    body_.reset();
+  } else if (can.call && !admit_body(exchange)) {
+    return;
+  }
   if (can.on_headers || streams_body_) {
-    if (streams_body_) body_.reset();
     request_.on(http::RequestEvent::kHold);
     return to_application(exchange, std::move(head_), RequestBody{}, true);
   }
@@ -115,6 +120,7 @@ bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
         exchange, files::method_not_allowed(*match.route, head_.joined(http::Field::kAccept)));
     return true;
   }
+  if (options.fallthrough && !admit_body(exchange)) return true;
   exchange.parked = std::make_unique<Parked>();
   exchange.answer.on(http::AnswerEvent::kResolve);
   if (options.fallthrough && body_ != nullptr) {
@@ -137,7 +143,9 @@ void HttpSession::resume_request(std::uint32_t sequence) {
     send_continue_if_due();
     return resume_reading();
   }
+  base::Charge kept = std::move(exchange->head);  // the application keeps the head
   release(*exchange, false);
+  exchange->head = std::move(kept);
   exchange->answer.on(http::AnswerEvent::kAnnounce);
   if (!abilities_of(*exchange).call && upgrade_ == Upgrade::kNone) {
     release(*exchange, true);
@@ -150,20 +158,14 @@ void HttpSession::resume_request(std::uint32_t sequence) {
 
 void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, RequestBody&& body,
                                  bool headers_only) {
-  if (!context_.admits(body.length)) {
-    context_.counters.overloaded.add();
-    if (exchange.sequence == current_) request_.on(http::RequestEvent::kDrop);
-    release(exchange, true);
-    http::PlainResponse refusal = http::plain_response(503);
-    refusal.head.add("Retry-After", "1");
-    return answer(exchange, std::move(refusal.head), std::move(refusal.body));
-  }
+  const std::uint64_t cost = cost_of(head);
+  if (!context_.admits_request() || !context_.budget.fits(cost)) return overloaded(exchange, 503);
   const bool announced = exchange.answer.announced();
-  exchange.answer.on(http::AnswerEvent::kAsk);
-  exchange.body_bytes = body.length;
-  if (!announced) negotiate(exchange, head);
-  context_.counters.in_flight.add();
-  context_.counters.in_flight_bytes.add(body.length);
+  if (!announced) {
+    negotiate(exchange, head);
+    exchange.head = context_.budget.charge(Held::kHeads, cost);
+  }
+  hand_over(exchange);
   const net::Peer& peer = connection_.stream().peer();
   EnvelopePtr envelope = context_.envelopes.take();
   envelope->id = {connection_.id(), exchange.sequence};
@@ -178,18 +180,50 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   context_.events.emplace_back(RequestEvent{std::move(envelope)});
 }
 
+// The application is to answer.
+void HttpSession::hand_over(Exchange& exchange) {
+  exchange.answer.on(http::AnswerEvent::kAsk);
+  ++pending_;
+  context_.counters.in_flight.add();
+}
+
+// Before a body is read: whether there is room for it, and for one more request.
+bool HttpSession::admit_body(Exchange& exchange) {
+  if (body_ == nullptr) return true;
+  if (!context_.admits_request()) {
+    overloaded(exchange, 503);
+    return false;
+  }
+  const Budget::Room room =
+      body_->room_for(head_.content_length.value_or(0), head_.content_length.value_or(0));
+  if (room == Budget::Room::kNow) return true;
+  overloaded(exchange, room == Budget::Room::kNever ? 413 : 503);
+  return false;
+}
+
+void HttpSession::overloaded(Exchange& exchange, int status) {
+  context_.counters.overloaded.add();
+  upgrade_ = Upgrade::kNone;
+  if (exchange.sequence == current_) request_.on(http::RequestEvent::kDrop);
+  release(exchange, true);
+  answer_plain(exchange, status);
+}
+
 // The application is done with the exchange, or (`abandon`) will never be heard about it.
 void HttpSession::release(Exchange& exchange, bool abandon) {
   const bool known = exchange.answer.with_application() || exchange.answer.announced();
   if (exchange.answer.with_application()) {
     exchange.answer.on(http::AnswerEvent::kWithdraw);
+    --pending_;
     context_.counters.in_flight.subtract(1);
-    context_.counters.in_flight_bytes.subtract(exchange.body_bytes);
   }
   if (abandon && known) {
     exchange.answer.on(http::AnswerEvent::kWithdraw);
-    context_.events.emplace_back(AbandonedEvent{{connection_.id(), exchange.sequence}});
+    context_.events.emplace_back(AbandonedEvent{
+        {connection_.id(), exchange.sequence}, exchange.head.share(), exchange.body.share()});
   }
+  exchange.head = {};
+  exchange.body = {};
 }
 
 // RFC 9110 section 10.1.1: the client waits for a 100 before it sends the body. It must not

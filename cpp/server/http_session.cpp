@@ -27,6 +27,9 @@ constexpr std::int64_t kMaxLinger = 30'000;
 // How often, in milliseconds, a connection that is not read from is asked whether it was reset.
 constexpr std::int64_t kPeerCheck = 500;
 
+// A new connection is not idle before this many milliseconds without a byte of a request.
+constexpr std::int64_t kFirstRequestMs = 1000;
+
 // How many it lingers while the server stops.
 constexpr std::int64_t kFarewell = 500;
 
@@ -42,6 +45,7 @@ HttpSession::HttpSession(Context& context, Connection& connection)
 HttpSession::~HttpSession() = default;
 
 void HttpSession::start() {
+  connection_.stream().charge_to(context_.budget, Budget::kind_of(Held::kAnswers));
   due_ = context_.loop.now_ms() + context_.limits.header_timeout;
   connection_.set_deadline(due_);
   connection_.stream().start_reading();
@@ -60,6 +64,7 @@ void HttpSession::on_data(std::string_view bytes) {
     read(bytes);
   } else {
     held_.append(bytes);
+    count_input();
     resume_reading();
   }
 }
@@ -69,8 +74,14 @@ bool HttpSession::may_read() const {
   if (upgrade_ == Upgrade::kWaiting || upgrade_ == Upgrade::kAsked) return false;
   if (request_.reading()) return !body_paused_ && (body_ == nullptr || !body_->full());
   if (body_ != nullptr) return false;  // the last request's body is still on its way to the disk
-  return exchanges_.size() < context_.limits.max_pipelined &&
-         connection_.stream().queued() < kMaxQueued;
+  return exchanges_.size() < context_.limits.max_pipelined && may_ask_more();
+}
+
+// The answers that wait and those that are likely to come are few: another request may be read.
+bool HttpSession::may_ask_more() const {
+  const std::uint64_t waiting = connection_.stream().queued() + answers_held_;
+  if (pending_ == 0) return waiting < kMaxQueued;
+  return waiting + (pending_ + 1) * context_.answer_size.expected() <= kMaxQueued;
 }
 
 void HttpSession::read(std::string_view input) {
@@ -102,8 +113,22 @@ void HttpSession::read(std::string_view input) {
   } else if (state_ == State::kOpen && !refused_) {
     held_.assign(input);
     if (!held_.empty()) connection_.stream().stop_reading();
-    update_deadline();
+    count_input();
+    if (state_ == State::kOpen && !refused_) update_deadline();
   }
+}
+
+// What was read and is not a request yet: input that has to wait, a head that is not complete.
+void HttpSession::count_input() {
+  const std::size_t bytes = held_.size() + parser_.held();
+  if (bytes == input_.bytes()) return;
+  if (bytes > input_.bytes() && !context_.budget.fits(bytes - input_.bytes()) &&
+      parser_.held() > 0) {
+    context_.counters.overloaded.add();
+    return refuse(503, "the memory of the server is used up");
+  }
+  if (input_.bytes() == 0) input_ = context_.budget.charge(Held::kHeads);
+  input_.resize(bytes);
 }
 
 void HttpSession::resume_reading() {
@@ -153,7 +178,7 @@ void HttpSession::on_head() {
   exchange.continue_pending = head_.expects_continue && head_.has_body();
   body_is_long_ = head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
   if (head_.has_body()) {
-    body_ = std::make_unique<BodyCollector>(context_.loop, context_.spool_folder,
+    body_ = std::make_unique<BodyCollector>(context_.loop, context_.budget, context_.spool_folder,
                                             context_.limits.body_memory_bytes,
                                             [this] { on_body_progress(); });
   }
@@ -163,7 +188,13 @@ void HttpSession::on_head() {
 void HttpSession::on_body(std::string_view bytes) {
   if (request_.dropping()) return;
   if (streams_body_) return pass_on(bytes, false);
-  if (body_ != nullptr) body_->append(bytes);
+  if (body_ == nullptr) return;
+  // A body whose length was not told has grown, or others have come meanwhile.
+  const Budget::Room room = body_->room_for(bytes.size());
+  if (room == Budget::Room::kNow) return body_->append(bytes);
+  context_.counters.overloaded.add();
+  refuse(room == Budget::Room::kNever ? 413 : 503,
+         "its body does not fit into what the server may hold");
 }
 
 void HttpSession::on_body_progress() {
@@ -204,19 +235,22 @@ void HttpSession::request_complete() {
   exchange->continue_pending = false;
   if (upgrade_ == Upgrade::kWanted) return upgrade_to_websocket(*exchange);
   if (exchange->answer.resolving()) {  // static, with a body that the application may still want
-    if (body_ != nullptr) exchange->parked->request_body = std::exchange(body_, nullptr)->take();
+    if (body_ != nullptr) {
+      exchange->parked->request_body = std::exchange(body_, nullptr)->take(exchange->body);
+    }
     const http::RequestHead& head = exchange->parked->request;
     context_.files->resolve({connection_.id(), exchange->sequence}, head);
     return;
   }
   RequestBody body;
-  if (body_ != nullptr) body = std::exchange(body_, nullptr)->take();
+  if (body_ != nullptr) body = std::exchange(body_, nullptr)->take(exchange->body);
   to_application(*exchange, std::move(head_), std::move(body), false);
 }
 
 void HttpSession::refuse(int status, std::string_view reason) {
   refused_ = true;
   held_.clear();
+  input_ = {};
   context_.counters.refused.add();
   context_.refusals.tell(context_, connection_.stream(), status, reason);
   // The request being read gets the answer; without one (its head is what was broken) a new
@@ -250,6 +284,7 @@ void HttpSession::finish(bool linger) {
   if (state_ != State::kOpen) return;
   abandon_all();
   held_.clear();
+  input_ = {};
   state_ = linger && !eof_ ? State::kLingering : State::kFinishing;
   const std::int64_t now = context_.loop.now_ms();
   linger_until_ = now + kMaxLinger;
@@ -286,6 +321,18 @@ void HttpSession::drain() {
   const std::int64_t now = context_.loop.now_ms();
   due_ = fresh_ ? std::min(due_, now + kFirstByte) : now;
   connection_.set_deadline(due_);
+}
+
+std::optional<std::int64_t> HttpSession::idle_since() const {
+  const bool idle = state_ == State::kOpen && exchanges_.empty() && body_ == nullptr &&
+                    !request_.reading() && !refused_ && !eof_ && held_.empty() && parser_.idle() &&
+                    !connection_.stream().busy();
+  if (!idle) return {};
+  if (exchanges_.used()) return due_ - context_.limits.idle_timeout;
+  // One that was just accepted: its first request may be on its way.
+  const std::int64_t since = due_ - context_.limits.header_timeout;
+  if (context_.loop.now_ms() - since < kFirstRequestMs) return {};
+  return since;
 }
 
 void HttpSession::on_eof() {

@@ -73,6 +73,10 @@ class HttpSession final : public Protocol {
   void drain() override;
   HttpSession* http() override { return this; }
 
+  // Since when the connection has been waiting for a request, in the loop's milliseconds; nothing
+  // while there is something to do for it.
+  [[nodiscard]] std::optional<std::int64_t> idle_since() const override;
+
  private:
   enum class State : std::uint8_t { kOpen, kFinishing, kLingering, kUpgraded };
 
@@ -98,6 +102,8 @@ class HttpSession final : public Protocol {
   void pass_on(std::string_view bytes, bool last);
   void not_wanted(Exchange& exchange);
   void refuse(int status, std::string_view reason);
+  [[nodiscard]] bool may_ask_more() const;
+  void count_input();
   [[nodiscard]] Exchange* current();
 
   // Deciding.
@@ -105,6 +111,10 @@ class HttpSession final : public Protocol {
   bool route_static(Exchange& exchange, const files::Match& match);
   void to_application(Exchange& exchange, http::RequestHead&& head, RequestBody&& body,
                       bool headers_only);
+  void hand_over(Exchange& exchange);
+  // False: there is no room for the body, which was said.
+  bool admit_body(Exchange& exchange);
+  void overloaded(Exchange& exchange, int status);
   void release(Exchange& exchange, bool abandon);
   void send_continue_if_due();
   [[nodiscard]] const Abilities& abilities_of(const Exchange& exchange) const {
@@ -160,6 +170,7 @@ class HttpSession final : public Protocol {
   void send_piece(Exchange& exchange, std::string_view bytes);
   void write_file(Exchange& exchange, FileBody&& file);
   void give_room(Exchange& exchange);
+  void exhausted(Exchange& exchange);
   void write_framed(Exchange& exchange, std::string_view bytes);
   void acknowledge(Exchange& exchange);
   void drained_stream(Exchange& exchange);
@@ -178,6 +189,8 @@ class HttpSession final : public Protocol {
   Context& context_;
   Connection& connection_;
   http::RequestParser parser_;
+  std::uint64_t answers_held_ = 0;  // bytes of answers that wait for their turn
+  std::size_t pending_ = 0;         // exchanges that the application has
   Queue exchanges_;
 
   // The request being read, from its head to its end.
@@ -199,6 +212,7 @@ class HttpSession final : public Protocol {
   struct Asked;
   std::unique_ptr<Asked> asked_;  // a handshake that waits for the application
   std::string held_;              // input that waits until it may be parsed
+  base::Charge input_;            // for it, and for a head that is not complete
 
   std::int64_t due_ = 0;           // when the present wait is too long
   std::int64_t head_started_ = 0;  // first byte of a head that is not complete; 0: none

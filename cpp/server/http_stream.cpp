@@ -45,6 +45,7 @@ void HttpSession::stream_head(StreamHead&& command) {
   exchange->parked->stream = Streamed{};
   exchange->parked->stream->head = std::move(command.head);
   exchange->parked->stream->length = command.length;
+  exchange->parked->stream->charge = context_.budget.charge(Held::kAnswers, 0, &answers_held_);
   if (command.filler) {
     exchange->parked->stream->silence =
         std::make_unique<Silence>(*this, sequence, std::move(*command.filler));
@@ -77,6 +78,8 @@ void HttpSession::start_stream(Exchange& exchange) {
       write_file(exchange, std::move(std::get<FileBody>(piece)));
     }
   }
+  stream.early_bytes = 0;
+  stream.count();
   if (stream.early_acknowledge) acknowledge(exchange);
   give_room(exchange);
   if (stream.ended && !stream.coding()) end_stream(exchange);
@@ -123,6 +126,7 @@ void HttpSession::send_piece(Exchange& exchange, std::string_view bytes) {
   if (stream.coder == nullptr) return write_framed(exchange, bytes);
   stream.uncoded.append(bytes);
   code_piece(exchange);
+  stream.count();
 }
 
 void HttpSession::write_framed(Exchange& exchange, std::string_view bytes) {
@@ -140,13 +144,17 @@ void HttpSession::stream_data(std::uint32_t sequence, std::string&& bytes, bool 
   if (exchange == nullptr) return;
   Streamed& stream = *exchange->parked->stream;
   if (!exchanges_.is_front(*exchange)) {
+    if (context_.budget.full()) return exhausted(*exchange);
     if (stream.early.empty() || !std::holds_alternative<std::string>(stream.early.back())) {
       stream.early.emplace_back(std::string());
     }
     std::get<std::string>(stream.early.back()).append(bytes);
+    stream.early_bytes += bytes.size();
     stream.early_acknowledge |= wanted;
+    stream.count();
     return;
   }
+  if (connection_.stream().busy() && context_.budget.full()) return exhausted(*exchange);
   write_piece(*exchange, std::move(bytes));
   if (wanted) acknowledge(*exchange);
 }
@@ -197,6 +205,13 @@ void HttpSession::inform(std::uint32_t sequence, const http::ResponseHead& head)
   if (!exchanges_.is_front(*exchange) || exchange->minor_version == 0) return;
   http::write_response_head(context_.outbox.open(connection_), head, http::Framing::kNoBody, 0,
                             true, exchange->minor_version, {});
+}
+
+// Memory is used up, and this client is one of those that do not keep up.
+void HttpSession::exhausted(Exchange& exchange) {
+  context_.counters.overloaded.add();
+  release(exchange, true);
+  connection_.reset();
 }
 
 // Tells the application that the kernel has everything so far, now or when it has.

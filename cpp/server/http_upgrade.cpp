@@ -85,13 +85,11 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
 // Tells the application of the handshake; opens the socket unless it wants to decide.
 void HttpSession::ask_about_websocket(Exchange& exchange, websocket::Handshake&& handshake) {
   const bool waits = abilities_of(exchange).ws_waits;
-  if (waits && !context_.admits(0)) {
-    context_.counters.overloaded.add();
-    release(exchange, true);
-    http::PlainResponse refusal = http::plain_response(503);
-    refusal.head.add("Retry-After", "1");
-    return answer(exchange, std::move(refusal.head), std::move(refusal.body));
+  const std::uint64_t cost = cost_of(head_);
+  if ((waits && !context_.admits_request()) || !context_.budget.fits(cost)) {
+    return overloaded(exchange, 503);
   }
+  if (!exchange.answer.announced()) exchange.head = context_.budget.charge(Held::kHeads, cost);
   const net::Peer& peer = connection_.stream().peer();
   EnvelopePtr envelope = context_.envelopes.take();
   envelope->id = {connection_.id(), exchange.sequence};
@@ -102,9 +100,7 @@ void HttpSession::ask_about_websocket(Exchange& exchange, websocket::Handshake&&
   envelope->resumed = exchange.answer.announced();
   context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol, waits});
   if (!waits) return open_websocket(handshake, {});
-  exchange.answer.on(http::AnswerEvent::kAsk);
-  exchange.body_bytes = 0;
-  context_.counters.in_flight.add();
+  hand_over(exchange);
   upgrade_ = Upgrade::kAsked;
   asked_ = std::make_unique<Asked>(
       Asked{std::move(handshake), context_.loop.now_ms() + context_.limits.ws_accept_timeout});
@@ -117,7 +113,9 @@ void HttpSession::accept_websocket(WsAccept&& command) {
   if (asked_ == nullptr || exchange == nullptr || command.id.sequence != current_) return;
   const std::unique_ptr<Asked> asked = std::move(asked_);
   upgrade_ = Upgrade::kNone;
+  base::Charge kept = std::move(exchange->head);
   release(*exchange, false);
+  exchange->head = std::move(kept);
   if (command.protocol) {
     std::erase_if(asked->handshake.headers, [](const websocket::HeaderLine& line) {
       return line.name == "Sec-WebSocket-Protocol";
@@ -152,6 +150,8 @@ void HttpSession::open_websocket(const websocket::Handshake& handshake, std::str
 
   note_answer(exchanges_.front(), 101, 0);
   tell_observers(exchanges_.front());
+  // The application has the head as long as it has the socket.
+  base::Charge head = std::move(exchanges_.front().head);
   exchanges_.clear();
   exchanges_.release();
   state_ = State::kUpgraded;
@@ -159,7 +159,8 @@ void HttpSession::open_websocket(const websocket::Handshake& handshake, std::str
       context_, connection_,
       handshake.deflate
           ? websocket::Session(&context_.ws_options, *handshake.deflate, &context_.deflate_pool)
-          : websocket::Session(&context_.ws_options));
+          : websocket::Session(&context_.ws_options),
+      std::move(head));
   // While input is being read its rest is handed over by read().
   if (!in_read_) connection_.become(std::move(upgraded_), std::exchange(held_, {}));
 }

@@ -21,21 +21,21 @@ void HttpSession::pass_on(std::string_view bytes, bool last) {
   }
   event->bytes.append(bytes);
   event->last = last;
-  exchange->body_bytes += bytes.size();
-  context_.counters.in_flight_bytes.add(bytes.size());
-  body_paused_ = !last && exchange->body_bytes > 0 &&
-                 exchange->body_bytes >= context_.limits.body_memory_bytes;
+  exchange->body.grow(bytes.size());
+  body_paused_ =
+      !last && exchange->body.bytes() > 0 &&
+      (exchange->body.bytes() >= context_.limits.body_memory_bytes || context_.budget.full());
 }
 
 void HttpSession::body_consumed(std::uint32_t sequence, std::size_t bytes) {
   Exchange* const exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->answer.with_application()) return;
-  const std::uint64_t used = std::min<std::uint64_t>(bytes, exchange->body_bytes);
-  exchange->body_bytes -= used;
-  context_.counters.in_flight_bytes.subtract(used);
+  exchange->body.resize(exchange->body.bytes() -
+                        std::min<std::uint64_t>(bytes, exchange->body.bytes()));
   if (!body_paused_ || sequence != current_) return;
   // Not at once when one piece fits again, or reading would stop after each.
-  if (exchange->body_bytes > context_.limits.body_memory_bytes / 2) return;
+  const std::uint64_t low = context_.budget.full() ? 0 : context_.limits.body_memory_bytes / 2;
+  if (exchange->body.bytes() > low) return;
   body_paused_ = false;
   resume_reading();
 }

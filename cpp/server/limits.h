@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "http/limits.h"
 
@@ -24,9 +25,14 @@ struct Limits {
   std::size_t max_connections = 10'000;  // further ones wait in the kernel's backlog
   std::size_t max_pipelined = 64;        // requests of one connection under way at once
 
-  // What Python has been handed and has not answered; past either, 503 with Retry-After.
+  // What Python has been handed and has not answered; past it, 503 with Retry-After.
   std::size_t queue_requests = 10'000;
-  std::size_t queue_bytes = 256 * 1024 * 1024;
+
+  // What is held for all clients together; see Budget. What can never fit: 413; what does not fit
+  // now: 503 with Retry-After, or it is not read.
+  std::uint64_t memory_bytes = std::uint64_t{512} * 1024 * 1024;
+  std::optional<std::uint64_t> disk_bytes{};  // default_disk_bytes(), when the server starts
+  std::uint64_t queue_bytes = std::uint64_t{8} * 1024 * 1024 * 1024;  // request bodies, in both
 
   // WebSocket.
   std::uint64_t ws_max_message = 16 * 1024 * 1024;  // bytes after inflation (close code 1009)

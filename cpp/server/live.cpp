@@ -23,24 +23,27 @@ constexpr int kMailCheckMs = 2;
 // can be put to sleep and woken; so the loop looks for its answer so long before it sleeps.
 constexpr std::chrono::microseconds kLinger{30};
 
+// While all connections are busy and new ones wait, it is looked this often whether one is idle.
+constexpr std::int64_t kCrowdedMs = 100;
+
 // How long a server that stops at once waits for its WebSockets' clients to close their ends.
 constexpr std::int64_t kFarewellMs = 1000;
 
 }  // namespace
 
-Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters,
+Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
                    base::Mailbox<Command>& mailbox, EventSink& sink)
     : loop_(loop),
       mailbox_(mailbox),
       sink_(sink),
-      context_{loop,
-               settings,
-               settings.limits,
-               counters,
-               {settings.spool_folder, files::device_of(settings.spool_folder)}},
+      context_{
+          loop,     settings, settings.limits,
+          counters, budget,   {settings.spool_folder, files::device_of(settings.spool_folder)}},
       files_(context_),
       publications_(context_),
+      idle_(context_),
       mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { tick(); })) {
+  context_.budget.count_log(context_.answered.backlog());
   context_.files = &files_;
   context_.publications = &publications_;
   context_.on_connection_closed = [this] { on_connection_closed(); };
@@ -91,17 +94,28 @@ void Server::Live::accept(net::Accepted&& accepted) {
   // Out of memory: the stream closes itself, and on_closed() takes the connection out again.
   if (stream.open(std::move(accepted), &opened) != 0) return;
   opened.start();
-  if (context_.connections.size() >= context_.limits.max_connections) {
-    for (const auto& listener : listeners_) listener->pause();
+  make_room();
+}
+
+// Connections that wait for a request make room for new ones. Where there are none, the new ones
+// wait in the kernel's backlog.
+void Server::Live::make_room() {
+  const std::size_t most = context_.limits.max_connections;
+  if (context_.connections.size() > most) idle_.close_oldest();
+  if (context_.connections.size() < most || idle_.any()) return;
+  for (const auto& listener : listeners_) listener->pause();
+  crowded_.set(context_.loop.timers(), context_.loop.now_ms() + kCrowdedMs);
+}
+
+void Server::Live::let_in() {
+  crowded_.clear();
+  for (const auto& listener : listeners_) {
+    if (listener->paused()) listener->resume();
   }
 }
 
 void Server::Live::on_connection_closed() {
-  if (context_.connections.size() < context_.limits.max_connections) {
-    for (const auto& listener : listeners_) {
-      if (listener->paused()) listener->resume();
-    }
-  }
+  if (context_.connections.size() < context_.limits.max_connections) let_in();
   end_if_empty();
 }
 
@@ -223,6 +237,7 @@ void Server::Live::end_if_empty() {
   if (ended_ || !listeners_.empty() || context_.connections.size() != 0) return;
   ended_ = true;
   grace_.clear();
+  crowded_.clear();
   mail_ticker_.reset();
   std::vector<Command> rest;
   mailbox_.close(rest);
@@ -230,8 +245,10 @@ void Server::Live::end_if_empty() {
   loop_.finish();
 }
 
-void Server::Live::on_deadline(net::Deadline&) {
-  close_connections();
+void Server::Live::on_deadline(net::Deadline& deadline) {
+  if (&deadline == &grace_) return close_connections();
+  if (idle_.any()) return let_in();
+  crowded_.set(context_.loop.timers(), context_.loop.now_ms() + kCrowdedMs);
 }
 
 }  // namespace httpuv::server

@@ -15,6 +15,7 @@
 #include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"
+#include "server/idle_connections.h"
 #include "server/publications.h"
 #include "server/server.h"
 #include "server/static_files.h"
@@ -23,7 +24,7 @@ namespace httpuv::server {
 
 class Server::Live final : private net::DeadlineOwner {
  public:
-  Live(net::Loop& loop, const Settings& settings, Counters& counters,
+  Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
        base::Mailbox<Command>& mailbox, EventSink& sink);
 
   // 0 or a libuv error; then close() and run() give back what was opened before.
@@ -34,6 +35,8 @@ class Server::Live final : private net::DeadlineOwner {
 
  private:
   void accept(net::Accepted&& accepted);
+  void make_room();
+  void let_in();
   void take_mail();
   void tick();
   void watch_mail();
@@ -56,10 +59,12 @@ class Server::Live final : private net::DeadlineOwner {
   StaticFiles files_;
   AccessLog access_log_{context_};
   Publications publications_;
+  IdleConnections idle_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<net::Ticker> mail_ticker_;
   std::vector<Command> mail_;
   net::Deadline grace_{this};
+  net::Deadline crowded_{this};  // armed while no further connection is accepted
   bool ended_ = false;
 };
 

@@ -2,6 +2,48 @@
 
 namespace httpuv::server {
 
+namespace {
+
+// The memory that a command owns beside itself. Each has its line here.
+struct Owned {
+  std::size_t operator()(const Respond& c) const {
+    const auto* const bytes = std::get_if<std::string>(&c.envelope->answer);
+    return cost_of(c.envelope->request) + c.envelope->head.fields().size() +
+           (bytes != nullptr ? bytes->size() : 0);
+  }
+  std::size_t operator()(const StreamHead& c) const {
+    return c.head.fields().size() + (c.filler != nullptr ? c.filler->bytes.size() : 0);
+  }
+  std::size_t operator()(const StreamData& c) const { return c.bytes.size(); }
+  std::size_t operator()(const StreamEnd& c) const { return c.trailers.size(); }
+  std::size_t operator()(const Inform& c) const { return c.head.fields().size(); }
+  std::size_t operator()(const WsAccept& c) const { return c.head.fields().size(); }
+  std::size_t operator()(const WsSend& c) const { return c.data.size(); }
+  std::size_t operator()(const WsPing& c) const { return c.payload.size(); }
+  std::size_t operator()(const WsClose& c) const { return c.reason.size(); }
+  std::size_t operator()(const WsSubscribe& c) const { return c.topic.size(); }
+  std::size_t operator()(const WsPublish& c) const { return c.topic.size() + c.data.size(); }
+  std::size_t operator()(const WsOverflow& c) const { return c.topic.size(); }
+  std::size_t operator()(const Continue&) const { return 0; }
+  std::size_t operator()(const BodyConsumed&) const { return 0; }
+  std::size_t operator()(const StreamFile&) const { return 0; }
+  std::size_t operator()(const StreamRoom&) const { return 0; }
+  std::size_t operator()(const Cut&) const { return 0; }
+  std::size_t operator()(const WsConsumed&) const { return 0; }
+  std::size_t operator()(const WsAcknowledge&) const { return 0; }
+  std::size_t operator()(const WsConclude&) const { return 0; }
+  std::size_t operator()(const WsQueued&) const { return 0; }
+  std::size_t operator()(const IsPresent&) const { return 0; }
+  std::size_t operator()(const SetRoutes&) const { return 0; }
+  std::size_t operator()(const Stop&) const { return 0; }
+};
+
+}  // namespace
+
+std::size_t cost_of(const Command& command) {
+  return sizeof(Command) + std::visit(Owned{}, command);
+}
+
 void Envelope::clear() {
   request.clear();
   body = RequestBody();

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/charge.h"
 #include "base/descriptor.h"
 #include "files/answer/respond.h"
 #include "files/routes/route_table.h"
@@ -41,6 +42,7 @@ struct RequestBody {
   std::string bytes;
   base::Descriptor file;
   std::uint64_t length = 0;
+  base::SharedCharge on_disk{};  // for the file: whoever closes it last gives this back
 };
 
 // The body of an answer: in memory, `length` bytes of a file from `offset`, or what a static path
@@ -77,6 +79,11 @@ struct Envelope {
 };
 using EnvelopePtr = std::unique_ptr<Envelope>;
 
+// What a request that the application has counts for, beside its body; many short ones count, too.
+inline std::uint64_t cost_of(const http::RequestHead& head) {
+  return sizeof(Envelope) + head.bytes.size() + head.fields.size() * sizeof(http::HeaderField);
+}
+
 // A request to answer.
 struct RequestEvent {
   EnvelopePtr envelope;
@@ -90,9 +97,12 @@ struct BodyEvent {
   bool last = false;  // the body is complete
 };
 
-// The exchange will never be completed: its client went away, or broke off, before Respond.
+// The exchange will never be completed: its client went away, or broke off, before Respond. It
+// carries the charges of what the application was handed before, which may wait in front of it.
 struct AbandonedEvent {
   ExchangeId id;
+  base::SharedCharge head{};
+  base::SharedCharge body{};
 };
 
 // The kernel has taken so many bytes of a streamed body, framing not counted (see StreamData).
@@ -114,6 +124,7 @@ struct WsOpenEvent {
 // small ones count, too.
 constexpr std::size_t kWsMessageCost = 64;
 
+// The charges for messages are the session's, until the WsCloseEvent that comes behind them.
 struct WsMessageEvent {
   ConnectionId id;
   bool text = false;
@@ -140,6 +151,8 @@ struct WsTakenEvent {
 // A message was not sent because the peer does not read: its queue is full.
 struct WsDroppedEvent {
   ConnectionId id;
+  std::size_t count = 1;
+  base::SharedCharge charge{};  // of the event itself: there may be one for each message
 };
 
 // The peer has said its last word, Close or nonsense, and everything before it was delivered: as
@@ -161,6 +174,8 @@ struct WsCloseEvent {
   std::uint16_t code = 1006;
   std::string reason;
   bool clean = false;
+  base::SharedCharge messages{};  // for those that the application has not used
+  base::SharedCharge head{};      // for the request that opened it
 };
 
 // Requests that are over, where an access log is kept. Nothing is answered to it.
@@ -319,6 +334,12 @@ struct WsPublish {
   std::string data;
 };
 
+// More was published to a topic than the loop could take, by a thread that must not wait: the
+// policy for peers that do not read applies to its subscribers.
+struct WsOverflow {
+  std::string topic;
+};
+
 // A WsTakenEvent is wanted as soon as nothing waits in user memory.
 struct WsAcknowledge {
   ConnectionId id;
@@ -348,7 +369,11 @@ struct Stop {
 
 using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamFile,
                              StreamEnd, StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed,
-                             WsPing, WsClose, WsSubscribe, WsPublish, WsAcknowledge, WsConclude,
-                             WsQueued, IsPresent, SetRoutes, Stop>;
+                             WsPing, WsClose, WsSubscribe, WsPublish, WsOverflow, WsAcknowledge,
+                             WsConclude, WsQueued, IsPresent, SetRoutes, Stop>;
+
+// What a command counts for while it waits: itself, and the memory that it owns. There is no
+// command without such a count.
+std::size_t cost_of(const Command& command);
 
 }  // namespace httpuv::server

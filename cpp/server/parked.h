@@ -93,13 +93,18 @@ struct HttpSession::Streamed {
   std::vector<std::variant<std::string, FileBody>> early;  // pieces from before its turn
   std::string trailers;
   Rooms rooms;
+  std::size_t early_bytes = 0;  // in memory
   bool early_acknowledge = false;
   bool ended = false;
   std::unique_ptr<Silence> silence;  // null: it has no filler
   std::shared_ptr<Coder> coder;      // null: the body is sent as it is
   std::string uncoded;               // what the coder has not been given yet
+  base::Charge charge;               // for what is kept of it here
+
+  static constexpr std::size_t kEarlyCost = 64;  // of a piece, beside its bytes
 
   [[nodiscard]] bool coding() const { return coder != nullptr && coder->busy; }
+  void count() { charge.resize(early_bytes + early.size() * kEarlyCost + uncoded.size()); }
 };
 
 struct HttpSession::Parked {
@@ -108,6 +113,7 @@ struct HttpSession::Parked {
   std::optional<files::Resolution> resolution;
   std::optional<http::ResponseHead> head;
   ResponseBody body;
+  base::Charge charge;  // for the answer
   std::optional<Streamed> stream;
 };
 

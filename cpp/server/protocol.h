@@ -5,6 +5,8 @@
 // it may be what asked for that. Fails by closing the connection.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace httpuv::server {
@@ -28,6 +30,10 @@ class Protocol {
   virtual void drain() = 0;
   // Whether a server that stops at once still gives it a moment, to say so.
   [[nodiscard]] virtual bool says_goodbye() const { return false; }
+
+  // Since when the connection has been waiting for a request, in the loop's milliseconds; nothing
+  // while there is something to do for it.
+  [[nodiscard]] virtual std::optional<std::int64_t> idle_since() const { return {}; }
 
   // For commands of the application, which are of one protocol: what takes those, or null.
   virtual HttpSession* http() { return nullptr; }

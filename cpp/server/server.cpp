@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -10,9 +11,21 @@
 
 namespace httpuv::server {
 
+namespace {
+
+// What may wait for the loop before threads wait for it, too. The loop takes it all at once.
+constexpr std::uint64_t kMailboxBytes = std::uint64_t{4} * 1024 * 1024;
+
+}  // namespace
+
 Server::Server(Settings settings, std::unique_ptr<EventSink> sink)
     : settings_(std::move(settings)),
       sink_(std::move(sink)),
+      budget_(std::make_shared<Budget>(Budget::Bounds{settings_.limits.memory_bytes,
+                                                      settings_.limits.disk_bytes.value_or(0),
+                                                      settings_.limits.queue_bytes})),
+      crowded_bytes_(static_cast<std::size_t>(
+          std::min<std::uint64_t>(kMailboxBytes, settings_.limits.memory_bytes / 4 + 1))),
       thread_(std::make_unique<net::LoopThread>()) {}
 
 Server::~Server() {
@@ -49,7 +62,9 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
   if (lanes == nullptr) return error;
   loop_ = net::Loop::create(&error, std::move(lanes));
   if (loop_ == nullptr) return error;
-  live_ = std::make_unique<Live>(*loop_, settings_, counters_, mailbox_, *sink_);
+  budget_->count_commands(&mailbox_.bytes_waiting());
+  if (!settings_.limits.disk_bytes) budget_->set_disk(default_disk_bytes(settings_.spool_folder));
+  live_ = std::make_unique<Live>(*loop_, settings_, counters_, *budget_, mailbox_, *sink_);
   if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));
   error = live_->open(std::move(sockets));
   if (error == 0) error = thread_->start([live = live_.get()] { live->run(); });
@@ -67,7 +82,8 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
 
 bool Server::post(Command&& command, bool ring_now) {
   if (!answers()) return false;
-  switch (mailbox_.post(std::move(command))) {
+  const std::size_t bytes = cost_of(command);
+  switch (mailbox_.post(std::move(command), bytes)) {
     case base::Post::kClosed:
       return false;
     case base::Post::kFirst:
@@ -76,6 +92,11 @@ bool Server::post(Command&& command, bool ring_now) {
       return true;
   }
   return false;
+}
+
+void Server::wait_for_room(std::chrono::milliseconds most) {
+  ring();
+  mailbox_.wait_below(crowded_bytes_, most);
 }
 
 void Server::ring() {
@@ -127,6 +148,7 @@ void Server::after_fork() {
 
 void Server::forget() {
   new (&stopping_) std::mutex;  // a thread that does not exist here may be in stop()
+  mailbox_.forget_threads();    // or in post() or wait_for_room()
   if (!answers()) return;
   running_.store(false, std::memory_order_release);
   answers_.store(false, std::memory_order_release);

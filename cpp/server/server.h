@@ -7,6 +7,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "base/mailbox.h"
+#include "server/budget.h"
 #include "server/counters.h"
 #include "server/limits.h"
 #include "server/message.h"
@@ -104,6 +107,14 @@ class Server {
   bool post(Command&& command, bool ring = true);
   void ring();
 
+  // Any thread but the loop's. The loop is behind with what was posted: who has much to post waits
+  // for it first, at most for so long at a time, unless something must not wait for that thread.
+  // The loop takes all that waits without the help of any other thread.
+  [[nodiscard]] bool crowded() const { return answers() && mailbox_.bytes() >= crowded_bytes_; }
+  void wait_for_room(std::chrono::milliseconds most);
+  // How often the loop has taken what was posted.
+  [[nodiscard]] std::uint64_t drains() const { return mailbox_.drains(); }
+
   // Returns when the next request sees the new routes.
   void set_routes(std::shared_ptr<const files::RouteTable> routes);
 
@@ -124,6 +135,7 @@ class Server {
   void forget();
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] const Budget& budget() const { return *budget_; }
 
  private:
   class Live;
@@ -131,7 +143,9 @@ class Server {
   const Settings settings_;
   const std::unique_ptr<EventSink> sink_;
   Counters counters_;
+  const std::shared_ptr<Budget> budget_;  // shared with what outlives the server
   base::Mailbox<Command> mailbox_;
+  const std::size_t crowded_bytes_;
   // Until the thread starts.
   std::vector<net::ListenSocket> sockets_;
   std::shared_ptr<const files::RouteTable> first_routes_;

@@ -16,7 +16,17 @@ struct WebSocketSession::Outgoing {
   websocket::PreparedMessage message;
   bool compress;
   bool ready = true;
+  base::Charge charge;  // for the frames that were made of it
 };
+
+struct WebSocketSession::Together {
+  std::string bytes;
+  base::Charge charge;
+};
+
+inline std::size_t WebSocketSession::cost_of(const Outgoing& message) {
+  return sizeof(Outgoing) + message.message.memory();
+}
 
 struct WebSocketSession::Backlog {
   struct Farewell {

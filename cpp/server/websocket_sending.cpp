@@ -21,6 +21,9 @@ constexpr std::size_t kGather = 16 * 1024;
 // headers.
 constexpr std::size_t kJoin = 128 * 1024;
 
+// From here on they are shared with subscribers that are behind; less is copied sooner than kept.
+constexpr std::size_t kShare = 1024;
+
 }  // namespace
 
 bool WebSocketSession::may_send() const {
@@ -29,19 +32,39 @@ bool WebSocketSession::may_send() const {
 
 // A message of any size may be sent to a peer that has read all before it.
 bool WebSocketSession::make_room(std::size_t bytes) {
-  const std::size_t waiting = queued();
-  if (waiting == 0 || waiting + bytes <= context_.limits.ws_max_queue) return true;
+  std::size_t waiting = queued();
+  if (backlog_ != nullptr) waiting += backlog_->messages.size() * kWsMessageCost;
+  if (waiting == 0) return true;
+  if (waiting + bytes <= context_.limits.ws_max_queue && !context_.budget.full()) return true;
+  overflow();
+  return false;
+}
+
+void WebSocketSession::overflow() {
+  if (!may_send()) return;
   switch (context_.settings.websocket.overflow) {
     case Overflow::kClose:
       close_unasked(websocket::kCloseTryAgainLater, "the peer does not read");
       break;
     case Overflow::kTell:
-      context_.events.emplace_back(WsDroppedEvent{connection_.id()});
+      tell_dropped();
       break;
     case Overflow::kDrop:
       break;
   }
-  return false;
+}
+
+// One event for all that are dropped one behind the other. What the application cannot be told of
+// because there is no memory for that, it is not told of.
+void WebSocketSession::tell_dropped() {
+  auto* const last =
+      context_.events.empty() ? nullptr : std::get_if<WsDroppedEvent>(&context_.events.back());
+  if (last != nullptr && last->id == connection_.id()) {
+    ++last->count;
+  } else if (context_.budget.fits(sizeof(Event))) {
+    context_.events.emplace_back(WsDroppedEvent{
+        connection_.id(), 1, context_.budget.charge(Held::kMessagesIn, sizeof(Event)).share()});
+  }
 }
 
 std::size_t WebSocketSession::queued() const {
@@ -66,7 +89,8 @@ void WebSocketSession::send(bool text, bool compress, std::string&& data) {
     return;
   }
   auto message = std::make_shared<Outgoing>(
-      Outgoing{websocket::PreparedMessage(text, data), compressed, true});
+      Outgoing{websocket::PreparedMessage(text, data), compressed, true, {}});
+  message->charge = context_.budget.charge(Held::kMessagesOut, cost_of(*message));
   if (compressed && data.size() > kCompressHere) {
     prepare(context_, lane_of(connection_.id()), message, {session_.deflate_window_bits()},
             {connection_.id()});
@@ -77,7 +101,8 @@ void WebSocketSession::send(bool text, bool compress, std::string&& data) {
 WebSocketSession::SharedOutgoing WebSocketSession::outgoing(
     Context& context, const WsPublish& message, const std::vector<WebSocketSession*>& subscribers) {
   auto outgoing = std::make_shared<Outgoing>(
-      Outgoing{websocket::PreparedMessage(message.text, message.data), message.compress, true});
+      Outgoing{websocket::PreparedMessage(message.text, message.data), message.compress, true, {}});
+  outgoing->charge = context.budget.charge(Held::kMessagesOut, cost_of(*outgoing));
   if (!message.compress || message.data.size() <= kCompressHere) return outgoing;
   std::vector<int> windows;  // that the subscribers have agreed on: a few at most
   std::vector<ConnectionId> ids;
@@ -101,20 +126,23 @@ void WebSocketSession::publish(Context& context, const std::vector<WsPublish>& m
   for (const WsPublish& each : messages) all.push_back(outgoing(context, each, subscribers));
   // One subscriber's may be gathered with what else it gets.
   const SharedBytes together =
-      subscribers.size() == 1 ? nullptr : joined(all, std::min(kJoin, context.limits.ws_max_queue));
+      subscribers.size() == 1 ? nullptr
+                              : joined(context, all, std::min(kJoin, context.limits.ws_max_queue));
   for (WebSocketSession* subscriber : subscribers) subscriber->send_published(all, together);
 }
 
 // Their plain frames, one behind the other; nothing if these are more than that.
-WebSocketSession::SharedBytes WebSocketSession::joined(const std::vector<SharedOutgoing>& all,
+WebSocketSession::SharedBytes WebSocketSession::joined(Context& context,
+                                                       const std::vector<SharedOutgoing>& all,
                                                        std::size_t most) {
   std::size_t size = 0;
   for (const SharedOutgoing& each : all) size += each->message.plain().size();
   if (size > most) return nullptr;
-  auto bytes = std::make_shared<std::string>();
-  bytes->reserve(size);
-  for (const SharedOutgoing& each : all) bytes->append(each->message.plain());
-  return bytes;
+  auto together = std::make_shared<Together>();
+  together->bytes.reserve(size);
+  for (const SharedOutgoing& each : all) together->bytes.append(each->message.plain());
+  together->charge = context.budget.charge(Held::kMessagesOut, sizeof(Together) + size);
+  return together;
 }
 
 void WebSocketSession::send_published(const std::vector<SharedOutgoing>& all,
@@ -123,7 +151,13 @@ void WebSocketSession::send_published(const std::vector<SharedOutgoing>& all,
   // The usual case: the peer has read all before, and gets the same bytes as all others.
   if (together != nullptr && session_.deflate_window_bits() == 0 && backlog_ == nullptr) {
     context_.outbox.flush(connection_);
-    if (!connection_.stream().busy()) return connection_.write_shared({}, *together, together);
+    // One that is behind shares the bytes, too, as long as all of them fit.
+    const std::size_t waiting = queued();
+    const bool fits =
+        waiting == 0 || (together->bytes.size() >= kShare &&
+                         waiting + together->bytes.size() <= context_.limits.ws_max_queue &&
+                         !context_.budget.full());
+    if (fits) return connection_.write_shared({}, together->bytes, together);
   }
   for (const SharedOutgoing& each : all) {
     if (may_send() && make_room(each->message.payload_size())) enqueue(each);
@@ -138,12 +172,16 @@ void WebSocketSession::prepare(Context& context, std::uint64_t lane, const Share
     websocket::SlicedCompression compression;
   };
   auto job = std::make_shared<Job>(Job{message, {message->message, std::move(windows)}});
+  // Another thread may destroy the job, and with it the message: the charge stays with the loop.
+  auto charge = std::make_shared<base::Charge>(std::move(message->charge));
   message->ready = false;
   context.loop.compute(
       lane, [job] { return job->compression.compress(); },
-      [&context, message, waiting = std::move(waiting)](bool ran) {
+      [&context, message, charge, waiting = std::move(waiting)](bool ran) {
         message->ready = true;
+        message->charge = std::move(*charge);
         if (!ran) message->compress = false;
+        message->charge.resize(cost_of(*message));
         for (const ConnectionId& id : waiting) {
           if (WebSocketSession* const session = websocket_of(context, id)) session->flush_ready();
         }
@@ -175,6 +213,9 @@ void WebSocketSession::flush_ready() {
 
 void WebSocketSession::write(const SharedOutgoing& message) {
   const std::string_view frame = session_.prepared_frame(message->message, message->compress);
+  if (frame.data() != message->message.plain().data()) {
+    message->charge.resize(cost_of(*message));  // a compressed frame may have been made just now
+  }
   if (frame.size() <= kGather && !connection_.stream().busy()) {
     context_.outbox.open(connection_).append(frame);
     return;

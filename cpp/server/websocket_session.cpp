@@ -18,14 +18,20 @@ constexpr std::size_t kPongBacklog = 64 * 1024;
 }  // namespace
 
 WebSocketSession::WebSocketSession(Context& context, Connection& connection,
-                                   websocket::Session&& session)
-    : context_(context), connection_(connection), session_(std::move(session)) {}
+                                   websocket::Session&& session, base::Charge&& head)
+    : context_(context),
+      connection_(connection),
+      session_(std::move(session)),
+      head_(std::move(head)),
+      in_(context.budget.charge(Held::kMessagesIn)),
+      partial_(context.budget.charge(Held::kMessagesIn)) {}
 
 WebSocketSession::~WebSocketSession() {
   context_.topics.leave_all(subscriptions_);
 }
 
 void WebSocketSession::start() {
+  connection_.stream().charge_to(context_.budget, Budget::kind_of(Held::kMessagesOut));
   heard();
   last_progress_ = last_heard_;
   written_before_ = connection_.stream().bytes_written();
@@ -47,13 +53,37 @@ void WebSocketSession::on_data(std::string_view bytes) {
     read(bytes);
   } else {
     held_.append(bytes);
+    count_partial();
   }
 }
 
 void WebSocketSession::read(std::string_view input) {
+  take(input);
+  count_partial();
+}
+
+// Of a message only its end tells that it is one, so a peer may have us keep parts of one for long.
+void WebSocketSession::count_partial() {
+  const std::size_t bytes = finishing_ ? 0 : held_.size() + session_.buffered();
+  if (bytes == partial_.bytes()) return;
+  if (bytes > partial_.bytes() && !context_.budget.fits(bytes - partial_.bytes()) &&
+      !connection_.closing()) {
+    context_.counters.overloaded.add();
+    return connection_.fail();
+  }
+  partial_.resize(bytes);
+}
+
+// What may wait for the application before reading stops; less where memory is used up.
+std::size_t WebSocketSession::most_unread() const {
+  const std::size_t most = context_.limits.ws_max_unread;
+  return context_.budget.full() ? most / 4 : most;
+}
+
+void WebSocketSession::take(std::string_view input) {
   using websocket::Event;
   while (!finishing_ && !connection_.closing()) {
-    if (unread_ > context_.limits.ws_max_unread) return pause(input);
+    if (unread_ > 0 && unread_ > most_unread()) return pause(input);
     switch (session_.next(input)) {
       case Event::kNeedMore:
         return;
@@ -94,6 +124,7 @@ void WebSocketSession::pause(std::string_view rest) {
 void WebSocketSession::message_received() {
   std::string data = session_.take_message();
   unread_ += data.size() + kWsMessageCost;
+  in_.grow(data.size() + kWsMessageCost);
   context_.events.emplace_back(
       WsMessageEvent{connection_.id(), session_.is_text(), std::move(data)});
 }
@@ -109,11 +140,13 @@ void WebSocketSession::answer_ping() {
 void WebSocketSession::pong_received() {
   if (!tell_pongs_) return;
   unread_ += session_.payload().size() + kWsMessageCost;
+  in_.grow(session_.payload().size() + kWsMessageCost);
   context_.events.emplace_back(WsPongEvent{connection_.id(), std::string(session_.payload())});
 }
 
 void WebSocketSession::consumed(std::size_t bytes) {
   unread_ -= std::min(bytes, unread_);
+  in_.resize(in_.bytes() - std::min<std::uint64_t>(bytes, in_.bytes()));
   // Not at once when one message fits again, or reading would stop after each.
   if (!paused_ || finishing_ || unread_ > context_.limits.ws_max_unread / 2) return;
   paused_ = false;
@@ -184,13 +217,15 @@ void WebSocketSession::drain() {
 void WebSocketSession::end(std::uint16_t code, std::string_view reason, bool clean) {
   if (std::exchange(ended_, true)) return;
   context_.topics.leave_all(subscriptions_);
-  context_.events.emplace_back(WsCloseEvent{connection_.id(), code, std::string(reason), clean});
+  context_.events.emplace_back(
+      WsCloseEvent{connection_.id(), code, std::string(reason), clean, in_.share(), head_.share()});
 }
 
 // Both sides have said Close, or the protocol is broken: FIN behind what is still to be written.
 void WebSocketSession::finish() {
   finishing_ = true;
   held_.clear();
+  count_partial();
   backlog_.reset();
   late_pong_.reset();
   set_deadline();

@@ -30,7 +30,9 @@ class Connection;
 
 class WebSocketSession final : public Protocol {
  public:
-  WebSocketSession(Context& context, Connection& connection, websocket::Session&& session);
+  // `head` is for the request, which the application keeps as long as the socket.
+  WebSocketSession(Context& context, Connection& connection, websocket::Session&& session,
+                   base::Charge&& head);
   ~WebSocketSession() override;
 
   void start() override;
@@ -48,6 +50,7 @@ class WebSocketSession final : public Protocol {
   void acknowledge();
   void conclude();
   void subscribe(const std::string& topic, bool wanted);
+  void overflow();  // a message is not sent: the policy for peers that do not read applies
   [[nodiscard]] std::size_t queued() const;
 
   // Sends messages, at least one and all to the same topic, to its subscribers: each gets them in
@@ -62,11 +65,15 @@ class WebSocketSession final : public Protocol {
   // A message on its way out, for one socket or many. Not ready while a pool thread compresses it.
   struct Outgoing;
   using SharedOutgoing = std::shared_ptr<Outgoing>;
-  using SharedBytes = std::shared_ptr<const std::string>;
+  struct Together;  // messages that are published together, as bytes
+  using SharedBytes = std::shared_ptr<const Together>;
   // What waits behind one that is not ready: messages, and at the end perhaps the Close.
   struct Backlog;
 
   void read(std::string_view input);
+  void take(std::string_view input);
+  void count_partial();
+  [[nodiscard]] std::size_t most_unread() const;
   void message_received();
   void answer_ping();
   void pong_received();
@@ -85,7 +92,10 @@ class WebSocketSession final : public Protocol {
   bool make_room(std::size_t bytes);
   void report_if_taken();
   void send_published(const std::vector<SharedOutgoing>& all, const SharedBytes& together);
-  static SharedBytes joined(const std::vector<SharedOutgoing>& all, std::size_t most);
+  void tell_dropped();
+  static std::size_t cost_of(const Outgoing& message);
+  static SharedBytes joined(Context& context, const std::vector<SharedOutgoing>& all,
+                            std::size_t most);
   static SharedOutgoing outgoing(Context& context, const WsPublish& message,
                                  const std::vector<WebSocketSession*>& subscribers);
   static void prepare(Context& context, std::uint64_t lane, const SharedOutgoing& message,
@@ -95,6 +105,9 @@ class WebSocketSession final : public Protocol {
   Context& context_;
   Connection& connection_;
   websocket::Session session_;
+  base::Charge head_;
+  base::Charge in_;       // for messages that the application has not used
+  base::Charge partial_;  // for a message that is not complete, and input that waits
   Subscriptions subscriptions_;
   std::unique_ptr<Backlog> backlog_;
   std::unique_ptr<std::string> late_pong_;  // to be sent when the peer reads again

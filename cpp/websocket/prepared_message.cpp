@@ -63,4 +63,10 @@ bool SlicedCompression::compress() {
   return !windows_.empty();
 }
 
+std::size_t PreparedMessage::memory() const {
+  std::size_t bytes = plain_.size();
+  for (const Variant& each : compressed_) bytes += each.frame.size();
+  return bytes;
+}
+
 }  // namespace httpuv::websocket

@@ -30,6 +30,8 @@ class PreparedMessage {
   // nothing outside itself. The plain frame if compression would not make it smaller. Stays valid
   // as long as this object.
   std::string_view compressed(int window_bits, DeflatePool& pool);
+  // Bytes of all frames that were made of it.
+  std::size_t memory() const;
 
  private:
   std::string plain_;

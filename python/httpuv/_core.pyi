@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .servers.stats import Stats
+
 __version__: str
 
 # URL path (decoded, "/" in front and none behind), local path (absolute, as the system spells it),
@@ -115,7 +117,7 @@ class Server:
         """Whether nothing of the server is left; before it has started, too."""
     def forget(self) -> None:
         """In a forked child: close what was inherited, and nothing more."""
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> Stats:
         """Counters by name."""
     @property
     def running(self) -> bool: ...

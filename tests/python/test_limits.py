@@ -19,9 +19,11 @@ def test_defaults() -> None:
     assert limits.write_timeout == 60
     assert limits.max_connections == 10_000
     assert limits.queue_requests == 10_000
-    assert limits.queue_bytes == 256 << 20
-    for value in limits.as_dict().values():
-        assert math.isfinite(value)
+    assert limits.queue_bytes == 8 << 30
+    assert limits.memory_bytes == 512 << 20
+    assert limits.disk_bytes is None
+    for name, value in limits.as_dict().items():
+        assert name == "disk_bytes" or math.isfinite(value)  # that one hangs on the disk
 
 
 def test_is_a_value() -> None:
@@ -35,6 +37,8 @@ def test_is_a_value() -> None:
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(httpuv.Limits)])
 def test_each_is_checked(name: str) -> None:
     for wrong in ("1", None, True, [1]):
+        if name == "disk_bytes" and wrong is None:
+            continue
         with pytest.raises(TypeError, match=name):
             httpuv.Limits(**{name: wrong})
     for wrong in (-1, 2.0**80):

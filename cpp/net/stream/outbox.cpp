@@ -48,33 +48,45 @@ std::string_view Outbox::bytes_of(const Chunk& chunk) {
   return std::get<Shared>(chunk).bytes;
 }
 
+std::size_t Outbox::cost_of(const Chunk& chunk) {
+  const auto* owned = std::get_if<Owned>(&chunk);
+  return sizeof(Chunk) + (owned != nullptr ? owned->bytes.capacity() : 0);
+}
+
+void Outbox::add(Chunk&& chunk) {
+  charge_.grow(cost_of(chunk));
+  chunks_.push_back(std::move(chunk));
+}
+
 void Outbox::add_copy(std::string_view bytes) {
   if (bytes.empty()) return;
   bytes_ += bytes.size();
   if (chunks_.size() > chunks_in_flight_) {
     auto* last = std::get_if<Owned>(&chunks_.back());
     if (last != nullptr && last->bytes.size() + bytes.size() <= kMergedChunk) {
+      const std::size_t before = last->bytes.capacity();
       last->bytes += bytes;
+      charge_.grow(last->bytes.capacity() - before);
       return;
     }
   }
-  chunks_.emplace_back(Owned{std::string(bytes), 0});
+  add(Owned{std::string(bytes), 0});
 }
 
 void Outbox::add_owned(std::string&& bytes, std::size_t sent) {
   if (bytes.size() - sent < kMergeBelow) return add_copy(std::string_view(bytes).substr(sent));
   bytes_ += bytes.size() - sent;
-  chunks_.emplace_back(Owned{std::move(bytes), sent});
+  add(Owned{std::move(bytes), sent});
 }
 
 void Outbox::add_shared(std::string_view bytes, const std::shared_ptr<const void>& owner) {
   if (bytes.size() < kMergeBelow) return add_copy(bytes);
   bytes_ += bytes.size();
-  chunks_.emplace_back(Shared{bytes, owner});
+  add(Shared{bytes, owner});
 }
 
 void Outbox::add_file(FileRef file, std::uint64_t offset, std::uint64_t length) {
-  if (length > 0) chunks_.emplace_back(FileRange{std::move(file), offset, length});
+  if (length > 0) add(FileRange{std::move(file), offset, length});
 }
 
 std::uint64_t Outbox::in_flight_written() const {
@@ -140,7 +152,11 @@ void Outbox::written() {
   if (chunks > 0) {
     stream_.written_ += bytes;
     bytes_ -= bytes;
-    chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(chunks));
+    const auto end = chunks_.begin() + static_cast<std::ptrdiff_t>(chunks);
+    std::size_t cost = 0;
+    std::for_each(chunks_.begin(), end, [&cost](const Chunk& each) { cost += cost_of(each); });
+    charge_.resize(charge_.bytes() - cost);
+    chunks_.erase(chunks_.begin(), end);
   } else {
     advance(std::get<FileRange>(chunks_.front()), bytes);
   }
@@ -165,6 +181,7 @@ void Outbox::advance(FileRange& range, std::size_t count) {
   range.offset += count;
   range.length -= count;
   if (range.length > 0) return;
+  charge_.resize(charge_.bytes() - cost_of(chunks_.front()));
   chunks_.pop_front();
   warm_until_ = 0;
   copying_ = false;

@@ -19,8 +19,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
+#include "base/charge.h"
 #include "net/file/file_ref.h"
 #include "net/loop/loop.h"
 
@@ -30,7 +32,8 @@ class Stream;
 
 class Outbox final : private TurnTask {
  public:
-  explicit Outbox(Stream& stream) : stream_(stream) {}
+  // What is queued here in memory of its own is charged to `charge`.
+  Outbox(Stream& stream, base::Charge&& charge) : stream_(stream), charge_(std::move(charge)) {}
   ~Outbox();
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
@@ -71,6 +74,9 @@ class Outbox final : private TurnTask {
   struct DiskRead;
 
   static std::string_view bytes_of(const Chunk& chunk);
+  // What it takes in memory; shared bytes and files are their owners'.
+  static std::size_t cost_of(const Chunk& chunk);
+  void add(Chunk&& chunk);
   static void on_uv_written(uv_write_t* request, int status);
   bool in_flight() const { return bytes_in_flight_ > 0; }
 
@@ -88,6 +94,7 @@ class Outbox final : private TurnTask {
   void go_on();
 
   Stream& stream_;
+  base::Charge charge_;
   std::deque<Chunk> chunks_;
   std::size_t bytes_ = 0;             // of the byte chunks
   std::size_t bytes_in_flight_ = 0;   // given to libuv

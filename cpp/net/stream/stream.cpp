@@ -108,7 +108,11 @@ int Stream::send_now(std::string_view& a, std::string_view& b) {
 }
 
 Outbox& Stream::outbox() {
-  if (!outbox_) outbox_ = std::make_unique<Outbox>(*this);
+  if (!outbox_) {
+    base::Charge charge;
+    if (ledger_ != nullptr) charge = base::Charge(*ledger_, kind_, 0);
+    outbox_ = std::make_unique<Outbox>(*this, std::move(charge));
+  }
   return *outbox_;
 }
 

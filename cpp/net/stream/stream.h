@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/charge.h"
 #include "net/file/file_ref.h"
 #include "net/listen/accepted.h"
 #include "net/listen/address.h"
@@ -41,6 +42,10 @@ class Stream final : public Transport {
   // Takes the connection; not reading yet. On error (out of memory) the stream is closing already:
   // on_closed() follows.
   int open(Accepted&& accepted, StreamHandler* handler);
+  void charge_to(base::Ledger& ledger, base::Ledger::Kind kind) override {
+    ledger_ = &ledger;
+    kind_ = kind;
+  }
 
   void start_reading() override;
   void stop_reading() override;
@@ -99,10 +104,12 @@ class Stream final : public Transport {
   Handle handle_;
   StreamHandler* handler_ = nullptr;
   std::unique_ptr<Outbox> outbox_;  // exists while something is queued
+  base::Ledger* ledger_ = nullptr;  // null: nothing is counted
   std::unique_ptr<Peer> peer_text_;
   std::uint64_t written_ = 0;
   PeerAddress peer_;
   int error_ = 0;
+  base::Ledger::Kind kind_ = 0;
   State state_ = State::kUnopened;
   bool reading_ = false;
   bool eof_ = false;       // seen

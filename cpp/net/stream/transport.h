@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/charge.h"
 #include "net/file/file_ref.h"
 #include "net/listen/address.h"
 
@@ -44,6 +45,9 @@ class StreamHandler {
 class Transport {
  public:
   virtual ~Transport() = default;
+
+  // Where what is queued from now on is counted; the ledger outlives the transport.
+  virtual void charge_to(base::Ledger& ledger, base::Ledger::Kind kind) = 0;
 
   // Both cost a system call each time: to hold back one request, keep its bytes instead.
   virtual void start_reading() = 0;

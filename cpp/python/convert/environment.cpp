@@ -89,7 +89,12 @@ py::object method_text(std::string_view method) {
 
 py::object make_input(server::RequestBody&& body) {
   if (body.file.get() >= 0) {
-    return call_python(g_input_class, body.file.release(), body.length);
+    // The file keeps it: the disk is free again when the application closes the file or drops it.
+    auto charge = std::make_unique<base::SharedCharge>(std::move(body.on_disk));
+    const py::capsule held(charge.get(),
+                           [](void* held) { delete static_cast<base::SharedCharge*>(held); });
+    static_cast<void>(charge.release());
+    return call_python(g_input_class, body.file.release(), body.length, held);
   }
   if (body.bytes.empty()) {
     // Most requests: an instance without the call of its __init__, which the class allows for.

@@ -60,6 +60,8 @@ server::Limits read_limits(const py::dict& given) {
   options.take("max_pipelined", l.max_pipelined);
   options.take("queue_requests", l.queue_requests);
   options.take("queue_bytes", l.queue_bytes);
+  options.take("memory_bytes", l.memory_bytes);
+  options.take("disk_bytes", l.disk_bytes);
   options.take("ws_max_message_bytes", l.ws_max_message);
   options.take("ws_queue_bytes", l.ws_max_queue);
   options.take("ws_unread_bytes", l.ws_max_unread);

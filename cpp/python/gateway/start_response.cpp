@@ -80,6 +80,7 @@ void WsgiAnswer::send(const char* data, std::size_t size) {
     fail_with(PyExc_AssertionError, "there is a body before start_response() was called");
   }
   if (complete_) return;  // more than what Content-Length has promised
+  application_->wait_for_room();
   if (!streaming_) {
     const std::optional<std::uint64_t>& length = envelope_->head.content_length;
     if (length && *length == size) {  // all of it: head and body leave together
@@ -122,6 +123,7 @@ bool WsgiAnswer::write_all(PyObject* sequence) {
     end();
     return !gone_;
   }
+  application_->wait_for_room();
   auto* bytes = std::get_if<std::string>(&envelope_->answer);
   if (bytes == nullptr) bytes = &envelope_->answer.emplace<std::string>();
   bytes->clear();

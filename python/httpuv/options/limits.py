@@ -13,11 +13,11 @@ from typing import Any
 from ..base.checks import check_int, check_seconds
 
 
-def _limit(default: float, text: str, *, zero: bool = False) -> Any:
+def _limit(default: float | None, text: str, *, zero: bool = False) -> Any:
     """A field of :class:`Limits`: float for seconds, int for bytes and numbers.
 
     Args:
-        default: Its value unless it is given.
+        default: Its value unless it is given; None: the server finds one, as the text says.
         text: What it bounds, in which unit, and what happens beyond.
         zero: Whether 0 makes sense.
     """
@@ -84,7 +84,23 @@ class Limits:
         10_000, "Requests handed to Python and not answered. Beyond: 503 with Retry-After."
     )
     queue_bytes: int = _limit(
-        256 * 1024 * 1024, "Bytes of their bodies. Beyond: 503 with Retry-After.", zero=True
+        8 * 1024 * 1024 * 1024,
+        "Bytes of all request bodies in memory and in files together, on their way or with Python. "
+        "Beyond: 413 if a body can never fit, else 503 with Retry-After.",
+        zero=True,
+    )
+    memory_bytes: int = _limit(
+        512 * 1024 * 1024,
+        "Bytes in memory for all clients and the application together: requests, answers that "
+        "clients have not read, WebSocket messages either way. Beyond: 413 if a body can never fit, "
+        "503 with Retry-After, also instead of an answer, or the client is not read; for messages "
+        "see ``wsOverflow``. ``Server.stats()`` shows what is held.",
+    )
+    disk_bytes: int | None = _limit(
+        None,
+        "Bytes of all request bodies in temporary files. None: half of what is free in ``$TMPDIR`` "
+        "when the server starts, at most 8 GiB. Beyond: as ``memory_bytes``.",
+        zero=True,
     )
 
     ws_max_message_bytes: int = _limit(
@@ -118,11 +134,13 @@ class Limits:
             value, zero = getattr(self, field.name), field.metadata["zero"]
             if isinstance(field.default, float):
                 checked: float = check_seconds(field.name, value, zero=zero)
+            elif value is None and field.default is None:
+                continue
             else:
                 highest = 2**62 if field.name.endswith("_bytes") else 2**31 - 1
                 checked = check_int(field.name, value, 0 if zero else 1, highest)
             object.__setattr__(self, field.name, checked)
 
-    def as_dict(self) -> dict[str, float | int]:
+    def as_dict(self) -> dict[str, float | int | None]:
         """The limits by name, as the core takes them."""
         return asdict(self)

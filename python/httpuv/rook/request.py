@@ -35,10 +35,13 @@ class Input:
     # Most requests have no body and most handlers never look: everything else waits for _open().
     __slots__ = ("_body", "_file")
 
-    def __init__(self, body: bytes | int = b"", length: int = -1) -> None:
-        """``Input(bytes)`` for a body in memory; ``Input(fd, length)`` adopts a descriptor."""
+    def __init__(self, body: bytes | int = b"", length: int = -1, charge: object = None) -> None:
+        """``Input(bytes)`` for a body in memory; ``Input(fd, length)`` adopts a descriptor.
+
+        ``charge`` is what the body counts for in the server's budget, until the file is closed.
+        """
         self._body = body
-        self._file: BinaryIO | None = None if length < 0 else _Spool(cast(int, body))
+        self._file: BinaryIO | None = None if length < 0 else _Spool(cast(int, body), charge)
 
     def _open(self) -> BinaryIO:
         # Where there is no body the core leaves out __init__(), too: neither slot is set then.
@@ -183,8 +186,13 @@ io.BufferedIOBase.register(Input)
 class _Spool(io.BufferedReader):
     """A spooled body. Nobody is obliged to close it, so it goes without a ResourceWarning."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, charge: object) -> None:
         super().__init__(io.FileIO(fd, "rb"))
+        self._charge = charge
+
+    def close(self) -> None:
+        super().close()
+        self._charge = None
 
     def __del__(self) -> None:
         self.close()

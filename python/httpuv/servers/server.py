@@ -32,6 +32,7 @@ from ..rook import request, upload, websocket
 from . import registry, urls
 from .access import AccessLog
 from .embedding import Embedded
+from .stats import Stats
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -209,6 +210,13 @@ class Server(Embedded):
         import asyncio
 
         await asyncio.to_thread(self.stop, timeout)
+
+    def stats(self) -> Stats:
+        """What the server has done, and what it holds now; also once it has stopped.
+
+        :class:`httpuv.servers.stats.Stats` names the counters. Costs no more than making the dict.
+        """
+        return self._core.stats()
 
     def getStaticPaths(self) -> dict[str, StaticPath]:
         """The static paths by URL path, with the options that were given for each."""

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -89,6 +90,39 @@ TEST_CASE("many producers, one of each ring, nothing lost at close") {
   CHECK(ordered);
   CHECK(received == accepted);
   CHECK(batches == rings);
+}
+
+TEST_CASE("counts what waits, and who has too much may wait for the consumer") {
+  Mailbox<std::unique_ptr<int>> mailbox;
+  mailbox.post(std::make_unique<int>(1), 60);
+  mailbox.post(std::make_unique<int>(2), 40);
+  CHECK(mailbox.bytes() == 100);
+  CHECK(mailbox.drains() == 0);
+
+  std::atomic<bool> passed{false};
+  std::thread producer([&] {
+    while (mailbox.bytes() >= 100) mailbox.wait_below(100, std::chrono::milliseconds(10));
+    passed = true;
+  });
+  CHECK_FALSE(passed);
+  Items taken;
+  CHECK(mailbox.drain(taken));
+  CHECK(taken.size() == 2);
+  producer.join();
+  CHECK(passed);
+  CHECK(mailbox.bytes() == 0);
+  CHECK(mailbox.drains() == 1);
+}
+
+TEST_CASE("nobody waits for a mailbox that is closed") {
+  Mailbox<std::unique_ptr<int>> mailbox;
+  mailbox.post(std::make_unique<int>(1), 100);
+  std::thread producer([&] { mailbox.wait_below(10, std::chrono::minutes(10)); });
+  Items rest;
+  mailbox.close(rest);
+  producer.join();
+  CHECK(mailbox.bytes() == 0);
+  mailbox.wait_below(0, std::chrono::minutes(10));
 }
 
 }  // namespace

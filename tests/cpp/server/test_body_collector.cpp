@@ -77,6 +77,10 @@ Settings on_tmp() {
   return settings;
 }
 
+std::shared_ptr<Budget> make_budget() {
+  return std::make_shared<Budget>(Budget::Bounds{64 * kMega, 64 * kMega, 128 * kMega});
+}
+
 std::string content(int fd) {
   std::string all;
   char chunk[65536];
@@ -89,15 +93,17 @@ std::string content(int fd) {
 
 TEST_CASE("a body that fits stays in memory") {
   const std::unique_ptr<net::Loop> loop = make_loop();
+  const std::shared_ptr<Budget> budget = make_budget();
   {
-    BodyCollector body(*loop, kFolder, 10, [] {});
+    BodyCollector body(*loop, *budget, kFolder, 10, [] {});
     body.append("01234");
     body.append("56789");
     CHECK_FALSE(body.finished());
     body.end();
     CHECK(body.finished());
     CHECK_FALSE(body.full());
-    const RequestBody taken = body.take();
+    base::Charge memory;
+    const RequestBody taken = body.take(memory);
     CHECK(taken.bytes == "0123456789");
     CHECK(taken.length == 10);
     CHECK_FALSE(taken.file.valid());
@@ -109,9 +115,10 @@ TEST_CASE("a body that fits stays in memory") {
 TEST_CASE("a disk that is behind fills the body up, and later gets all of it") {
   const std::shared_ptr<net::Lanes> lanes = start_lanes();
   const std::unique_ptr<net::Loop> loop = make_loop(lanes);
+  const std::shared_ptr<Budget> budget = make_budget();
   BusyDisk disk(*lanes, kFolder.device);
   std::string sent;
-  BodyCollector body(*loop, kFolder, 10, [&] {
+  BodyCollector body(*loop, *budget, kFolder, 10, [&] {
     if (body.finished()) loop->finish();
   });
   while (!body.full()) {
@@ -127,7 +134,8 @@ TEST_CASE("a disk that is behind fills the body up, and later gets all of it") {
   loop->run();
   CHECK(body.error() == 0);
   CHECK_FALSE(body.full());
-  const RequestBody taken = body.take();
+  base::Charge memory;
+  const RequestBody taken = body.take(memory);
   CHECK(taken.length == sent.size());
   CHECK(taken.bytes.empty());
   CHECK((content(taken.file.get()) == sent));
@@ -135,8 +143,9 @@ TEST_CASE("a disk that is behind fills the body up, and later gets all of it") {
 
 TEST_CASE("a folder that is not there is an error, once") {
   const std::unique_ptr<net::Loop> loop = make_loop();
+  const std::shared_ptr<Budget> budget = make_budget();
   const SpoolFolder nowhere{"/no/such/folder"};
-  BodyCollector body(*loop, nowhere, 10, [&] { loop->finish(); });
+  BodyCollector body(*loop, *budget, nowhere, 10, [&] { loop->finish(); });
   body.append(std::string(100, 'x'));
   loop->run();
   CHECK(body.error() == ENOENT);
@@ -145,10 +154,11 @@ TEST_CASE("a folder that is not there is an error, once") {
 TEST_CASE("a body that nobody wants any more may go while the disk is behind") {
   const std::shared_ptr<net::Lanes> lanes = start_lanes();
   const std::unique_ptr<net::Loop> loop = make_loop(lanes);
+  const std::shared_ptr<Budget> budget = make_budget();
   BusyDisk disk(*lanes, kFolder.device);
   bool told = false;
   {
-    BodyCollector body(*loop, kFolder, 10, [&] { told = true; });
+    BodyCollector body(*loop, *budget, kFolder, 10, [&] { told = true; });
     body.append(std::string(100, 'x'));
     body.append(std::string(100, 'y'));
   }

@@ -15,7 +15,8 @@ struct Fixture {
   Counters counters{};
   int error = 0;
   std::unique_ptr<net::Loop> loop = net::Loop::create(&error);
-  Context context{*loop, settings, settings.limits, counters};
+  const auto budget = std::make_shared<Budget>(Budget::Bounds{UINT64_MAX, UINT64_MAX, UINT64_MAX});
+  Context context{*loop, settings, settings.limits, counters, *budget};
   Publications publications{context};
 
   void add(const std::string& topic, std::size_t size = 1) {

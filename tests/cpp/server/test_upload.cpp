@@ -81,7 +81,7 @@ TEST_CASE("a body comes in pieces, and the connection is kept") {
   CHECK(client.read_until("whole").ends_with("whole"));
   CHECK(reader.ends == 5);
   CHECK(server.server().counters().in_flight.get() == 0);
-  CHECK(server.server().counters().in_flight_bytes.get() == 0);
+  CHECK(server.server().budget().used(Held::kBodies) == 0);
 }
 
 TEST_CASE("small chunks, and requests behind the body") {
@@ -121,7 +121,7 @@ TEST_CASE("an application that runs behind has its client wait") {
   const std::size_t most = kMemory + 64 * 1024;
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   CHECK(reader.bytes <= most);
-  CHECK(server.server().counters().in_flight_bytes.get() == reader.bytes);
+  CHECK(server.server().budget().used(Held::kBodies) == reader.bytes);
   reader.uses = true;
   server.server().post(BodyConsumed{reader.id, reader.bytes});
   client.read_until("got 500000.");
@@ -168,7 +168,7 @@ TEST_CASE("an answer ends the reading") {
     CHECK(all.find("Connection: close") != std::string::npos);
     CHECK(all.ends_with("early"));
   }
-  CHECK(server.server().counters().in_flight_bytes.get() == 0);
+  CHECK(server.server().budget().used(Held::kBodies) == 0);
 }
 
 TEST_CASE("an answer may be streamed while the body still comes") {
@@ -218,7 +218,7 @@ TEST_CASE("a client that leaves in the middle of a body is reported") {
   }
   while (reader.lost == 0) std::this_thread::yield();
   CHECK(reader.ends == 0);
-  while (server.server().counters().in_flight_bytes.get() != 0) std::this_thread::yield();
+  while (server.server().budget().used(Held::kBodies) != 0) std::this_thread::yield();
 }
 
 TEST_CASE("limits hold for bodies in pieces") {

@@ -132,7 +132,7 @@ bool FakeTransport::deliver(std::size_t most) {
 
 World::World(Settings settings)
     : settings_(std::move(settings)),
-      context_{reactor_, settings_, settings_.limits, counters_},
+      context_{reactor_, settings_, settings_.limits, counters_, *budget_},
       files_(context_),
       publications_(context_) {
   context_.files = &files_;
@@ -237,7 +237,8 @@ void World::close() {
   settle();
   require(!open(), "a connection that does not close");
   require(counters_.in_flight.get() == 0, "requests are still counted as under way");
-  require(counters_.in_flight_bytes.get() == 0, "bytes are still counted as under way");
+  require(budget_->memory() == 0, "bytes in memory are still charged");
+  require(budget_->disk() == 0, "bytes on disk are still charged");
   require(counters_.connections.get() == 0, "connections are still counted as open");
   for (const Asked& each : asked_) {
     require(false, "the application was not told that its exchange is over: " + each.target);

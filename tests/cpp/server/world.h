@@ -78,6 +78,7 @@ class FakeTransport final : public net::Transport {
  public:
   explicit FakeTransport(std::shared_ptr<FakePeer> peer) : peer_(std::move(peer)) {}
   void set_handler(net::StreamHandler* handler) { handler_ = handler; }
+  void charge_to(base::Ledger&, base::Ledger::Kind) override {}  // the peer's memory is not ours
 
   void start_reading() override { reading_ = !peer_->closed && !eof_; }
   void stop_reading() override { reading_ = false; }
@@ -199,6 +200,9 @@ class World {
 
   Settings settings_;
   Counters counters_;
+  const std::shared_ptr<Budget> budget_ = std::make_shared<Budget>(Budget::Bounds{
+      settings_.limits.memory_bytes, settings_.limits.disk_bytes.value_or(UINT64_MAX),
+      settings_.limits.queue_bytes});
   FakeReactor reactor_;
   Context context_;
   StaticFiles files_;

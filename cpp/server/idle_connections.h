@@ -1,0 +1,39 @@
+// Which connections wait for a request, the one that has waited longest first: they are closed when
+// others want in (Limits::max_connections).
+//
+// A connection that goes idle or busy costs nothing for this: the idle ones are looked for when
+// they are needed, many at a time. Loop thread only; a member of the running server. Never fails.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "server/context.h"
+
+namespace httpuv::server {
+
+class IdleConnections {
+ public:
+  explicit IdleConnections(Context& context) : context_(context) {}
+
+  // Whether one is idle now.
+  bool any();
+  // Closes the one that has been idle longest; false: there is none.
+  bool close_oldest();
+
+ private:
+  struct Candidate {
+    std::int64_t since;
+    ConnectionId id;
+  };
+
+  Connection* oldest();
+  Connection* next_candidate();
+  void look();
+
+  Context& context_;
+  std::vector<Candidate> found_;  // at the last look; the oldest at the end
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,59 @@
+"""What :meth:`Server.stats` returns."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Held(TypedDict):
+    """Bytes that a server holds now, by kind."""
+
+    #: Header sections of requests: being read, pipelined, and with Python.
+    heads: int
+    #: Bodies of requests in memory.
+    bodies: int
+    #: Bodies of requests in memory, on their way to temporary files.
+    spooling: int
+    #: Bodies of requests in temporary files, until Python closes or drops them.
+    spooled: int
+    #: HTTP answers that wait for their turn, are being compressed, or wait for the client to read.
+    answers: int
+    #: What Python has sent and the I/O thread has not looked at yet.
+    commands: int
+    #: WebSocket messages that Python has not used.
+    messages_in: int
+    #: WebSocket messages that clients have not read.
+    messages_out: int
+    #: Records of the access log that have not been logged.
+    log: int
+
+
+class Stats(TypedDict):
+    """Counters of one server. Each is right by itself; two need not be of the same instant."""
+
+    #: Connections, ever.
+    accepted: int
+    #: Connections that are open now.
+    connections: int
+    #: Requests whose header section was read, ever.
+    requests: int
+    #: Requests answered from the static paths, ever.
+    static_files: int
+    #: Requests that Python has and has not answered.
+    in_flight: int
+    #: Requests refused, and answers dropped, because a limit of the whole server was reached, ever.
+    overloaded: int
+    #: Requests that were broken or over a limit of their own, ever.
+    refused: int
+    #: Connections that the system had no room for, ever.
+    accept_failures: int
+    #: Connections that a deadline has ended, ever.
+    timed_out: int
+    #: Connections closed while they waited for a request, because others wanted in, ever.
+    evicted: int
+    #: Bytes held in memory, of all kinds; see ``Limits.memory_bytes``.
+    memory_bytes: int
+    #: Bytes held in temporary files; see ``Limits.disk_bytes``.
+    disk_bytes: int
+    #: The same by kind.
+    held: Held
