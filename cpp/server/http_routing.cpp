@@ -82,6 +82,7 @@ void HttpSession::route(Exchange& exchange) {
   streams_body_ = can.stream_body && can.call && head_.has_body() && !gathers(can, head_);
   if (streams_body_) {
     body_.reset();
+    exchange.body = context_.budget.charge(Held::kBodies);  // grows with what is handed over
   } else if (can.call && !admit_body(exchange)) {
     return;
   }
