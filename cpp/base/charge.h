@@ -1,12 +1,12 @@
 // Bytes that are held, counted by kind, and given back when they are freed.
 //
 // What: a Ledger counts; a Charge is a share of one of its kinds and gives it back when it is
-//   destroyed. Whoever keeps bytes keeps the charge beside them, so that no path can forget it.
+//   destroyed. The owner of the bytes owns the charge, too, so that no path can forget it.
 // Thread: a Ledger may be read by any thread. A Charge belongs to the ledger's thread, where
 //   counting is a plain add: a request costs no locked instruction. share() makes a SharedCharge of
 //   it, which any thread may destroy; that costs one locked add at each end.
 // Owner: a ledger outlives its charges; a SharedCharge keeps it alive.
-// Failure: none. What fits is the business of the one who asks, before the charge is made.
+// Failure: none. Whether something fits is asked before its charge is made.
 #pragma once
 
 #include <array>

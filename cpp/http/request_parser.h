@@ -61,7 +61,7 @@ class RequestParser {
 
   // No byte of a next request has come; empty lines before one do not count.
   [[nodiscard]] bool idle() const { return state_ <= State::kIdleAfterCr; }
-  // Bytes that are kept of a head, or of trailers, whose end has not come.
+  // Bytes that are kept of a head, or of trailers, that are not complete.
   [[nodiscard]] std::size_t held() const {
     return head_.bytes.size() + head_.fields.size() * sizeof(HeaderField);
   }

@@ -5,7 +5,7 @@
 // Thread: the loop thread takes and asks; any thread may read, and give back what was shared. The
 //   commands in the mailbox are counted by the mailbox, under its lock.
 // Owner: the server, and every SharedCharge that is left of it.
-// Failure: none; what does not fit is refused by the one who asked.
+// Failure: none; the caller refuses what does not fit.
 #pragma once
 
 #include <atomic>

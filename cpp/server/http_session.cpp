@@ -189,7 +189,7 @@ void HttpSession::on_body(std::string_view bytes) {
   if (request_.dropping()) return;
   if (streams_body_) return pass_on(bytes, false);
   if (body_ == nullptr) return;
-  // A body whose length was not told has grown, or others have come meanwhile.
+  // A body of unknown length has grown, or others have come meanwhile.
   const Budget::Room room = body_->room_for(bytes.size());
   if (room == Budget::Room::kNow) return body_->append(bytes);
   context_.counters.overloaded.add();

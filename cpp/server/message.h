@@ -42,7 +42,7 @@ struct RequestBody {
   std::string bytes;
   base::Descriptor file;
   std::uint64_t length = 0;
-  base::SharedCharge on_disk{};  // for the file: whoever closes it last gives this back
+  base::SharedCharge on_disk{};  // for the file: given back when it is closed
 };
 
 // The body of an answer: in memory, `length` bytes of a file from `offset`, or what a static path

@@ -107,8 +107,8 @@ class Server {
   bool post(Command&& command, bool ring = true);
   void ring();
 
-  // Any thread but the loop's. The loop is behind with what was posted: who has much to post waits
-  // for it first, at most for so long at a time, unless something must not wait for that thread.
+  // Any thread but the loop's. The loop is behind with what was posted: before posting much, call
+  // wait_for_room(), which waits at most `most`, unless this thread must not wait.
   // The loop takes all that waits without the help of any other thread.
   [[nodiscard]] bool crowded() const { return answers() && mailbox_.bytes() >= crowded_bytes_; }
   void wait_for_room(std::chrono::milliseconds most);

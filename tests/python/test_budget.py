@@ -50,7 +50,7 @@ def holds_nothing(server: httpuv.WebServer) -> None:
 
 
 def small(wire: Wire) -> Wire:
-    """One whose kernel buffers take little of what it does not read."""
+    """A client with small kernel buffers: they take little of what it does not read."""
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     return wire
 

@@ -35,7 +35,7 @@ class Stats(TypedDict):
     accepted: int
     #: Connections that are open now.
     connections: int
-    #: Requests whose header section was read, ever.
+    #: Requests with a complete header section, ever.
     requests: int
     #: Requests answered from the static paths, ever.
     static_files: int

@@ -1,4 +1,4 @@
-// What is held is counted while it is held, whoever frees it.
+// What is held is counted while it is held, on whichever thread it is freed.
 #include <doctest/doctest.h>
 
 #include <thread>

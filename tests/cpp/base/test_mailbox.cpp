@@ -92,7 +92,7 @@ TEST_CASE("many producers, one of each ring, nothing lost at close") {
   CHECK(batches == rings);
 }
 
-TEST_CASE("counts what waits, and who has too much may wait for the consumer") {
+TEST_CASE("counts what waits, and a producer may wait for the consumer") {
   Mailbox<std::unique_ptr<int>> mailbox;
   mailbox.post(std::make_unique<int>(1), 60);
   mailbox.post(std::make_unique<int>(2), 40);
@@ -114,7 +114,7 @@ TEST_CASE("counts what waits, and who has too much may wait for the consumer") {
   CHECK(mailbox.drains() == 1);
 }
 
-TEST_CASE("nobody waits for a mailbox that is closed") {
+TEST_CASE("a closed mailbox makes no thread wait") {
   Mailbox<std::unique_ptr<int>> mailbox;
   mailbox.post(std::make_unique<int>(1), 100);
   std::thread producer([&] { mailbox.wait_below(10, std::chrono::minutes(10)); });

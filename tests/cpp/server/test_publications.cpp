@@ -15,7 +15,8 @@ struct Fixture {
   Counters counters{};
   int error = 0;
   std::unique_ptr<net::Loop> loop = net::Loop::create(&error);
-  const auto budget = std::make_shared<Budget>(Budget::Bounds{UINT64_MAX, UINT64_MAX, UINT64_MAX});
+  const std::shared_ptr<Budget> budget =
+      std::make_shared<Budget>(Budget::Bounds{UINT64_MAX, UINT64_MAX, UINT64_MAX});
   Context context{*loop, settings, settings.limits, counters, *budget};
   Publications publications{context};
 

@@ -40,18 +40,18 @@ TEST_CASE("answers leave in the order of the requests, whatever the order they a
     auto* request = std::get_if<RequestEvent>(&event);
     if (request == nullptr) return;
     waiting.push_back(std::move(request->envelope));
-    if (waiting.size() < 5) return;
-    for (const std::size_t i : {3U, 1U, 4U, 0U, 2U}) {
+    if (waiting.size() < 4) return;
+    for (const std::size_t i : {3U, 1U, 0U, 2U}) {
       respond(self, std::move(waiting[i]), 200, "<" + std::to_string(i) + ">");
     }
   });
   TestClient client(server.port());
   std::string all;
-  for (int i = 0; i < 5; ++i) all += kGet;
+  for (int i = 0; i < 4; ++i) all += kGet;
   client.send(all);
   std::string order;
-  for (int i = 0; i < 5; ++i) order += body_of(client.read_until(">"));
-  CHECK(order == "<0><1><2><3><4>");
+  for (int i = 0; i < 4; ++i) order += body_of(client.read_until(">"));
+  CHECK(order == "<0><1><2><3>");
 }
 
 TEST_CASE("a broken request is answered behind the good ones before it, and ends the connection") {
