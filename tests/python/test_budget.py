@@ -13,6 +13,7 @@ from pathlib import Path
 import httpuv
 import pytest
 from conftest import Serve
+from httpuv.servers.stats import Held, Stats
 from support import PATIENCE, Wire, address, chunked, fetch, request
 
 Limits = httpuv.Limits
@@ -63,8 +64,8 @@ def test_stats_name_what_is_held(serve: Serve) -> None:
     assert fetch(address(server), request()).status == 200
     holds_nothing(server)
     stats = server.stats()
-    assert set(stats) == set(httpuv.stats.Stats.__annotations__)
-    assert set(stats["held"]) == set(httpuv.stats.Held.__annotations__)
+    assert set(stats) == set(Stats.__annotations__)
+    assert set(stats["held"]) == set(Held.__annotations__)
     assert stats["requests"] == stats["accepted"] == 1
     server.stop()
     assert server.stats()["requests"] == 1
@@ -276,11 +277,12 @@ def test_idle_connections_make_room_the_oldest_first(serve: Serve) -> None:
         wires.append(wire)
         time.sleep(0.01)  # idle since another millisecond
     for i in range(2):
-        with Wire(address(server)) as late:
-            late.send(request())
-            assert late.response().status == 200
-            with wires[i]:
-                assert wires[i].at_end()
+        late = Wire(address(server))
+        late.send(request())
+        assert late.response().status == 200
+        with wires[i]:
+            assert wires[i].at_end()
+        wires.append(late)  # stays open: the next one that comes has no room, either
     for wire in wires[2:]:
         wire.send(request())
         assert wire.response().status == 200

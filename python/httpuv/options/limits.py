@@ -92,9 +92,9 @@ class Limits:
     memory_bytes: int = _limit(
         512 * 1024 * 1024,
         "Bytes in memory for all clients and the application together: requests, answers that "
-        "clients have not read, WebSocket messages either way. Beyond: 413 if a body can never fit, "
-        "503 with Retry-After, also instead of an answer, or the client is not read; for messages "
-        "see ``wsOverflow``. ``Server.stats()`` shows what is held.",
+        "clients have not read, WebSocket messages either way. Beyond: 413 if a body can never "
+        "fit, 503 with Retry-After, also instead of an answer, or the client is not read; for "
+        "messages see ``wsOverflow``. ``Server.stats()`` shows what is held.",
     )
     disk_bytes: int | None = _limit(
         None,
