@@ -56,13 +56,24 @@ std::int64_t pages_cached(int file, std::uint64_t offset, std::size_t length) {
   return -1;
 }
 
+// preadv2(2) by its number, since old C libraries have no wrapper. UV_ENOTSUP: not here, be it the
+// kernel (before 4.14), the file system or a sandbox that has no such call or forbids it.
 ssize_t read_nowait(int file, std::uint64_t offset, char* into, std::size_t length) {
-  iovec vector{into, length};
-  ssize_t count = 0;
+#ifdef SYS_preadv2
+  constexpr int kNowait = 8;  // RWF_NOWAIT
+  const iovec vector{into, length};
+  long count = 0;
   do {
-    count = ::preadv2(file, &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    // The offset in two halves; where a long holds all of it, the second one is ignored.
+    count = ::syscall(SYS_preadv2, file, &vector, 1, static_cast<long>(offset),
+                      static_cast<long>(offset >> 32), kNowait);
   } while (count < 0 && errno == EINTR);
-  return result_of(count);
+  const bool missing = errno == ENOSYS || errno == EINVAL || errno == EPERM;
+  return count < 0 && missing ? static_cast<ssize_t>(UV_ENOTSUP) : result_of(count);
+#else
+  (void)file, (void)offset, (void)into, (void)length;
+  return UV_ENOTSUP;
+#endif
 }
 
 #endif
@@ -81,7 +92,7 @@ bool is_resident(int file, std::uint64_t offset, std::size_t length) {
   // too.
   char byte = 0;
   const ssize_t at_end = read_nowait(file, last, &byte, 1);
-  if (at_end == UV_ENOTSUP) return cached >= 0;  // a file system without RWF_NOWAIT
+  if (at_end == UV_ENOTSUP) return cached >= 0;
   if (at_end != 1) return false;
   return cached >= 0 || read_nowait(file, offset, &byte, 1) == 1;
 #else

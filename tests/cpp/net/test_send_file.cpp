@@ -4,8 +4,18 @@
 #include <unistd.h>
 #include <uv.h>
 
+#ifdef __linux__
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <iterator>
 #include <random>
 #include <set>
 #include <thread>
@@ -216,6 +226,52 @@ TEST_CASE("the page cache is asked") {
   }));
   CHECK(in_the_end(warmed));
 }
+
+#if defined(__linux__) && defined(SYS_preadv2)
+// For this thread, and for good: these system calls fail.
+bool forbid_calls(std::uint16_t error) {
+  constexpr unsigned kCachestat = 451;
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_preadv2, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kCachestat, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{std::size(program), program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST_CASE("files are sent where the system does not say what is in memory") {
+  const std::string content = pattern(8 * kMega + 11);
+  const TempFile file(content);
+  for (const std::uint16_t error : {ENOSYS, EPERM, EOPNOTSUPP, EINVAL}) {
+    for (const bool sendfile : {true, false}) {
+      CAPTURE(error);
+      CAPTURE(sendfile);
+      ServerHarness server;
+      bool forbidden = false;
+      server.call([&] { forbidden = forbid_calls(error); });
+      if (!forbidden) {
+        MESSAGE("no seccomp: nothing to test");
+        return;
+      }
+      Client client(server.port(), AF_INET, kSmallBuffer);
+      Session& session = server.session();
+      server.call([&] {
+        char byte = 0;
+        CHECK(read_resident(file.fd(), 0, &byte, 1) == UV_EAGAIN);
+        CHECK_FALSE(is_resident(file.fd(), 0, 1));
+        server.loop().set_use_sendfile(sendfile);
+        CHECK(session.stream.send_file("head", file.ref(), 0, content.size()) == 0);
+      });
+      CHECK((client.receive(4 + content.size()) == "head" + content));
+      session.wait_for_event('D');
+    }
+  }
+}
+#endif
 
 TEST_CASE("a file that turns out shorter cuts the connection") {
   const TempFile file(pattern(100'000));
