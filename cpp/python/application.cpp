@@ -99,11 +99,12 @@ class Application::Sink final : public server::EventSink {
  public:
   explicit Sink(Application& application) : application_(application) {}
   void deliver(std::vector<server::Event>& events) override { application_.deliver(events); }
-  void log(server::AccessBatch&& batch) override { application_.log(std::move(batch)); }
+  void log(server::AccessBatch&& batch) override { application_.log(std::move(batch), events_); }
   [[nodiscard]] bool idle() const override { return application_.idle(); }
 
  private:
   Application& application_;
+  std::vector<server::Event> events_;  // of log(): the memory is used again
 };
 
 Application::Application(Callbacks callbacks, const py::dict& constants, server::Settings settings,
@@ -117,7 +118,7 @@ Application::Application(Callbacks callbacks, const py::dict& constants, server:
       ws_overflow_(settings.websocket.overflow),
       gateways_(std::move(gateways)),
       queue_(queue),
-      server_(std::move(settings), std::make_unique<Sink>(*this)),
+      server_(settings, settings.workers, [this] { return std::make_unique<Sink>(*this); }),
       reserve_(std::make_unique<char[]>(kReserve)) {}
 
 void Application::deliver(std::vector<server::Event>& events) {
@@ -125,11 +126,11 @@ void Application::deliver(std::vector<server::Event>& events) {
   if (const auto queue = queue_.lock()) queue->push(shared_from_this(), events);
 }
 
-void Application::log(server::AccessBatch&& batch) {
+void Application::log(server::AccessBatch&& batch, std::vector<server::Event>& events) {
   const auto queue = queue_.lock();
   if (queue == nullptr) return;
-  log_events_.emplace_back(server::LogEvent{std::move(batch)});
-  queue->push(shared_from_this(), log_events_);
+  events.emplace_back(server::LogEvent{std::move(batch)});
+  queue->push(shared_from_this(), events);
 }
 
 void Application::ring(int handled) {

@@ -30,7 +30,7 @@
 #include "python/convert/environment.h"
 #include "python/queue.h"
 #include "server/message.h"
-#include "server/server.h"
+#include "server/workers.h"
 
 namespace httpuv::python {
 
@@ -78,7 +78,7 @@ class Application : public std::enable_shared_from_this<Application> {
               std::vector<std::shared_ptr<Gateway>> gateways = {});
 
   // Where answers go. Whoever made this stops it before letting go.
-  server::Server& server() { return server_; }
+  server::Workers& server() { return server_; }
   Environment& environment() { return environment_; }
 
   // Runs the callback of one event. Its answers are posted without ringing; the queue rings,
@@ -203,7 +203,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void report(const Work& work, const pybind11::object& exception);
 
   void deliver(std::vector<server::Event>& events);
-  void log(server::AccessBatch&& batch);
+  void log(server::AccessBatch&& batch, std::vector<server::Event>& events);
   [[nodiscard]] bool idle() const { return unhandled_.load(std::memory_order_relaxed) == 0; }
 
   pybind11::dict environment_of(server::Envelope& envelope);
@@ -231,8 +231,7 @@ class Application : public std::enable_shared_from_this<Application> {
   const server::Overflow ws_overflow_;
   const std::vector<std::shared_ptr<Gateway>> gateways_;  // of the server's mounts, in their order
   const std::weak_ptr<Queue> queue_;                      // whoever made this keeps it
-  server::Server server_;
-  std::vector<server::Event> log_events_;  // the loop thread's
+  server::Workers server_;
   std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told
   std::unique_ptr<char[]> reserve_;  // by the GIL: freed when there is no memory to give up with
 

@@ -163,7 +163,7 @@ void ServerObject::begin_stop(double timeout) {
 }
 
 void ServerObject::stop(double timeout) {
-  server::Server& server = application_->server();
+  server::Workers& server = application_->server();
   begin_stop(timeout);
   // Once it is stopped the GIL is kept: a daemon thread that gave it up while the interpreter exits
   // would be ended in the middle of C++.
@@ -213,23 +213,24 @@ void set_up_gc(PyHeapTypeObject* type) {
 }
 
 py::dict ServerObject::stats() const {
-  const server::Counters& c = application_->server().counters();
+  using server::Counters;
+  const server::Workers& server = application_->server();
   py::dict result;
-  result["accepted"] = c.accepted.get();
-  result["connections"] = c.connections.get();
-  result["requests"] = c.requests.get();
-  result["static_files"] = c.static_files.get();
-  result["in_flight"] = c.in_flight.get();
-  result["overloaded"] = c.overloaded.get();
-  result["refused"] = c.refused.get();
-  result["accept_failures"] = c.accept_failures.get();
-  result["timed_out"] = c.timed_out.get();
-  result["evicted"] = c.evicted.get();
-  const server::Budget& budget = application_->server().budget();
-  result["memory_bytes"] = budget.memory();
-  result["disk_bytes"] = budget.disk();
+  result["accepted"] = server.total(&Counters::accepted);
+  result["connections"] = server.total(&Counters::connections);
+  result["requests"] = server.total(&Counters::requests);
+  result["static_files"] = server.total(&Counters::static_files);
+  result["in_flight"] = server.total(&Counters::in_flight);
+  result["overloaded"] = server.total(&Counters::overloaded);
+  result["refused"] = server.total(&Counters::refused);
+  result["accept_failures"] = server.total(&Counters::accept_failures);
+  result["timed_out"] = server.total(&Counters::timed_out);
+  result["evicted"] = server.total(&Counters::evicted);
+  const server::Budget& budget = server.budget();
+  result["memory_bytes"] = budget.memory_of_all();
+  result["disk_bytes"] = budget.used_by_all(server::Held::kSpooled);
   py::dict held;
-  for (const auto& [name, kind] : kHeldNames) held[name] = budget.used(kind);
+  for (const auto& [name, kind] : kHeldNames) held[name] = budget.used_by_all(kind);
   result["held"] = held;
   return result;
 }

@@ -16,7 +16,7 @@
 #include "python/burst.h"
 #include "python/queue.h"
 #include "python/runtime/fork_guard.h"
-#include "server/server.h"
+#include "server/workers.h"
 
 namespace httpuv::python {
 

@@ -23,6 +23,18 @@ std::uint64_t Budget::memory() const {
   return sum;
 }
 
+std::uint64_t Budget::used_by_all(Held kind) const {
+  std::uint64_t sum = used(kind);
+  for (const Budget* const other : others_) sum += other->used(kind);
+  return sum;
+}
+
+std::uint64_t Budget::memory_of_all() const {
+  std::uint64_t sum = memory();
+  for (const Budget* const other : others_) sum += other->memory();
+  return sum;
+}
+
 Budget::Room Budget::room_for_body(std::uint64_t bytes, std::uint64_t there, std::uint64_t all,
                                    bool on_disk) const {
   const auto room = [](std::uint64_t limit, std::uint64_t used, std::uint64_t more,
@@ -31,9 +43,9 @@ Budget::Room Budget::room_for_body(std::uint64_t bytes, std::uint64_t there, std
     return used <= limit && more <= limit - used ? Room::kNow : Room::kLater;
   };
   const Room together =
-      room(bounds_.bodies, used(Held::kBodies) + used(Held::kSpooled), bytes, all);
-  const Room here =
-      on_disk ? room(bounds_.disk, disk(), there, all) : room(bounds_.memory, memory(), there, all);
+      room(bounds_.bodies, used_by_all(Held::kBodies) + used_by_all(Held::kSpooled), bytes, all);
+  const Room here = on_disk ? room(bounds_.disk, used_by_all(Held::kSpooled), there, all)
+                            : room(bounds_.memory, memory_of_all(), there, all);
   return std::max(together, here);
 }
 

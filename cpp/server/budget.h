@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/charge.h"
 #include "server/access_record.h"
@@ -58,17 +59,23 @@ class Budget final : public base::Ledger {
   // The access log bounds and counts what waits of it by itself, see AccessBatch.
   void count_log(std::shared_ptr<const AccessBacklog> log) { log_ = std::move(log); }
 
+  // The bounds are those of several budgets together. Before the loop threads run; `other` is there
+  // as long as this one is asked.
+  void share_bounds_with(const Budget& other) { others_.push_back(&other); }
+
   [[nodiscard]] std::uint64_t used(Held kind) const;
   [[nodiscard]] std::uint64_t memory() const;
   [[nodiscard]] std::uint64_t disk() const { return used(Held::kSpooled); }
+  [[nodiscard]] std::uint64_t used_by_all(Held kind) const;
+  [[nodiscard]] std::uint64_t memory_of_all() const;
 
   // Whether so much more may be held in memory.
   [[nodiscard]] bool fits(std::uint64_t bytes) const {
-    return bytes <= bounds_.memory && memory() <= bounds_.memory - bytes;
+    return bytes <= bounds_.memory && memory_of_all() <= bounds_.memory - bytes;
   }
   // Memory is used up: nothing is added that can be done without. What is there already (an answer
   // that was made) may exceed the limit by itself, but only once.
-  [[nodiscard]] bool full() const { return memory() >= bounds_.memory; }
+  [[nodiscard]] bool full() const { return memory_of_all() >= bounds_.memory; }
 
   enum class Room : std::uint8_t { kNow, kLater, kNever };
   // Whether so many more bytes of a body may be held, and `there` more on disk, or in memory.
@@ -78,6 +85,7 @@ class Budget final : public base::Ledger {
 
  private:
   Bounds bounds_;
+  std::vector<const Budget*> others_;
   const std::atomic<std::size_t>* commands_ = nullptr;
   std::shared_ptr<const AccessBacklog> log_;
 };

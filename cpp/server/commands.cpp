@@ -99,6 +99,10 @@ struct Carrier {
     c.answer.set_value(session != nullptr && session->present(c.id.sequence));
   }
   void operator()(SetRoutes&&) const {}  // the server's own
+  void operator()(Adopt&&) const {}
+  void operator()(LetIn&&) const {}
+  void operator()(FindIdle&&) const {}
+  void operator()(CloseIdle&&) const {}
   void operator()(Stop&&) const {}
 };
 

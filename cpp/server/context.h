@@ -50,6 +50,7 @@ struct Context {
   Budget& budget;
   SpoolFolder spool_folder{};
 
+  Team* team = nullptr;  // null: there is one worker
   StaticFiles* files = nullptr;
   Publications* publications = nullptr;
   Envelopes envelopes{};
@@ -70,9 +71,14 @@ struct Context {
   AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};
 
+  // A number of the server: of all its workers.
+  [[nodiscard]] std::uint64_t total(Counter Counters::*counter) const {
+    return team == nullptr ? (counters.*counter).get() : team->total(counter);
+  }
+
   // Whether the application may be handed one more request.
   [[nodiscard]] bool admits_request() const {
-    return counters.in_flight.get() < limits.queue_requests;
+    return total(&Counters::in_flight) < limits.queue_requests;
   }
 };
 

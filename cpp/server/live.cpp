@@ -32,7 +32,7 @@ constexpr std::int64_t kFarewellMs = 1000;
 }  // namespace
 
 Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
-                   base::Mailbox<Command>& mailbox, EventSink& sink)
+                   base::Mailbox<Command>& mailbox, EventSink& sink, Place place)
     : loop_(loop),
       mailbox_(mailbox),
       sink_(sink),
@@ -42,8 +42,11 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
       files_(context_),
       publications_(context_),
       idle_(context_),
-      mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { tick(); })) {
+      mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { tick(); })),
+      place_(place) {
   context_.budget.count_log(context_.answered.backlog());
+  context_.team = place.team;
+  context_.connections.set_worker(place.index);
   context_.files = &files_;
   context_.publications = &publications_;
   context_.on_connection_closed = [this] { on_connection_closed(); };
@@ -83,6 +86,16 @@ void Server::Live::run() {
 }
 
 void Server::Live::accept(net::Accepted&& accepted) {
+  Server* const other = context_.team == nullptr ? nullptr : context_.team->place();
+  if (other != nullptr) {
+    other->adopt(std::move(accepted));
+  } else {
+    take(std::move(accepted));
+  }
+  make_room();
+}
+
+void Server::Live::take(net::Accepted&& accepted) {
   const ConnectionId id = context_.connections.reserve();
   auto transport = std::make_unique<net::Stream>();
   net::Stream& stream = *transport;
@@ -94,16 +107,24 @@ void Server::Live::accept(net::Accepted&& accepted) {
   // Out of memory: the stream closes itself, and on_closed() takes the connection out again.
   if (stream.open(std::move(accepted), &opened) != 0) return;
   opened.start();
-  make_room();
+  if (stopping_) opened.drain();
 }
 
 // Connections that wait for a request make room for new ones. Where there are none, the new ones
 // wait in the kernel's backlog.
 void Server::Live::make_room() {
-  const std::size_t most = context_.limits.max_connections;
-  if (context_.connections.size() > most) idle_.close_oldest();
-  if (context_.connections.size() < most || idle_.any()) return;
+  const std::uint64_t most = context_.limits.max_connections;
+  Team* const team = context_.team;
+  const std::uint64_t open = team != nullptr ? team->connections() : context_.connections.size();
+  if (open > most && !idle_.close_oldest() && team != nullptr) team->close_idle();
+  if (open < most || idle_.any()) return;
   for (const auto& listener : listeners_) listener->pause();
+  look_for_room();
+}
+
+// On the acceptor, while it is paused. What the others find they tell by LetIn.
+void Server::Live::look_for_room() {
+  if (context_.team != nullptr) context_.team->find_idle();
   crowded_.set(context_.loop.timers(), context_.loop.now_ms() + kCrowdedMs);
 }
 
@@ -115,7 +136,10 @@ void Server::Live::let_in() {
 }
 
 void Server::Live::on_connection_closed() {
-  if (context_.connections.size() < context_.limits.max_connections) let_in();
+  if (context_.total(&Counters::connections) < context_.limits.max_connections) {
+    if (listeners_.empty() && context_.team != nullptr) context_.team->let_in(place_.index, false);
+    let_in();
+  }
   end_if_empty();
 }
 
@@ -198,6 +222,14 @@ void Server::Live::carry_out(Command&& command) {
   if (auto* const routes = std::get_if<SetRoutes>(&command)) {
     set_routes(std::move(routes->routes));
     routes->done.set_value();
+  } else if (auto* const adopted = std::get_if<Adopt>(&command)) {
+    take(std::move(*adopted->connection));
+  } else if (std::holds_alternative<LetIn>(command)) {
+    let_in();
+  } else if (std::holds_alternative<FindIdle>(command)) {
+    if (idle_.any()) context_.team->let_in(place_.index, true);
+  } else if (std::holds_alternative<CloseIdle>(command)) {
+    idle_.close_oldest();
   } else if (const auto* const halt = std::get_if<Stop>(&command)) {
     stop(halt->grace_ms);
   } else {
@@ -207,7 +239,9 @@ void Server::Live::carry_out(Command&& command) {
 
 // WebSockets are told in any case, and have a moment to answer.
 void Server::Live::stop(std::int64_t grace_ms) {
+  if (!listeners_.empty() && context_.team != nullptr) context_.team->acceptor_stops(grace_ms);
   listeners_.clear();
+  stopping_ = true;
   context_.draining = true;
   context_.connections.each([grace_ms](Connection& connection) {
     if (grace_ms > 0 || connection.protocol().says_goodbye()) {
@@ -225,6 +259,7 @@ void Server::Live::stop(std::int64_t grace_ms) {
 
 void Server::Live::close() {
   listeners_.clear();
+  stopping_ = true;
   close_connections();
   end_if_empty();
 }
@@ -234,7 +269,7 @@ void Server::Live::close_connections() {
 }
 
 void Server::Live::end_if_empty() {
-  if (ended_ || !listeners_.empty() || context_.connections.size() != 0) return;
+  if (ended_ || !stopping_ || context_.connections.size() != 0) return;
   ended_ = true;
   grace_.clear();
   crowded_.clear();
@@ -248,7 +283,7 @@ void Server::Live::end_if_empty() {
 void Server::Live::on_deadline(net::Deadline& deadline) {
   if (&deadline == &grace_) return close_connections();
   if (idle_.any()) return let_in();
-  crowded_.set(context_.loop.timers(), context_.loop.now_ms() + kCrowdedMs);
+  look_for_room();
 }
 
 }  // namespace httpuv::server

@@ -25,7 +25,7 @@ namespace httpuv::server {
 class Server::Live final : private net::DeadlineOwner {
  public:
   Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
-       base::Mailbox<Command>& mailbox, EventSink& sink);
+       base::Mailbox<Command>& mailbox, EventSink& sink, Place place);
 
   // 0 or a libuv error; then close() and run() give back what was opened before.
   int open(std::vector<net::ListenSocket>&& sockets);
@@ -35,7 +35,9 @@ class Server::Live final : private net::DeadlineOwner {
 
  private:
   void accept(net::Accepted&& accepted);
+  void take(net::Accepted&& accepted);
   void make_room();
+  void look_for_room();
   void let_in();
   void take_mail();
   void tick();
@@ -65,6 +67,8 @@ class Server::Live final : private net::DeadlineOwner {
   std::vector<Command> mail_;
   net::Deadline grace_{this};
   net::Deadline crowded_{this};  // armed while no further connection is accepted
+  const Place place_;
+  bool stopping_ = false;
   bool ended_ = false;
 };
 

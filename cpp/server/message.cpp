@@ -33,6 +33,10 @@ struct Owned {
   std::size_t operator()(const WsAcknowledge&) const { return 0; }
   std::size_t operator()(const WsConclude&) const { return 0; }
   std::size_t operator()(const WsQueued&) const { return 0; }
+  std::size_t operator()(const Adopt&) const { return sizeof(net::Accepted); }
+  std::size_t operator()(const LetIn&) const { return 0; }
+  std::size_t operator()(const FindIdle&) const { return 0; }
+  std::size_t operator()(const CloseIdle&) const { return 0; }
   std::size_t operator()(const IsPresent&) const { return 0; }
   std::size_t operator()(const SetRoutes&) const { return 0; }
   std::size_t operator()(const Stop&) const { return 0; }

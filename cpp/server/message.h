@@ -17,6 +17,7 @@
 #include "files/routes/route_table.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "net/listen/accepted.h"
 #include "server/access_record.h"
 
 namespace httpuv::server {
@@ -362,15 +363,26 @@ struct WsQueued {
   std::promise<std::size_t> answer;
 };
 
+// A connection that another worker of the server has accepted.
+struct Adopt {
+  std::unique_ptr<net::Accepted> connection;
+};
+
+// Among the workers of a server that has all the connections that it may have (see team.h).
+struct LetIn {};      // to the acceptor: it goes on
+struct FindIdle {};   // LetIn is wanted where a connection is idle
+struct CloseIdle {};  // the one that has been idle longest makes room
+
 // Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.
 struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamFile,
-                             StreamEnd, StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed,
-                             WsPing, WsClose, WsSubscribe, WsPublish, WsOverflow, WsAcknowledge,
-                             WsConclude, WsQueued, IsPresent, SetRoutes, Stop>;
+using Command =
+    std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamFile, StreamEnd,
+                 StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed, WsPing, WsClose,
+                 WsSubscribe, WsPublish, WsOverflow, WsAcknowledge, WsConclude, WsQueued, IsPresent,
+                 SetRoutes, Adopt, LetIn, FindIdle, CloseIdle, Stop>;
 
 // What a command counts for while it waits: itself, and the memory that it owns. There is no
 // command without such a count.

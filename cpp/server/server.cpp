@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "net/listen/accepted.h"
 #include "net/listen/bind.h"
 #include "net/loop/loop.h"
 #include "net/loop/loop_thread.h"
@@ -18,8 +19,9 @@ constexpr std::uint64_t kMailboxBytes = std::uint64_t{4} * 1024 * 1024;
 
 }  // namespace
 
-Server::Server(Settings settings, std::unique_ptr<EventSink> sink)
+Server::Server(Settings settings, std::unique_ptr<EventSink> sink, Place place)
     : settings_(std::move(settings)),
+      place_(place),
       sink_(std::move(sink)),
       budget_(std::make_shared<Budget>(Budget::Bounds{settings_.limits.memory_bytes,
                                                       settings_.limits.disk_bytes.value_or(0),
@@ -33,14 +35,14 @@ Server::~Server() {
 }
 
 int Server::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed) {
-  const int error = net::bind_tcp(host, port, &sockets_, failed);
+  const int error = net::bind_tcp(host, port, &sockets_, failed, settings_.bind);
   if (error == 0) *bound = {sockets_.front().host(), sockets_.front().port()};
   return error;
 }
 
 int Server::listen_pipe(const std::string& path, std::optional<unsigned> mask) {
   net::ListenSocket socket;
-  const int error = net::bind_unix(path, mask, &socket);
+  const int error = net::bind_unix(path, mask, &socket, settings_.bind);
   if (error == 0) sockets_.push_back(std::move(socket));
   return error;
 }
@@ -64,7 +66,7 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
   if (loop_ == nullptr) return error;
   budget_->count_commands(&mailbox_.bytes_waiting());
   if (!settings_.limits.disk_bytes) budget_->set_disk(default_disk_bytes(settings_.spool_folder));
-  live_ = std::make_unique<Live>(*loop_, settings_, counters_, *budget_, mailbox_, *sink_);
+  live_ = std::make_unique<Live>(*loop_, settings_, counters_, *budget_, mailbox_, *sink_, place_);
   if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));
   error = live_->open(std::move(sockets));
   if (error == 0) error = thread_->start([live = live_.get()] { live->run(); });
@@ -101,6 +103,12 @@ void Server::wait_for_room(std::chrono::milliseconds most) {
 
 void Server::ring() {
   if (answers()) loop_->wake();
+}
+
+void Server::adopt(net::Accepted&& accepted) {
+  Adopt command{std::make_unique<net::Accepted>(std::move(accepted))};
+  command.connection->move_to(*loop_);
+  post(std::move(command));
 }
 
 void Server::set_routes(std::shared_ptr<const files::RouteTable> routes) {

@@ -17,12 +17,15 @@
 #include <vector>
 
 #include "base/mailbox.h"
+#include "net/listen/bind.h"
 #include "server/budget.h"
 #include "server/counters.h"
 #include "server/limits.h"
 #include "server/message.h"
+#include "server/team.h"
 
 namespace httpuv::net {
+class Accepted;
 class Lanes;
 class ListenSocket;
 class Loop;
@@ -67,6 +70,8 @@ struct WebSocketSettings {
 struct Settings {
   Limits limits;
   Abilities abilities;
+  net::BindOptions bind;
+  unsigned workers = 1;                    // threads with a loop each, 1 to kMaxWorkers
   std::vector<Mount> mounts;               // longest prefix first; Envelope::mount counts from 1
   std::vector<std::string> allowed_hosts;  // see host_check.h; empty: any
   bool gzip = true;         // code the answers of the application for clients that accept it
@@ -86,7 +91,7 @@ struct Bound {
 
 class Server {
  public:
-  Server(Settings settings, std::unique_ptr<EventSink> sink);
+  Server(Settings settings, std::unique_ptr<EventSink> sink, Place place = {});
   ~Server();  // stops at once
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -106,6 +111,7 @@ class Server {
   // `ring` false: the loop is not woken; the caller rings soon.
   bool post(Command&& command, bool ring = true);
   void ring();
+  [[nodiscard]] bool has_mail() { return !mailbox_.empty(); }
 
   // Any thread but the loop's. The loop is behind with what was posted: before posting much, call
   // wait_for_room(), which waits at most `most`, unless this thread must not wait.
@@ -136,11 +142,16 @@ class Server {
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const Budget& budget() const { return *budget_; }
+  [[nodiscard]] Budget& budget() { return *budget_; }
+
+  // Takes a connection that another worker has accepted; on that one's loop thread.
+  void adopt(net::Accepted&& accepted);
 
  private:
   class Live;
 
   const Settings settings_;
+  const Place place_;
   const std::unique_ptr<EventSink> sink_;
   Counters counters_;
   const std::shared_ptr<Budget> budget_;  // shared with what outlives the server

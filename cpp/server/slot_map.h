@@ -8,12 +8,16 @@
 #include <vector>
 
 #include "server/message.h"
+#include "server/team.h"
 
 namespace httpuv::server {
 
 template <class T>
 class SlotMap {
  public:
+  // Of several maps: the upper bits of the slots that it gives (see team.h).
+  void set_worker(unsigned index) { worker_ = index << kSlotBits; }
+
   // Reserves an id; `put` fills it.
   ConnectionId reserve() {
     if (free_.empty()) {
@@ -22,25 +26,26 @@ class SlotMap {
     }
     const std::uint32_t slot = free_.back();
     free_.pop_back();
-    return {slot, slots_[slot].generation};
+    return {worker_ | slot, slots_[slot].generation};
   }
 
   void put(ConnectionId id, std::unique_ptr<T> object) {
-    slots_[id.slot].object = std::move(object);
+    slots_[id.slot & kSlotMask].object = std::move(object);
     ++size_;
   }
 
   [[nodiscard]] T* find(ConnectionId id) const {
-    if (id.slot >= slots_.size()) return nullptr;
-    const Slot& slot = slots_[id.slot];
+    const std::uint32_t index = id.slot ^ worker_;  // out of range for those of other workers
+    if (index >= slots_.size()) return nullptr;
+    const Slot& slot = slots_[index];
     return slot.generation == id.generation ? slot.object.get() : nullptr;
   }
 
   // Takes the object out; its id names nothing from now on.
   std::unique_ptr<T> take(ConnectionId id) {
-    Slot& slot = slots_[id.slot];
+    Slot& slot = slots_[id.slot & kSlotMask];
     ++slot.generation;
-    free_.push_back(id.slot);
+    free_.push_back(id.slot & kSlotMask);
     --size_;
     return std::move(slot.object);
   }
@@ -60,6 +65,7 @@ class SlotMap {
     std::unique_ptr<T> object;
     std::uint32_t generation = 1;
   };
+  std::uint32_t worker_ = 0;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
   std::size_t size_ = 0;

@@ -11,6 +11,17 @@ Accepted::~Accepted() {
   if (fd_ >= 0) loop_->close_descriptor(fd_);
 }
 
+// It is marked in both for a moment; a child that is forked then closes it twice, which is once.
+void Accepted::move_to(Loop& loop) {
+  if (fd_ < 0) return;
+  if (!loop.descriptors().add(fd_)) {
+    loop_->close_descriptor(std::exchange(fd_, -1));
+    return;
+  }
+  loop_->descriptors().remove(fd_);
+  loop_ = &loop;
+}
+
 Accepted Accepted::adopt(Loop& loop, int fd) {
   SocketAddress address;
   address.length = sizeof(address.storage);

@@ -27,6 +27,9 @@ class Accepted {
   // the peer.
   static Accepted adopt(Loop& loop, int fd);
 
+  // To another loop, which a Stream takes it on; on the thread of the present one.
+  void move_to(Loop& loop);
+
   Loop& loop() const { return *loop_; }
   int fd() const { return fd_; }
   const PeerAddress& peer() const { return peer_; }

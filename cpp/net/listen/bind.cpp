@@ -16,8 +16,13 @@ namespace {
 
 constexpr int kPortAttempts = 16;
 
-int bind_address(int fd, const SocketAddress& address, bool dual_stack) {
+int bind_address(int fd, const SocketAddress& address, bool dual_stack,
+                 const BindOptions& options) {
   set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+  if (options.reuse_port) {
+    const int on = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) return last_error();
+  }
   // Accepted sockets inherit it on Linux and the BSDs: one system call less for each connection.
   set_option(fd, IPPROTO_TCP, TCP_NODELAY);
   if (address.family() == AF_INET6) {
@@ -26,7 +31,7 @@ int bind_address(int fd, const SocketAddress& address, bool dual_stack) {
   }
   if (::bind(fd, address.get(), address.length) != 0) return last_error();
   // With SO_REUSEADDR some conflicts only show here.
-  if (::listen(fd, kBacklog) != 0) return last_error();
+  if (::listen(fd, options.backlog) != 0) return last_error();
   return 0;
 }
 
@@ -88,8 +93,8 @@ void ListenSocket::read_name() {
   port_ = name.port();
 }
 
-int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
-             std::string* failed) {
+int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out, std::string* failed,
+             const BindOptions& options) {
   int error = 0;
   const std::vector<SocketAddress> addresses = resolve(host, port, &error);
   if (failed != nullptr) *failed = text_of(host, port);
@@ -105,9 +110,10 @@ int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
       address.set_port(shared_port);
       ListenSocket socket;
       socket.fd_ = make_socket(address.family());
-      error = socket.fd_ < 0 ? socket.fd_
-                             : bind_address(socket.fd_, address,
-                                            address.is_wildcard() && addresses.size() == 1);
+      error = socket.fd_ < 0
+                  ? socket.fd_
+                  : bind_address(socket.fd_, address,
+                                 address.is_wildcard() && addresses.size() == 1, options);
       if (error != 0 && no_such_family(error) && addresses.size() > 1) {
         skipped = std::exchange(error, 0);
         continue;

@@ -19,6 +19,13 @@
 
 namespace httpuv::net {
 
+// How sockets are bound.
+struct BindOptions {
+  int backlog = 4096;       // connections that wait to be accepted; the kernel clamps it
+                            // (Linux: net.core.somaxconn)
+  bool reuse_port = false;  // SO_REUSEPORT: others of the user may bind the same port
+};
+
 class ListenSocket {
  public:
   ListenSocket() = default;
@@ -42,8 +49,9 @@ class ListenSocket {
 
  private:
   friend int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
-                      std::string* failed);
-  friend int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out);
+                      std::string* failed, const BindOptions& options);
+  friend int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out,
+                       const BindOptions& options);
   friend int adopt_listener(int fd, ListenSocket* out);
   void read_name();
 
@@ -61,14 +69,15 @@ class ListenSocket {
 // SO_REUSEADDR is on; "::" also takes IPv4. Of a name's several addresses those of a family this
 // machine lacks are skipped. On failure *failed (if not null) names the address.
 int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
-             std::string* failed = nullptr);
+             std::string* failed = nullptr, const BindOptions& options = {});
 
 // Binds a Unix socket whose file has all permissions but those in `mask` (none: the process's
 // umask, which is not changed in any case). A socket file that no process listens on is replaced,
 // by one of several starts at most; UV_EADDRINUSE if a process does or if it is any other kind of
 // file; UV_ENAMETOOLONG past the system's limit (about 107 bytes). A name that begins with NUL is
 // an abstract one (Linux): it has no file, and UV_EINVAL says that it can have no mask.
-int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out);
+int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out,
+              const BindOptions& options = {});
 
 // Takes a socket that already listens (systemd, a parent process). Its file, if any, is not
 // removed.

@@ -71,14 +71,15 @@ class DirectoryLock {
 
 #ifdef __linux__
 // A name in the kernel's own table (unix(7)): no file, so no permissions, and nothing to remove.
-int bind_abstract(const std::string& name, ListenSocket* out, ListenSocket socket, int fd) {
+int bind_abstract(const std::string& name, ListenSocket* out, ListenSocket socket, int fd,
+                  int backlog) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (name.size() > sizeof(address.sun_path)) return UV_ENAMETOOLONG;
   std::memcpy(address.sun_path, name.data(), name.size());
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0) return last_error();
-  if (::listen(fd, kBacklog) != 0) return last_error();
+  if (::listen(fd, backlog) != 0) return last_error();
   *out = std::move(socket);
   return 0;
 }
@@ -86,7 +87,8 @@ int bind_abstract(const std::string& name, ListenSocket* out, ListenSocket socke
 
 }  // namespace
 
-int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out) {
+int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket* out,
+              const BindOptions& options) {
   if (path.empty()) return UV_EINVAL;
   ListenSocket socket;
   socket.unix_ = true;
@@ -96,7 +98,7 @@ int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket*
     socket.fd_ = make_socket(AF_UNIX);
     if (socket.fd_ < 0) return socket.fd_;
     const int fd = socket.fd_;
-    return bind_abstract(path, out, std::move(socket), fd);
+    return bind_abstract(path, out, std::move(socket), fd, options.backlog);
   }
 #endif
   sockaddr_un address{};
@@ -130,7 +132,7 @@ int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket*
       ::chmod(path.c_str(), kAllPermissions & ~*mask) != 0) {
     return last_error();
   }
-  if (::listen(socket.fd_, kBacklog) != 0) return last_error();
+  if (::listen(socket.fd_, options.backlog) != 0) return last_error();
   // Where the lock did not hold, another start may have taken the file for an old one: it wins.
   if (lstat(path.c_str(), &file) != 0 || file.st_dev != socket.device_ ||
       file.st_ino != socket.inode_) {

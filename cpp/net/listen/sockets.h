@@ -13,8 +13,6 @@
 
 namespace httpuv::net {
 
-inline constexpr int kBacklog = 4096;  // the kernel clamps it (Linux: net.core.somaxconn)
-
 inline int last_error() {
   return uv_translate_sys_error(errno);
 }

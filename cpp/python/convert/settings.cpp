@@ -81,6 +81,9 @@ server::Settings read_settings(const py::dict& given) {
   settings.limits = read_limits(options.take<py::dict>("limits"));
   options.take("allowed_hosts", settings.allowed_hosts);
   options.take("gzip", settings.gzip);
+  options.take("io_threads", settings.workers);
+  options.take("backlog", settings.bind.backlog);
+  options.take("reuse_port", settings.bind.reuse_port);
   options.take("ws_allowed_origins", settings.websocket.allowed_origins);
   options.take("ws_protocols", settings.websocket.protocols);
   options.take("ws_deflate", settings.websocket.deflate);

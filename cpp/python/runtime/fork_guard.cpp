@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "server/server.h"
+#include "server/workers.h"
 
 namespace httpuv::python {
 
@@ -13,7 +13,7 @@ namespace {
 
 struct Guarded {
   std::mutex mutex;
-  std::vector<server::Server*> servers;  // by mutex
+  std::vector<server::Workers*> servers;  // by mutex
 };
 
 // Never destroyed: a process may fork until its very end.
@@ -25,18 +25,18 @@ Guarded& guarded_servers() {
 void before_fork() {
   Guarded& guarded = guarded_servers();
   guarded.mutex.lock();
-  for (server::Server* server : guarded.servers) server->before_fork();
+  for (server::Workers* server : guarded.servers) server->before_fork();
 }
 
 void after_fork() {
   Guarded& guarded = guarded_servers();
-  for (server::Server* server : guarded.servers) server->after_fork();
+  for (server::Workers* server : guarded.servers) server->after_fork();
   guarded.mutex.unlock();
 }
 
 }  // namespace
 
-ForkGuard::ForkGuard(server::Server& server) : server_(server) {
+ForkGuard::ForkGuard(server::Workers& server) : server_(server) {
   static const int kRegistered = pthread_atfork(before_fork, after_fork, after_fork);
   static_cast<void>(kRegistered);
   const auto lock = hold();

@@ -10,14 +10,14 @@
 #include <mutex>
 
 namespace httpuv::server {
-class Server;
+class Workers;
 }
 
 namespace httpuv::python {
 
 class ForkGuard {
  public:
-  explicit ForkGuard(server::Server& server);
+  explicit ForkGuard(server::Workers& server);
   ~ForkGuard();
   ForkGuard(const ForkGuard&) = delete;
   ForkGuard& operator=(const ForkGuard&) = delete;
@@ -26,7 +26,7 @@ class ForkGuard {
   [[nodiscard]] static std::unique_lock<std::mutex> hold();
 
  private:
-  server::Server& server_;
+  server::Workers& server_;
 };
 
 }  // namespace httpuv::python

@@ -22,7 +22,7 @@ from ..dispatch.own_loop import new_event_loop
 from ..gateways.asgi.lifespan import Lifespan, LifespanError
 from ..gateways.interfaces import Mount, detect, import_app
 from ..options.limits import Limits
-from ..options.server import check_names
+from ..options.server import DEFAULTS, DESCRIPTIONS, check_names
 from ..servers.server import AdoptedServer
 from ..servers.server import Server as CoreServer
 from ..servers.start import startPipeServer, startServer
@@ -32,7 +32,7 @@ GRACE = 10.0
 
 # Keywords of uvicorn's Config that are about what is otherwise here: accepted, without effect.
 _WITHOUT_EFFECT = (
-    *("loop", "http", "ws", "ws_max_queue", "interface", "backlog", "headers", "use_colors"),
+    *("loop", "http", "ws", "ws_max_queue", "interface", "headers", "use_colors"),
     *("server_header", "date_header", "proxy_headers", "forwarded_allow_ips"),
     *("reload", "reload_dirs", "reload_includes", "reload_excludes", "reload_delay"),
     *("limit_concurrency", "limit_max_requests", "limit_max_requests_jitter"),
@@ -143,8 +143,9 @@ class Config:
         self.limits: Limits = dataclasses.replace(
             limits, **{name: value for name, value in given.items() if value is not None}
         )
+        self.backlog = options.get("backlog", DEFAULTS["backlog"])
         self.options = {"gzip": False, "wsCompression": ws_per_message_deflate, **options}
-        check_names(self.options, ("staticPaths", "staticPathOptions"))
+        check_names(self.options, (*DESCRIPTIONS, "staticPaths", "staticPathOptions"))
 
     @property
     def is_ssl(self) -> bool:

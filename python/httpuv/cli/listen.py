@@ -20,7 +20,6 @@ from .settings import Settings
 #: The first descriptor that systemd passes (sd_listen_fds(3)).
 _FIRST = 3
 #: How many connections wait in the kernel.
-_BACKLOG = 2048
 
 
 def given_fd(settings: Settings, environ: MutableMapping[str, str]) -> int | None:
@@ -75,7 +74,7 @@ class Listening:
 
     def _open(self, settings: Settings) -> socket.socket:
         if settings.uds is not None:
-            return self._open_path(os.path.abspath(settings.uds))
+            return self._open_path(os.path.abspath(settings.uds), settings.backlog)
         host = "::" if settings.host == "::/0" else settings.host
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -86,13 +85,13 @@ class Listening:
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             opened.bind(address)
-            opened.listen(_BACKLOG)
+            opened.listen(settings.backlog)
         except BaseException:
             opened.close()
             raise
         return opened
 
-    def _open_path(self, path: str) -> socket.socket:
+    def _open_path(self, path: str, backlog: int) -> socket.socket:
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
@@ -104,7 +103,7 @@ class Listening:
                 opened.bind(path)
             status = os.stat(path)
             self._path, self._identity = path, (status.st_dev, status.st_ino)
-            opened.listen(_BACKLOG)
+            opened.listen(backlog)
         except BaseException:
             opened.close()
             raise

@@ -74,6 +74,8 @@ def _common(settings: Settings) -> dict[str, Any]:
     return {
         "limits": Limits(**settings.limits),  # type: ignore[arg-type]  # by name
         "accessLog": settings.access_log,
+        "ioThreads": settings.io_threads,
+        "backlog": settings.backlog,
     }
 
 
@@ -104,6 +106,7 @@ class _Asgi:
 
     def __init__(self, app: Any, settings: Settings, started: Started, fd: int | None) -> None:
         self._settings = settings
+        options = _common(settings)
         self._server = _ToldServer(
             Config(
                 app,
@@ -114,9 +117,10 @@ class _Asgi:
                 lifespan=settings.lifespan,
                 root_path=settings.root_path,
                 timeout_graceful_shutdown=times_of(settings.graceful_timeout),
-                limits=_common(settings)["limits"],
-                access_log=settings.access_log,
+                access_log=options.pop("accessLog"),
+                backlog=options.pop("backlog"),
                 staticPaths=_static(settings),
+                **options,
             ),
             started,
         )

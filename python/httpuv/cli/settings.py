@@ -119,9 +119,18 @@ class Settings:
         "Accept from a listening socket that is open already; systemd's is found without.",
     )
 
+    backlog: int = _option(
+        *(4096, LISTENING, kinds.whole(1, 2**31 - 1), "N"),
+        "Connections that may wait in the kernel to be accepted.",
+    )
+
     workers: int = _option(
         *(1, PROCESSES, kinds.whole(1, 1000), "N"),
         "Processes that serve. SIGHUP replaces them, SIGTTIN and SIGTTOU add and remove one.",
+    )
+    io_threads: int = _option(
+        *(1, PROCESSES, kinds.whole(1, 256), "N"),
+        "Threads of each process that do the network: files, WebSockets, compression.",
     )
     graceful_timeout: float = _option(
         *(10.0, PROCESSES, kinds.number, "SECONDS"),

@@ -12,11 +12,11 @@ import difflib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
 
-from ..base.checks import check_seconds
+from ..base.checks import check_int, check_seconds
 from ..dispatch.base import Dispatcher
 from .allowed import check_hosts, check_origins
 from .limits import Limits
@@ -65,6 +65,11 @@ def _check_limits(name: str, value: object) -> None:
 def _check_timeout(name: str, value: object) -> None:
     if value is not None:
         check_seconds(name, value)
+
+
+def _check_fd(name: str, value: object) -> None:
+    if value is not None:
+        check_int(name, value, 0, 2**31 - 1)
 
 
 def _check_coroutines(name: str, value: object) -> None:
@@ -182,6 +187,26 @@ class RunOptions(TypedDict, total=False):
             _check_bool,
         ),
     ]
+    ioThreads: Annotated[
+        int,
+        Option(
+            1,
+            """Threads that do the network, 1 to 256, each with its own loop and connections: static
+            files, WebSockets, compression and ``publish()`` use so many processors. A new
+            connection goes to the thread with the fewest. Callbacks still run where ``dispatch``
+            says.""",
+            lambda name, value: check_int(name, value, 1, 256),
+        ),
+    ]
+    backlog: Annotated[
+        int,
+        Option(
+            4096,
+            """Connections that may wait in the kernel to be accepted; it clamps the number (Linux:
+            ``net.core.somaxconn``).""",
+            lambda name, value: check_int(name, value, 1, 2**31 - 1),
+        ),
+    ]
     mounts: Annotated[
         Mapping[str, object] | None,
         Option(
@@ -224,16 +249,47 @@ class Options(RunOptions, total=False):
     ]
 
 
+class TcpOptions(TypedDict, total=False):
+    """What only servers on a TCP port take."""
+
+    reusePort: Annotated[
+        bool,
+        Option(
+            False,
+            """Whether other processes of the same user that say so, too, may listen on the same
+            port (SO_REUSEPORT): the kernel spreads the connections over them.""",
+            _check_bool,
+        ),
+    ]
+    fd: Annotated[
+        int | None,
+        Option(
+            None,
+            """A descriptor of a socket that listens already, inherited from systemd or a parent:
+            the server takes it over, and ``host`` and ``port`` are not bound. None: they are.""",
+            _check_fd,
+        ),
+    ]
+
+
+class WebOptions(Options, TcpOptions, total=False):
+    """What :func:`startServer` takes by keyword."""
+
+
+class RunWebOptions(RunOptions, TcpOptions, total=False):
+    """What :func:`runServer` takes by keyword."""
+
+
 #: What is known of each option, by name.
 DESCRIPTIONS: dict[str, Option] = {
-    name: hint.__metadata__[0] for name, hint in Options.__annotations__.items()
+    name: hint.__metadata__[0] for name, hint in WebOptions.__annotations__.items()
 }
 DEFAULTS: dict[str, Any] = {name: each.default for name, each in DESCRIPTIONS.items()}
 
 
-def check_names(given: Mapping[str, object], known: Sequence[str] = ()) -> None:
-    """Raise TypeError if a name is not that of an option, nor among ``known``."""
-    names = [*DESCRIPTIONS, *known]
+def check_names(given: Mapping[str, object], known: Iterable[str]) -> None:
+    """Raise TypeError if a name is not among those that are known."""
+    names = list(known)
     for name in given:
         if name not in names:
             close = difflib.get_close_matches(name, names, 1, 0.5)
@@ -241,24 +297,27 @@ def check_names(given: Mapping[str, object], known: Sequence[str] = ()) -> None:
             raise TypeError(f"unexpected keyword argument {name!r}{meant}")
 
 
-def complete(given: Mapping[str, object]) -> Options:
+def complete(given: Mapping[str, object]) -> WebOptions:
     """The options that were given, checked, and the defaults of all others.
 
     Raises:
         TypeError, ValueError: A name or a value is wrong; the message names it.
     """
-    check_names(given)
+    check_names(given, DESCRIPTIONS)
     for name, value in given.items():
         DESCRIPTIONS[name].check(name, value)
-    return cast(Options, {**DEFAULTS, **given})
+    return cast(WebOptions, {**DEFAULTS, **given})
 
 
-def core_settings(options: Options) -> dict[str, object]:
+def core_settings(options: WebOptions) -> dict[str, object]:
     """What the core takes of options that are complete, in its types."""
     return {
         "limits": (options["limits"] or Limits()).as_dict(),
         "allowed_hosts": check_hosts(options["allowedHosts"]),
         "gzip": options["gzip"],
+        "backlog": check_int("backlog", options["backlog"], 1, 2**31 - 1),
+        "reuse_port": options["reusePort"],
+        "io_threads": check_int("ioThreads", options["ioThreads"], 1, 256),
         "ws_allowed_origins": check_origins(options["allowedOrigins"]),
         "ws_protocols": check_protocols(options["wsProtocols"]),
         "ws_overflow": options["wsOverflow"],

@@ -23,11 +23,12 @@ from ..base.log import log_failure, log_notice
 from ..dispatch import tasks
 from ..dispatch.choice import choose
 from ..gateways.interfaces import Applications
+from ..options import static_options
 from ..options.limits import Limits
 from ..options.mime import mime_table
-from ..options.server import Options, complete, core_settings, takes
+from ..options.server import Options, WebOptions, check_names, complete, core_settings, takes
 from ..options.static import StaticPath, normalize_paths, normalize_url, routes
-from ..options.static_options import StaticPathOptions, check_names
+from ..options.static_options import StaticPathOptions
 from ..rook import request, upload, websocket
 from . import registry, urls
 from .access import AccessLog
@@ -54,7 +55,7 @@ class Server(Embedded):
     called from any thread, and from inside a callback.
     """
 
-    def __init__(self, app: object, **options: Unpack[Options]) -> None:
+    def __init__(self, app: object, **options: Unpack[WebOptions]) -> None:
         options = complete(options)
         call_timeout, apart = options["callTimeout"], options["coroutines"] == "thread"
         self._applications = Applications(app, options["mounts"])
@@ -285,7 +286,7 @@ class Server(Embedded):
         else:
             changed = dict(options or {})
         changed.update(named)
-        check_names(changed)
+        static_options.check_names(changed)
         own = StaticPathOptions(**changed)
         self._change(lambda: self._set_routes(self._paths, own.inherit(self._options)))
 
@@ -345,23 +346,27 @@ class Server(Embedded):
 class WebServer(Server):
     """A server on a TCP port; :func:`startServer` describes the arguments."""
 
-    @takes(Options)
+    @takes(WebOptions)
     def __init__(
         self,
         host: str,
         port: int,
         app: object,
         quiet: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[WebOptions],
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host must be str, not {type(host).__name__}")
         self._host = host
         self._port = check_int("port", port, 0, 65535)
+        self._fd = options.get("fd")
         super().__init__(app, **options)
         self._listen(quiet)
 
     def _bind(self) -> None:
+        if self._fd is not None:
+            self._host, self._port = self._core.listen_fd(self._fd)
+            return
         try:
             _, self._port = self._core.listen_tcp(self._host, self._port)
         except OSError as error:
@@ -427,6 +432,7 @@ class PipeServer(Server):
         self._mask = None if number is None or number < 0 else number
         if path[0] == "\0" and self._mask is not None:
             raise ValueError(f"mask must be None: the abstract name {path!r} has no permissions")
+        check_names(options, Options.__annotations__)
         super().__init__(app, **options)
         self._listen(quiet)
 
@@ -455,6 +461,7 @@ class AdoptedServer(Server):
     ) -> None:
         self._fd = check_int("fd", fd, 0, 2**31 - 1)
         self._host, self._port = "", 0
+        check_names(options, Options.__annotations__)
         super().__init__(app, **options)
         self._listen(quiet)
 

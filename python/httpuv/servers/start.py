@@ -19,7 +19,7 @@ from ..base import stderr
 from ..base.checks import check_seconds
 from ..dispatch import queue
 from ..dispatch.choice import ServiceDispatcher
-from ..options.server import Options, RunOptions, takes
+from ..options.server import Options, RunWebOptions, WebOptions, takes
 from . import registry
 from .server import PipeServer, Server, WebServer
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@takes(Options, described=True)
+@takes(WebOptions, described=True)
 def startServer(
     host: str,
     port: int,
     app: object,
     quiet: bool = False,
-    **options: Unpack[Options],
+    **options: Unpack[WebOptions],
 ) -> WebServer:
     """Start a server on a TCP port.
 
@@ -118,7 +118,7 @@ def startPipeServer(
     return PipeServer(name, mask, app, quiet, **options)
 
 
-@takes(RunOptions)
+@takes(RunWebOptions)
 def runServer(
     host: str,
     port: int,
@@ -127,7 +127,7 @@ def runServer(
     *,
     quiet: bool = False,
     grace: float = 3.0,
-    **options: Unpack[RunOptions],
+    **options: Unpack[RunWebOptions],
 ) -> None:
     """Start a server, run callbacks until interrupted, stop it.
 

@@ -1,0 +1,212 @@
+#include "server/workers.h"
+
+#include <algorithm>
+#include <chrono>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "net/lanes/lanes.h"
+
+namespace httpuv::server {
+
+namespace {
+
+// The connection that a command is about; null for those that are about none.
+const ConnectionId* subject_of(const Command& command) {
+  return std::visit(
+      [](const auto& c) -> const ConnectionId* {
+        using C = std::decay_t<decltype(c)>;
+        if constexpr (std::is_same_v<C, Respond>) {
+          return &c.envelope->id.connection;
+        } else if constexpr (requires { c.id.connection; }) {
+          return &c.id.connection;
+        } else if constexpr (requires { c.id.slot; }) {
+          return &c.id;
+        } else {
+          return nullptr;
+        }
+      },
+      command);
+}
+
+}  // namespace
+
+Workers::Workers(const Settings& settings, unsigned count, const MakeSink& make_sink)
+    : placed_(count) {
+  Team* const team = count > 1 ? this : nullptr;
+  for (unsigned index = 0; index < count; ++index) {
+    workers_.push_back(std::make_unique<Server>(settings, make_sink(), Place{index, team}));
+  }
+  for (const auto& worker : workers_) {
+    for (const auto& other : workers_) {
+      if (other != worker) worker->budget().share_bounds_with(other->budget());
+    }
+  }
+}
+
+int Workers::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed) {
+  return workers_.front()->listen_tcp(host, port, bound, failed);
+}
+int Workers::listen_pipe(const std::string& path, std::optional<unsigned> mask) {
+  return workers_.front()->listen_pipe(path, mask);
+}
+int Workers::listen_fd(int fd, Bound* bound) {
+  return workers_.front()->listen_fd(fd, bound);
+}
+
+// The acceptor comes last: when it hands a connection on, the others are there.
+int Workers::start() {
+  int error = 0;
+  const std::shared_ptr<net::Lanes> lanes = net::Lanes::start(&error);
+  if (lanes == nullptr) return error;
+  for (auto worker = workers_.rbegin(); worker != workers_.rend() && error == 0; ++worker) {
+    error = (*worker)->start(lanes);
+  }
+  if (error != 0) {
+    for (const auto& worker : workers_) worker->stop(0);
+  }
+  return error;
+}
+
+// What concerns the subscribers of a topic.
+template <class C>
+bool Workers::post_to_all(const Command& command, bool ring) {
+  const C* const topical = std::get_if<C>(&command);
+  if (topical == nullptr) return false;
+  for (const auto& worker : workers_) worker->post(C(*topical), ring);
+  return true;
+}
+
+bool Workers::post(Command&& command, bool ring) {
+  if (workers_.size() == 1) return workers_.front()->post(std::move(command), ring);
+  if (const ConnectionId* const id = subject_of(command)) {
+    return worker_of(*id).post(std::move(command), ring);
+  }
+  return post_to_all<WsPublish>(command, ring) || post_to_all<WsOverflow>(command, ring);
+}
+
+void Workers::ring() {
+  if (workers_.size() == 1) return workers_.front()->ring();
+  for (const auto& worker : workers_) {
+    if (worker->has_mail()) worker->ring();
+  }
+}
+
+void Workers::set_routes(const std::shared_ptr<const files::RouteTable>& routes) {
+  for (const auto& worker : workers_) worker->set_routes(routes);
+}
+
+void Workers::stop(std::int64_t grace_ms) {
+  constexpr int kPatienceMs = 60'000;
+  begin_stop(grace_ms);
+  while (!wait_stopped(kPatienceMs)) {
+  }
+}
+
+// The first time the acceptor tells the others when it has closed its listeners: so they get every
+// connection that it has placed before their Stop. Later calls only shorten the time.
+void Workers::begin_stop(std::int64_t grace_ms) {
+  const bool again = stopping_.exchange(true);
+  workers_.front()->begin_stop(grace_ms);
+  if (!again) return;
+  for (std::size_t i = 1; i < workers_.size(); ++i) workers_[i]->begin_stop(grace_ms);
+}
+
+bool Workers::wait_stopped(int timeout_ms) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  return std::all_of(workers_.begin(), workers_.end(), [end](const auto& worker) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+    return worker->wait_stopped(static_cast<int>(std::max<std::int64_t>(left, 0)));
+  });
+}
+
+bool Workers::answers() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->answers(); });
+}
+
+bool Workers::crowded() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->crowded(); });
+}
+
+void Workers::wait_for_room(std::chrono::milliseconds most) {
+  for (const auto& worker : workers_) {
+    if (worker->crowded()) return worker->wait_for_room(most);
+  }
+}
+
+std::uint64_t Workers::drains() const {
+  std::uint64_t sum = 0;
+  for (const auto& worker : workers_) sum += worker->drains();
+  return sum;
+}
+
+void Workers::before_fork() {
+  for (const auto& worker : workers_) worker->before_fork();
+}
+void Workers::after_fork() {
+  for (const auto& worker : workers_) worker->after_fork();
+}
+void Workers::forget() {
+  for (const auto& worker : workers_) worker->forget();
+}
+
+std::uint64_t Workers::total(Counter Counters::*counter) const {
+  std::uint64_t sum = 0;
+  for (const auto& worker : workers_) sum += (worker->counters().*counter).get();
+  return sum;
+}
+
+// --- Team ---------------------------------------------------------------------------------------
+
+// A connection that was placed and not yet taken counts as one that is open.
+Server* Workers::place() {
+  std::size_t best = 0;
+  std::uint64_t fewest = ~std::uint64_t{0};
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const Counters& counters = workers_[i]->counters();
+    const std::uint64_t taken = counters.accepted.get();
+    const std::uint64_t open = counters.connections.get() + (placed_[i] - taken);
+    if (open < fewest) {
+      fewest = open;
+      best = i;
+    }
+  }
+  ++placed_[best];
+  return best == 0 ? nullptr : workers_[best].get();
+}
+
+std::uint64_t Workers::connections() const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const Counters& counters = workers_[i]->counters();
+    const std::uint64_t taken = counters.accepted.get();
+    sum += counters.connections.get() + (placed_[i] - taken);
+  }
+  return sum;
+}
+
+void Workers::find_idle() {
+  paused_.store(true, std::memory_order_release);
+  for (std::size_t i = 1; i < workers_.size(); ++i) workers_[i]->post(FindIdle{});
+}
+
+void Workers::close_idle() {
+  const unsigned worker = has_idle_.load(std::memory_order_acquire);
+  if (worker != 0) workers_[worker]->post(CloseIdle{});
+}
+
+void Workers::let_in(unsigned worker, bool idle) {
+  if (idle) has_idle_.store(worker, std::memory_order_release);
+  if (paused_.exchange(false, std::memory_order_acq_rel)) workers_.front()->post(LetIn{});
+}
+
+void Workers::acceptor_stops(std::int64_t grace_ms) {
+  for (std::size_t i = 1; i < workers_.size(); ++i) workers_[i]->begin_stop(grace_ms);
+}
+
+}  // namespace httpuv::server

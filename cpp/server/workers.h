@@ -1,0 +1,77 @@
+// The loops of one server: ioThreads=N.
+//
+// What: N times Server, each with its loop, connections and topics, behind what one has. Worker 0
+//   listens; a connection that it accepts goes to the worker with the fewest. The slot of a
+//   ConnectionId has the number of its worker in its upper bits, so that a command finds its way
+//   and an id names one connection of all. With N = 1 every call goes straight through.
+// Thread: any, as Server; what the workers ask of each other (class Team) on their loop threads.
+// Ownership: owns the workers, their sinks and, with them, the lanes that they share.
+// Failure: start() leaves nothing behind, as Server::start().
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/server.h"
+
+namespace httpuv::server {
+
+class Workers final : private Team {
+ public:
+  using MakeSink = std::function<std::unique_ptr<EventSink>()>;
+
+  // `count`: 1 to kMaxWorkers.
+  Workers(const Settings& settings, unsigned count, const MakeSink& make_sink);
+
+  // See Server.
+  int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed);
+  int listen_pipe(const std::string& path, std::optional<unsigned> mask);
+  int listen_fd(int fd, Bound* bound);
+  int start();
+  bool post(Command&& command, bool ring = true);
+  void ring();
+  void set_routes(const std::shared_ptr<const files::RouteTable>& routes);
+  void stop(std::int64_t grace_ms);
+  void begin_stop(std::int64_t grace_ms);
+  bool wait_stopped(int timeout_ms);
+  [[nodiscard]] bool running() const { return workers_.front()->running(); }
+  [[nodiscard]] bool answers() const;
+  [[nodiscard]] bool crowded() const;
+  void wait_for_room(std::chrono::milliseconds most);
+  [[nodiscard]] std::uint64_t drains() const;
+  void before_fork();
+  void after_fork();
+  void forget();
+
+  // What all workers hold together: Budget::memory_of_all() and its like.
+  [[nodiscard]] const Budget& budget() const { return workers_.front()->budget(); }
+  // A number of all workers together.
+  [[nodiscard]] std::uint64_t total(Counter Counters::*counter) const override;
+
+ private:
+  // Team:
+  Server* place() override;
+  [[nodiscard]] std::uint64_t connections() const override;
+  void find_idle() override;
+  void close_idle() override;
+  void let_in(unsigned worker, bool idle) override;
+  void acceptor_stops(std::int64_t grace_ms) override;
+
+  Server& worker_of(const ConnectionId& id) { return *workers_[worker_of_slot(id.slot)]; }
+  template <class C>
+  bool post_to_all(const Command& command, bool ring);
+
+  std::vector<std::unique_ptr<Server>> workers_;
+  std::vector<std::uint64_t> placed_;  // ever, on each worker; the acceptor's thread
+  std::atomic<bool> paused_{false};    // accepting is
+  std::atomic<unsigned> has_idle_{0};  // the worker that said so last
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace httpuv::server
