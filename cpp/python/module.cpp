@@ -133,6 +133,7 @@ PYBIND11_MODULE(_core, m) {
   register_gateways(m);
   m.def("client_gone", &Answering::client_gone);
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
+  m.def("input_hook_displaced", &input_hook_displaced);
   m.def("clear_input_hook", &clear_input_hook);
   m.def("register_input", &register_input, py::arg("cls"));
   m.def("static_header_error", &files::header_error, py::arg("name"), py::arg("value"));

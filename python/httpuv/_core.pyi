@@ -277,6 +277,9 @@ def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> bool
     that it has not used. Only on the main thread.
     """
 
+def input_hook_displaced() -> bool:
+    """Whether another package has put its hook in place of that of set_input_hook()."""
+
 def clear_input_hook() -> None:
     """Do so no longer."""
 

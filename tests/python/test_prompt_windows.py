@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support import PATIENCE, fetch, request
+from support import PATIENCE, Wire, fetch, request
 from terminal import Terminal
 
 #: The server answers with how often the toolkit's timer has run.
@@ -92,10 +92,34 @@ def test_tk_at_pythons_prompt(display: str, order: str, environment: dict[str, s
 
 @pytest.mark.parametrize("environment", KINDS)
 def test_qt_at_pythons_prompt(environment: dict[str, str]) -> None:
-    """The window first: one that comes later takes the prompt's only hook for Qt's own."""
     pytest.importorskip("PySide6.QtCore")
     lines = [f"{BEFORE}; {QT}", SERVER.replace("ticks = [];", "")]
     alive_together(lines, ["-q"], r">>> $", **environment)
+
+
+@pytest.mark.parametrize("environment", KINDS)
+def test_qt_that_comes_after_the_server(environment: dict[str, str]) -> None:
+    """It takes the prompt's only hook for its own: the log says what to do, and that works."""
+    pytest.importorskip("PySide6.QtCore")
+    environment = {"QT_QPA_PLATFORM": "offscreen", **environment}
+    with Terminal(sys.executable, "-q", **environment) as prompt:
+        prompt.expect(r">>> $")
+        prompt.type(SERVER)
+        where = ("127.0.0.1", int(prompt.expect(r"port (\d+)\s")[1]))
+        prompt.expect(r">>> $")
+        assert fetch(where, request()).body == b"0"
+        prompt.type(QT)
+        prompt.expect(r">>> $")
+        with Wire(where) as wire:
+            wire.send(request())
+            prompt.expect("1 requests or messages wait; the windows of a toolkit .* press Enter")
+            prompt.type("")
+            assert wire.response().status == 200
+        counts = [0]
+        until = time.monotonic() + PATIENCE
+        while len(set(counts)) < 5:
+            assert time.monotonic() < until
+            counts.append(int(fetch(where, request()).body))
 
 
 @pytest.mark.parametrize("order", ["server first", "window first"])

@@ -14,8 +14,6 @@
 
 #include "python/runtime/gil.h"
 
-#include "python/runtime/gil.h"
-
 namespace py = pybind11;
 
 namespace httpuv::python {
@@ -153,10 +151,14 @@ bool set_input_hook(int input, int fd, py::object run) {
   g_state.fd = fd;
   Py_XDECREF(std::exchange(g_state.run, run.release().ptr()));
   if (g_state.installed && PyOS_InputHook == hook) return g_state.before != nullptr;
-  if (!g_state.installed) g_state.before = PyOS_InputHook;
+  g_state.before = PyOS_InputHook;
   g_state.installed = true;
   PyOS_InputHook = hook;
   return g_state.before != nullptr;
+}
+
+bool input_hook_displaced() {
+  return g_state.installed && PyOS_InputHook != hook;
 }
 
 void clear_input_hook() {

@@ -5,6 +5,9 @@ the meantime on the thread of the prompt; so callbacks and what is typed never r
 Python's own prompt the core has that function. The windows of a GUI toolkit live meanwhile, too:
 at Python's prompt they are looked after here (:mod:`httpuv.dispatch.windows`), at IPython's by the
 hook that ``%gui`` has installed.
+
+An application of Qt that is created after the server takes Python's hook for itself. The hook is
+taken back when a request waits; Qt's loop leaves with the next line, and the log says so.
 """
 
 from __future__ import annotations
@@ -27,19 +30,28 @@ class PromptDispatcher(Dispatcher):
     def __init__(self) -> None:
         super().__init__(queue.default())
         self._uninstall: Callable[[], object] | None = None
-
-    watched = False  # what is typed may take its time
+        self._repl: _Repl | None = None
 
     def start(self) -> None:
         """Have the prompt call."""
         shell = ipython.terminal()
-        self._uninstall = _into_repl(self) if shell is None else ipython.install(self, shell)
+        if shell is None:
+            self._repl = _Repl(self)
+            self._uninstall = self._repl.uninstall
+        else:
+            self._uninstall = ipython.install(self, shell)
 
     def stop(self) -> None:
         """Have it call no longer."""
         uninstall, self._uninstall = self._uninstall, None
+        self._repl = None
         if uninstall is not None:
             uninstall()
+
+    def unserved(self) -> tuple[str, bool]:
+        """Say what keeps the prompt from calling; what is typed may take its time."""
+        repl = self._repl
+        return (repl.displaced() if repl is not None else ""), False
 
 
 _dispatcher: PromptDispatcher | None = None
@@ -71,10 +83,48 @@ def available() -> bool:
 # --- Python's own prompt ------------------------------------------------------------------------
 
 
-def _into_repl(dispatcher: PromptDispatcher) -> Callable[[], object]:
-    def run() -> float | None:
+class _Repl:
+    """The hook of Python's own prompt, on the thread of the prompt but for displaced()."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._displaced = ""
+        if self._install() and not windows.known():
+            logger.warning(
+                "another package's hook of the prompt does not run until the servers stop"
+                " (PyOS_InputHook): dispatch='thread' would leave it alone"
+            )
+
+    def _install(self) -> bool:
+        return _core.set_input_hook(sys.stdin.fileno(), self._dispatcher.fileno(), self._run)
+
+    def uninstall(self) -> None:
+        _core.clear_input_hook()
+
+    def displaced(self) -> str:
+        """Take the hook back from a toolkit that has installed its own. On any thread.
+
+        Returns:
+            What the user is to be told, until the hook runs again.
+        """
+        if _core.input_hook_displaced():
+            if windows.known():
+                self._install()
+                self._displaced = (
+                    "the windows of a toolkit have taken Python's prompt: press Enter there, and"
+                    " the prompt serves both"
+                )
+            else:
+                self._displaced = (
+                    "another package has taken the hook of Python's prompt (PyOS_InputHook): call"
+                    " service(), or start the server with dispatch='thread'"
+                )
+        return self._displaced
+
+    def _run(self) -> float | None:
+        self._displaced = ""
         try:
-            dispatcher.run()
+            self._dispatcher.run()
             shown = windows.update()
         except KeyboardInterrupt:
             raise  # Ctrl-C while a callback ran: the prompt's
@@ -83,17 +133,10 @@ def _into_repl(dispatcher: PromptDispatcher) -> Callable[[], object]:
             shown = False
         if _typed_ahead():
             return -1.0
-        due = dispatcher.timeout()
+        due = self._dispatcher.timeout()
         if not shown:
             return due
         return windows.PERIOD if due is None else min(due, windows.PERIOD)
-
-    if _core.set_input_hook(sys.stdin.fileno(), dispatcher.fileno(), run) and not windows.known():
-        logger.warning(
-            "another package's hook of the prompt does not run until the servers stop"
-            " (PyOS_InputHook): dispatch='thread' would leave it alone"
-        )
-    return _core.clear_input_hook
 
 
 def _typed_ahead() -> bool:
