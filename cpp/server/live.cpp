@@ -26,6 +26,10 @@ constexpr std::chrono::microseconds kLinger{30};
 // While all connections are busy and new ones wait, it is looked this often whether one is idle.
 constexpr std::int64_t kCrowdedMs = 100;
 
+// A message is inflated in steps of this size, about a tenth of a millisecond, between which other
+// connections are served.
+constexpr std::size_t kInflateStep = 128 * 1024;
+
 // How long a server that stops at once waits for its WebSockets' clients to close their ends.
 constexpr std::int64_t kFarewellMs = 1000;
 
@@ -52,6 +56,7 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
   context_.on_connection_closed = [this] { on_connection_closed(); };
   context_.clock.tick();
   context_.ws_options.max_message_bytes = settings.limits.ws_max_message;
+  context_.ws_options.inflate_step = kInflateStep;
   loop.on_wake = [this] { take_mail(); };
   loop.on_turn_end = [this] { end_turn(); };
 }

@@ -49,7 +49,7 @@ void WebSocketSession::heard() {
 void WebSocketSession::on_data(std::string_view bytes) {
   heard();
   if (finishing_) return;
-  if (held_.empty()) {
+  if (held_.empty() && !waiting()) {
     read(bytes);
   } else {
     held_.append(bytes);
@@ -87,6 +87,8 @@ void WebSocketSession::take(std::string_view input) {
     switch (session_.next(input)) {
       case Event::kNeedMore:
         return;
+      case Event::kPause:
+        return wait_turn(input);
       case Event::kMessage:
         message_received();
         break;
@@ -121,6 +123,21 @@ void WebSocketSession::pause(std::string_view rest) {
   connection_.stream().stop_reading();
 }
 
+// Inflating goes on when the other connections have had their turn.
+void WebSocketSession::wait_turn(std::string_view rest) {
+  held_.assign(rest);
+  connection_.stream().stop_reading();
+  context_.loop.run_next_turn(*this);
+}
+
+void WebSocketSession::run_turn() {
+  const std::string input = std::exchange(held_, {});
+  read(input);
+  if (!paused_ && !waiting() && !finishing_ && !connection_.closing()) {
+    connection_.stream().start_reading();
+  }
+}
+
 void WebSocketSession::message_received() {
   std::string data = session_.take_message();
   unread_ += data.size() + kWsMessageCost;
@@ -153,7 +170,9 @@ void WebSocketSession::consumed(std::size_t bytes) {
   heard();  // what it said waited for us
   const std::string input = std::exchange(held_, {});
   read(input);
-  if (!paused_ && !finishing_ && !connection_.closing()) connection_.stream().start_reading();
+  if (!paused_ && !waiting() && !finishing_ && !connection_.closing()) {
+    connection_.stream().start_reading();
+  }
 }
 // --- ending -------------------------------------------------------------------------------------
 
@@ -187,7 +206,7 @@ void WebSocketSession::start_closing(std::uint16_t code, std::string_view reason
   if (!std::exchange(paused_, false)) return;
   const std::string input = std::exchange(held_, {});
   read(input);
-  if (!finishing_ && !connection_.closing()) connection_.stream().start_reading();
+  if (!waiting() && !finishing_ && !connection_.closing()) connection_.stream().start_reading();
 }
 
 // Our part of the end, behind what the application had to say.
@@ -226,6 +245,7 @@ void WebSocketSession::finish() {
   finishing_ = true;
   held_.clear();
   count_partial();
+  withdraw();
   backlog_.reset();
   late_pong_.reset();
   set_deadline();
@@ -253,6 +273,7 @@ void WebSocketSession::on_eof() {
 }
 
 void WebSocketSession::on_gone() {
+  withdraw();
   end(session_.close_code(), session_.close_reason(), session_.was_clean());
 }
 
@@ -304,7 +325,7 @@ void WebSocketSession::on_deadline() {
     return busy ? connection_.reset() : connection_.close();
   }
   // It takes what it is sent: alive. And while nothing is read, nothing can be heard.
-  if ((busy && progress) || paused_) pinging_ = false;
+  if ((busy && progress) || paused_ || waiting()) pinging_ = false;
   if (busy && progress) last_heard_ = now;
 
   const bool stalled = busy && now - last_progress_ >= limits.write_timeout;

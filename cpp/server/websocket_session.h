@@ -28,7 +28,7 @@ namespace httpuv::server {
 
 class Connection;
 
-class WebSocketSession final : public Protocol {
+class WebSocketSession final : public Protocol, private net::TurnTask {
  public:
   // `head` is for the request, which the application keeps as long as the socket.
   WebSocketSession(Context& context, Connection& connection, websocket::Session&& session,
@@ -79,6 +79,8 @@ class WebSocketSession final : public Protocol {
   void pong_received();
   void last_word();
   void pause(std::string_view rest);
+  void wait_turn(std::string_view rest);
+  void run_turn() override;
   void heard();
   void end(std::uint16_t code, std::string_view reason, bool clean);
   void finish();
@@ -111,7 +113,7 @@ class WebSocketSession final : public Protocol {
   Subscriptions subscriptions_;
   std::unique_ptr<Backlog> backlog_;
   std::unique_ptr<std::string> late_pong_;  // to be sent when the peer reads again
-  std::string held_;                        // input the application is not ready for
+  std::string held_;             // input that waits: for the application, or for the next turn
   std::size_t unread_ = 0;       // bytes of messages it was handed and has not said it consumed
   std::uint64_t sent_ = 0;       // bytes of messages that it had sent, delivered or not
   std::int64_t last_heard_ = 0;  // a sign of life

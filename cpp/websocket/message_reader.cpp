@@ -32,7 +32,11 @@ MessageReader::MessageReader(const SessionOptions* options, const DeflateParams&
 
 Event MessageReader::next(std::string_view& input) {
   if (std::exchange(message_ready_, false)) free_memory(message_);
-  if (input.empty()) return Event::kNeedMore;
+  if (std::exchange(paused_, false)) {
+    inflated_ = 0;
+  } else if (input.empty()) {
+    return Event::kNeedMore;
+  }
   while (!finished_) {
     if (!in_frame_) {
       const auto result = header_reader_.next(input, frame_);
@@ -41,8 +45,7 @@ Event MessageReader::next(std::string_view& input) {
       if (const Fault fault = begin_frame(); fault != Fault::kNone) return fail(fault);
     }
     const std::size_t size = std::min<std::uint64_t>(remaining_, input.size());
-    const std::string_view masked = input.substr(0, size);
-    input.remove_prefix(size);
+    std::string_view masked = input.substr(0, size);
     remaining_ -= size;
 
     const bool control = is_control(frame_.opcode);
@@ -52,11 +55,24 @@ Event MessageReader::next(std::string_view& input) {
       control_.append(masked);
       frame_.mask.apply(control_.data() + at, size);
     } else if (!discarding_) {
-      fault = inflating_ ? take_compressed(masked) : take_plain(masked);
+      if (inflating_) {
+        fault = take_compressed(masked);
+      } else {
+        fault = take_plain(masked);
+      }
     }
+    const std::size_t left = paused_ ? masked.size() : 0;
+    input.remove_prefix(size - left);
+    remaining_ += left;
     if (fault != Fault::kNone) return fail(fault);
+    if (paused_) return Event::kPause;
     if (remaining_ != 0) return Event::kNeedMore;
 
+    if (!control && frame_.fin && !discarding_) {
+      fault = end_message();
+      if (fault != Fault::kNone) return fail(fault);
+      if (paused_) return Event::kPause;  // the frame is not over yet
+    }
     in_frame_ = false;
     if (control) {
       const Event event = end_control();
@@ -64,8 +80,6 @@ Event MessageReader::next(std::string_view& input) {
     } else if (frame_.fin) {
       in_message_ = false;
       if (discarding_) continue;
-      fault = end_message();
-      if (fault != Fault::kNone) return fail(fault);
       message_ready_ = true;
       return Event::kMessage;
     }
@@ -81,6 +95,8 @@ std::string MessageReader::take_message() {
 
 void MessageReader::start_discarding() {
   discarding_ = true;
+  paused_ = false;
+  clear_.reset();
   if (!message_ready_) free_memory(message_);
   release_inflater();
 }
@@ -142,28 +158,46 @@ Fault MessageReader::take_plain(std::string_view masked) {
   return Fault::kNone;
 }
 
-Fault MessageReader::take_compressed(std::string_view masked) {
+// After a pause `masked` still has what was not taken.
+Fault MessageReader::take_compressed(std::string_view& masked) {
   if (!inflater_) inflater_ = pool_->borrow_inflater();
+  if (const auto before = std::move(clear_)) {
+    if (const Fault fault = inflate(*before); fault != Fault::kNone) return fault;
+  }
   char clear[kPiece];
-  while (!masked.empty()) {
+  while (!paused_ && !masked.empty() && !pause_due()) {
     const std::string_view piece = masked.substr(0, kPiece);
     masked.remove_prefix(piece.size());
     frame_.mask.apply(clear, piece.data(), piece.size());
-    std::string_view input(clear, piece.size());
-    for (;;) {
-      std::size_t produced = 0;
-      const auto status = inflater_->inflate(input, pool_->block(), DeflatePool::kBlock, produced);
-      const Fault fault = append_inflated(pool_->block(), produced);
-      if (fault != Fault::kNone) return fault;
-      if (status == Inflater::Status::kError) return inflater_->fault();
-      if (status == Inflater::Status::kDone) break;
-    }
+    if (const Fault fault = inflate({clear, piece.size()}); fault != Fault::kNone) return fault;
   }
   return Fault::kNone;
 }
 
+// What a pause leaves of the input is kept.
+Fault MessageReader::inflate(std::string_view input) {
+  for (;;) {
+    std::size_t produced = 0;
+    const auto status = inflater_->inflate(input, pool_->block(), DeflatePool::kBlock, produced);
+    const Fault fault = append_inflated(pool_->block(), produced);
+    if (fault != Fault::kNone) return fault;
+    if (status == Inflater::Status::kError) return inflater_->fault();
+    if (status == Inflater::Status::kDone) return Fault::kNone;
+    if (pause_due()) {
+      clear_ = std::make_unique<std::string>(input);
+      return Fault::kNone;
+    }
+  }
+}
+
+bool MessageReader::pause_due() {
+  paused_ = options_->inflate_step != 0 && inflated_ >= options_->inflate_step;
+  return paused_;
+}
+
 Fault MessageReader::append_inflated(const char* data, std::size_t size) {
   // First what still fits, so that the fault does not depend on how the output was cut.
+  inflated_ += size;
   const std::uint64_t room = options_->max_message_bytes - message_.size();
   const std::string_view fits(data, std::min<std::uint64_t>(size, room));
   if (text_ && !utf8_.feed(fits)) return Fault::kBadUtf8;
@@ -183,6 +217,7 @@ Fault MessageReader::finish_inflating() {
     if (fault != Fault::kNone) return fault;
     if (status == Inflater::Status::kError) return inflater_->fault();
     if (status == Inflater::Status::kDone) break;
+    if (pause_due()) return Fault::kNone;
   }
   if (deflate_.client_no_context_takeover) release_inflater();
   return Fault::kNone;
@@ -190,7 +225,8 @@ Fault MessageReader::finish_inflating() {
 
 Fault MessageReader::end_message() {
   if (inflating_) {
-    if (const Fault fault = finish_inflating(); fault != Fault::kNone) return fault;
+    const Fault fault = finish_inflating();
+    if (fault != Fault::kNone || paused_) return fault;
   }
   return text_ && !utf8_.complete() ? Fault::kBadUtf8 : Fault::kNone;
 }
@@ -220,6 +256,8 @@ Event MessageReader::fail(Fault fault) {
 // An unfinished message, and what inflates it.
 void MessageReader::release() {
   free_memory(message_);
+  clear_.reset();
+  paused_ = false;
   release_inflater();
 }
 

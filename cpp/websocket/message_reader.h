@@ -20,10 +20,19 @@
 
 namespace httpuv::websocket {
 
-enum class Event : std::uint8_t { kNeedMore, kMessage, kPing, kPong, kClose, kError };
+enum class Event : std::uint8_t {
+  kNeedMore,
+  kPause,  // much was inflated: call next() again, after other connections had their turn
+  kMessage,
+  kPing,
+  kPong,
+  kClose,
+  kError
+};
 
 struct SessionOptions {
   std::uint64_t max_message_bytes = std::uint64_t{16} << 20;  // after inflation; more is 1009
+  std::size_t inflate_step = 0;           // after so many inflated bytes comes kPause; 0: never
   std::size_t compress_threshold = 1024;  // shorter messages go out uncompressed
 };
 
@@ -32,8 +41,9 @@ class MessageReader {
   // Both outlive the reader. `pool` null: compression was not negotiated.
   MessageReader(const SessionOptions* options, const DeflateParams& deflate, DeflatePool* pool);
 
-  // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now. After
-  // kClose and kError nothing more is read.
+  // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now.
+  // kPause: the next call goes on, also if `input` is empty. After kClose and kError nothing more
+  // is read.
   Event next(std::string_view& input);
 
   // After kMessage. take_message() moves it out, once.
@@ -50,7 +60,8 @@ class MessageReader {
   // being stored.
   void start_discarding();
 
-  std::size_t buffered() const { return message_.size(); }
+  // Bytes kept of a message that is not complete.
+  std::size_t buffered() const { return message_.size() + (clear_ ? clear_->size() : 0); }
   const DeflateParams& deflate_params() const { return deflate_; }
   DeflatePool* pool() const { return pool_; }
   const SessionOptions& options() const { return *options_; }
@@ -58,7 +69,9 @@ class MessageReader {
  private:
   Fault begin_frame();
   Fault take_plain(std::string_view masked);
-  Fault take_compressed(std::string_view masked);
+  Fault take_compressed(std::string_view& masked);
+  Fault inflate(std::string_view input);
+  bool pause_due();
   Fault append_inflated(const char* data, std::size_t size);
   Fault finish_inflating();
   void make_room(std::size_t arriving);
@@ -73,8 +86,10 @@ class MessageReader {
   std::unique_ptr<Inflater> inflater_;  // between messages only with context takeover
   std::string message_;
   std::string control_;
-  std::uint64_t remaining_ = 0;   // of the current frame's payload
-  std::uint64_t compressed_ = 0;  // bytes of the current message before inflation
+  std::unique_ptr<std::string> clear_;  // unmasked, from before a pause, to be inflated
+  std::size_t inflated_ = 0;            // bytes since the last pause
+  std::uint64_t remaining_ = 0;         // of the current frame's payload
+  std::uint64_t compressed_ = 0;        // bytes of the current message before inflation
   FrameHeader frame_;
   FrameHeaderReader header_reader_;
   DeflateParams deflate_;
@@ -85,6 +100,7 @@ class MessageReader {
   bool text_ = false;           // of the current, or the last, message
   bool inflating_ = false;      // the current message is compressed
   bool message_ready_ = false;  // kMessage was the last event
+  bool paused_ = false;         // kPause was the last event
   bool discarding_ = false;
   bool finished_ = false;  // kClose or kError came out
 };

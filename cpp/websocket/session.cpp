@@ -41,6 +41,7 @@ bool Session::append_reply(std::string& out) {
       append_close_frame(out, close_code_of(fault()), fault_text(fault()));
       return true;
     case Event::kNeedMore:
+    case Event::kPause:
     case Event::kMessage:
     case Event::kPong:
       return false;

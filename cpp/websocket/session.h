@@ -49,7 +49,8 @@ class Session {
 
   // ---- In ----
 
-  // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now. A
+  // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now.
+  // kPause: the next call, after a while, goes on with what is left of it (perhaps nothing). A
   // caller that stops calling has back-pressure and keeps the unread rest itself.
   Event next(std::string_view& input);
 

@@ -110,6 +110,7 @@ Run play(const Setup& setup, std::string_view bytes, std::size_t piece) {
           require(session.fault() != Fault::kNone && !session.is_open());
           break;
         case Event::kNeedMore:
+        case Event::kPause:
           break;
       }
       session.append_reply(run.out);

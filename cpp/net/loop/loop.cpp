@@ -9,6 +9,13 @@
 
 namespace httpuv::net {
 
+namespace {
+
+// How long the tasks of one turn may take together, before the loop polls.
+constexpr std::uint64_t kTurnTasksNs = 2'000'000;
+
+}  // namespace
+
 std::unique_ptr<Loop> Loop::create(int* error, std::shared_ptr<Lanes> lanes) {
   std::unique_ptr<Loop> loop(new Loop(std::move(lanes)));
   *error = loop->init();
@@ -208,7 +215,8 @@ void Loop::run_next_turn(TurnTask& task) {
 }
 
 void Loop::run_turn_tasks() {
-  turn_tasks_.run();
+  const std::uint64_t until = uv_hrtime() + kTurnTasksNs;
+  turn_tasks_.run([until] { return uv_hrtime() >= until; });
   if (turn_tasks_.empty() && !ended_) uv_idle_stop(&idle_);
 }
 

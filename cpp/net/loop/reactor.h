@@ -34,13 +34,21 @@ class TurnQueue {
   [[nodiscard]] bool empty() const { return tasks_.empty(); }
   // Those that wait now; what they append waits for the next call.
   void run() {
+    run([] { return false; });
+  }
+  // The same, until `late()` is true after one of them; the rest are the first of the next call.
+  template <class Late>
+  void run(Late late) {
     ListLink now;
     now.take_all(tasks_);
     while (!now.empty()) {
       auto& task = static_cast<TurnTask&>(*now.next);
       task.withdraw();
       task.run_turn();
+      if (late()) break;
     }
+    now.take_all(tasks_);
+    tasks_.take_all(now);
   }
 
  private:

@@ -377,6 +377,25 @@ TEST_CASE("tasks for the next turn take turns") {
   CHECK(order == "abcabcabc");
 }
 
+TEST_CASE("a queue of turn tasks stops when it is late, and goes on where it stopped") {
+  TurnQueue queue;
+  std::string order;
+  Task first([&] {
+    order += 'a';
+    queue.append(first);
+  });
+  Task second([&] { order += 'b'; });
+  Task third([&] { order += 'c'; });
+  queue.append(first);
+  queue.append(second);
+  queue.append(third);
+  const auto after_each = [] { return true; };
+  for (int i = 0; i < 4; ++i) queue.run(after_each);
+  CHECK(order == "abca");
+  CHECK(first.waiting());
+  CHECK_FALSE(second.waiting());
+}
+
 TEST_CASE("the loop thread knows itself, has a name, and blocks signals") {
   LoopThread thread;
   CHECK_FALSE(thread.is_current());

@@ -199,6 +199,7 @@ inline std::string feed(Session& session, const std::vector<std::string_view>& p
     for (;;) {
       const Event event = session.next(input);
       if (event == Event::kNeedMore) break;
+      if (event == Event::kPause) continue;
       if (!log.empty()) log += ' ';
       switch (event) {
         case Event::kMessage: {
@@ -220,6 +221,7 @@ inline std::string feed(Session& session, const std::vector<std::string_view>& p
           log += "error(" + std::to_string(close_code_of(session.fault())) + ")";
           break;
         case Event::kNeedMore:
+        case Event::kPause:
           break;
       }
       session.append_reply(replies != nullptr ? *replies : sink);

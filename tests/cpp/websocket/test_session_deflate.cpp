@@ -4,6 +4,8 @@
 
 #include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "peer.h"
 
@@ -259,4 +261,71 @@ TEST_CASE("fan-out and own messages in any order, every window, many rounds") {
       CHECK(client.compressed() > 20);
     }
   }
+}
+
+TEST_CASE("inflating pauses after each step, wherever the input is cut, and loses nothing") {
+  SessionOptions options = all_compressed();
+  options.inflate_step = std::size_t{64} * 1024;
+  DeflatePool pool;
+  Deflater deflater(15, DeflateTuning());
+  // One that inflates a thousandfold and many small ones: neither gives more in a step.
+  std::string input;
+  std::vector<std::string> sent;
+  for (const std::size_t size : {std::size_t{4} << 20, std::size_t{10'000}, std::size_t{3}}) {
+    for (int i = 0; i < 20; ++i) {
+      if (size > 100'000 && i > 1) break;
+      std::string body;
+      REQUIRE(deflater.compress(std::string(size, static_cast<char>('a' + i)), body));
+      deflater.reset();
+      sent.emplace_back(size, static_cast<char>('a' + i));
+      const std::size_t half = body.size() / 2;
+      input += compressed_frame(body.substr(0, half), false);
+      input += control_frame(Opcode::kPing, "between");
+      input += continuation(body.substr(half));
+    }
+  }
+  for (const std::size_t cut : {std::size_t{1}, std::size_t{7}, input.size()}) {
+    CAPTURE(cut);
+    Session session(&options, params(true, 15), &pool);
+    std::vector<std::string> received;
+    int pauses = 0;
+    std::size_t since_pause = 0;
+    for (std::size_t at = 0; at < input.size(); at += cut) {
+      std::string_view rest = std::string_view(input).substr(at, cut);
+      Event event = Event::kNeedMore;
+      while ((event = session.next(rest)) != Event::kNeedMore) {
+        REQUIRE(event != Event::kError);
+        if (event == Event::kPause) {
+          ++pauses;
+          since_pause = 0;
+        }
+        if (event == Event::kMessage) {
+          received.push_back(session.take_message());
+          if (received.back().size() <= options.inflate_step) since_pause += received.back().size();
+          CHECK(since_pause <= options.inflate_step + DeflatePool::kBlock);
+        }
+      }
+      CHECK(rest.empty());
+    }
+    CHECK((received == sent));
+    CHECK(pauses >= 2 * 64);
+  }
+}
+
+TEST_CASE("a pause in a message that is not wanted any more ends with it") {
+  SessionOptions options = all_compressed();
+  options.inflate_step = std::size_t{64} * 1024;
+  DeflatePool pool;
+  Deflater deflater(15, DeflateTuning());
+  std::string body;
+  REQUIRE(deflater.compress(std::string(1 << 20, 'x'), body));
+  const std::string input =
+      compressed_frame(body) + control_frame(Opcode::kClose, close_payload(1000));
+  Session session(&options, params(true, 15), &pool);
+  std::string_view rest = input;
+  REQUIRE(session.next(rest) == Event::kPause);
+  std::string out;
+  REQUIRE(session.append_close(out));
+  CHECK(session.next(rest) == Event::kClose);
+  CHECK(session.buffered() == 0);
 }
