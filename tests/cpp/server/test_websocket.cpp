@@ -142,8 +142,8 @@ TestServer::Handler application(Seen& seen, Manner manner) {
       if (manner == Manner::kEcho) self.post(WsConclude{last->id});
     } else if (auto* taken = std::get_if<WsTakenEvent>(&event)) {
       seen.taken = taken->total;
-    } else if (std::holds_alternative<WsDroppedEvent>(event)) {
-      ++seen.dropped;
+    } else if (auto* gone = std::get_if<WsDroppedEvent>(&event)) {
+      seen.dropped += static_cast<int>(gone->count);
     } else if (std::holds_alternative<WsDrainEvent>(event)) {
       ++seen.drained;
     } else if (auto* closed = std::get_if<WsCloseEvent>(&event)) {
