@@ -3,6 +3,7 @@
 
 #include "python/application.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/objects.h"
 
 namespace py = pybind11;
 
@@ -20,7 +21,7 @@ double seconds(Duration time) {
 void Application::on_event(server::NoticeEvent&& event, Work& work) {
   if (callbacks_.on_notice.is_none()) return;
   work.where = "log";
-  call_python(callbacks_.on_notice, static_cast<int>(event.level), latin1(event.text));
+  call_python(callbacks_.on_notice, static_cast<int>(event.level), latin1_of(event.text));
 }
 
 void Application::on_event(server::LogEvent&& event, Work& work) {
@@ -38,9 +39,9 @@ void Application::on_event(server::LogEvent&& event, Work& work) {
   };
   for (const server::AccessRecord& record : event.batch.records()) {
     say([&] {
-      call_python(answered, record.remote_address, record.remote_port, latin1(record.request),
+      call_python(answered, record.remote_address, record.remote_port, latin1_of(record.request),
                   record.status, record.bytes, seconds(record.ended.time_since_epoch()),
-                  seconds(record.took), latin1(record.referer), latin1(record.user_agent));
+                  seconds(record.took), latin1_of(record.referer), latin1_of(record.user_agent));
     });
   }
   event.batch = event.batch.next();

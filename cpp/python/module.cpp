@@ -9,6 +9,7 @@
 #include "python/convert/environment.h"
 #include "python/convert/file.h"
 #include "python/convert/response.h"
+#include "python/coroutine/begin.h"
 #include "python/gateway/gateway.h"
 #include "python/queue.h"
 #include "python/reply.h"
@@ -130,6 +131,7 @@ PYBIND11_MODULE(_core, m) {
       .def("stats", &ServerObject::stats)
       .def_property_readonly("running", &ServerObject::running);
 
+  register_coroutines(m);
   register_gateways(m);
   m.def("client_gone", &Answering::client_gone);
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));

@@ -260,8 +260,23 @@ class Exchange:
     @property
     def status(self) -> int: ...
     @property
+    def scope(self) -> dict[str, Any]: ...
+    @property
     def upload(self) -> Any:
         """The Upload, or Input, of a body that is not here as a whole; None otherwise."""
+
+class AsyncCall:
+    """A callback that is a coroutine function: each call begins its coroutine at once.
+
+    Returns what the coroutine returned, its task if it waits, or the coroutine itself where no
+    asyncio loop runs on this thread. `disconnected`: what "httpuv.disconnected" of a request is.
+    """
+
+    def __new__(cls, function: Callable[[Any], Any], disconnected: type, /) -> AsyncCall: ...
+    def __call__(self, request: dict[str, Any], /) -> Any: ...
+
+def begin_coroutine(coroutine: Any, loop: Any) -> Any:
+    """Begin a coroutine in the loop that runs here: its result, or its task if it waits."""
 
 def client_gone() -> bool:
     """Whether the client of the request that is being answered on this thread has gone.

@@ -36,8 +36,9 @@ INSIDE = {
     "python": {
         "runtime": {"runtime"},
         "convert": {"runtime", "convert"},
-        ".": {"runtime", "convert", "gateway", "."},
-        "gateway": {"runtime", "convert", "gateway", "."},
+        "coroutine": {"runtime", "coroutine"},
+        ".": {"runtime", "convert", "coroutine", "gateway", "."},
+        "gateway": {"runtime", "convert", "coroutine", "gateway", "."},
     },
 }
 # Third-party headers, and the folders that may name them.

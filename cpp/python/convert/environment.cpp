@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/ascii.h"
-#include "python/convert/items.h"
+#include "python/convert/names.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/objects.h"
 
 namespace py = pybind11;
 
@@ -15,28 +15,6 @@ namespace {
 
 // Longer values are not kept for the next request.
 constexpr std::size_t kMaxKept = 1024;
-
-py::object checked(PyObject* object) {
-  if (object == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(object);
-}
-
-PyObject* interned(const char* name) {
-  return PyUnicode_InternFromString(name);
-}
-
-void set(PyObject* dict, PyObject* key, PyObject* value) {
-  if (PyDict_SetItem(dict, key, value) != 0) throw py::error_already_set();
-}
-
-// "x-forwarded-for" -> "HTTP_X_FORWARDED_FOR"; the two that CGI names otherwise (RFC 3875 4.1).
-std::string environment_name(std::string_view field) {
-  std::string name = field == "content-type" || field == "content-length" ? "" : "HTTP_";
-  for (const char c : field) {
-    name += c == '-' ? '_' : (c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
-  }
-  return name;
-}
 
 // The keys and texts that every process needs once. Never freed: interpreter exit does that.
 struct Constants {
@@ -52,22 +30,6 @@ struct Constants {
   PyObject* empty = interned("");
   PyObject* http_1_0 = interned("HTTP/1.0");
   PyObject* http_1_1 = interned("HTTP/1.1");
-  PyObject* get = interned("GET");
-  PyObject* post = interned("POST");
-  PyObject* head = interned("HEAD");
-  struct Names {
-    PyObject* lower = nullptr;
-    PyObject* environment = nullptr;
-  };
-  std::array<Names, static_cast<std::size_t>(http::Field::kCount)> fields;
-
-  Constants() {
-    for (std::size_t i = 1; i < fields.size(); ++i) {
-      const std::string_view name = http::field_name(static_cast<http::Field>(i));
-      fields[i].lower = interned(std::string(name).c_str());
-      fields[i].environment = interned(environment_name(name).c_str());
-    }
-  }
 };
 
 const Constants& constants() {
@@ -76,14 +38,6 @@ const Constants& constants() {
 }
 
 PyObject* g_input_class = nullptr;
-
-py::object method_text(std::string_view method) {
-  const Constants& c = constants();
-  if (method == "GET") return py::reinterpret_borrow<py::object>(c.get);
-  if (method == "POST") return py::reinterpret_borrow<py::object>(c.post);
-  if (method == "HEAD") return py::reinterpret_borrow<py::object>(c.head);
-  return latin1(method);
-}
 
 }  // namespace
 
@@ -99,14 +53,9 @@ py::object make_input(server::RequestBody&& body) {
   if (body.bytes.empty()) {
     // Most requests: an instance without the call of its __init__, which the class allows for.
     auto* const type = reinterpret_cast<PyTypeObject*>(g_input_class);
-    return checked(type->tp_alloc(type, 0));
+    return stolen(type->tp_alloc(type, 0));
   }
   return call_python(g_input_class, py::bytes(body.bytes));
-}
-
-py::object latin1(std::string_view bytes) {
-  return checked(
-      PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
 }
 
 void register_input(py::object input_class) {
@@ -119,10 +68,10 @@ Environment::Environment(const py::dict& given) {
   // replaces values, and the order of the dict is the same for all.
   for (PyObject* key : {c.request_method, c.path_info, c.query_string, c.request_uri,
                         c.server_protocol, c.remote_addr, c.remote_port, c.headers, c.input}) {
-    set(template_.ptr(), key, Py_None);
+    set_item(template_.ptr(), key, Py_None);
   }
   for (const char* name : {"SERVER_NAME", "SERVER_PORT"}) template_[name] = "";
-  for (const auto& [key, value] : given) set(template_.ptr(), key.ptr(), value.ptr());
+  for (const auto& [key, value] : given) set_item(template_.ptr(), key.ptr(), value.ptr());
   // A copy of a dict has its capacity: room for the fields of a usual request saves each request
   // the growing. Entries that come and go are what makes it grow.
   constexpr int kRoom = 5;
@@ -147,16 +96,16 @@ class Environment::Kept {
   }
 
   py::object value(http::Field field, std::string_view value) {
-    if (field == http::Field::kOther) return latin1(value);
+    if (field == http::Field::kOther) return latin1_of(value);
     return keep(environment_.last_values_[static_cast<std::size_t>(field)], value);
   }
   py::object address(std::string_view address) { return keep(environment_.last_address_, address); }
 
  private:
   py::object keep(LastValue& last, std::string_view value) const {
-    if (!mine_ || value.size() > kMaxKept) return latin1(value);
+    if (!mine_ || value.size() > kMaxKept) return latin1_of(value);
     if (!last.text || last.bytes != value) {
-      last.text = latin1(value);
+      last.text = latin1_of(value);
       last.bytes = value;
     }
     return last.text;
@@ -168,60 +117,59 @@ class Environment::Kept {
 
 void Environment::add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept) {
   const Constants& c = constants();
-  const py::object headers = checked(PyDict_New());
+  const py::object headers = stolen(PyDict_New());
   for (const http::HeaderField& field : head.fields) {
     const std::string_view name = head.view(field.name);
     py::object key;
     py::object variable;
     if (field.id != http::Field::kOther) {
-      const Constants::Names& names = c.fields[static_cast<std::size_t>(field.id)];
-      key = py::reinterpret_borrow<py::object>(names.lower);
-      variable = py::reinterpret_borrow<py::object>(names.environment);
+      const FieldNames& names = names_of(field.id);
+      key = py::reinterpret_borrow<py::object>(names.text);
+      variable = py::reinterpret_borrow<py::object>(names.variable);
     } else {
-      key = latin1(name);
+      key = latin1_of(name);
       // "x_y" would pass for "x-y" there, which a proxy in front may have vouched for.
-      if (name.find('_') == std::string_view::npos) variable = latin1(environment_name(name));
+      if (name.find('_') == std::string_view::npos) variable = latin1_of(variable_name(name));
     }
     py::object value = kept.value(field.id, head.view(field.value));
     if (const py::object earlier = find_item(headers.ptr(), key.ptr())) {
-      // RFC 9110 section 5.3; Cookie as RFC 9113 section 8.2.3 joins it.
-      const char* format = field.id == http::Field::kCookie ? "%U; %U" : "%U, %U";
-      value = checked(PyUnicode_FromFormat(format, earlier.ptr(), value.ptr()));
+      value = joined(field.id, earlier, value);
     }
-    set(headers.ptr(), key.ptr(), value.ptr());
-    if (variable) set(environment, variable.ptr(), value.ptr());
+    set_item(headers.ptr(), key.ptr(), value.ptr());
+    if (variable) set_item(environment, variable.ptr(), value.ptr());
   }
-  set(environment, c.headers, headers.ptr());
+  set_item(environment, c.headers, headers.ptr());
 }
 
 py::dict Environment::build(server::Envelope& envelope) {
   const Constants& c = constants();
   Kept kept(*this);
   const http::RequestHead& head = envelope.request;
-  const py::object result = checked(PyDict_Copy(template_.ptr()));
+  const py::object result = stolen(PyDict_Copy(template_.ptr()));
   PyObject* const environment = result.ptr();
 
-  set(environment, c.request_method, method_text(head.view(head.method)).ptr());
+  set_item(environment, c.request_method, method_of(head.view(head.method)).ptr());
   const std::string_view target = head.view(head.target);
   const std::string_view path = head.view(head.path);
-  const py::object target_text = latin1(target);
-  set(environment, c.request_uri, target_text.ptr());
-  set(environment, c.path_info, path == target ? target_text.ptr() : latin1(path).ptr());
-  set(environment, c.query_string,
-      head.query.size == 0 ? c.empty : latin1(head.view(head.query)).ptr());
-  set(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
-  set(environment, c.remote_addr, kept.address(envelope.remote_address).ptr());
+  const py::object target_text = latin1_of(target);
+  set_item(environment, c.request_uri, target_text.ptr());
+  set_item(environment, c.path_info, path == target ? target_text.ptr() : latin1_of(path).ptr());
+  set_item(environment, c.query_string,
+           head.query.size == 0 ? c.empty : latin1_of(head.view(head.query)).ptr());
+  set_item(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
+  set_item(environment, c.remote_addr, kept.address(envelope.remote_address).ptr());
   char port[8];
   const int digits = std::snprintf(port, sizeof port, "%d", envelope.remote_port);
-  set(environment, c.remote_port,
-      envelope.remote_port == 0 ? c.empty : latin1({port, static_cast<std::size_t>(digits)}).ptr());
+  set_item(environment, c.remote_port,
+           envelope.remote_port == 0 ? c.empty
+                                     : latin1_of({port, static_cast<std::size_t>(digits)}).ptr());
   add_fields(environment, head, kept);
-  set(environment, c.input, make_input(std::move(envelope.body)).ptr());
+  set_item(environment, c.input, make_input(std::move(envelope.body)).ptr());
   return py::reinterpret_borrow<py::dict>(result);
 }
 
 void Environment::set_body(py::dict& environment, server::RequestBody&& body) {
-  set(environment.ptr(), constants().input, make_input(std::move(body)).ptr());
+  set_item(environment.ptr(), constants().input, make_input(std::move(body)).ptr());
 }
 
 }  // namespace httpuv::python

@@ -17,10 +17,6 @@
 
 namespace httpuv::python {
 
-// What a client wrote is bytes; each becomes the character of that number, as in WSGI, so that
-// nothing is lost and nothing can fail.
-pybind11::object latin1(std::string_view bytes);
-
 class Environment {
  public:
   // `constants`: entries that every environment starts with.

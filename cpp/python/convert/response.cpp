@@ -5,7 +5,7 @@
 
 #include "base/ascii.h"
 #include "python/convert/file.h"
-#include "python/convert/items.h"
+#include "python/runtime/objects.h"
 
 namespace py = pybind11;
 

@@ -6,11 +6,14 @@
 #include "http/response.h"
 #include "python/application.h"
 #include "python/convert/environment.h"
+#include "python/convert/names.h"
+#include "python/coroutine/begin.h"
 #include "python/gateway/exchange.h"
 #include "python/gateway/gateway.h"
-#include "python/gateway/objects.h"
+#include "python/gateway/per_connection.h"
 #include "python/reply.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/objects.h"
 #include "python/socket.h"
 
 namespace py = pybind11;
@@ -18,10 +21,6 @@ namespace py = pybind11;
 namespace httpuv::python {
 
 namespace {
-
-PyObject* interned(const char* name) {
-  return PyUnicode_InternFromString(name);
-}
 
 struct Keys {
   PyObject* type = interned("type");
@@ -42,6 +41,7 @@ struct Keys {
   PyObject* http_1_1 = interned("1.1");
   PyObject* receive = interned("receive");
   PyObject* send = interned("send");
+  PyObject* not_ready = interned("not_ready");
   PyObject* empty = PyBytes_FromStringAndSize("", 0);
 };
 
@@ -55,7 +55,8 @@ class AsgiGateway final : public Gateway {
   explicit AsgiGateway(const py::dict& options)
       : app_(options["app"]),
         exchange_class_(options["exchange"]),
-        run_(options["run"]),
+        gateway_(options["gateway"]),
+        apart_(options["apart"].cast<bool>()),
         open_websocket_(options["open_websocket"]),
         state_(options["state"]),
         path_prefix_(options["path_prefix"].cast<std::string>()),
@@ -97,13 +98,23 @@ class AsgiGateway final : public Gateway {
     }
     const py::object exchange =
         make_exchange(exchange_class_, application.shared_from_this(), std::move(envelope));
+    exchange_of(exchange).scope = scope;
     exchange_of(exchange).body = body;
     exchange_of(exchange).upload = file;
     if (in_pieces) exchange_of(exchange).upload = application.open_upload(id, scope, exchange);
     const py::object receive = stolen(PyObject_GetAttr(exchange.ptr(), keys().receive));
     const py::object send = stolen(PyObject_GetAttr(exchange.ptr(), keys().send));
-    // `run` begins the coroutine, and tells of what it raises later.
-    call_python(run_, app_, scope, receive, send, exchange);
+    const py::object loop = begins_here() ? running_loop() : py::object();
+    if (!loop) {
+      call_python(exchange.attr("start"), app_, receive, send);
+      return;
+    }
+    py::object result = call_python(app_, scope, receive, send);
+    if (!PyCoro_CheckExact(result.ptr())) result = call_python(gateway_.attr("coroutine"), result);
+    result = begin_coroutine(result, loop);
+    // Most requests are over by now.
+    if (!is_task(result) && exchange_of(exchange).state == Exchange::State::kDone) return;
+    call_python(exchange.attr("called"), is_task(result) ? result : py::object(py::none()));
   }
 
   void websocket(Application& application, Application::Work& work,
@@ -121,6 +132,11 @@ class AsgiGateway final : public Gateway {
   }
 
  private:
+  // Whether the loop that runs on this thread is the one, and nothing has to be waited for before.
+  [[nodiscard]] bool begins_here() const {
+    return !apart_ && stolen(PyObject_GetAttr(gateway_.ptr(), keys().not_ready)).is_none();
+  }
+
   // What stream_body lets come as a whole is in memory (see gather_body).
   static py::object body_of(const server::RequestBody& body) {
     return body.bytes.empty() ? py::reinterpret_borrow<py::object>(keys().empty)
@@ -209,7 +225,8 @@ class AsgiGateway final : public Gateway {
 
   const py::object app_;
   const py::object exchange_class_;
-  const py::object run_;             // (app, scope, receive, send, exchange)
+  const py::object gateway_;         // the Python part: httpuv.asgi.gateway
+  const bool apart_;                 // the coroutines run on a thread of their own
   const py::object open_websocket_;  // (app, scope, socket, reply) -> listener, or None
   const py::object state_;           // a dict, or None: the lifespan has none
   const std::string path_prefix_;    // that a proxy in front has taken away

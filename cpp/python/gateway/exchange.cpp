@@ -8,9 +8,10 @@
 #include "python/application.h"
 #include "python/convert/file.h"
 #include "python/convert/response.h"
-#include "python/gateway/objects.h"
-#include "python/gateway/shielded.h"
+#include "python/coroutine/done.h"
 #include "python/reply.h"
+#include "python/runtime/objects.h"
+#include "python/runtime/shielded.h"
 
 namespace py = pybind11;
 
@@ -19,17 +20,17 @@ namespace httpuv::python {
 namespace {
 
 struct Keys {
-  PyObject* type = PyUnicode_InternFromString("type");
-  PyObject* status = PyUnicode_InternFromString("status");
-  PyObject* headers = PyUnicode_InternFromString("headers");
-  PyObject* body = PyUnicode_InternFromString("body");
-  PyObject* more_body = PyUnicode_InternFromString("more_body");
-  PyObject* trailers = PyUnicode_InternFromString("trailers");
-  PyObject* start = PyUnicode_InternFromString("http.response.start");
-  PyObject* response_body = PyUnicode_InternFromString("http.response.body");
-  PyObject* request = PyUnicode_InternFromString("http.request");
-  PyObject* slow_send = PyUnicode_InternFromString("_send");
-  PyObject* slow_receive = PyUnicode_InternFromString("_receive");
+  PyObject* type = interned("type");
+  PyObject* status = interned("status");
+  PyObject* headers = interned("headers");
+  PyObject* body = interned("body");
+  PyObject* more_body = interned("more_body");
+  PyObject* trailers = interned("trailers");
+  PyObject* start = interned("http.response.start");
+  PyObject* response_body = interned("http.response.body");
+  PyObject* request = interned("http.request");
+  PyObject* slow_send = interned("_send");
+  PyObject* slow_receive = interned("_receive");
   PyObject* empty = PyBytes_FromStringAndSize("", 0);
 };
 
@@ -42,114 +43,6 @@ bool equal(PyObject* text, PyObject* constant) {
   return text == constant ||
          (text != nullptr && PyUnicode_CheckExact(text) && PyUnicode_Compare(text, constant) == 0);
 }
-
-PyObject* item(PyObject* dict, PyObject* key) {
-  PyObject* const found = PyDict_GetItemWithError(dict, key);
-  if (found == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
-  return found;
-}
-
-// --- an awaitable that is done: what send() and receive() return where nothing has to wait
-// --------
-
-struct DoneObject {
-  PyObject ob_base;
-  PyObject* value;  // null once it was awaited
-};
-
-PyTypeObject* g_done = nullptr;
-
-PyObject* make_done(PyObject* value) {
-  PyObject* const object = g_done->tp_alloc(g_done, 0);
-  if (object != nullptr) reinterpret_cast<DoneObject*>(object)->value = Py_NewRef(value);
-  return object;
-}
-
-void done_deallocate(PyObject* self) {
-  PyTypeObject* const type = Py_TYPE(self);
-  Py_XDECREF(reinterpret_cast<DoneObject*>(self)->value);
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyObject* done_self(PyObject* self) {
-  return Py_NewRef(self);
-}
-
-PyObject* done_await(PyObject* self, PyObject*) {
-  return Py_NewRef(self);
-}
-
-PySendResult done_am_send(PyObject* self, PyObject*, PyObject** result) {
-  auto* const done = reinterpret_cast<DoneObject*>(self);
-  if (done->value == nullptr) {
-    PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-    *result = nullptr;
-    return PYGEN_ERROR;
-  }
-  *result = std::exchange(done->value, nullptr);
-  return PYGEN_RETURN;
-}
-
-void set_stop_iteration(PyObject* value) {
-  PyObject* const stop = PyObject_CallOneArg(PyExc_StopIteration, value);
-  if (stop != nullptr) PyErr_SetObject(PyExc_StopIteration, stop);
-  Py_XDECREF(stop);
-}
-
-PyObject* done_next(PyObject* self) {
-  PyObject* value = nullptr;
-  if (done_am_send(self, Py_None, &value) == PYGEN_RETURN) {
-    set_stop_iteration(value);
-    Py_DECREF(value);
-  }
-  return nullptr;
-}
-
-PyObject* done_send(PyObject* self, PyObject*) {
-  return done_next(self);
-}
-
-PyObject* done_throw(PyObject* self, PyObject* arguments) {
-  Py_CLEAR(reinterpret_cast<DoneObject*>(self)->value);
-  PyObject* type = nullptr;
-  PyObject* value = nullptr;
-  PyObject* trace = nullptr;
-  if (PyArg_UnpackTuple(arguments, "throw", 1, 3, &type, &value, &trace) == 0) return nullptr;
-  if (PyExceptionInstance_Check(type)) {
-    PyErr_SetObject(PyExceptionInstance_Class(type), type);
-  } else {
-    PyErr_SetObject(type, value == nullptr ? Py_None : value);
-  }
-  return nullptr;
-}
-
-PyObject* done_close(PyObject* self, PyObject*) {
-  Py_CLEAR(reinterpret_cast<DoneObject*>(self)->value);
-  Py_RETURN_NONE;
-}
-
-PyMethodDef g_done_methods[] = {
-    {"send", done_send, METH_O, "As a coroutine's."},
-    {"throw", done_throw, METH_VARARGS, "As a coroutine's."},
-    {"close", done_close, METH_NOARGS, "As a coroutine's."},
-    {"__await__", done_await, METH_NOARGS, "Itself."},
-    {nullptr, nullptr, 0, nullptr},
-};
-
-PyType_Slot g_done_slots[] = {
-    {Py_tp_dealloc, reinterpret_cast<void*>(done_deallocate)},
-    {Py_tp_methods, g_done_methods},
-    {Py_am_await, reinterpret_cast<void*>(done_self)},
-    {Py_am_send, reinterpret_cast<void*>(done_am_send)},
-    {Py_tp_iter, reinterpret_cast<void*>(done_self)},
-    {Py_tp_iternext, reinterpret_cast<void*>(done_next)},
-    {Py_tp_doc, const_cast<char*>("A coroutine that is done: its value is there.")},
-    {0, nullptr},
-};
-
-PyType_Spec g_done_spec = {"httpuv._core.Done", sizeof(DoneObject), 0,
-                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, g_done_slots};
 
 // --- the exchange -------------------------------------------------------------------------------
 
@@ -166,15 +59,13 @@ PyObject* call_slow(PyObject* self, PyObject* method, PyObject* argument) {
 }
 
 void stash_head(Exchange& exchange, PyObject* message) {
-  PyObject* const status = item(message, keys().status);
-  if (status == nullptr) {
-    throw py::key_error("status");  // as a dict says it
-  }
+  const py::object status = find_item(message, keys().status);
+  if (!status) throw py::key_error("status");  // as a dict says it
   http::ResponseHead& head = exchange.envelope->head;
   head.clear();
-  set_status(head, status);
-  PyObject* const headers = item(message, keys().headers);
-  if (headers != nullptr) add_headers(head, headers, true);
+  set_status(head, status.ptr());
+  const py::object headers = find_item(message, keys().headers);
+  if (headers) add_headers(head, headers.ptr(), true);
   exchange.state = Exchange::State::kHead;
 }
 
@@ -183,21 +74,21 @@ PyObject* exchange_send(PyObject* self, PyObject* message) {
     Exchange& exchange = exchange_of(self);
     const Keys& k = keys();
     if (!PyDict_CheckExact(message)) return call_slow(self, k.slow_send, message);
-    PyObject* const type = item(message, k.type);
-    if (exchange.state == Exchange::State::kNew && equal(type, k.start)) {
-      PyObject* const trailers = item(message, k.trailers);
-      if (trailers != nullptr && PyObject_IsTrue(trailers) != 0) {
+    const py::object type = find_item(message, k.type);
+    if (exchange.state == Exchange::State::kNew && equal(type.ptr(), k.start)) {
+      const py::object trailers = find_item(message, k.trailers);
+      if (trailers && PyObject_IsTrue(trailers.ptr()) != 0) {
         return call_slow(self, k.slow_send, message);
       }
       stash_head(exchange, message);
       return make_done(Py_None);
     }
-    if (exchange.state == Exchange::State::kHead && equal(type, k.response_body)) {
-      PyObject* const more = item(message, k.more_body);
-      PyObject* const body = item(message, k.body);
-      const bool whole = more == nullptr || more == Py_False;
-      if (whole && (body == nullptr || PyBytes_CheckExact(body)) && !exchange.registered) {
-        set_body(*exchange.envelope, body == nullptr ? k.empty : body);
+    if (exchange.state == Exchange::State::kHead && equal(type.ptr(), k.response_body)) {
+      const py::object more = find_item(message, k.more_body);
+      const py::object body = find_item(message, k.body);
+      const bool whole = !more || more.ptr() == Py_False;
+      if (whole && (!body || PyBytes_CheckExact(body.ptr())) && !exchange.registered) {
+        set_body(*exchange.envelope, body ? body.ptr() : k.empty);
         exchange.state = Exchange::State::kDone;
         exchange.application->send(server::Respond{std::move(exchange.envelope)});
         return make_done(Py_None);
@@ -315,6 +206,11 @@ PyObject* get_upload(PyObject* self, void*) {
   return Py_NewRef(exchange.upload ? exchange.upload.ptr() : Py_None);
 }
 
+PyObject* get_scope(PyObject* self, void*) {
+  const Exchange& exchange = exchange_of(self);
+  return Py_NewRef(exchange.scope ? exchange.scope.ptr() : Py_None);
+}
+
 PyMethodDef g_exchange_methods[] = {
     {"receive", exchange_receive, METH_NOARGS, "The receive() of an ASGI application."},
     {"send", exchange_send, METH_O, "The send() of an ASGI application."},
@@ -331,16 +227,26 @@ PyMethodDef g_exchange_methods[] = {
 PyGetSetDef g_exchange_getters[] = {
     {"state", get_state, nullptr, "0: new, 1: head stashed, 2: streaming, 3: done.", nullptr},
     {"status", get_status, nullptr, "The stashed status.", nullptr},
+    {"scope", get_scope, nullptr, "The scope of the request.", nullptr},
     {"upload", get_upload, nullptr, "The Upload of a body that comes in pieces.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
+// What the application puts into its scope may lead back here.
 int exchange_traverse(PyObject* self, visitproc visit, void* arg) {
+  const Exchange& exchange = exchange_of(self);
   Py_VISIT(Py_TYPE(self));
+  Py_VISIT(exchange.scope.ptr());
+  Py_VISIT(exchange.body.ptr());
+  Py_VISIT(exchange.upload.ptr());
   return 0;
 }
 
-int exchange_clear(PyObject*) {
+int exchange_clear(PyObject* self) {
+  Exchange& exchange = exchange_of(self);
+  const py::object scope = std::move(exchange.scope);
+  const py::object body = std::move(exchange.body);
+  const py::object upload = std::move(exchange.upload);
   return 0;
 }
 
@@ -386,12 +292,8 @@ Exchange& exchange_of(py::handle object) {
 }
 
 void register_exchange(py::module_& module) {
-  g_done = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_done_spec));
   g_exchange = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_exchange_spec));
-  if (g_done == nullptr || g_exchange == nullptr) throw py::error_already_set();
-  const py::handle done(reinterpret_cast<PyObject*>(g_done));
-  py::module_::import("collections.abc").attr("Coroutine").attr("register")(done);
-  module.attr("Done") = done;
+  if (g_exchange == nullptr) throw py::error_already_set();
   module.attr("Exchange") = py::handle(reinterpret_cast<PyObject*>(g_exchange));
 }
 

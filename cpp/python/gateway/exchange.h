@@ -27,8 +27,9 @@ struct Exchange {
   std::shared_ptr<Application> application;
   server::ExchangeId id;
   server::EnvelopePtr envelope;  // until its head or answer leaves
-  pybind11::object body;         // of the request, where it is here as a whole; null once received
-  pybind11::object upload;       // an Upload where it comes in pieces
+  pybind11::object scope;
+  pybind11::object body;    // of the request, where it is here as a whole; null once received
+  pybind11::object upload;  // an Upload where it comes in pieces
   State state = State::kNew;
   bool registered = false;  // events are told: see Application::open_reply()
 };

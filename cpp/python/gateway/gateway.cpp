@@ -4,9 +4,10 @@
 
 #include "python/application.h"
 #include "python/convert/environment.h"
+#include "python/convert/names.h"
 #include "python/gateway/exchange.h"
-#include "python/gateway/objects.h"
 #include "python/gateway/start_response.h"
+#include "python/runtime/objects.h"
 
 namespace py = pybind11;
 

@@ -7,10 +7,11 @@
 
 #include "http/response.h"
 #include "python/application.h"
+#include "python/convert/names.h"
 #include "python/convert/response.h"
-#include "python/gateway/objects.h"
-#include "python/gateway/shielded.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/objects.h"
+#include "python/runtime/shielded.h"
 
 namespace py = pybind11;
 

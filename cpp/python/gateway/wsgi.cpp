@@ -7,11 +7,13 @@
 
 #include "python/application.h"
 #include "python/convert/environment.h"
+#include "python/convert/names.h"
 #include "python/gateway/gateway.h"
-#include "python/gateway/objects.h"
+#include "python/gateway/per_connection.h"
 #include "python/gateway/start_response.h"
 #include "python/reply.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/objects.h"
 
 namespace py = pybind11;
 
@@ -23,10 +25,6 @@ using Clock = std::chrono::steady_clock;
 
 // One iterable may run this long before other callbacks have their turn, where one thread runs all.
 constexpr std::chrono::milliseconds kSlice{5};
-
-PyObject* interned(const char* name) {
-  return PyUnicode_InternFromString(name);
-}
 
 struct Keys {
   PyObject* request_method = interned("REQUEST_METHOD");
@@ -257,12 +255,8 @@ class WsgiGateway final : public Gateway {
       variable = made.ptr();
     }
     py::object value = latin1_of(head.view(field.value));
-    if (PyObject* const earlier = PyDict_GetItemWithError(environ, variable)) {
-      // RFC 9110 section 5.3; Cookie as RFC 9113 section 8.2.3 joins it.
-      const char* const format = field.id == http::Field::kCookie ? "%U; %U" : "%U, %U";
-      value = stolen(PyUnicode_FromFormat(format, earlier, value.ptr()));
-    } else if (PyErr_Occurred() != nullptr) {
-      throw py::error_already_set();
+    if (const py::object earlier = find_item(environ, variable)) {
+      value = joined(field.id, earlier, value);
     }
     set_item(environ, variable, value.ptr());
   }

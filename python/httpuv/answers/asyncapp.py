@@ -76,11 +76,13 @@ class Answers:
         """
         if call is None or not tasks.is_async_function(call):
             return call
+        if not self.apart:
+            return _core.AsyncCall(call, Disconnected)
 
         def with_disconnected(req: dict[str, Any]) -> Any:
             if "httpuv.disconnected" not in req:
                 req["httpuv.disconnected"] = Disconnected()
-            loop = tasks.callback_loop(self.apart)
+            loop = tasks.callback_loop(True)
             return call(req) if loop is None else eager.run(call(req), loop)
 
         return with_disconnected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable, Generator
 from typing import Any
@@ -41,11 +40,9 @@ class Disconnected:
     and awaited in asyncio.
     """
 
-    __slots__ = ("_gone", "_listeners")
-
-    def __init__(self) -> None:
-        self._gone = False
-        self._listeners: list[Callable[[], object]] = []  # by _lock
+    # The core makes an instance for each request of a coroutine function, without __init__().
+    _gone = False
+    _listeners: tuple[Callable[[], object], ...] = ()  # by _lock
 
     def is_set(self) -> bool:
         """Whether the client has gone."""
@@ -101,17 +98,18 @@ class Disconnected:
     def _listen(self, func: Callable[[], object]) -> None:
         with _lock:
             if not self._gone:
-                self._listeners.append(func)
+                self._listeners = (*self._listeners, func)
                 return
         func()
 
     def _ignore(self, func: Callable[[], object]) -> None:
-        with _lock, contextlib.suppress(ValueError):
-            self._listeners.remove(func)
+        with _lock:
+            # Equal is enough: a bound method is another object each time.
+            self._listeners = tuple(each for each in self._listeners if each != func)
 
     def _set(self) -> None:
         with _lock:
             self._gone = True
-            listeners, self._listeners = self._listeners, []
+            listeners, self._listeners = self._listeners, ()
         for func in listeners:
             func()

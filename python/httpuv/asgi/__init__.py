@@ -7,6 +7,7 @@ Has the names that programs use of uvicorn, so that ``import httpuv.asgi as uvic
 """
 
 from ..gateways.asgi.lifespan import LifespanError
-from .server import Config, Server, run, serve
+from .config import Config
+from .server import Server, run, serve
 
 __all__ = ["Config", "LifespanError", "Server", "run", "serve"]

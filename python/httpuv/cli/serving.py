@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..asgi.server import Config
+from ..asgi.config import Config
 from ..asgi.server import Server as AsgiServer
 from ..gateways.asgi.lifespan import LifespanError
 from ..gateways.interfaces import Mount

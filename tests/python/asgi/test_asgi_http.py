@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import os
 import queue
 import socket
 import threading
+import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -449,3 +452,129 @@ def test_inside_of_a_running_loop() -> None:
         return got
 
     assert asyncio.run(main()).endswith(threading.current_thread().name.encode())
+
+
+def test_what_goes_on_behind_the_answer_watches_no_client() -> None:
+    replies: list[object] = []
+    done = threading.Event()
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await answer(send)
+        await asyncio.sleep(0.001)
+        replies.append(send.__self__.reply)
+        assert await receive() == {"type": "http.disconnect"}
+        done.set()
+
+    with running(app) as server:
+        assert server.get()[0] == 200
+        assert done.wait(PATIENCE)
+    assert replies == [None]
+
+
+def test_an_application_may_return_any_awaitable(caplog: pytest.LogCaptureFixture) -> None:
+    class Later:
+        def __init__(self, send: Any) -> None:
+            self.send = send
+
+        def __await__(self) -> Any:
+            return answer(self.send, b"later").__await__()
+
+    def app(scope: Message, receive: Any, send: Any) -> Any:
+        if scope["path"] == "/future":
+            return asyncio.ensure_future(answer(send, b"future"))
+        return Later(send) if scope["path"] == "/later" else None
+
+    with running(app, lifespan="off") as server:
+        assert server.get("/later")[2] == b"later"
+        assert server.get("/future")[2] == b"future"
+        assert server.get("/none")[0] == 500
+    assert "must return something to await, not NoneType" in caplog.text
+
+
+def test_a_scope_that_refers_to_its_exchange_is_collected() -> None:
+    exchanges: list[weakref.ref[Any]] = []
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        scope["send"] = send
+        exchanges.append(weakref.ref(send.__self__))
+        await answer(send)
+
+    with running(app) as server:
+        assert server.get()[0] == 200
+        until = time.monotonic() + PATIENCE
+        while exchanges[0]() is not None and time.monotonic() < until:
+            gc.collect()
+    assert exchanges[0]() is None
+
+
+def test_middleware_that_drops_what_files_are_sent_by(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_bytes(b"content")
+    asked: list[tuple[str, str, str]] = []
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        extensions = scope["extensions"]
+        asked.append((scope["method"], scope["path"], scope["root_path"]))
+        scope["root_path"] += "/changed"
+        assert (await receive())["type"] == "http.request"
+        head: Message = {}
+
+        async def keeps_the_head_back(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                head.update(message)
+            elif message["type"] == "http.response.body":
+                await send(head)
+                await send(message)
+
+        await keeps_the_head_back({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/nothing":
+            return
+        if "http.response.pathsend" in extensions:
+            path = str(tmp_path / "f")
+            await keeps_the_head_back({"type": "http.response.pathsend", "path": path})
+        else:
+            await keeps_the_head_back({"type": "http.response.body", "body": b"content"})
+
+    with running(app) as server:
+        assert server.ask("POST", "/%C3%A4", b"")[0] == 500  # may not be asked twice
+        assert len(asked) == 1
+        assert server.get("/%C3%A4")[2] == b"content"
+        assert asked[1:] == [("GET", "/ä", "")] * 2
+        assert server.get("/b")[2] == b"content"
+        assert len(asked) == 4
+        assert server.get("/nothing")[0] == 500
+        assert len(asked) == 5
+    assert caplog.text.count("is not offered from now on") == 1
+
+
+def test_streams_of_events_end_when_the_server_does() -> None:
+    """Applications that learn of their client by send() alone, as those of Starlette."""
+    ended: list[BaseException] = []
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"data: 1", "more_body": True})
+                await asyncio.sleep(0.001)
+        except OSError as error:
+            ended.append(error)
+            raise
+
+    with running(app, timeout_graceful_shutdown=2 * PATIENCE) as server:
+        client = server.connect()
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        read_until(client, b"data: 1")
+        server.stop()  # in less than the grace
+        rest = b""
+        while piece := client.recv(65536):
+            rest += piece
+        client.close()
+    assert rest.endswith(b"0\r\n\r\n")
+    assert len(ended) == 1

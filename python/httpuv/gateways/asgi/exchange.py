@@ -55,23 +55,28 @@ def caused_by_client(error: BaseException | None) -> bool:
 class Gateway(Protocol):
     """What is known here of the gateway."""
 
+    app: Any
     open: set[Any]
     not_ready: asyncio.Future[None] | None
 
     @property
     def answers(self) -> Answers: ...
     async def until_ready(self) -> None: ...
+    def offer_no_files(self) -> None: ...
+    def scope_again(self, scope: Message) -> Message: ...
 
 
 class HttpExchange(_core.Exchange):
     """See the module. Made by the core, without a call of ``__init__``."""
 
     gateway: Gateway
-    scope: Message
     reply: _core.Reply | None = None
     task: asyncio.Task[Any] | None = None
     gone = False  # the client
     told = False  # that the server stops
+    ended = False  # by the server: send() fails
+    events = False  # a stream of events is being sent
+    again = False  # the application was asked a second time
     trailers = False  # are to follow the body
     begun = False  # reading the body
     arrived = False  # all of it has come
@@ -87,27 +92,19 @@ class HttpExchange(_core.Exchange):
 
     # --- the application's coroutine ---
 
-    def start(self, app: Any, scope: Message, receive: Any, send: Any) -> None:
-        """Call the application, in the asyncio loop of this thread or else in one of its own."""
-        self.scope = scope
-        loop = tasks.callback_loop(self.gateway.answers.apart)
-        if loop is None or self.gateway.not_ready is not None:
-            self.watch()
-            runner = tasks.runner(self.gateway.answers.apart)
-            runner.call(lambda: self._begin(self._later(app, scope, receive, send), runner.loop))
-            return
-        result = eager.run(app(scope, receive, send), loop)
-        if isinstance(result, asyncio.Task) and not result.done():
-            self.watch()
-            self._follow(result)
-        elif self.state != _DONE:
-            self.watch()
-            self._over(None)
+    def start(self, app: Any, receive: Any, send: Any) -> None:
+        """Call the application in the loop that runs its coroutines, when it is ready.
 
-    async def _later(self, app: Any, scope: Message, receive: Any, send: Any) -> None:
+        The core itself calls it where that loop runs on this thread and nothing is waited for.
+        """
+        self.watch()
+        runner = tasks.runner(self.gateway.answers.apart)
+        runner.call(lambda: self._begin(self._later(app, receive, send), runner.loop))
+
+    async def _later(self, app: Any, receive: Any, send: Any) -> None:
         if self.gateway.not_ready is not None:
             await self.gateway.until_ready()
-        await app(scope, receive, send)
+        await app(self.scope, receive, send)
 
     def _begin(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
         try:
@@ -117,10 +114,17 @@ class HttpExchange(_core.Exchange):
             if not isinstance(error, Exception):
                 raise
             return
-        if isinstance(result, asyncio.Task) and not result.done():
-            self._follow(result)
-        else:
+        self.called(result if isinstance(result, asyncio.Task) else None)
+
+    def called(self, task: asyncio.Task[Any] | None) -> None:
+        """The application was called: it has returned (None), or goes on in its task."""
+        self.watch()
+        if task is None:
             self._over(None)
+        elif task.done():  # it has cancelled itself
+            self._task_done(task)
+        else:
+            self._follow(task)
 
     def _follow(self, task: asyncio.Task[Any]) -> None:
         self.task = task
@@ -131,9 +135,10 @@ class HttpExchange(_core.Exchange):
         self._over(asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def watch(self) -> None:
-        """It takes longer: be told what becomes of the client."""
+        """It takes longer: be told what becomes of the client, while that waits for an answer."""
         self.gateway.open.add(self)
-        self._reply()
+        if self.state != _DONE:
+            self._reply()
 
     def _reply(self) -> _core.Reply:
         reply = self.reply
@@ -145,9 +150,15 @@ class HttpExchange(_core.Exchange):
 
     def _over(self, error: BaseException | None) -> None:
         """The application has returned, or raised."""
-        self.gateway.open.discard(self)
         state = self.state
-        quiet = isinstance(error, asyncio.CancelledError) or (self.gone and caused_by_client(error))
+        if error is None and state == _NEW and not self.again and self._may_ask_again():
+            self.again = True
+            runner = tasks.runner(self.gateway.answers.apart)
+            runner.call(lambda: self._begin(self._without_files(), runner.loop))
+            return
+        self.gateway.open.discard(self)
+        left = self.gone or self.ended
+        quiet = isinstance(error, asyncio.CancelledError) or (left and caused_by_client(error))
         if error is not None and not quiet:
             log_failure("the ASGI application", self.scope, error)
         if state != _DONE:
@@ -158,14 +169,48 @@ class HttpExchange(_core.Exchange):
                     "the end of its answer" if state == _STREAMING else "an answer",
                 )
             reply = self._reply()
-            if state == _STREAMING and self.told and error is None:
+            if state == _STREAMING and self.told and (error is None or (self.events and quiet)):
                 reply.end()
             else:
                 reply.cut()
         self._complete()
 
+    def _may_ask_again(self) -> bool:
+        """Whether the application may have lost its answer by an extension, and may be asked again.
+
+        Middleware that does not know "http.response.pathsend" drops that message, and with it the
+        head that it has kept back for the body (Gradio's compression, in the releases up to 6).
+        """
+        scope = self.scope
+        return (
+            not (self.gone or self.told)
+            and "http.response.pathsend" in scope.get("extensions", ())
+            and scope["method"] in ("GET", "HEAD")  # safe: RFC 9110 section 9.2.1
+            and self.upload is None
+        )
+
+    async def _without_files(self) -> None:
+        gateway = self.gateway
+        gateway.offer_no_files()
+        write(
+            logging.WARNING,
+            "the ASGI application has answered a request with nothing: a middleware may not know"
+            " the extension http.response.pathsend, which is not offered from now on",
+        )
+        begun = False
+
+        async def receive() -> Message:
+            nonlocal begun
+            if begun:
+                return await self._receive()
+            begun = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await gateway.app(gateway.scope_again(self.scope), receive, self.send)
+
     def _complete(self) -> None:
         self.finish()
+        self.task = None
         reply = self.reply
         if reply is not None:
             # They refer to this object, as it does to them.
@@ -201,12 +246,17 @@ class HttpExchange(_core.Exchange):
         self._wake()
 
     def is_event_stream(self) -> bool:
-        """Whether what is being sent would go on without an end."""
+        """Whether what is being sent may go on without an end."""
         return self.state == _STREAMING and self.length is None
 
-    def tell_shutdown(self) -> None:
-        """The server stops: the application is told that its client has gone."""
+    def tell_shutdown(self, last: bool = False) -> None:
+        """The server stops: the application is told that its client has gone.
+
+        Many applications learn that by send() alone. It fails at once in a stream of events, which
+        would go on for ever; others may finish until they are told for the last time.
+        """
         self.told = True
+        self.ended = last or self.events
         self._wake()
 
     # --- waiting ---
@@ -267,6 +317,8 @@ class HttpExchange(_core.Exchange):
         state = self.state
         if self.gone:
             raise ClientGone("the client has gone")
+        if self.ended and state != _DONE:
+            raise ClientGone("the server stops")
         if state == _DONE:
             raise RuntimeError(f"{kind!r} was sent after the end of the answer")
         if kind == "http.response.start":
@@ -312,6 +364,7 @@ class HttpExchange(_core.Exchange):
         if self.state == _HEAD:
             self.as_is = as_is
             self._reply()
+            self.events = self.field("content-type").startswith("text/event-stream")
             self.length = self.begin(as_is)
 
     def _write(self, data: bytes) -> None:
@@ -325,7 +378,12 @@ class HttpExchange(_core.Exchange):
     async def _room(self) -> None:
         if self.sent - self.taken >= WINDOW:
             await self._wait(
-                lambda: self.sent - self.taken < WINDOW or self.gone or self.state == _DONE
+                lambda: (
+                    self.sent - self.taken < WINDOW
+                    or self.gone
+                    or self.ended
+                    or self.state == _DONE
+                )
             )
 
     def _end_body(self) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from ... import _core
 from ...base.log import write
+from ...dispatch import tasks
 from .exchange import HttpExchange
 from .lifespan import Lifespan, LifespanError
 from .websocket import WebSocketExchange
@@ -24,6 +27,11 @@ _EXTENSIONS: dict[str, dict[str, Any]] = {
     "http.response.trailers": {},
     "http.response.early_hint": {},
 }
+#: What the scope of a request has.
+_OF_HTTP = (
+    *("type", "asgi", "http_version", "method", "scheme", "path", "raw_path", "query_string"),
+    *("root_path", "headers", "client", "server", "state", "extensions"),
+)
 _WS_EXTENSIONS: dict[str, dict[str, Any]] = {"websocket.http.response": {}}
 
 
@@ -57,6 +65,7 @@ class AsgiGateway:
         self.lifespan = lifespan
         self.websocket = websocket
         self.scheme = scheme
+        self._extensions = {name: dict(each) for name, each in _EXTENSIONS.items()}
         #: What the application is busy with beyond a first step.
         self.open: set[HttpExchange | WebSocketExchange] = set()
         #: Whether the server starts and stops the lifespan; others do otherwise.
@@ -81,7 +90,8 @@ class AsgiGateway:
             "prefix": self.prefix,
             "app": self.app,
             "exchange": type("HttpExchange", (HttpExchange,), {"gateway": self}),
-            "run": _run,
+            "gateway": self,
+            "apart": self.answers.apart,
             "open_websocket": self._open_websocket,
             "state": self.lifespan.state if self.lifespan is not None and has_state else None,
             "path_prefix": self.root_path,
@@ -89,7 +99,7 @@ class AsgiGateway:
                 "type": "http",
                 **common,
                 "scheme": self.scheme,
-                "extensions": dict(_EXTENSIONS),
+                "extensions": self._extensions,
             },
             "websocket_scope": {
                 "type": "websocket",
@@ -101,10 +111,36 @@ class AsgiGateway:
             "gather_body": limits.body_memory_bytes,
         }
 
+    def offer_no_files(self) -> None:
+        """Some middleware of the application does not know what files are sent by."""
+        for name in ("http.response.pathsend", "http.response.zerocopysend"):
+            self._extensions.pop(name, None)
+
+    def scope_again(self, scope: dict[str, Any]) -> dict[str, Any]:
+        """A scope as it was made, without what the application has put there."""
+        fresh = {name: scope[name] for name in _OF_HTTP if name in scope}
+        fresh["root_path"] = self.root_path + self.prefix
+        fresh["path"] = unquote(scope["raw_path"].decode("ascii", "replace"))
+        fresh["extensions"] = dict(self._extensions)
+        return fresh
+
     def _open_websocket(
         self, app: Any, scope: dict[str, Any], socket: _core.Socket, reply: _core.Reply
     ) -> WebSocketExchange:
         return WebSocketExchange(self, app, scope, socket, reply)
+
+    def coroutine(self, result: object) -> Coroutine[Any, Any, Any]:
+        """What a call of the application returned, as a coroutine.
+
+        Raises:
+            TypeError: It cannot be awaited.
+        """
+        coroutine = tasks.coroutine_of(result)
+        if coroutine is None:
+            raise TypeError(
+                f"an ASGI application must return something to await, not {type(result).__name__}"
+            )
+        return coroutine
 
     # --- lifespan ---
 
@@ -151,7 +187,7 @@ class AsgiGateway:
                 each.tell_shutdown()
         if not await self._until_empty(timeout / 2):
             for each in list(self.open):
-                each.tell_shutdown()
+                each.tell_shutdown(last=True)
             await self._until_empty(timeout / 2)
         self.cancel()
         if self.open:
@@ -168,10 +204,6 @@ class AsgiGateway:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
         return not self.open
-
-
-def _run(app: Any, scope: dict[str, Any], receive: Any, send: Any, exchange: HttpExchange) -> None:
-    exchange.start(app, scope, receive, send)
 
 
 class BlockingLifespan:

@@ -159,7 +159,7 @@ class WebSocketExchange:
                 if future in self._waiters:
                     self._waiters.remove(future)
 
-    def tell_shutdown(self) -> None:
+    def tell_shutdown(self, last: bool = False) -> None:
         """The server stops."""
         if self._state == _OPEN:
             self._socket.close(1001, "")

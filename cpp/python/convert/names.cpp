@@ -1,8 +1,10 @@
-#include "python/gateway/objects.h"
+#include "python/convert/names.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/percent.h"
+#include "python/runtime/objects.h"
 
 namespace py = pybind11;
 
@@ -12,16 +14,17 @@ namespace {
 
 struct Names {
   std::array<FieldNames, static_cast<std::size_t>(http::Field::kCount)> fields;
-  PyObject* get = PyUnicode_InternFromString("GET");
-  PyObject* post = PyUnicode_InternFromString("POST");
-  PyObject* head = PyUnicode_InternFromString("HEAD");
+  PyObject* get = interned("GET");
+  PyObject* post = interned("POST");
+  PyObject* head = interned("HEAD");
 
   Names() {
     for (std::size_t i = 1; i < fields.size(); ++i) {
       const std::string_view name = http::field_name(static_cast<http::Field>(i));
       fields[i].bytes =
           PyBytes_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
-      fields[i].variable = PyUnicode_InternFromString(variable_name(name).c_str());
+      fields[i].text = interned(std::string(name).c_str());
+      fields[i].variable = interned(variable_name(name).c_str());
     }
   }
 };
@@ -45,20 +48,6 @@ std::string variable_name(std::string_view field) {
   return name;
 }
 
-py::object stolen(PyObject* object) {
-  if (object == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(object);
-}
-
-py::object bytes_of(std::string_view bytes) {
-  return stolen(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
-}
-
-py::object latin1_of(std::string_view bytes) {
-  return stolen(
-      PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));
-}
-
 py::object method_of(std::string_view method) {
   const Names& n = names();
   if (method == "GET") return py::reinterpret_borrow<py::object>(n.get);
@@ -67,8 +56,9 @@ py::object method_of(std::string_view method) {
   return latin1_of(method);
 }
 
-void set_item(PyObject* dict, PyObject* key, PyObject* value) {
-  if (PyDict_SetItem(dict, key, value) != 0) throw py::error_already_set();
+py::object joined(http::Field field, const py::object& earlier, const py::object& value) {
+  const char* const format = field == http::Field::kCookie ? "%U; %U" : "%U, %U";
+  return stolen(PyUnicode_FromFormat(format, earlier.ptr(), value.ptr()));
 }
 
 std::size_t raw_size(std::string_view raw, std::size_t decoded) {

@@ -1,0 +1,81 @@
+#include "python/coroutine/begin.h"
+
+#include "python/coroutine/begun.h"
+#include "python/coroutine/call.h"
+#include "python/coroutine/done.h"
+#include "python/coroutine/reserve.h"
+#include "python/runtime/gil.h"
+#include "python/runtime/objects.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+struct Asyncio {
+  PyObject* running_loop;  // the function: without the exception of its better known kin
+  PyTypeObject* task;
+  PyObject* keywords = PyTuple_New(2);
+  PyObject* done = interned("done");
+  PyObject* cancelled = interned("cancelled");
+  PyObject* result = interned("result");
+
+  Asyncio() {
+    const py::module_ module = py::module_::import("asyncio");
+    running_loop = module.attr("_get_running_loop").cast<py::object>().release().ptr();
+    task = reinterpret_cast<PyTypeObject*>(module.attr("Task").cast<py::object>().release().ptr());
+    PyTuple_SET_ITEM(keywords, 0, interned("loop"));
+    PyTuple_SET_ITEM(keywords, 1, interned("eager_start"));
+  }
+};
+
+const Asyncio& asyncio() {
+  static const Asyncio* const kAsyncio = new Asyncio;
+  return *kAsyncio;
+}
+
+}  // namespace
+
+py::object running_loop() {
+  py::object loop = stolen(PyObject_CallNoArgs(asyncio().running_loop));
+  return loop.is_none() ? py::object() : loop;
+}
+
+bool is_task(py::handle object) {
+  return PyObject_TypeCheck(object.ptr(), asyncio().task) != 0;
+}
+
+#ifdef HTTPUV_TASK_RESERVE
+
+py::object begin_coroutine(const py::object& coroutine, const py::object& loop) {
+  return begin_in_reserve(coroutine, loop);
+}
+
+#else
+
+py::object begin_coroutine(const py::object& coroutine, const py::object& loop) {
+  const Asyncio& a = asyncio();
+  PyObject* const arguments[] = {coroutine.ptr(), loop.ptr(), Py_True};
+  py::object task = stolen(guarded([&] {
+    return PyObject_Vectorcall(reinterpret_cast<PyObject*>(a.task), arguments, 1, a.keywords);
+  }));
+  const auto says = [&](PyObject* method) {
+    return stolen(PyObject_CallMethodNoArgs(task.ptr(), method)).ptr() == Py_True;
+  };
+  if (!says(a.done) || says(a.cancelled)) return task;
+  return stolen(PyObject_CallMethodNoArgs(task.ptr(), a.result));
+}
+
+#endif
+
+void register_coroutines(py::module_& module) {
+#ifdef HTTPUV_TASK_RESERVE
+  register_begun();
+#endif
+  register_done(module);
+  register_call(module);
+  module.def("begin_coroutine", &begin_coroutine, py::arg("coroutine"), py::arg("loop"));
+}
+
+}  // namespace httpuv::python

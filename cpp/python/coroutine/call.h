@@ -1,0 +1,17 @@
+// A callback that is a coroutine function: each call begins its coroutine at once, where an asyncio
+// loop runs the callbacks.
+//
+// With the GIL held, on any thread that runs callbacks.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace httpuv::python {
+
+// Adds the type AsyncCall: AsyncCall(function, disconnected), called with a request. `disconnected`
+// is a class, an instance of which - made without a call of __init__() - each request gets as
+// "httpuv.disconnected". A call returns what the coroutine returned, its task if it waits, or the
+// coroutine itself where no loop runs.
+void register_call(pybind11::module_& module);
+
+}  // namespace httpuv::python

@@ -1,0 +1,159 @@
+#include "python/coroutine/reserve.h"
+
+#ifdef HTTPUV_TASK_RESERVE
+
+#include <optional>
+#include <utility>
+
+#include "python/coroutine/begun.h"
+#include "python/runtime/gil.h"
+#include "python/runtime/objects.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+struct Asyncio {
+  PyObject* task_class;
+  PyObject* unregister_task;
+  PyObject* register_task;
+  PyObject* current_tasks;  // from loops to tasks: what enter_task() and leave_task() change
+  PyObject* cancelled_error;
+  PyObject* log_pending = interned("_log_destroy_pending");
+  PyObject* callbacks = interned("_callbacks");
+  PyObject* must_cancel = interned("_must_cancel");
+  PyObject* get_name = interned("get_name");
+  PyObject* loop_keyword = PyTuple_Pack(1, interned("loop"));
+
+  Asyncio() {
+    const py::module_ tasks = py::module_::import("asyncio.tasks");
+    const auto take = [&](const char* name) {
+      return tasks.attr(name).cast<py::object>().release().ptr();
+    };
+    task_class = take("Task");
+    unregister_task = take("_unregister_task");
+    register_task = take("_register_task");
+    current_tasks = take("_current_tasks");
+    cancelled_error =
+        py::module_::import("asyncio").attr("CancelledError").cast<py::object>().release().ptr();
+  }
+};
+
+const Asyncio& asyncio() {
+  static const Asyncio* const kAsyncio = new Asyncio;
+  return *kAsyncio;
+}
+
+// A task that nothing knows of, and its coroutine.
+py::object make_task(const py::object& loop, BegunObject*& begun) {
+  const Asyncio& a = asyncio();
+  const py::object object = make_begun(loop, begun);
+  // In an empty context: it would hold the variables of whoever came first.
+  const py::object context = stolen(PyContext_New());
+  PyObject* const arguments[] = {object.ptr(), loop.ptr()};
+  if (PyContext_Enter(context.ptr()) != 0) throw py::error_already_set();
+  PyObject* const made = PyObject_Vectorcall(a.task_class, arguments, 1, a.loop_keyword);
+  PyContext_Exit(context.ptr());
+  py::object task = stolen(made);
+  begun->task = task.ptr();
+  begun->task_name = stolen(PyObject_CallMethodNoArgs(task.ptr(), a.get_name)).release().ptr();
+  if (PyObject_SetAttr(task.ptr(), a.log_pending, Py_False) != 0) throw py::error_already_set();
+  call_python(a.unregister_task, task);
+  return task;
+}
+
+py::object take_task(const py::object& loop, BegunObject*& begun) {
+  begun = take_from_reserve(loop);
+  if (begun == nullptr) return make_task(loop, begun);
+  auto task = py::reinterpret_borrow<py::object>(begun->task);
+  return is_done(task.ptr()) ? make_task(loop, begun) : task;
+}
+
+bool attribute_is(PyObject* object, PyObject* name, PyObject* value) {
+  return stolen(PyObject_GetAttr(object, name)).ptr() == value;
+}
+
+// Whether a first step has left nothing on its task.
+bool is_as_new(PyObject* task, const BegunObject& begun, Py_ssize_t references) {
+  const Asyncio& a = asyncio();
+  PyObject* const* const attributes = _PyObject_GetDictPtr(task);
+  return Py_REFCNT(task) == references && *PyObject_GET_WEAKREFS_LISTPTR(task) == nullptr &&
+         (attributes == nullptr || *attributes == nullptr) &&
+         attribute_is(task, a.callbacks, Py_None) && attribute_is(task, a.must_cancel, Py_False) &&
+         stolen(PyObject_CallMethodNoArgs(task, a.get_name)).ptr() == begun.task_name &&
+         (begun.parked == nullptr || !is_done(begun.parked));
+}
+
+// The task that a loop is said to run, for a scope: "Extending asyncio" in its manual.
+class CurrentTask {
+ public:
+  CurrentTask(const py::object& loop, PyObject* task) : loop_(loop) {
+    PyObject* const outer = PyDict_GetItemWithError(asyncio().current_tasks, loop.ptr());
+    if (outer == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    outer_ = py::reinterpret_borrow<py::object>(outer);
+    set_item(asyncio().current_tasks, loop.ptr(), task);
+  }
+  CurrentTask(const CurrentTask&) = delete;
+  CurrentTask& operator=(const CurrentTask&) = delete;
+  ~CurrentTask() {
+    const py::error_scope kept;
+    const int result = outer_ ? PyDict_SetItem(asyncio().current_tasks, loop_.ptr(), outer_.ptr())
+                              : PyDict_DelItem(asyncio().current_tasks, loop_.ptr());
+    if (result != 0) PyErr_WriteUnraisable(loop_.ptr());
+  }
+
+ private:
+  const py::object& loop_;
+  py::object outer_;
+};
+
+}  // namespace
+
+py::object begin_in_reserve(const py::object& coroutine, const py::object& loop) {
+  const Asyncio& a = asyncio();
+  const py::object context = stolen(PyContext_CopyCurrent());
+  BegunObject* begun = nullptr;
+  const py::object task = take_task(loop, begun);
+  const Py_ssize_t references = Py_REFCNT(task.ptr());
+  begun->coroutine = Py_NewRef(coroutine.ptr());
+  begun->context = Py_NewRef(context.ptr());
+  PyObject* value = nullptr;
+  PySendResult status = PYGEN_ERROR;
+  {
+    const CurrentTask current(loop, task.ptr());
+    status = step(coroutine.ptr(), context.ptr(), Py_None, &value);
+  }
+  bool waits = status == PYGEN_NEXT;
+  std::optional<py::error_already_set> failure;
+  if (status == PYGEN_ERROR) {
+    failure.emplace();
+    if (failure->matches(a.cancelled_error)) {  // it is the task that is cancelled
+      begun->error = Py_NewRef(failure->value().ptr());
+      waits = true;
+    }
+  }
+  if (waits) {
+    begun->yielded = value;
+    if (PyObject_SetAttr(task.ptr(), a.log_pending, Py_True) != 0) throw py::error_already_set();
+    call_python(a.register_task, task);
+    go_on(*begun);
+    return task;
+  }
+  py::object result = py::reinterpret_steal<py::object>(value);
+  Py_CLEAR(begun->coroutine);
+  Py_CLEAR(begun->context);
+  if (is_as_new(task.ptr(), *begun, references)) {
+    put_into_reserve(begun);
+  } else {
+    begun->finished = true;
+    go_on(*begun);
+  }
+  if (failure) throw py::error_already_set(std::move(*failure));
+  return result;
+}
+
+}  // namespace httpuv::python
+
+#endif

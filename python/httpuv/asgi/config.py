@@ -1,0 +1,218 @@
+"""How one ASGI application is served: ``Config``, with the attributes of uvicorn's."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+import logging
+import socket as sockets_module
+from collections.abc import Callable
+from typing import Any
+
+from ..dispatch.own_loop import new_event_loop
+from ..gateways.asgi.lifespan import Lifespan
+from ..gateways.interfaces import detect, import_app
+from ..options.limits import Limits
+from ..options.server import DEFAULTS, DESCRIPTIONS, check_names
+
+# Keywords of uvicorn's Config that are about what is otherwise here: accepted, without effect, and
+# attributes with the values that they have there, since programs read them.
+_WITHOUT_EFFECT: dict[str, Any] = {
+    "loop": "auto",
+    "http": "auto",
+    "http2": False,
+    "ws": "auto",
+    "ws_max_queue": 32,
+    "interface": "asgi3",
+    "headers": None,
+    "use_colors": None,
+    "server_header": False,
+    "date_header": True,
+    "proxy_headers": False,
+    "forwarded_allow_ips": None,
+    "reload": False,
+    "reload_dirs": [],
+    "reload_includes": [],
+    "reload_excludes": [],
+    "reload_delay": 0.25,
+    "limit_concurrency": None,
+    "limit_max_requests": None,
+    "limit_max_requests_jitter": 0,
+    "timeout_notify": 30,
+    "callback_notify": None,
+    "timeout_worker_healthcheck": 5,
+    "app_dir": None,
+    "env_file": None,
+    "log_config": None,
+    "reset_contextvars": False,
+}
+# What this server would have to do and does not.
+_NOT_SUPPORTED = ("ssl_keyfile", "ssl_certfile", "ssl_keyfile_password", "ssl_ca_certs")
+_SSL_WITHOUT_EFFECT = ("ssl_version", "ssl_cert_reqs", "ssl_ciphers", "ssl_context_factory")
+
+
+class Config:
+    """How an ASGI application is served.
+
+    Args:
+        app: The application; or ``"module:attribute"``, which is imported.
+        host: An address of this machine, or a name.
+        port: The port; 0 picks a free one.
+        uds: The path of a Unix domain socket instead.
+        fd: The descriptor of a socket instead that others have bound.
+        factory: Whether ``app`` is a function that returns the application.
+        lifespan: ``"auto"``, ``"on"`` or ``"off"``.
+        root_path: What a proxy in front takes away from paths.
+        scheme: ``"http"`` or ``"https"``, as clients see it.
+        workers: Only 1 (or None).
+        log_level: The level of the logger ``httpuv``; None leaves it.
+        access_log: Whether each answer is logged.
+        timeout_graceful_shutdown: Seconds that answers under way have when the server stops; None:
+            10.
+        timeout_keep_alive: Seconds without a request on a connection.
+        h11_max_incomplete_event_size: Bytes of a head.
+        ws_max_size: Bytes of a WebSocket message.
+        ws_ping_interval: Seconds of silence until a client gets a ping.
+        ws_ping_timeout: Seconds of silence after that.
+        ws_per_message_deflate: Whether WebSocket messages are compressed.
+        handle_signals: Whether SIGINT and SIGTERM end the server; only on the main thread.
+        options: What :func:`httpuv.startServer` takes by keyword, and ``staticPaths`` and
+            ``staticPathOptions``. Further keywords of uvicorn's are accepted where nothing depends
+            on them.
+
+    Raises:
+        TypeError: A keyword is unknown.
+        ValueError: An option asks for what there is not.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        uds: str | None = None,
+        fd: int | None = None,
+        *,
+        factory: bool = False,
+        lifespan: str = "auto",
+        root_path: str = "",
+        scheme: str = "http",
+        workers: int | None = None,
+        log_level: str | int | None = None,
+        access_log: bool = False,
+        timeout_graceful_shutdown: float | None = None,
+        timeout_keep_alive: float | None = None,
+        h11_max_incomplete_event_size: int | None = None,
+        ws_max_size: int | None = None,
+        ws_ping_interval: float | None = None,
+        ws_ping_timeout: float | None = None,
+        ws_per_message_deflate: bool | str = True,
+        handle_signals: bool = False,
+        **options: Any,
+    ) -> None:
+        if workers not in (None, 1):
+            raise ValueError(f"workers must be 1 or None here, not {workers!r}")
+        for name in _NOT_SUPPORTED:
+            if options.pop(name, None):
+                raise ValueError(f"{name}: there is no TLS; let a proxy in front do that")
+        for name in _SSL_WITHOUT_EFFECT:
+            options.pop(name, None)
+        self.app = app
+        self.host = host
+        self.port = port
+        self.uds = uds
+        self.fd = fd
+        self.factory = factory
+        self.lifespan = lifespan
+        self.root_path = root_path
+        self.scheme = scheme
+        self.workers = workers or 1
+        self.log_level = log_level
+        self.access_log = access_log
+        self.timeout_graceful_shutdown = timeout_graceful_shutdown
+        self.timeout_keep_alive = timeout_keep_alive
+        self.handle_signals = handle_signals
+        self.loaded = False
+        self.loaded_app: Any = None
+        for name, default in _WITHOUT_EFFECT.items():
+            value = options.pop(name, None)
+            setattr(self, name, copy.copy(default) if value is None else value)
+        limits = options.pop("limits", None) or Limits()
+        given = {
+            "idle_timeout": timeout_keep_alive,
+            "max_head_bytes": h11_max_incomplete_event_size,
+            "ws_max_message_bytes": ws_max_size,
+            "ws_ping_interval": ws_ping_interval,
+            "ws_pong_timeout": ws_ping_timeout,
+        }
+        self.limits: Limits = dataclasses.replace(
+            limits, **{name: value for name, value in given.items() if value is not None}
+        )
+        self.backlog = options.get("backlog", DEFAULTS["backlog"])
+        self.options = {"gzip": False, "wsCompression": ws_per_message_deflate, **options}
+        check_names(self.options, (*DESCRIPTIONS, "staticPaths", "staticPathOptions"))
+
+    @property
+    def is_ssl(self) -> bool:
+        """Whether the server itself speaks TLS: it does not."""
+        return False
+
+    @property
+    def should_reload(self) -> bool:
+        """Whether a change of the sources starts it again: it does not."""
+        return False
+
+    def load(self) -> None:
+        """Import the application, if that is needed.
+
+        Raises:
+            ImportError, AttributeError: There is no such application.
+            TypeError: It is no ASGI application.
+        """
+        app = import_app(self.app) if isinstance(self.app, str) else self.app
+        if not callable(app):
+            raise TypeError(f"app must be an ASGI application, not {type(app).__name__}")
+        try:
+            interface = detect(app)
+        except TypeError:  # its signature does not tell: it is what was said
+            interface = "asgi"
+        if interface == "wsgi":
+            raise TypeError(f"{self.app!r} is a WSGI application: see httpuv.wsgi.run()")
+        factory = self.factory or interface == "asgi-factory"
+        self.loaded_app = app() if factory else app
+        self.loaded = True
+
+    def lifespan_class(self, config: Config) -> Lifespan:
+        """The lifespan of the application of a configuration."""
+        return Lifespan(config.loaded_app, config.lifespan)
+
+    def setup_event_loop(self) -> None:
+        """Nothing to do: the loop is chosen when one is made."""
+
+    def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
+        """What makes an event loop: uvloop's where that is installed."""
+        return new_event_loop
+
+    def bind_socket(self) -> sockets_module.socket:
+        """A socket that is bound to host and port, for ``Server.run(sockets=[...])``."""
+        family = sockets_module.AF_INET6 if ":" in self.host else sockets_module.AF_INET
+        bound = sockets_module.socket(family, sockets_module.SOCK_STREAM)
+        try:
+            bound.setsockopt(sockets_module.SOL_SOCKET, sockets_module.SO_REUSEADDR, 1)
+            bound.bind((self.host, self.port))
+        except BaseException:
+            bound.close()
+            raise
+        return bound
+
+
+def level_number(level: str | int) -> int:
+    """The number of a level of ``logging``, or of its name; uvicorn's ``trace``, too."""
+    if isinstance(level, int):
+        return level
+    name = "DEBUG" if level.upper() == "TRACE" else level.upper()
+    number = logging.getLevelName(name)
+    if not isinstance(number, int):
+        raise ValueError(f"log_level must be the name of a level, not {level!r}")
+    return number
