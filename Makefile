@@ -2,7 +2,7 @@
 # make check     format, lint, types, C++ and Python tests: for daily work
 # make test      set everything up and run all kinds of tests
 # make test-all  the same without choosing: all Python tests under the sanitizers and with every Python found
-# The rest: build test-cpp test-python test-apps lint sanitize fuzz test-packaging test-other-python test-all-pythons
+# The rest: build test-cpp test-python test-apps test-apps-light lint sanitize fuzz test-packaging test-other-python test-all-pythons
 #           tidy format bench conformance docs docs-links docs-pictures wheel clean
 SHELL := /bin/bash
 unexport MAKEFLAGS # or ninja looks for a job server that make has closed to it
@@ -24,7 +24,7 @@ STAGE := tests/tools/stage.sh
 STEP := tests/tools/step.sh
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: build demo check test test-all test-cpp test-python test-apps test-autobahn lint sanitize asan asan-python tsan fuzz \
+.PHONY: build demo check test test-all test-cpp test-python test-apps test-apps-light test-autobahn lint sanitize asan asan-python tsan fuzz \
   test-packaging test-other-python test-all-pythons build-dev build-asan build-tsan tidy format bench conformance \
   docs docs-links docs-pictures wheel clean
 
@@ -66,7 +66,7 @@ demo: build
 # Two phases: what fills the processors comes first, so that tests which watch a clock do not share them with compilers.
 # What is built apart is a part too, so that the summary names what did not compile. The long ones first.
 BUILDS := build-asan build-tsan build-dev fuzz test-packaging docs lint
-TESTS := test-python asan-python test-other-python asan tsan test-cpp test-autobahn
+TESTS := test-python asan-python test-other-python asan tsan test-cpp test-autobahn test-apps-light
 CHECKS := test-python test-cpp
 # Makes the parts of both phases, some at a time since most of them wait much. A part that fails stops no other.
 run_parts = export QUIET=1; $(STAGE) --forget $(1) $(2); \
@@ -103,9 +103,12 @@ test-cpp: build-dev
 test-python: .make/dev .make/installed
 	@$(STAGE) test-python python -m pytest -q -n auto tests/python
 
-# Applications of real frameworks, in an environment of their own.
+# Applications of real frameworks, in an environment of their own; test-apps: the large ones, too.
+test-apps-light: .make/dev .make/installed
+	@$(STAGE) test-apps-light tests/tools/apps.sh light
+
 test-apps: .make/dev .make/installed
-	@$(STAGE) test-apps tests/tools/apps.sh
+	@$(STAGE) test-apps tests/tools/apps.sh all
 
 test-autobahn: .make/dev .make/installed
 	@$(STAGE) test-autobahn tests/tools/autobahn.sh

@@ -42,15 +42,16 @@ def python_peer(name: str, offers: str, package: str, mode: str = "", busy: bool
     return Peer(tuple(command), frozenset(offers.split()), package, busy)
 
 
-def our_peer(offers: str, mode: str = "") -> Peer:
+def our_peer(offers: str, mode: str = "", name: str = "httpuv") -> Peer:
     """Ours runs in the interpreter of the harness, where httpuv is installed."""
-    script = str(PEERS_FOLDER / "httpuv_server.py")
+    script = str(PEERS_FOLDER / f"{name}_server.py")
     command = (sys.executable, script, "--port", "{port}", "--root", "{root}", "--mode", mode)
     # uvloop is not among the packages of that interpreter, but of the peers'.
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     extra = str(PYTHON.parent.parent / "lib" / version / "site-packages")
     path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), extra)))
-    environment = (("PYTHONPATH", path),) if mode.startswith("uvloop") else ()
+    needs_peers = mode.startswith("uvloop") or name == "httpuv_apps"
+    environment = (("PYTHONPATH", path),) if needs_peers else ()
     return Peer(command, frozenset(offers.split()), OURS, True, environment)
 
 
@@ -64,6 +65,9 @@ PEERS: dict[str, Peer] = {
     "httpuv async def": our_peer("dispatch", "async-def"),
     "httpuv uvloop async def": our_peer("dispatch", "uvloop-async-def"),
     "httpuv send loop": our_peer("broadcast", "send-loop"),
+    "httpuv wsgi": our_peer("wsgi", "wsgi", "httpuv_apps"),
+    "httpuv asgi": our_peer("asgi asgi-stream asgi-ws", "asgi", "httpuv_apps"),
+    "httpuv fastapi": our_peer("fastapi", "fastapi", "httpuv_apps"),
     "nginx": Peer(
         ("nginx", "-e", "{temp}/nginx-error.log", "-c", "{temp}/nginx.conf"),
         frozenset(("hello", "pipelined", "files", "idle")),
@@ -71,20 +75,24 @@ PEERS: dict[str, Peer] = {
     ),
     "protocol": python_peer("protocol", "hello pipelined idle", "httptools"),
     # bjoern answers the first of several pipelined requests and forgets the others.
-    "bjoern": python_peer("bjoern", "hello stream idle", "bjoern"),
-    "fastpysgi": python_peer("fastpysgi", "hello pipelined idle", "fastpysgi"),
-    "freastal": python_peer("freastal", "hello pipelined idle", "freastal", "wsgi"),
-    "freastal asgi": python_peer("freastal", "hello", "freastal", "asgi"),
+    "bjoern": python_peer("bjoern", "hello wsgi stream idle", "bjoern"),
+    "fastpysgi": python_peer("fastpysgi", "hello wsgi pipelined idle", "fastpysgi"),
+    "fastpysgi asgi": python_peer("fastpysgi", "asgi", "fastpysgi", "asgi"),
+    "freastal": python_peer("freastal", "hello wsgi pipelined idle", "freastal", "wsgi"),
+    "freastal asgi": python_peer("freastal", "hello asgi", "freastal", "asgi"),
     "socketify": python_peer("socketify", "hello pipelined idle ws broadcast ws-idle", "socketify"),
-    "granian": python_peer("granian", "hello stream files idle", "granian", "wsgi", busy=True),
+    "granian": python_peer("granian", "hello wsgi stream files idle", "granian", "wsgi", busy=True),
     "granian rsgi": python_peer("granian", "hello ws ws-idle", "granian", "rsgi"),
-    "granian asgi": python_peer("granian", "hello stream", "granian", "asgi"),
+    "granian asgi": python_peer(
+        "granian", "hello asgi asgi-stream asgi-ws stream", "granian", "asgi"
+    ),
     "uvicorn": python_peer(
         "uvicorn",
-        "hello pipelined stream files idle ws broadcast ws-idle",
+        "hello asgi asgi-stream asgi-ws pipelined stream files idle ws broadcast ws-idle",
         "uvicorn",
         busy=True,
     ),
+    "uvicorn fastapi": python_peer("uvicorn", "fastapi", "uvicorn", "fastapi"),
     "aiohttp": python_peer(
         "aiohttp",
         "hello pipelined stream files idle ws broadcast ws-idle",
@@ -232,6 +240,34 @@ SCENARIOS: dict[str, Scenario] = {
         lambda port, root: checks.check_stream(port),
     ),
     "dispatch": hello("hello", family="Dispatchers", feature="dispatch"),
+    "wsgi": hello("hello by WSGI", family="Applications", feature="wsgi"),
+    "asgi": hello("hello by ASGI", family="Applications", feature="asgi"),
+    "fastapi": hello("hello by FastAPI", family="Applications", feature="fastapi"),
+    "asgi-stream": Scenario(
+        "Applications",
+        "100 pieces of 1 KiB by ASGI",
+        "requests/s",
+        "asgi-stream",
+        Wrk("/stream"),
+        lambda port, root: checks.check_stream(port),
+    ),
+    "asgi-ws-echo-1": Scenario(
+        "Applications",
+        "echo of 32 bytes by ASGI, 1 connection, p50",
+        "µs",
+        "asgi-ws",
+        WsLoad("echo", "/ws", 1, 32, "text", "p50"),
+        lambda port, root: checks.check_echo(port),
+        lower=True,
+    ),
+    "asgi-ws-echo-50": Scenario(
+        "Applications",
+        "echo of 32 bytes by ASGI, 50 connections",
+        "messages/s",
+        "asgi-ws",
+        WsLoad("echo", "/ws", 50, 32, "text"),
+        lambda port, root: checks.check_echo(port),
+    ),
     **STATIC,
     **{f"busy-{name}": while_spinning(scenario) for name, scenario in STATIC.items()},
     "busy": files(
@@ -305,6 +341,7 @@ GROUPS = {
     "ws-echo": [name for name in SCENARIOS if name.startswith("ws-echo")],
     "ws": [name for name in SCENARIOS if name.startswith("ws-")],
     "memory": ["idle", "ws-idle"],
+    "apps": ["wsgi", "asgi", "fastapi", "asgi-stream", "asgi-ws-echo-1", "asgi-ws-echo-50"],
 }
 
 
@@ -328,7 +365,19 @@ TARGETS = [
     Target("stream", 2.0, "uvicorn"),
     Target("dispatch", 0.95, OURS, "httpuv thread"),
     Target("dispatch", 0.8, OURS, "httpuv uvloop"),
-    Target("dispatch", 0.7, OURS, "httpuv async def"),
+    Target("dispatch", 0.85, OURS, "httpuv async def"),
+    Target("wsgi", 1.0, "freastal", "httpuv wsgi"),
+    Target("wsgi", 1.2, "bjoern", "httpuv wsgi"),
+    Target("wsgi", 1.2, "fastpysgi", "httpuv wsgi"),
+    Target("wsgi", 1.8, "granian", "httpuv wsgi"),
+    Target("asgi", 1.0, "freastal asgi", "httpuv asgi"),
+    Target("asgi", 1.5, "fastpysgi asgi", "httpuv asgi"),
+    Target("asgi", 2.5, "uvicorn", "httpuv asgi"),
+    Target("asgi", 2.5, "granian asgi", "httpuv asgi"),
+    Target("fastapi", 1.3, "uvicorn fastapi", "httpuv fastapi"),
+    Target("asgi-stream", 2.0, "uvicorn", "httpuv asgi"),
+    Target("asgi-ws-echo-1", 1.0, "uvicorn", "httpuv asgi"),
+    Target("asgi-ws-echo-50", 1.5, "uvicorn", "httpuv asgi"),
     Target("dispatch", 0.7, "httpuv uvloop", "httpuv uvloop async def"),
     Target("static-1k", 1.25, "nginx"),
     Target("static-100k", 1.0, "nginx"),

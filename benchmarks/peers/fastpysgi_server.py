@@ -1,4 +1,4 @@
-"""fastpysgi: a WSGI and ASGI server in C on libuv and llhttp."""
+"""fastpysgi: a WSGI and ASGI server in C on libuv and llhttp (--mode asgi)."""
 
 from __future__ import annotations
 
@@ -16,4 +16,6 @@ def app(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 if __name__ == "__main__":
-    fastpysgi.run(app, host="127.0.0.1", port=common.arguments().port, workers=1)
+    arguments = common.arguments()
+    served = common.asgi_app if arguments.mode == "asgi" else app
+    fastpysgi.run(served, host="127.0.0.1", port=arguments.port, workers=1)

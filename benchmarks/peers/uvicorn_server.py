@@ -1,4 +1,4 @@
-"""uvicorn on uvloop and httptools; files by Starlette's StaticFiles."""
+"""uvicorn on uvloop and httptools; files by Starlette's StaticFiles. --mode fastapi: FastAPI."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ if __name__ == "__main__":
     arguments = common.arguments()
     busy.occupy(arguments.busy)
     uvicorn.run(
-        App(arguments.root),
+        common.fastapi_app() if arguments.mode == "fastapi" else App(arguments.root),
         host="127.0.0.1",
         port=arguments.port,
         loop="uvloop",
