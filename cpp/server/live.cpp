@@ -70,9 +70,9 @@ int Server::Live::open(std::vector<net::ListenSocket>&& sockets) {
     if (listener == nullptr) return error;
     listener->on_overload = [this](int cause) {
       context_.counters.accept_failures.add();
-      context_.events.emplace_back(
-          NoticeEvent{NoticeLevel::kWarning, "cannot accept connections: " + error_text(cause) +
-                                                 "; they wait until it is possible again"});
+      context_.events.emplace_back(NoticeEvent{
+          NoticeLevel::kWarning, "cannot accept connections: " + error_text(cause) +
+                                     "; until that works again they are closed or wait"});
     };
     listeners_.push_back(std::move(listener));
   }

@@ -10,7 +10,7 @@ from typing import Any
 import httpuv
 import pytest
 from conftest import Log
-from support import Wire, address, fetch, request
+from support import Wire, address, fetch, request, run_script
 
 _CONNECT = b"CONNECT other.example:80 HTTP/1.1\r\nHost: other.example:80\r\n\r\n"
 
@@ -154,6 +154,38 @@ def test_only_chunked_is_decoded(codings: str) -> None:
 
 
 # --- what is refused can be found out about ---
+
+
+def test_that_connections_cannot_be_accepted_is_in_the_log() -> None:
+    """Out of descriptors: the client is turned away, the log tells, and the server goes on."""
+    output = run_script("""
+        import logging, os, resource, socket, threading, urllib.request
+        import httpuv
+
+        told = threading.Event()
+        class Handler(logging.Handler):
+            def emit(self, record):
+                if "cannot accept connections" in record.getMessage():
+                    print(record.levelname, record.getMessage())
+                    told.set()
+        logging.getLogger("httpuv").addHandler(Handler())
+        app = lambda req: {"status": 200, "body": "late"}
+        with httpuv.startServer("127.0.0.1", 0, app, dispatch="thread") as server:
+            client = socket.socket()
+            free = os.dup(0)  # the lowest free descriptor
+            os.close(free)
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+            client.connect(("127.0.0.1", server.getPort()))
+            print(client.recv(1))
+            told.wait(20)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            url = f"http://127.0.0.1:{server.getPort()}/"
+            print(urllib.request.urlopen(url).read(), server.stats()["accept_failures"] > 0)
+    """)
+    lines = sorted(output.splitlines())  # the log is another thread's
+    assert lines[0].startswith("WARNING cannot accept connections: ")
+    assert lines[1:] == ["b''", "b'late' True"]
 
 
 def test_why_a_request_was_refused_is_in_the_log(log: Log) -> None:
