@@ -16,7 +16,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 ifneq ($(shell command -v ccache),)
 export CMAKE_C_COMPILER_LAUNCHER := ccache
 export CMAKE_CXX_COMPILER_LAUNCHER := ccache
+# Paths below this folder do not count: or a clone at another path would find nothing.
 export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 endif
 
 SOURCES := $(shell find CMakeLists.txt cpp python vendor -type f -not -path '*/source/*' -not -name '*.pyc')
@@ -65,8 +67,9 @@ demo: build
 
 # Two phases: what fills the processors comes first, so that tests which watch a clock do not share them with compilers.
 # What is built apart is a part too, so that the summary names what did not compile. The long ones first.
-BUILDS := build-asan build-tsan build-dev fuzz test-packaging docs lint
-TESTS := test-python asan-python test-other-python asan tsan test-cpp test-autobahn test-apps-light
+BUILDS := build-asan build-tsan fuzz test-packaging docs lint
+# The C++ tests run under the sanitizers; the plain build of them (test-cpp) is part of `make check`.
+TESTS := test-python asan-python test-other-python asan tsan test-autobahn test-apps-light
 CHECKS := test-python test-cpp
 # Makes the parts of both phases, some at a time since most of them wait much. A part that fails stops no other.
 run_parts = export QUIET=1; $(STAGE) --forget $(1) $(2); \
@@ -76,14 +79,17 @@ run_parts = export QUIET=1; $(STAGE) --forget $(1) $(2); \
 check: .make/dev .make/installed
 	@$(call run_parts,build-dev lint,$(CHECKS),)
 
-# The set-up is not parallel: it says what it does. If it fails, the parts that need it are the ones not run.
+# The set-up is not parallel: it says what it does. If it fails, the parts that need it are the ones not run. Two
+# calls, as the first one may install the compiler cache that the second one looks for.
+set_up = $(MAKE) --no-print-directory .make/dev || true; $(MAKE) --no-print-directory .make/installed || true
+
 test:
-	@$(MAKE) --no-print-directory -k .make/dev .make/installed || true
+	@$(set_up)
 	@$(call run_parts,$(BUILDS),$(TESTS),)
 
 test-all:
-	@$(MAKE) --no-print-directory -k .make/dev .make/installed || true
-	@$(call run_parts,$(BUILDS),$(TESTS) test-all-pythons,SCOPE=all)
+	@$(set_up)
+	@$(call run_parts,$(BUILDS) build-dev,$(TESTS) test-cpp test-all-pythons,SCOPE=all)
 
 build-dev: .make/dev
 	@$(STAGE) build-dev tests/tools/build.sh dev

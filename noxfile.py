@@ -77,8 +77,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=OTHERS[0] if OTHERS else False)
 def other(session: nox.Session) -> None:
-    """A part of it on one interpreter that is not the default one, without slow optimisation."""
+    """A part of it on one interpreter that is not the default one, without optimisation."""
     if not OTHERS:
         session.skip(f"no Python of {', '.join(SUPPORTED)} was found besides the default one")
-    quick = ("-Ccmake.define.HTTPUV_LTO=OFF", "-Ccmake.build-type=Debug")
+    quick = ("-Ccmake.define.HTTPUV_LTO=OFF", "-Ccmake.build-type=None")
     run_tests(session, *quick, tests=[f"tests/python/test_{name}.py" for name in SMOKE.split()])

@@ -38,8 +38,10 @@ def test_pip_install_out_of_a_clean_clone(clone: Path, bare_path: str, tmp_path:
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv/bin/python"
     environment = {"PATH": bare_path, "PYTHONPATH": "", "CCACHE_BASEDIR": str(clone)}
-    # What is optimised is the wheel's business; this one may be quick.
-    quick = ["-Ccmake.build-type=Debug", "-Ccmake.define.HTTPUV_LTO=OFF"]
+    # What is optimised is the wheel's business; this one may be quick. The same options as those of
+    # the other Python, so that a compiler cache knows the objects.
+    quick = ["-Ccmake.build-type=None", "-Ccmake.define.HTTPUV_LTO=OFF"]
+    quick += ["-Ccmake.define.HTTPUV_WERROR=ON", "-Cbuild-dir=build/quick"]
     run(python, "-m", "pip", "install", *quick, ".", cwd=clone, **environment)
     program = """
 import threading, urllib.request, httpuv

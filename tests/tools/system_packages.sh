@@ -5,7 +5,7 @@
 #   tests/tools/system_packages.sh test      to run `make test` besides
 #
 # Installs what is missing with apt where it may (root, or sudo without a password), else names it. Extras
-# are for tests that skip without them.
+# are for tests that skip without them, and ccache, since several builds compile the same files.
 set -eu
 wanted=$1
 python=${PYTHON:-python3}
@@ -33,6 +33,7 @@ look() {
     [ -e /usr/include/doctest/doctest.h ] || compiles c++ '#include <doctest/doctest.h>' -fsyntax-only ||
       missing+=(doctest-dev)
     has curl || missing+=(curl)
+    has ccache || extras+=(ccache)
     has nginx || [ -x /usr/sbin/nginx ] || extras+=(nginx-light)
     has chromium || has chromium-browser || extras+=(chromium)
     if ! has clang++; then
@@ -64,7 +65,7 @@ for _ in 1 2; do
 done
 look
 for package in ${extras[*]-}; do
-  install "$package" || echo "Some tests will be skipped without $package." >&2
+  install "$package" || echo "Without $package some tests are skipped, or building takes longer." >&2
 done
 if [ ${#missing[@]} != 0 ]; then
   echo "This machine lacks packages that cannot be installed from here. As root, on Debian or Ubuntu:" >&2
