@@ -140,6 +140,18 @@ bool Application::wait_for_room() {
   return true;
 }
 
+bool Application::subscribe(server::WsSubscribe&& command) {
+  return server_.subscribe(std::move(command), t_handling != this);
+}
+
+bool Application::feed(server::Feed&& command) {
+  return server_.feed(std::move(command), t_handling != this);
+}
+
+std::uint64_t Application::publish(std::string&& topic, server::SharedPublication message) {
+  return server_.publish(std::move(topic), std::move(message), t_handling != this);
+}
+
 void Application::post(const server::ConnectionId& id, py::object function) {
   if (const auto queue = queue_.lock()) queue->post(shared_from_this(), id, std::move(function));
 }

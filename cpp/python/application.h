@@ -110,6 +110,11 @@ class Application : public std::enable_shared_from_this<Application> {
 
   // A command from outside a callback, or inside one. False: the server has stopped.
   bool send(server::Command&& command);
+  bool subscribe(server::WsSubscribe&& command);
+  bool feed(server::Feed&& command);
+  // Publishes a message with its topic's next offset, which it returns; 0 if the server is
+  // stopping.
+  std::uint64_t publish(std::string&& topic, server::SharedPublication message);
   // The same without ringing: ring() follows soon.
   bool leave(server::Command&& command);
   void ring() { server_.ring(); }
@@ -191,6 +196,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void on_event(server::WsDrainEvent&& event, Work& work);
   void on_event(server::WsTakenEvent&& event, Work& work);
   void on_event(server::WsDroppedEvent&& event, Work& work);
+  void on_event(server::WsResetEvent&& event, Work& work);
   void on_event(server::WsClosingEvent&& event, Work& work);
   void on_event(server::WsLastEvent&& event, Work& work);
   void on_event(server::WsCloseEvent&& event, Work& work);

@@ -155,6 +155,10 @@ void Application::dropped(const server::ConnectionId& id, std::size_t count) {
   }
 }
 
+void Application::on_event(server::WsResetEvent&& event, Work& work) {
+  notify(event.id, work, "_reset", text(event.topic), event.position.epoch, event.position.offset);
+}
+
 void Application::on_event(server::WsClosingEvent&& event, Work& work) {
   notify(event.id, work, "_closing", event.code, text(event.reason));
 }

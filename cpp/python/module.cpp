@@ -16,6 +16,7 @@
 #include "python/runtime/input_hook.h"
 #include "python/server_object.h"
 #include "python/socket.h"
+#include "python/topics.h"
 #include "python/upload.h"
 
 namespace py = pybind11;
@@ -73,6 +74,8 @@ PYBIND11_MODULE(_core, m) {
            py::arg("ring") = true)
       .def("ring", &Reply::ring)
       .def("gather", &Reply::gather, py::arg("func"))
+      .def("feed", &Reply::feed, py::arg("topics"), py::arg("last_event_id"), py::arg("history"),
+           py::arg("retry"))
       .def("write_file", &Reply::write_file, py::arg("file"))
       .def("wait_for_room", &Reply::wait_for_room)
       .def("inform", &Reply::inform, py::arg("status"), py::arg("headers"))
@@ -88,11 +91,15 @@ PYBIND11_MODULE(_core, m) {
       .def("resume", &Upload::resume)
       .def("consumed", &Upload::consumed, py::arg("bytes"));
 
+  register_topics(m);
   py::class_<Socket, std::shared_ptr<Socket>>(m, "Socket")
       .def("send", &Socket::send, py::arg("message"), py::arg("compress") = true)
       .def("ping", &Socket::ping, py::arg("payload"))
       .def("close", &Socket::close, py::arg("code"), py::arg("reason"))
-      .def("subscribe", &Socket::subscribe, py::arg("topic"), py::arg("wanted") = true)
+      .def("subscribe", &Socket::subscribe, py::arg("topic"), py::arg("since") = py::none(),
+           py::arg("history") = false)
+      .def("unsubscribe", &Socket::unsubscribe, py::arg("topic"))
+      .def("subscriptions", &Socket::subscriptions)
       .def("buffered", &Socket::buffered)
       .def("call_soon", &Socket::call_soon, py::arg("func"))
       .def("consumed", &Socket::consumed, py::arg("messages"))
@@ -104,26 +111,49 @@ PYBIND11_MODULE(_core, m) {
                        py::object on_error, py::object convert, const py::dict& environ,
                        const py::dict& settings, py::object on_ws_open, py::object open_upload,
                        bool call_first, py::object access_log, py::object on_notice,
-                       bool allow_connect, const py::list& mounts) {
+                       bool allow_connect, const py::list& mounts, const py::list& topics,
+                       bool brokered) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
                  Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
                            std::move(on_error), std::move(on_notice), std::move(convert),
                            std::move(open_upload), call_first, std::move(access_log)},
-                 environ, settings, allow_connect, mounts);
+                 environ, settings, allow_connect, mounts, topics, brokered);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
            py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("settings"),
            py::arg("on_ws_open") = py::none(), py::arg("open_upload") = py::none(),
            py::arg("call_first") = false, py::arg("access_log") = py::none(),
            py::arg("on_notice") = py::none(), py::arg("allow_connect") = false,
-           py::arg("mounts") = py::list())
+           py::arg("mounts") = py::list(), py::arg("topics") = py::list(),
+           py::arg("brokered") = false)
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_fd", &ServerObject::listen_fd, py::arg("fd"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
-           py::arg("compress") = true)
+           py::arg("compress") = true, py::arg("binary") = py::none(), py::arg("event") = "",
+           py::arg("offset") = py::none())
+      .def(
+          "topic_stats",
+          [](const ServerObject& self, const std::string& topic) {
+            return topic_stats(self.application(), topic);
+          },
+          py::arg("topic"))
+      .def(
+          "load_topic",
+          [](const ServerObject& self, const std::string& topic, const std::string& epoch,
+             std::uint64_t offset, const py::list& messages) {
+            load_topic(self.application(), topic, epoch, offset, messages);
+          },
+          py::arg("topic"), py::arg("epoch"), py::arg("offset"), py::arg("messages"))
+      .def("topic_needs", [](const ServerObject& self) { return topic_needs(self.application()); })
+      .def(
+          "release_topic",
+          [](const ServerObject& self, const std::string& topic) {
+            return release_topic(self.application(), topic);
+          },
+          py::arg("topic"))
       .def("begin_stop", &ServerObject::begin_stop, py::arg("timeout"))
       .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)
       .def_property_readonly("stopped", &ServerObject::stopped)

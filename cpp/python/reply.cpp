@@ -64,6 +64,16 @@ void Reply::write(py::handle data, bool acknowledge, bool ring) {
   ring ? application_->send(std::move(piece)) : application_->leave(std::move(piece));
 }
 
+void Reply::feed(std::vector<std::string> topics, const std::string& last_event_id, bool history,
+                 const std::optional<double>& retry) {
+  auto request = std::make_unique<server::FeedRequest>();
+  request->topics = std::move(topics);
+  request->last_event_id = last_event_id;
+  request->history = history;
+  if (retry) request->retry_ms = static_cast<std::int64_t>(*retry * 1000);
+  if (!done_) application_->feed(server::Feed{id_, std::move(request)});
+}
+
 void Reply::ring() {
   application_->ring();
 }

@@ -56,6 +56,9 @@ class Reply {
   // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far. `ring`
   // false: ring() follows soon, or it is inside of gather().
   void write(pybind11::handle data, bool acknowledge, bool ring);
+  // Has the loop send events of topics from now on; see server::FeedRequest. `retry`: seconds.
+  void feed(std::vector<std::string> topics, const std::string& last_event_id, bool history,
+            const std::optional<double>& retry);
   void ring();
   // Calls a function that writes: its pieces leave together, but for those that have waited for
   // milliseconds.

@@ -9,6 +9,7 @@
 #include "python/routes.h"
 #include "python/runtime/gil.h"
 #include "python/socket.h"
+#include "python/topics.h"
 #include "server/errors.h"
 
 namespace py = pybind11;
@@ -50,9 +51,10 @@ constexpr std::pair<const char*, server::Held> kHeldNames[] = {
 };
 
 // The abilities of the application follow from the callbacks that it has.
-server::Settings settings_of(const Callbacks& callbacks, const py::dict& given,
-                             bool allow_connect) {
+server::Settings settings_of(const Callbacks& callbacks, const py::dict& given, bool allow_connect,
+                             const py::list& topics, bool brokered) {
   server::Settings settings = read_settings(given);
+  settings.topics = to_topic_settings(topics, brokered);
   settings.abilities.call = !callbacks.call.is_none();
   settings.abilities.on_headers = !callbacks.on_headers.is_none();
   settings.abilities.stream_body = !callbacks.open_upload.is_none();
@@ -66,9 +68,11 @@ server::Settings settings_of(const Callbacks& callbacks, const py::dict& given,
 
 ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
                            const py::dict& environment, const py::dict& settings_given,
-                           bool allow_connect, const py::list& mounts)
+                           bool allow_connect, const py::list& mounts, const py::list& topics,
+                           bool brokered)
     : queue_(std::move(queue)) {
-  server::Settings settings = settings_of(callbacks, settings_given, allow_connect);
+  server::Settings settings =
+      settings_of(callbacks, settings_given, allow_connect, topics, brokered);
   std::vector<std::shared_ptr<Gateway>> gateways;
   for (MountedGateway& each : make_gateways(mounts)) {
     settings.mounts.push_back(std::move(each.mount));
@@ -143,19 +147,28 @@ void ServerObject::set_routes(const py::list& routes, std::shared_ptr<files::Mim
   application_->server().set_routes(std::move(table));
 }
 
-void ServerObject::publish(const std::string& topic, py::handle message, bool compress) {
+std::uint64_t ServerObject::publish(std::string topic, py::handle message, bool compress,
+                                    const py::object& binary, std::string event,
+                                    const std::optional<std::uint64_t>& offset) {
+  if (offset) {
+    server::SharedPublication told = to_publication(message, binary, std::move(event), compress);
+    told->offset = *offset;
+    application_->send(server::Publish{std::move(topic), std::move(told)});
+    return *offset;
+  }
   const bool room = application_->wait_for_room();
-  Payload payload = to_payload(message);
+  server::SharedPublication made = to_publication(message, binary, std::move(event), compress);
   const std::uint64_t drains = application_->server().drains();
-  if (!room && !burst_.admits(drains, payload.data.size(), application_->ws_max_queue())) {
+  const std::size_t size = made->message.payload_size();
+  if (!room && !burst_.admits(drains, size, application_->ws_max_queue())) {
     // Its subscribers are told once for all that the loop could not take in between.
     const bool told = overflowed_at_.exchange(drains) == drains;
     if (application_->ws_overflow() != server::Overflow::kDrop && !told) {
-      application_->send(server::WsOverflow{topic});
+      application_->send(server::WsOverflow{std::move(topic)});
     }
-    return;
+    return 0;
   }
-  application_->send(server::WsPublish{topic, payload.text, compress, std::move(payload.data)});
+  return application_->publish(std::move(topic), std::move(made));
 }
 
 void ServerObject::begin_stop(double timeout) {
@@ -232,6 +245,9 @@ py::dict ServerObject::stats() const {
   py::dict held;
   for (const auto& [name, kind] : kHeldNames) held[name] = budget.used_by_all(kind);
   result["held"] = held;
+  result["published"] = server.total(&Counters::published);
+  result["topic_dropped"] = server.total(&Counters::topic_dropped);
+  result["topic_closed"] = server.total(&Counters::topic_closed);
   return result;
 }
 

@@ -23,14 +23,20 @@ namespace httpuv::python {
 class ServerObject {
  public:
   ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks, const pybind11::dict& environment,
-               const pybind11::dict& settings, bool allow_connect, const pybind11::list& mounts);
+               const pybind11::dict& settings, bool allow_connect, const pybind11::list& mounts,
+               const pybind11::list& topics, bool brokered);
   ~ServerObject();
 
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
   std::tuple<std::string, int> listen_fd(int fd);
   void listen_pipe(const std::string& name, std::optional<unsigned> mask);
   void set_routes(const pybind11::list& routes, std::shared_ptr<files::MimeTable> mime);
-  void publish(const std::string& topic, pybind11::handle message, bool compress);
+  // With an offset it is a broker's that is told; without, the topic's next, which is returned: 0
+  // if nothing was sent because the server does not run.
+  std::uint64_t publish(std::string topic, pybind11::handle message, bool compress,
+                        const pybind11::object& binary, std::string event,
+                        const std::optional<std::uint64_t>& offset);
+  [[nodiscard]] Application& application() const { return *application_; }
   // Ends the server. begin_stop() only tells it to, and shortens what an earlier call has granted.
   // A Python signal handler may run in stop(); if it raises an exception, the answers under way are
   // cut off, and stop() raises it, perhaps before stopped().

@@ -62,6 +62,7 @@ void Socket::overflow() {
       }));
       break;
     case server::Overflow::kDrop:
+    case server::Overflow::kLatest:  // topics only
       break;
   }
 }
@@ -74,8 +75,33 @@ void Socket::close(std::uint16_t code, const std::string& reason) {
   application_->send(server::WsClose{id_, code, reason});
 }
 
-void Socket::subscribe(const std::string& topic, bool wanted) {
-  application_->send(server::WsSubscribe{id_, topic, wanted});
+Joining Socket::subscribe(const std::string& topic, const std::optional<PyPosition>& since,
+                          bool history) {
+  server::WsSubscribe command;
+  command.id = id_;
+  command.topic = topic;
+  command.history = history;
+  if (since) command.since = server::Position{std::get<0>(*since), std::get<1>(*since)};
+  std::shared_future<std::optional<server::Joined>> answer =
+      command.answer.emplace().get_future().share();
+  if (!application_->subscribe(std::move(command))) {
+    std::promise<std::optional<server::Joined>> closed;
+    answer = closed.get_future().share();
+    closed.set_value({});
+  }
+  return {application_, std::move(answer)};
+}
+
+void Socket::unsubscribe(const std::string& topic) {
+  server::WsSubscribe command;
+  command.id = id_;
+  command.topic = topic;
+  command.wanted = false;
+  application_->send(std::move(command));
+}
+
+std::vector<std::string> Socket::subscriptions() const {
+  return python::subscriptions(*application_, id_);
 }
 
 std::size_t Socket::buffered() const {

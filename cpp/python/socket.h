@@ -9,9 +9,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "python/burst.h"
+#include "python/topics.h"
 #include "server/message.h"
 
 namespace httpuv::python {
@@ -34,7 +37,10 @@ class Socket : public std::enable_shared_from_this<Socket> {
   void send(pybind11::handle message, bool compress);
   void ping(pybind11::handle payload);
   void close(std::uint16_t code, const std::string& reason);
-  void subscribe(const std::string& topic, bool wanted);
+  // See server::WsSubscribe.
+  Joining subscribe(const std::string& topic, const std::optional<PyPosition>& since, bool history);
+  void unsubscribe(const std::string& topic);
+  [[nodiscard]] std::vector<std::string> subscriptions() const;
   // Has a function called on a thread that runs callbacks, in its turn among those of the socket.
   void call_soon(pybind11::object function);
   [[nodiscard]] std::size_t buffered() const;  // asks the loop thread, with the GIL released

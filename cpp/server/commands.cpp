@@ -5,7 +5,7 @@
 
 #include "server/connection.h"
 #include "server/http_session.h"
-#include "server/publications.h"
+#include "server/topics/publications.h"
 #include "server/websocket_session.h"
 
 namespace httpuv::server {
@@ -84,12 +84,30 @@ struct Carrier {
     if (auto* session = websocket(c.id)) session->close(c.code, c.reason);
   }
   void operator()(WsSubscribe&& c) const {
-    if (auto* session = websocket(c.id)) session->subscribe(c.topic, c.wanted);
+    if (auto* session = websocket(c.id)) return session->subscribe(std::move(c));
+    if (c.answer) c.answer->set_value({});
+  }
+  void operator()(Publish&& c) const { context.publications->add(std::move(c)); }
+  void operator()(Feed&& c) const {
+    if (auto* session = http(c.id)) session->feed(std::move(c));
+  }
+  void operator()(TopicLoad&& c) const {
+    for (Command& each : context.publications->load(std::move(c))) {
+      std::visit(*this, std::move(each));
+    }
+  }
+  void operator()(TopicRelease&& c) const { c.answer.set_value(context.topics.release(c.topic)); }
+  void operator()(QueryTopic&& c) const { c.answer.set_value(context.topics.stats(c.topic)); }
+  void operator()(QueryTopics&& c) const { c.answer.set_value(context.topics.needs()); }
+  void operator()(QuerySubscriptions&& c) const {
+    auto* const session = websocket(c.id);
+    c.answer.set_value(session != nullptr ? session->subscriptions() : std::vector<std::string>());
   }
   void operator()(WsOverflow&& c) const {
-    for (WebSocketSession* each : context.topics.subscribers(c.topic)) each->overflow();
+    const Topic* const topic = context.topics.find(c.topic);
+    if (topic == nullptr) return;
+    for (WebSocketSession* each : Topics::sessions(*topic)) each->overflow();
   }
-  void operator()(WsPublish&& c) const { context.publications->add(std::move(c)); }
   void operator()(WsQueued&& c) const {
     const auto* const session = websocket(c.id);
     c.answer.set_value(session != nullptr ? session->queued() : 0);
@@ -117,6 +135,13 @@ void answer_late(Command& command) {
   if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
   if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
   if (auto* room = std::get_if<StreamRoom>(&command)) room->answer.set_value(false);
+  if (auto* query = std::get_if<QueryTopic>(&command)) query->answer.set_value({});
+  if (auto* query = std::get_if<QueryTopics>(&command)) query->answer.set_value({});
+  if (auto* query = std::get_if<QuerySubscriptions>(&command)) query->answer.set_value({});
+  if (auto* release = std::get_if<TopicRelease>(&command)) release->answer.set_value(true);
+  if (auto* join = std::get_if<WsSubscribe>(&command)) {
+    if (join->answer) join->answer->set_value({});
+  }
 }
 
 }  // namespace httpuv::server

@@ -24,7 +24,8 @@
 #include "server/server.h"
 #include "server/slot_map.h"
 #include "server/spool_faults.h"
-#include "server/topics.h"
+#include "server/topics/event_group.h"
+#include "server/topics/topics.h"
 #include "websocket/deflate_pool.h"
 #include "websocket/session.h"
 
@@ -56,7 +57,8 @@ struct Context {
   Envelopes envelopes{};
   Outbox outbox{};
   DateClock clock{};
-  Topics topics{};
+  Topics topics{loop, settings.topics, budget};
+  EventGroups event_groups{*this};
   websocket::DeflatePool deflate_pool{};
   websocket::SessionOptions ws_options{};
   std::vector<Event> events{};  // made in this turn, delivered at its end

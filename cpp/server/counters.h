@@ -31,6 +31,9 @@ struct Counters {
   Counter accept_failures;  // the system had no room for a connection, ever
   Counter timed_out;        // connections a deadline ended, ever
   Counter evicted;          // idle connections closed because others wanted in, ever
+  Counter published;        // messages to topics that somebody gets or that are kept, ever
+  Counter topic_dropped;    // not sent to a subscriber that was behind, ever
+  Counter topic_closed;     // subscribers that were closed for being behind, ever
 };
 
 }  // namespace httpuv::server

@@ -215,8 +215,10 @@ void HttpSession::release(Exchange& exchange, bool abandon) {
   const bool known = exchange.answer.with_application() || exchange.answer.announced();
   if (exchange.answer.with_application()) {
     exchange.answer.on(http::AnswerEvent::kWithdraw);
-    --pending_;
-    context_.counters.in_flight.subtract(1);
+    if (!is_fed(exchange)) {
+      --pending_;
+      context_.counters.in_flight.subtract(1);
+    }
   }
   if (abandon && known) {
     exchange.answer.on(http::AnswerEvent::kWithdraw);

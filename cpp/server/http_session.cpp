@@ -266,8 +266,8 @@ void HttpSession::refuse(int status, std::string_view reason) {
   if (exchange != nullptr && exchange->answer.begun()) {
     connection_.reset();  // a part of the answer has left: the client must see that it is cut
   } else if (exchange != nullptr && !exchange->answer.given()) {
-    exchange->parked.reset();
     release(*exchange, true);
+    exchange->parked.reset();
     exchange->answer.on(http::AnswerEvent::kWithdraw);
     exchange->keep_alive = false;
     answer_plain(*exchange, status);

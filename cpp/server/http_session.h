@@ -60,6 +60,7 @@ class HttpSession final : public Protocol {
   void stream_file(std::uint32_t sequence, FileBody&& file);
   void stream_end(std::uint32_t sequence, std::string&& trailers);
   void stream_room(std::uint32_t sequence, std::promise<bool>&& answer);
+  void feed(Feed&& command);
   void inform(std::uint32_t sequence, const http::ResponseHead& head);
   void cut(std::uint32_t sequence);
   void accept_websocket(WsAccept&& command);
@@ -161,6 +162,9 @@ class HttpSession final : public Protocol {
   struct Streamed;
   class Silence;
   class Rooms;
+  class FeedPart;
+  void begin_feed(Exchange& exchange);
+  static bool is_fed(const Exchange& exchange);
   Exchange* streamed(std::uint32_t sequence);
   Exchange* streaming(std::uint32_t sequence);
   void start_stream(Exchange& exchange);

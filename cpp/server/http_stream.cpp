@@ -82,7 +82,8 @@ void HttpSession::start_stream(Exchange& exchange) {
   stream.count();
   if (stream.early_acknowledge) acknowledge(exchange);
   give_room(exchange);
-  if (stream.ended && !stream.coding()) end_stream(exchange);
+  if (stream.ended && !stream.coding()) return end_stream(exchange);
+  if (stream.feed != nullptr) begin_feed(exchange);
 }
 
 // More than was promised: what is beyond it would be taken for the next answer.
@@ -229,6 +230,7 @@ void HttpSession::acknowledge(Exchange& exchange) {
 void HttpSession::drained_stream(Exchange& exchange) {
   Streamed& stream = *exchange.parked->stream;
   give_room(exchange);
+  if (stream.feed != nullptr && stream.feed->feed != nullptr) stream.feed->feed->drained();
   if (stream.acknowledged == 0 || stream.coding()) return;
   context_.events.emplace_back(StreamTakenEvent{{connection_.id(), exchange.sequence},
                                                 std::exchange(stream.acknowledged, 0)});
@@ -279,8 +281,8 @@ void HttpSession::cut(std::uint32_t sequence) {
   websocket_decided(sequence);
   if (!exchange->answer.streamed() || !exchanges_.is_front(*exchange)) {
     // Nothing of it has left yet: the client can still be told.
-    exchange->parked.reset();
     release(*exchange, false);
+    exchange->parked.reset();
     not_wanted(*exchange);
     return answer_plain(*exchange, 500);
   }

@@ -36,7 +36,8 @@ constexpr std::int64_t kFarewellMs = 1000;
 }  // namespace
 
 Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
-                   base::Mailbox<Command>& mailbox, EventSink& sink, Place place)
+                   base::Mailbox<Command>& mailbox, EventSink& sink, Place place,
+                   Sequencer* sequencer)
     : loop_(loop),
       mailbox_(mailbox),
       sink_(sink),
@@ -53,6 +54,7 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
   context_.connections.set_worker(place.index);
   context_.files = &files_;
   context_.publications = &publications_;
+  context_.topics.use(sequencer);
   context_.on_connection_closed = [this] { on_connection_closed(); };
   context_.clock.tick();
   context_.ws_options.max_message_bytes = settings.limits.ws_max_message;
@@ -223,7 +225,7 @@ void Server::Live::log() {
 }
 
 void Server::Live::carry_out(Command&& command) {
-  if (!std::holds_alternative<WsPublish>(command)) publications_.send();
+  if (!std::holds_alternative<Publish>(command)) publications_.send();
   if (auto* const routes = std::get_if<SetRoutes>(&command)) {
     set_routes(std::move(routes->routes));
     routes->done.set_value();

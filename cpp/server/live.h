@@ -16,16 +16,16 @@
 #include "server/connection.h"
 #include "server/context.h"
 #include "server/idle_connections.h"
-#include "server/publications.h"
 #include "server/server.h"
 #include "server/static_files.h"
+#include "server/topics/publications.h"
 
 namespace httpuv::server {
 
 class Server::Live final : private net::DeadlineOwner {
  public:
   Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
-       base::Mailbox<Command>& mailbox, EventSink& sink, Place place);
+       base::Mailbox<Command>& mailbox, EventSink& sink, Place place, Sequencer* sequencer);
 
   // 0 or a libuv error; then close() and run() give back what was opened before.
   int open(std::vector<net::ListenSocket>&& sockets);

@@ -22,7 +22,21 @@ struct Owned {
   std::size_t operator()(const WsPing& c) const { return c.payload.size(); }
   std::size_t operator()(const WsClose& c) const { return c.reason.size(); }
   std::size_t operator()(const WsSubscribe& c) const { return c.topic.size(); }
-  std::size_t operator()(const WsPublish& c) const { return c.topic.size() + c.data.size(); }
+  std::size_t operator()(const Publish& c) const { return c.topic.size() + c.message->cost(); }
+  std::size_t operator()(const Feed& c) const {
+    std::size_t sum = sizeof(FeedRequest) + c.request->last_event_id.size();
+    for (const std::string& each : c.request->topics) sum += sizeof(each) + each.size();
+    return sum;
+  }
+  std::size_t operator()(const TopicLoad& c) const {
+    std::size_t sum = c.topic.size() + c.position.epoch.size();
+    for (const SharedPublication& each : c.messages) sum += each->cost();
+    return sum;
+  }
+  std::size_t operator()(const TopicRelease& c) const { return c.topic.size(); }
+  std::size_t operator()(const QueryTopic& c) const { return c.topic.size(); }
+  std::size_t operator()(const QueryTopics&) const { return 0; }
+  std::size_t operator()(const QuerySubscriptions&) const { return 0; }
   std::size_t operator()(const WsOverflow& c) const { return c.topic.size(); }
   std::size_t operator()(const Continue&) const { return 0; }
   std::size_t operator()(const BodyConsumed&) const { return 0; }

@@ -19,23 +19,12 @@
 #include "http/response.h"
 #include "net/listen/accepted.h"
 #include "server/access_record.h"
+#include "server/connection_id.h"
+#include "server/topics/event_text.h"
+#include "server/topics/publication.h"
+#include "server/topics/sequencer.h"
 
 namespace httpuv::server {
-
-// Names a connection without owning it. A number whose connection has gone names nothing: a
-// command that carries it does nothing.
-struct ConnectionId {
-  std::uint32_t slot = 0;
-  std::uint32_t generation = 0;
-  bool operator==(const ConnectionId&) const = default;
-};
-
-// Names one exchange of one connection.
-struct ExchangeId {
-  ConnectionId connection;
-  std::uint32_t sequence = 0;
-  bool operator==(const ExchangeId&) const = default;
-};
 
 // The body of a request: in memory, or past Limits::body_memory_bytes in an unlinked file whose
 // offset is at its start.
@@ -156,6 +145,13 @@ struct WsDroppedEvent {
   base::SharedCharge charge{};  // of the event itself: there may be one for each message
 };
 
+// A topic of a socket does not go on where it stood: messages may be missing.
+struct WsResetEvent {
+  ConnectionId id;
+  std::string topic;
+  Position position;
+};
+
 // The peer has said its last word, Close or nonsense, and everything before it was delivered: as
 // soon as that is handled, a WsConclude is expected.
 struct WsLastEvent {
@@ -193,9 +189,10 @@ struct NoticeEvent {
   ConnectionId id{UINT32_MAX, UINT32_MAX};  // of no connection
 };
 
-using Event = std::variant<RequestEvent, BodyEvent, AbandonedEvent, StreamTakenEvent, WsOpenEvent,
-                           WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
-                           WsClosingEvent, WsLastEvent, WsCloseEvent, NoticeEvent, LogEvent>;
+using Event =
+    std::variant<RequestEvent, BodyEvent, AbandonedEvent, StreamTakenEvent, WsOpenEvent,
+                 WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
+                 WsClosingEvent, WsLastEvent, WsCloseEvent, WsResetEvent, NoticeEvent, LogEvent>;
 
 // Whether the loop waits for what the application does with an event; for what is logged it does
 // not.
@@ -321,18 +318,80 @@ struct WsConsumed {
   std::size_t bytes = 0;
 };
 
+// Where a subscriber begins, and whether it has missed nothing since the position that it named.
+struct Joined {
+  Position position;
+  bool recovered = false;
+};
+
+// Before what is published from now on, the subscriber gets what came behind a position, if the
+// topic's history has all of that.
 struct WsSubscribe {
   ConnectionId id;
   std::string topic;
-  bool wanted = true;  // false: unsubscribe
+  bool wanted = true;    // false: unsubscribe
+  bool history = false;  // all that the history has, without a position
+  std::optional<Position> since{};
+  TopicHold hold{};
+  std::optional<std::promise<std::optional<Joined>>> answer{};  // nothing: it is closed
 };
 
 // One message to every subscriber of a topic.
-struct WsPublish {
+struct Publish {
   std::string topic;
-  bool text = false;
-  bool compress = true;
-  std::string data;
+  SharedPublication message;
+};
+
+// A streamed answer gets server-sent events of topics from now on, until it is ended.
+struct FeedRequest {
+  std::vector<std::string> topics;  // at least one
+  std::string last_event_id;        // "": the client is new
+  bool history = false;             // a new client first gets what the histories have
+  std::int64_t retry_ms = -1;       // negative: not told
+  std::vector<TopicHold> holds{};   // of the topics, in their order; or none
+};
+struct Feed {
+  ExchangeId id;
+  std::unique_ptr<FeedRequest> request;
+};
+
+// Where a topic of a broker stands, and its last messages up to there.
+struct TopicLoad {
+  std::string topic;
+  Position position;
+  std::vector<SharedPublication> messages;
+};
+
+// What a broker's topics want.
+struct TopicNeeds {
+  std::vector<std::string> unloaded;  // a TopicLoad is waited for
+  std::vector<std::string> unused;    // a TopicRelease may come
+};
+struct QueryTopics {
+  std::promise<TopicNeeds> answer;
+};
+// Forgets a topic, unless somebody subscribes to it.
+struct TopicRelease {
+  std::string topic;
+  std::promise<bool> answer;
+};
+
+struct TopicStats {
+  bool known = false;
+  Position position;
+  std::uint64_t subscribers = 0;
+  std::uint64_t messages = 0;  // in its history
+  std::uint64_t bytes = 0;     // of those
+  std::uint64_t dropped = 0;   // not sent to a subscriber that was behind
+};
+struct QueryTopic {
+  std::string topic;
+  std::promise<TopicStats> answer;
+};
+// The topics of a socket.
+struct QuerySubscriptions {
+  ConnectionId id;
+  std::promise<std::vector<std::string>> answer;
 };
 
 // More was published to a topic than the loop could take, by a thread that must not wait: the
@@ -381,7 +440,8 @@ struct Stop {
 using Command =
     std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamFile, StreamEnd,
                  StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed, WsPing, WsClose,
-                 WsSubscribe, WsPublish, WsOverflow, WsAcknowledge, WsConclude, WsQueued, IsPresent,
+                 WsSubscribe, Publish, Feed, TopicLoad, TopicRelease, QueryTopic, QueryTopics,
+                 QuerySubscriptions, WsOverflow, WsAcknowledge, WsConclude, WsQueued, IsPresent,
                  SetRoutes, Adopt, LetIn, FindIdle, CloseIdle, Stop>;
 
 // What a command counts for while it waits: itself, and the memory that it owns. There is no

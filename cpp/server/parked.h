@@ -18,6 +18,7 @@
 #include "net/loop/timer_wheel.h"
 #include "server/http_session.h"
 #include "server/message.h"
+#include "server/topics/event_group.h"
 
 namespace httpuv::server {
 
@@ -76,6 +77,25 @@ class HttpSession::Rooms {
   std::vector<std::promise<bool>> waiting_;
 };
 
+// What feeds a stream of events with topics: its request until it begins, its place among the
+// subscribers from then on.
+class HttpSession::FeedPart final : public EventOutput {
+ public:
+  FeedPart(HttpSession& of, std::uint32_t number, std::unique_ptr<FeedRequest> what)
+      : session(of), sequence(number), request(std::move(what)) {}
+  ~FeedPart() override;
+
+  void write(const std::shared_ptr<const EventText>& text) override;
+  [[nodiscard]] std::size_t queued() const override;
+  void cut() override;
+  [[nodiscard]] bool closing() const override;
+
+  HttpSession& session;
+  const std::uint32_t sequence;
+  std::unique_ptr<FeedRequest> request;
+  std::unique_ptr<EventFeed> feed{};
+};
+
 // A handshake that waits for the application's word.
 struct HttpSession::Asked {
   websocket::Handshake handshake;
@@ -97,6 +117,7 @@ struct HttpSession::Streamed {
   bool early_acknowledge = false;
   bool ended = false;
   std::unique_ptr<Silence> silence;  // null: it has no filler
+  std::unique_ptr<FeedPart> feed{};  // null: the application makes its pieces
   std::shared_ptr<Coder> coder;      // null: the body is sent as it is
   std::string uncoded;               // what the coder has not been given yet
   base::Charge charge;               // for what is kept of it here

@@ -19,9 +19,11 @@ constexpr std::uint64_t kMailboxBytes = std::uint64_t{4} * 1024 * 1024;
 
 }  // namespace
 
-Server::Server(Settings settings, std::unique_ptr<EventSink> sink, Place place)
+Server::Server(Settings settings, std::unique_ptr<EventSink> sink, Place place,
+               Sequencer* sequencer)
     : settings_(std::move(settings)),
       place_(place),
+      sequencer_(sequencer),
       sink_(std::move(sink)),
       budget_(std::make_shared<Budget>(Budget::Bounds{settings_.limits.memory_bytes,
                                                       settings_.limits.disk_bytes.value_or(0),
@@ -66,7 +68,8 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
   if (loop_ == nullptr) return error;
   budget_->count_commands(&mailbox_.bytes_waiting());
   if (!settings_.limits.disk_bytes) budget_->set_disk(default_disk_bytes(settings_.spool_folder));
-  live_ = std::make_unique<Live>(*loop_, settings_, counters_, *budget_, mailbox_, *sink_, place_);
+  live_ = std::make_unique<Live>(*loop_, settings_, counters_, *budget_, mailbox_, *sink_, place_,
+                                 sequencer_);
   if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));
   error = live_->open(std::move(sockets));
   if (error == 0) error = thread_->start([live = live_.get()] { live->run(); });

@@ -23,6 +23,7 @@
 #include "server/limits.h"
 #include "server/message.h"
 #include "server/team.h"
+#include "server/topics/topic_rules.h"
 
 namespace httpuv::net {
 class Accepted;
@@ -33,6 +34,8 @@ class LoopThread;
 }  // namespace httpuv::net
 
 namespace httpuv::server {
+
+class Sequencer;
 
 // What the application of a server can do.
 struct Abilities {
@@ -50,13 +53,6 @@ struct Abilities {
 struct Mount {
   std::string prefix;  // "/a/b": decoded, no slash at its end; "" is the root
   Abilities abilities;
-};
-
-// What is done with a message for a peer whose queue is full.
-enum class Overflow : std::uint8_t {
-  kClose,  // close with 1013 (Try Again Later)
-  kDrop,   // drop the message
-  kTell,   // drop it and tell the application
 };
 
 struct WebSocketSettings {
@@ -77,6 +73,7 @@ struct Settings {
   bool gzip = true;         // code the answers of the application for clients that accept it
   bool access_log = false;  // tell the application of each answer
   WebSocketSettings websocket;
+  TopicSettings topics;
   std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
 
   [[nodiscard]] const Abilities& abilities_of(std::uint16_t mount) const {
@@ -91,7 +88,9 @@ struct Bound {
 
 class Server {
  public:
-  Server(Settings settings, std::unique_ptr<EventSink> sink, Place place = {});
+  // `sequencer`: where the offsets of its topics come from, which outlives it; null: they are told.
+  Server(Settings settings, std::unique_ptr<EventSink> sink, Place place = {},
+         Sequencer* sequencer = nullptr);
   ~Server();  // stops at once
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -152,6 +151,7 @@ class Server {
 
   const Settings settings_;
   const Place place_;
+  Sequencer* const sequencer_;
   const std::unique_ptr<EventSink> sink_;
   Counters counters_;
   const std::shared_ptr<Budget> budget_;  // shared with what outlives the server

@@ -7,26 +7,15 @@
 #include <optional>
 #include <string>
 
+#include "server/topics/publication.h"
 #include "server/websocket_session.h"
-#include "websocket/prepared_message.h"
 
 namespace httpuv::server {
-
-struct WebSocketSession::Outgoing {
-  websocket::PreparedMessage message;
-  bool compress;
-  bool ready = true;
-  base::Charge charge;  // for the frames that were made of it
-};
 
 struct WebSocketSession::Together {
   std::string bytes;
   base::Charge charge;
 };
-
-inline std::size_t WebSocketSession::cost_of(const Outgoing& message) {
-  return sizeof(Outgoing) + message.message.memory();
-}
 
 struct WebSocketSession::Backlog {
   struct Farewell {

@@ -32,17 +32,30 @@ bool WebSocketSession::may_send() const {
 
 // A message of any size may be sent to a peer that has read all before it.
 bool WebSocketSession::make_room(std::size_t bytes) {
+  return make_room(bytes, context_.settings.websocket.overflow, nullptr);
+}
+
+bool WebSocketSession::make_room(std::size_t bytes, Overflow policy, Topic* topic) {
   std::size_t waiting = queued();
   if (backlog_ != nullptr) waiting += backlog_->messages.size() * kWsMessageCost;
   if (waiting == 0) return true;
   if (waiting + bytes <= context_.limits.ws_max_queue && !context_.budget.full()) return true;
-  overflow();
+  overflow(policy, topic);
   return false;
 }
 
 void WebSocketSession::overflow() {
+  overflow(context_.settings.websocket.overflow, nullptr);
+}
+
+void WebSocketSession::overflow(Overflow policy, Topic* topic) {
   if (!may_send()) return;
-  switch (context_.settings.websocket.overflow) {
+  if (topic != nullptr) {
+    topic->count_dropped(1);
+    context_.counters.topic_dropped.add();
+    if (policy == Overflow::kClose) context_.counters.topic_closed.add();
+  }
+  switch (policy) {
     case Overflow::kClose:
       close_unasked(websocket::kCloseTryAgainLater, "the peer does not read");
       break;
@@ -50,6 +63,11 @@ void WebSocketSession::overflow() {
       tell_dropped();
       break;
     case Overflow::kDrop:
+    case Overflow::kLatest:
+      // Once until it has read all: that is enough to know.
+      if (topic != nullptr && topic->overflow() && !std::exchange(behind_, true)) {
+        tell_dropped();
+      }
       break;
   }
 }
@@ -88,66 +106,63 @@ void WebSocketSession::send(bool text, bool compress, std::string&& data) {
     connection_.write({header, size}, std::move(data));
     return;
   }
-  auto message = std::make_shared<Outgoing>(
-      Outgoing{websocket::PreparedMessage(text, data), compressed, true, {}});
+  auto message = std::make_shared<Outgoing>(text, data, compressed);
   message->charge = context_.budget.charge(Held::kMessagesOut, cost_of(*message));
   if (compressed && data.size() > kCompressHere) {
-    prepare(context_, lane_of(connection_.id()), message, {session_.deflate_window_bits()},
-            {connection_.id()});
+    prepare(context_, lane_of(connection_.id()), message, {session_.deflate_window_bits()});
   }
   enqueue(message);
 }
 
-WebSocketSession::SharedOutgoing WebSocketSession::outgoing(
-    Context& context, const WsPublish& message, const std::vector<WebSocketSession*>& subscribers) {
-  auto outgoing = std::make_shared<Outgoing>(
-      Outgoing{websocket::PreparedMessage(message.text, message.data), message.compress, true, {}});
-  outgoing->charge = context.budget.charge(Held::kMessagesOut, cost_of(*outgoing));
-  if (!message.compress || message.data.size() <= kCompressHere) return outgoing;
+void WebSocketSession::compress_large(Context& context, const SharedPublication& message,
+                                      const std::vector<WebSocketSession*>& subscribers) {
+  if (!message->compress || message->message.payload_size() <= kCompressHere) return;
   std::vector<int> windows;  // that the subscribers have agreed on: a few at most
-  std::vector<ConnectionId> ids;
-  ids.reserve(subscribers.size());
   for (const WebSocketSession* each : subscribers) {
-    ids.push_back(each->connection_.id());
     const int bits = each->session_.deflate_window_bits();
     const bool known = std::find(windows.begin(), windows.end(), bits) != windows.end();
     if (bits != 0 && !known) windows.push_back(bits);
   }
-  if (windows.empty()) return outgoing;
-  prepare(context, kSharedLane, outgoing, std::move(windows), std::move(ids));
-  return outgoing;
+  if (!windows.empty()) prepare(context, kSharedLane, message, std::move(windows));
 }
 
-void WebSocketSession::publish(Context& context, const std::vector<WsPublish>& messages) {
-  const auto subscribers = context.topics.subscribers(messages.front().topic);
+void WebSocketSession::publish(Context& context, Topic& topic,
+                               const std::vector<SharedPublication>& messages) {
+  const auto subscribers = Topics::sessions(topic);
   if (subscribers.empty()) return;
-  std::vector<SharedOutgoing> all;
-  all.reserve(messages.size());
-  for (const WsPublish& each : messages) all.push_back(outgoing(context, each, subscribers));
+  for (const SharedPublication& each : messages) compress_large(context, each, subscribers);
   // One subscriber's may be gathered with what else it gets.
   const SharedBytes together =
-      subscribers.size() == 1 ? nullptr
-                              : joined(context, all, std::min(kJoin, context.limits.ws_max_queue));
-  for (WebSocketSession* subscriber : subscribers) subscriber->send_published(all, together);
+      subscribers.size() == 1
+          ? nullptr
+          : joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));
+  for (WebSocketSession* subscriber : subscribers) {
+    subscriber->send_published(topic, messages, together);
+  }
 }
 
 // Their plain frames, one behind the other; nothing if these are more than that.
 WebSocketSession::SharedBytes WebSocketSession::joined(Context& context,
-                                                       const std::vector<SharedOutgoing>& all,
+                                                       const std::vector<SharedPublication>& all,
                                                        std::size_t most) {
   std::size_t size = 0;
-  for (const SharedOutgoing& each : all) size += each->message.plain().size();
+  for (const SharedPublication& each : all) size += each->message.plain().size();
   if (size > most) return nullptr;
   auto together = std::make_shared<Together>();
   together->bytes.reserve(size);
-  for (const SharedOutgoing& each : all) together->bytes.append(each->message.plain());
+  for (const SharedPublication& each : all) together->bytes.append(each->message.plain());
   together->charge = context.budget.charge(Held::kMessagesOut, sizeof(Together) + size);
   return together;
 }
 
-void WebSocketSession::send_published(const std::vector<SharedOutgoing>& all,
+void WebSocketSession::send_published(Topic& topic, const std::vector<SharedPublication>& all,
                                       const SharedBytes& together) {
   if (!may_send()) return;
+  const Overflow policy = topic.overflow().value_or(context_.settings.websocket.overflow);
+  if (policy == Overflow::kLatest) {
+    context_.outbox.flush(connection_);
+    if (queued() > 0) return wait_with_latest(topic, all);
+  }
   // The usual case: the peer has read all before, and gets the same bytes as all others.
   if (together != nullptr && session_.deflate_window_bits() == 0 && backlog_ == nullptr) {
     context_.outbox.flush(connection_);
@@ -159,14 +174,40 @@ void WebSocketSession::send_published(const std::vector<SharedOutgoing>& all,
                          !context_.budget.full());
     if (fits) return connection_.write_shared({}, together->bytes, together);
   }
-  for (const SharedOutgoing& each : all) {
-    if (may_send() && make_room(each->message.payload_size())) enqueue(each);
+  for (const SharedPublication& each : all) {
+    if (may_send() && make_room(each->message.payload_size(), policy, &topic)) enqueue(each);
+  }
+}
+
+// The peer is behind: of all messages of the topic that come meanwhile it gets the last.
+void WebSocketSession::wait_with_latest(Topic& topic,
+                                        const std::vector<SharedPublication>& messages) {
+  if (latest_ == nullptr) latest_ = std::make_unique<Latest>();
+  const bool replaced = latest_->put(topic, messages.back());
+  const std::size_t dropped = messages.size() - 1 + (replaced ? 1 : 0);
+  if (dropped == 0) return;
+  topic.count_dropped(dropped);
+  context_.counters.topic_dropped.add(dropped);
+  if (!std::exchange(behind_, true)) tell_dropped();
+}
+
+void WebSocketSession::send_latest() {
+  if (backlog_ != nullptr) return;  // flush_ready() comes back
+  for (const auto& [topic, message] : std::exchange(latest_, nullptr)->take()) {
+    if (may_send()) enqueue(message);
+  }
+}
+
+void WebSocketSession::reset_topic(Context& context, const Topic& topic) {
+  for (const WebSocketSession* each : Topics::sessions(topic)) {
+    context.events.emplace_back(
+        WsResetEvent{each->connection_.id(), topic.name(), topic.position()});
   }
 }
 
 // Compresses in a lane; the sockets that wait for it send it, and what came behind it, afterwards.
 void WebSocketSession::prepare(Context& context, std::uint64_t lane, const SharedOutgoing& message,
-                               std::vector<int> windows, std::vector<ConnectionId> waiting) {
+                               std::vector<int> windows) {
   struct Job {
     SharedOutgoing message;
     websocket::SlicedCompression compression;
@@ -177,12 +218,12 @@ void WebSocketSession::prepare(Context& context, std::uint64_t lane, const Share
   message->ready = false;
   context.loop.compute(
       lane, [job] { return job->compression.compress(); },
-      [&context, message, charge, waiting = std::move(waiting)](bool ran) {
+      [&context, message, charge](bool ran) {
         message->ready = true;
         message->charge = std::move(*charge);
         if (!ran) message->compress = false;
         message->charge.resize(cost_of(*message));
-        for (const ConnectionId& id : waiting) {
+        for (const ConnectionId& id : std::exchange(message->waiting, {})) {
           if (WebSocketSession* const session = websocket_of(context, id)) session->flush_ready();
         }
       });
@@ -191,6 +232,7 @@ void WebSocketSession::prepare(Context& context, std::uint64_t lane, const Share
 void WebSocketSession::enqueue(const SharedOutgoing& message) {
   if (backlog_ == nullptr && message->ready) return write(message);
   if (backlog_ == nullptr) backlog_ = std::make_unique<Backlog>();
+  if (!message->ready) message->waiting.push_back(connection_.id());
   backlog_->messages.push_back(message);
   backlog_->bytes += message->message.payload_size();
 }
@@ -208,11 +250,16 @@ void WebSocketSession::flush_ready() {
   const std::unique_ptr<Backlog> done = std::move(backlog_);
   if (done->farewell) start_closing(done->farewell->code, done->farewell->reason);
   if (done->conclude) return conclude();
+  if (latest_ != nullptr && !connection_.stream().busy()) send_latest();
   report_if_taken();
 }
 
 void WebSocketSession::write(const SharedOutgoing& message) {
-  const std::string_view frame = session_.prepared_frame(message->message, message->compress);
+  // One that was compressed when it was published, or is short: else it would hold up the loop.
+  const bool cheap = message->message.payload_size() <= kCompressHere ||
+                     message->message.is_made(session_.deflate_window_bits());
+  const std::string_view frame =
+      session_.prepared_frame(message->message, message->compress && cheap);
   if (frame.data() != message->message.plain().data()) {
     message->charge.resize(cost_of(*message));  // a compressed frame may have been made just now
   }
@@ -243,12 +290,46 @@ void WebSocketSession::report_if_taken() {
   context_.events.emplace_back(WsTakenEvent{connection_.id(), sent_});
 }
 
-void WebSocketSession::subscribe(const std::string& topic, bool wanted) {
-  if (!wanted) {
-    context_.topics.leave(subscriptions_, topic);
-  } else if (may_send()) {
-    context_.topics.join(*this, subscriptions_, topic);
+void WebSocketSession::subscribe(WsSubscribe&& command) {
+  if (!command.wanted) {
+    if (latest_ != nullptr) {
+      if (const Topic* const topic = context_.topics.find(command.topic)) latest_->forget(*topic);
+    }
+    return context_.topics.leave(subscriptions_, command.topic);
   }
+  std::optional<Joined> result;
+  if (may_send()) {
+    Topic& topic = context_.topics.open(command.topic, &command.hold);
+    if (!topic.loaded()) return context_.topics.park(topic, std::move(command));
+    result = replay(topic, command);
+    context_.topics.join(topic, subscriptions_);
+  }
+  if (command.answer) command.answer->set_value(std::move(result));
+}
+
+// What it missed, whatever else waits for it: the history's bounds are its bounds, and the bytes
+// are shared. Somebody who has joined already misses nothing.
+std::optional<Joined> WebSocketSession::replay(const Topic& topic, const WsSubscribe& command) {
+  Joined joined{topic.position(), false};
+  if (Topics::is_member(topic, subscriptions_)) {
+    joined.recovered = true;
+    return joined;
+  }
+  if (command.since) {
+    joined.recovered = topic.reaches(*command.since);
+  } else if (command.history) {
+    joined.recovered = topic.whole();
+  }
+  if (!joined.recovered && !command.history) return joined;
+  for (const SharedPublication& each : topic.since(command.since ? command.since->offset : 0)) {
+    enqueue(each);
+  }
+  return joined;
+}
+
+void WebSocketSession::leave_all() {
+  latest_.reset();
+  context_.topics.leave_all(subscriptions_);
 }
 
 }  // namespace httpuv::server

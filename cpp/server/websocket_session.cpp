@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "server/connection.h"
-#include "server/publications.h"
+#include "server/topics/publications.h"
 #include "server/websocket_backlog.h"
 
 namespace httpuv::server {
@@ -27,7 +27,7 @@ WebSocketSession::WebSocketSession(Context& context, Connection& connection,
       partial_(context.budget.charge(Held::kMessagesIn)) {}
 
 WebSocketSession::~WebSocketSession() {
-  context_.topics.leave_all(subscriptions_);
+  leave_all();
 }
 
 void WebSocketSession::start() {
@@ -178,7 +178,7 @@ void WebSocketSession::consumed(std::size_t bytes) {
 
 void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
   if (!may_send()) return;
-  context_.topics.leave_all(subscriptions_);
+  leave_all();
   if (backlog_ != nullptr) {
     backlog_->farewell = Backlog::Farewell{code, std::string(reason)};
   } else {
@@ -235,7 +235,7 @@ void WebSocketSession::drain() {
 // Tells the application, once.
 void WebSocketSession::end(std::uint16_t code, std::string_view reason, bool clean) {
   if (std::exchange(ended_, true)) return;
-  context_.topics.leave_all(subscriptions_);
+  leave_all();
   context_.events.emplace_back(
       WsCloseEvent{connection_.id(), code, std::string(reason), clean, in_.share(), head_.share()});
 }
@@ -279,6 +279,8 @@ void WebSocketSession::on_gone() {
 
 void WebSocketSession::on_drained() {
   if (finishing_) return fin_if_written();
+  behind_ = false;
+  if (latest_ != nullptr) send_latest();
   if (const auto pong = std::move(late_pong_)) {
     session_.append_pong(context_.outbox.open(connection_), *pong);
   }

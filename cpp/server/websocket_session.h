@@ -21,7 +21,8 @@
 #include "server/context.h"
 #include "server/message.h"
 #include "server/protocol.h"
-#include "server/topics.h"
+#include "server/topics/latest.h"
+#include "server/topics/topics.h"
 #include "websocket/session.h"
 
 namespace httpuv::server {
@@ -49,22 +50,24 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   void consumed(std::size_t bytes);
   void acknowledge();
   void conclude();
-  void subscribe(const std::string& topic, bool wanted);
+  void subscribe(WsSubscribe&& command);
+  [[nodiscard]] std::vector<std::string> subscriptions() const {
+    return Topics::names(subscriptions_);
+  }
   void overflow();  // a message is not sent: the policy for peers that do not read applies
   [[nodiscard]] std::size_t queued() const;
 
-  // Sends messages, at least one and all to the same topic, to its subscribers: each gets them in
-  // one write.
-  static void publish(Context& context, const std::vector<WsPublish>& messages);
+  // Sends messages, at least one, to the subscribers of their topic: each gets them in one write.
+  static void publish(Context& context, Topic& topic,
+                      const std::vector<SharedPublication>& messages);
+  // Tells the application, for each subscriber, that the topic does not go on where it stood.
+  static void reset_topic(Context& context, const Topic& topic);
 
   void drain() override;
   [[nodiscard]] bool says_goodbye() const override { return true; }
   WebSocketSession* websocket() override { return this; }
 
  private:
-  // A message on its way out, for one socket or many. Not ready while a pool thread compresses it.
-  struct Outgoing;
-  using SharedOutgoing = std::shared_ptr<Outgoing>;
   struct Together;  // messages that are published together, as bytes
   using SharedBytes = std::shared_ptr<const Together>;
   // What waits behind one that is not ready: messages, and at the end perhaps the Close.
@@ -92,16 +95,22 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   void flush_ready();
   void write(const SharedOutgoing& message);
   bool make_room(std::size_t bytes);
+  bool make_room(std::size_t bytes, Overflow policy, Topic* topic);
+  void wait_with_latest(Topic& topic, const std::vector<SharedPublication>& messages);
+  void send_latest();
+  void leave_all();
+  std::optional<Joined> replay(const Topic& topic, const WsSubscribe& command);
   void report_if_taken();
-  void send_published(const std::vector<SharedOutgoing>& all, const SharedBytes& together);
+  void send_published(Topic& topic, const std::vector<SharedPublication>& all,
+                      const SharedBytes& together);
+  void overflow(Overflow policy, Topic* topic);
   void tell_dropped();
-  static std::size_t cost_of(const Outgoing& message);
-  static SharedBytes joined(Context& context, const std::vector<SharedOutgoing>& all,
+  static SharedBytes joined(Context& context, const std::vector<SharedPublication>& all,
                             std::size_t most);
-  static SharedOutgoing outgoing(Context& context, const WsPublish& message,
-                                 const std::vector<WebSocketSession*>& subscribers);
+  static void compress_large(Context& context, const SharedPublication& message,
+                             const std::vector<WebSocketSession*>& subscribers);
   static void prepare(Context& context, std::uint64_t lane, const SharedOutgoing& message,
-                      std::vector<int> windows, std::vector<ConnectionId> waiting);
+                      std::vector<int> windows);
   void set_deadline();
 
   Context& context_;
@@ -110,7 +119,8 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   base::Charge head_;
   base::Charge in_;       // for messages that the application has not used
   base::Charge partial_;  // for a message that is not complete, and input that waits
-  Subscriptions subscriptions_;
+  Subscriptions subscriptions_{*this};
+  std::unique_ptr<Latest> latest_;
   std::unique_ptr<Backlog> backlog_;
   std::unique_ptr<std::string> late_pong_;  // to be sent when the peer reads again
   std::string held_;             // input that waits: for the application, or for the next turn
@@ -127,6 +137,7 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   bool pinging_ = false;      // a ping waits for a sign of life
   bool tell_pongs_ = false;   // the application pings, too
   bool acknowledge_ = false;  // it wants to know when everything was taken
+  bool behind_ = false;       // the application was told that a topic's messages are dropped
 };
 
 }  // namespace httpuv::server

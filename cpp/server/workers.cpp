@@ -1,6 +1,7 @@
 #include "server/workers.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <type_traits>
 #include <utility>
@@ -30,13 +31,23 @@ const ConnectionId* subject_of(const Command& command) {
       command);
 }
 
+SharedPublication copy_of(const Publication& message) {
+  auto copy = std::make_shared<Publication>(message.message.is_text(), message.message.payload(),
+                                            message.compress);
+  copy->event = message.event;
+  copy->epoch = message.epoch;
+  copy->offset = message.offset;
+  return copy;
+}
+
 }  // namespace
 
 Workers::Workers(const Settings& settings, unsigned count, const MakeSink& make_sink)
     : placed_(count) {
   Team* const team = count > 1 ? this : nullptr;
   for (unsigned index = 0; index < count; ++index) {
-    workers_.push_back(std::make_unique<Server>(settings, make_sink(), Place{index, team}));
+    workers_.push_back(
+        std::make_unique<Server>(settings, make_sink(), Place{index, team}, &sequencer_));
   }
   for (const auto& worker : workers_) {
     for (const auto& other : workers_) {
@@ -69,13 +80,54 @@ int Workers::start() {
   return error;
 }
 
-// What concerns the subscribers of a topic.
-template <class C>
+// What concerns the subscribers of a topic. Each loop has a message of its own: it counts what it
+// holds, and compresses it for its own subscribers.
 bool Workers::post_to_all(const Command& command, bool ring) {
-  const C* const topical = std::get_if<C>(&command);
-  if (topical == nullptr) return false;
-  for (const auto& worker : workers_) worker->post(C(*topical), ring);
-  return true;
+  if (const auto* const publish = std::get_if<Publish>(&command)) {
+    for (const auto& worker : workers_) {
+      worker->post(Publish{publish->topic, copy_of(*publish->message)}, ring);
+    }
+    return true;
+  }
+  if (const auto* const load = std::get_if<TopicLoad>(&command)) {
+    for (const auto& worker : workers_) {
+      TopicLoad copy{load->topic, load->position, {}};
+      for (const SharedPublication& each : load->messages) copy.messages.push_back(copy_of(*each));
+      worker->post(std::move(copy), ring);
+    }
+    return true;
+  }
+  if (const auto* const overflow = std::get_if<WsOverflow>(&command)) {
+    for (const auto& worker : workers_) worker->post(WsOverflow(*overflow), ring);
+    return true;
+  }
+  return false;
+}
+
+std::uint64_t Workers::publish(std::string&& topic, SharedPublication message, bool ring) {
+  if (!running()) return 0;
+  const std::string name = topic;  // the command takes the other
+  return sequencer_.publish(name, [&](Position&& at) {
+    message->epoch = std::move(at.epoch);
+    message->offset = at.offset;
+    return post(Publish{std::move(topic), std::move(message)}, ring);
+  });
+}
+
+bool Workers::subscribe(WsSubscribe&& command, bool ring) {
+  const std::array<std::string, 1> topics{command.topic};
+  return sequencer_.join(topics, [&](std::vector<TopicHold>&& holds) {
+    command.hold = std::move(holds.front());
+    return post(std::move(command), ring);
+  });
+}
+
+bool Workers::feed(Feed&& command, bool ring) {
+  const std::vector<std::string> topics = command.request->topics;
+  return sequencer_.join(topics, [&](std::vector<TopicHold>&& holds) {
+    command.request->holds = std::move(holds);
+    return post(std::move(command), ring);
+  });
 }
 
 bool Workers::post(Command&& command, bool ring) {
@@ -83,7 +135,7 @@ bool Workers::post(Command&& command, bool ring) {
   if (const ConnectionId* const id = subject_of(command)) {
     return worker_of(*id).post(std::move(command), ring);
   }
-  return post_to_all<WsPublish>(command, ring) || post_to_all<WsOverflow>(command, ring);
+  return post_to_all(command, ring);
 }
 
 void Workers::ring() {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "server/server.h"
+#include "server/topics/sequencer.h"
 
 namespace httpuv::server {
 
@@ -35,6 +36,17 @@ class Workers final : private Team {
   int listen_fd(int fd, Bound* bound);
   int start();
   bool post(Command&& command, bool ring = true);
+  // A message gets its topic's next offset: that, or 0 when the server is stopping or has not
+  // started.
+  std::uint64_t publish(std::string&& topic, SharedPublication message, bool ring = true);
+  // A subscriber gets all that is published from now on.
+  bool subscribe(WsSubscribe&& command, bool ring = true);
+  bool feed(Feed&& command, bool ring = true);
+  // For queries that each worker answers for itself.
+  [[nodiscard]] unsigned count() const { return static_cast<unsigned>(workers_.size()); }
+  bool post_to(unsigned worker, Command&& command, bool ring = true) {
+    return workers_[worker]->post(std::move(command), ring);
+  }
   void ring();
   void set_routes(const std::shared_ptr<const files::RouteTable>& routes);
   void stop(std::int64_t grace_ms);
@@ -64,9 +76,9 @@ class Workers final : private Team {
   void acceptor_stops(std::int64_t grace_ms) override;
 
   Server& worker_of(const ConnectionId& id) { return *workers_[worker_of_slot(id.slot)]; }
-  template <class C>
   bool post_to_all(const Command& command, bool ring);
 
+  Sequencer sequencer_;  // outlives the workers
   std::vector<std::unique_ptr<Server>> workers_;
   std::vector<std::uint64_t> placed_;  // ever, on each worker; the acceptor's thread
   std::atomic<bool> paused_{false};    // accepting is

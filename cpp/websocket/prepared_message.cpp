@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t kSlice = std::size_t{128} * 1024;  // about a millisecond
 
-std::size_t index_of(int window_bits) {
-  return static_cast<std::size_t>(std::clamp(window_bits, 8, 15) - 8);
-}
-
 }  // namespace
 
 PreparedMessage::PreparedMessage(bool text, std::string_view payload)
@@ -25,22 +21,30 @@ std::string_view PreparedMessage::payload() const {
   return std::string_view(plain_).substr(plain_.size() - payload_size_);
 }
 
+const PreparedMessage::Variant* PreparedMessage::find(int window_bits) const {
+  const auto found = std::find_if(compressed_.begin(), compressed_.end(), [&](const auto& each) {
+    return each->window_bits == window_bits;
+  });
+  return found != compressed_.end() ? found->get() : nullptr;
+}
+
 std::string_view PreparedMessage::compressed(int window_bits, DeflatePool& pool) {
-  Variant& variant = compressed_[index_of(window_bits)];
-  if (!variant.made) {
+  const Variant* variant = find(window_bits);
+  if (variant == nullptr) {
     std::string& body = pool.scratch();
     const bool done = pool.stateless_deflater(window_bits).compress(payload(), body);
-    set_compressed(window_bits, done ? body : std::string_view());
+    variant = &set_compressed(window_bits, done ? body : std::string_view());
   }
-  return variant.frame.empty() ? plain() : std::string_view(variant.frame);
+  return variant->frame.empty() ? plain() : std::string_view(variant->frame);
 }
 
 // `body` empty: compression failed.
-void PreparedMessage::set_compressed(int window_bits, std::string_view body) {
-  Variant& variant = compressed_[index_of(window_bits)];
-  variant.made = true;
-  if (body.empty() || body.size() >= payload_size_) return;
-  append_frame(variant.frame, text_ ? Opcode::kText : Opcode::kBinary, true, body);
+PreparedMessage::Variant& PreparedMessage::set_compressed(int window_bits, std::string_view body) {
+  Variant& variant = *compressed_.emplace_back(std::make_unique<Variant>(Variant{window_bits, {}}));
+  if (!body.empty() && body.size() < payload_size_) {
+    append_frame(variant.frame, text_ ? Opcode::kText : Opcode::kBinary, true, body);
+  }
+  return variant;
 }
 
 SlicedCompression::SlicedCompression(PreparedMessage& message, std::vector<int> windows)
@@ -65,7 +69,7 @@ bool SlicedCompression::compress() {
 
 std::size_t PreparedMessage::memory() const {
   std::size_t bytes = plain_.size();
-  for (const Variant& each : compressed_) bytes += each.frame.size();
+  for (const auto& each : compressed_) bytes += sizeof(Variant) + each->frame.size();
   return bytes;
 }
 

@@ -5,7 +5,6 @@
 // fail: where compression fails or does not pay, the uncompressed frame is what every session gets.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -32,19 +31,24 @@ class PreparedMessage {
   std::string_view compressed(int window_bits, DeflatePool& pool);
   // Bytes of all frames that were made of it.
   std::size_t memory() const;
+  // Whether that was made already.
+  bool is_made(int window_bits) const { return find(window_bits) != nullptr; }
 
  private:
   std::string plain_;
   std::size_t payload_size_;
   bool text_;
   struct Variant {
-    bool made = false;
+    int window_bits;
     std::string frame;  // empty: not worth it
   };
-  void set_compressed(int window_bits, std::string_view body);
+  const Variant* find(int window_bits) const;
+  Variant& set_compressed(int window_bits, std::string_view body);
   friend class SlicedCompression;
 
-  std::array<Variant, 8> compressed_;  // by window bits - 8
+  // A few at most, and none for most messages. Apart from each other: frames that were handed out
+  // stay where they are.
+  std::vector<std::unique_ptr<Variant>> compressed_;
 };
 
 // Compresses a large message for several windows, in slices of about a millisecond, on another

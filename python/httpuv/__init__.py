@@ -11,12 +11,14 @@ from ._core import __version__
 from .answers.presence import disconnected
 from .answers.sse import EventStream
 from .base.log import logLevel
+from .brokers.protocol import Broker
 from .dispatch.base import Dispatcher
 from .dispatch.queue import interrupt, later, runNow, service
 from .gateways.interfaces import Mount
 from .options.limits import Limits
 from .options.static import StaticPath, excludeStaticPath, staticPath, staticPathOptions
 from .options.static_options import StaticPathOptions
+from .options.topic_options import Topic, TopicStats
 from .rook.base64 import rawToBase64
 from .rook.uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
 from .rook.websocket import WebSocket
@@ -36,7 +38,7 @@ from .servers.start import (
 from .static_server.run import runStaticServer
 
 if TYPE_CHECKING:
-    from . import asgi, wsgi  # noqa: F401
+    from . import asgi, brokers, wsgi  # noqa: F401
 else:
 
     def __getattr__(name):
@@ -46,9 +48,10 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-_PACKAGES = ("asgi", "wsgi")
+_PACKAGES = ("asgi", "brokers", "wsgi")
 
 __all__ = [
+    "Broker",
     "ConnectionClosed",
     "Dispatcher",
     "EventStream",
@@ -58,6 +61,8 @@ __all__ = [
     "PipeServer",
     "StaticPath",
     "StaticPathOptions",
+    "Topic",
+    "TopicStats",
     "WebServer",
     "WebSocket",
     "__version__",

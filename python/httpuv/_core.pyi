@@ -89,6 +89,9 @@ class Server:
         allow_connect: bool = False,
         # Applications below paths: dicts with "prefix", "interface" and what that needs.
         mounts: list[dict[str, Any]] = ...,
+        # (pattern, messages, bytes, seconds, overflow) of topics
+        topics: list[tuple[str, int, int, float, str | None]] = ...,
+        brokered: bool = False,  # positions of topics come by load_topic()
     ) -> None: ...
     def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Listen; returns the address and the port that it became. Raises OSError."""
@@ -102,9 +105,32 @@ class Server:
     def set_routes(self, routes: list[Route], mime: MimeTable) -> None:
         """Replace the static paths; returns when they are in use."""
     def publish(
-        self, topic: str, message: str | bytes | bytearray | memoryview, compress: bool = True
+        self,
+        topic: str,
+        message: str | bytes | bytearray | memoryview,
+        compress: bool = True,
+        binary: bool | None = None,
+        event: str = "",
+        offset: int | None = None,
+    ) -> int:
+        """Send a message to all who have subscribed to the topic; returns its offset.
+
+        With an offset it is a broker's; 0: outside of the topic's history.
+        """
+    def topic_stats(self, topic: str) -> dict[str, Any] | None:
+        """How a topic is doing; None: it is not known. Waits for the I/O thread."""
+    def load_topic(
+        self,
+        topic: str,
+        epoch: str,
+        offset: int,
+        messages: list[tuple[int, str | bytes, bool, str]],
     ) -> None:
-        """Send a message to every WebSocket that has subscribed to the topic."""
+        """A broker says where a topic stands, and its last (offset, data, binary, event)."""
+    def topic_needs(self) -> tuple[list[str], list[str]]:
+        """Topics that wait for load_topic(), and those without subscribers."""
+    def release_topic(self, topic: str) -> bool:
+        """Forget a topic; False: it has subscribers."""
     def stop(self, timeout: float = 0.0) -> None:
         """End the server; answers under way have `timeout` seconds. Idempotent.
 
@@ -155,6 +181,10 @@ class Reply:
         """Have the I/O thread look at what was written."""
     def gather(self, func: Callable[[], object]) -> None:
         """Call a function; what it writes leaves together, or within a few milliseconds."""
+    def feed(
+        self, topics: list[str], last_event_id: str, history: bool, retry: float | None
+    ) -> None:
+        """Have the I/O thread send events of topics from now on, until end()."""
     def write_file(self, file: FilePart) -> None:
         """Send the next piece from a file; only in a stream that was begun as it is."""
     def wait_for_room(self) -> bool:
@@ -172,6 +202,15 @@ class Reply:
     @property
     def done(self) -> bool: ...
 
+class Joining:
+    """A subscription on its way."""
+
+    def get(self, timeout: float) -> tuple[str, int, bool] | None:
+        """Epoch, offset, recovered; None: the socket is closed. Waits with the GIL released.
+
+        TimeoutError after `timeout` seconds.
+        """
+
 class Upload:
     """What is still to come of a body. Does nothing once the request is answered or abandoned."""
 
@@ -188,7 +227,11 @@ class Socket:
     ) -> None: ...
     def ping(self, payload: bytes) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
-    def subscribe(self, topic: str, wanted: bool = True) -> None: ...
+    def subscribe(
+        self, topic: str, since: tuple[str, int] | None = None, history: bool = False
+    ) -> Joining: ...
+    def unsubscribe(self, topic: str) -> None: ...
+    def subscriptions(self) -> list[str]: ...
     def buffered(self) -> int:
         """Bytes that the kernel has not taken; waits for the I/O thread, with the GIL released."""
     def call_soon(self, func: Callable[[], object]) -> None:

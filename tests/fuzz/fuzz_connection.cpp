@@ -11,6 +11,22 @@
 
 namespace {
 
+WsSubscribe subscription(const ConnectionId& id, std::uint8_t what) {
+  WsSubscribe command;
+  command.id = id;
+  command.topic = "topic";
+  command.wanted = (what & 8) == 0;
+  command.history = (what & 16) != 0;
+  return command;
+}
+
+Publish publication(std::string_view data) {
+  static std::uint64_t offset = 0;
+  auto message = std::make_shared<Publication>(false, data, true);
+  message->offset = ++offset;
+  return {"topic", std::move(message)};
+}
+
 using namespace httpuv::server;
 using httpuv::server::test::Asked;
 using httpuv::server::test::World;
@@ -188,9 +204,9 @@ void websocket_command(World& world, Input& input) {
     case 1:
       return world.command(WsPing{world.id(), data});
     case 2:
-      return world.command(WsSubscribe{world.id(), "topic", (what & 8) == 0});
+      return world.command(subscription(world.id(), what));
     case 3:
-      return world.command(WsPublish{"topic", false, true, data});
+      return world.command(publication(data));
     case 4:
       return world.consume_messages();
     case 5:

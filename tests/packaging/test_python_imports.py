@@ -22,6 +22,7 @@ MODULES = {
 LAYERS = (
     {"base"},
     {"dispatch"},
+    {"brokers"},
     {"options"},
     {"answers"},
     {"rook"},

@@ -35,6 +35,7 @@ look() {
     has curl || missing+=(curl)
     has ccache || extras+=(ccache)
     has nginx || [ -x /usr/sbin/nginx ] || extras+=(nginx-light)
+    has redis-server || extras+=(redis-server)
     has chromium || has chromium-browser || extras+=(chromium)
     if ! has clang++; then
       missing+=(clang $(clang_runtime "$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-//p')"))

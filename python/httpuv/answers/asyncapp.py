@@ -23,7 +23,7 @@ from ..base.log import log_failure
 from ..dispatch import eager, tasks
 from .presence import Disconnected
 from .response import Normal, convert, head_of
-from .sse import EventStream
+from .sse import EventStream, last_event_id
 from .streaming import AsyncStream, Stream, is_streamed
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ _LATE: Normal = (
     503,
     [("Content-Type", "text/plain; charset=utf-8")],
     b"503 Service Unavailable\n",
+)
+
+_FORBIDDEN: Normal = (
+    403,
+    [("Content-Type", "text/plain; charset=utf-8")],
+    b"403 Forbidden\n",
 )
 
 #: Seconds that an answer may wait for others of the same turn of an asyncio loop.
@@ -50,6 +56,8 @@ class Answers:
             ``req["httpuv.timeout"]`` replaces it for one request.
         mime: Media types of files, by their extension.
         apart: Whether coroutines run on a thread of their own (``coroutines="thread"``).
+        enter: Called with a request and a topic that is to feed its answer; raises PermissionError
+            if the application refuses.
     """
 
     def __init__(
@@ -58,7 +66,9 @@ class Answers:
         timeout: float | None,
         mime: _core.MimeTable,
         apart: bool = False,
+        enter: Callable[[object, str], None] = lambda client, topic: None,
     ) -> None:
+        self.enter = enter
         self.source = source
         self.apart = apart
         self.timeout = timeout
@@ -91,6 +101,8 @@ class Answers:
         self, result: object, environ: dict[str, Any], reply: _core.Reply
     ) -> Normal | None:
         """Answer a request with what the application returned. The core calls this."""
+        if isinstance(result, EventStream):
+            result = result.response()
         if inspect.iscoroutine(result):
             Answer(self, environ, reply).wait_for(result)
         elif isinstance(result, Mapping):
@@ -137,7 +149,7 @@ class Answers:
         """The server is about to stop: streams of events, which would not end by themselves, do."""
         for answer in list(self.open):
             if answer.events is not None:
-                answer.events.close()
+                answer.end() if answer.events.topics else answer.events.close()
 
     def close(self) -> None:
         """The server has stopped: nobody waits for its answers any more."""
@@ -187,7 +199,7 @@ class Answer:
         if self._cancel_timer is not None:
             self._cancel_timer()
         if self.events is not None:
-            self.events.close()  # its coroutine may never have begun
+            self.events.left(self)  # its coroutine may never have begun
         reply = self.reply
         if last is not None:
             try:
@@ -304,6 +316,8 @@ class Answer:
     # --- what it is ---
 
     def _have(self, result: object) -> None:
+        if isinstance(result, EventStream):
+            result = result.response()
         try:
             if self.reply.send_plain(result, self.rings()):
                 self.finish()
@@ -324,6 +338,8 @@ class Answer:
         body: Any = result["body"]
         status, headers, length = head_of(result)
         if isinstance(body, EventStream) and length is None:
+            if body.topics and not self._admitted(body.topics):
+                return
             self.events = body
             self.reply.start(status, headers, None, body.filler)
         else:
@@ -331,6 +347,8 @@ class Answer:
         if self._cancel_timer is not None:
             self._cancel_timer()  # it has begun
         empty = self.environ.get("REQUEST_METHOD") == "HEAD" or status in (204, 304)
+        if self.events is not None and self.events.topics:
+            return self._feed(self.events, empty)
         if hasattr(body, "__aiter__"):
             stream = AsyncStream(self, body, length, empty)
             self._cancelled_by(tasks.runner(self.answers.apart).start(stream.run()))
@@ -338,6 +356,27 @@ class Answer:
             sync = Stream(self, body, length, empty)
             self._cancelled_by(sync.leave)
             sync.begin_here() if inside else sync.begin()
+
+    def _admitted(self, topics: list[str]) -> bool:
+        """Whether the client may get the topics; if not, it gets 403."""
+        try:
+            for each in topics:
+                self.answers.enter(self.environ, each)
+        except PermissionError:
+            self.finish(lambda: self.reply.send(_FORBIDDEN))
+            return False
+        return True
+
+    def _feed(self, events: EventStream, empty: bool) -> None:
+        if empty:
+            self.end()
+            return
+        self.reply.feed(events.topics, last_event_id(self.environ), events.history, events.retry)
+        events.begin(self)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.finish(self.reply.end)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, func: Callable[[], object]) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import parse_qs
 
 from ..base import fork
 from ..base.checks import check_int, check_seconds
 from ..dispatch import tasks
+from ..options.topic_options import check_topic
 
+#: Topics that one stream may have: their positions are in every id.
+_MAX_TOPICS = 64
 #: Bytes of events that may wait for a client; beyond, its stream ends, and it may come back.
 _MAX_WAITING = 1024 * 1024
 
@@ -47,6 +51,35 @@ def format_event(
     return "\n".join(lines) + "\n\n"
 
 
+def _check_topics(topics: Sequence[str] | None) -> list[str]:
+    if topics is None:
+        return []
+    if isinstance(topics, (str, bytes)) or not isinstance(topics, Sequence):
+        raise TypeError(f"topics must be a list of str or None, not {topics!r}")
+    names = [check_topic(each) for each in topics]
+    if not names or len(set(names)) != len(names) or len(names) > _MAX_TOPICS:
+        raise ValueError(f"topics must be 1 to {_MAX_TOPICS} different ones, not {names!r}")
+    return names
+
+
+def last_event_id(environ: Mapping[str, Any]) -> str:
+    """Where the client of a request stands; ``""`` if it is new.
+
+    The field comes from an EventSource that was cut off; its URL is the same as at first.
+    """
+    field = environ.get("HTTP_LAST_EVENT_ID")
+    if field:
+        return str(field)
+    values = parse_qs(environ.get("QUERY_STRING", "")).get("lastEventId")
+    return values[-1] if values else ""
+
+
+class Fed(Protocol):
+    """What is known here of an answer that topics feed."""
+
+    def end(self) -> None: ...
+
+
 class EventStream:
     """A stream of server-sent events to one client::
 
@@ -59,12 +92,48 @@ class EventStream:
             if not events.send("news"):
                 subscribers.discard(events)
 
+    Or one that topics feed, for any number of clients: the I/O thread sends them what
+    ``server.publish()`` is given, and Python has nothing to do with it. A client that comes back -
+    browsers do by themselves - first gets what it missed, or an event ``reset`` if the topics'
+    histories do not reach back to where it was: then it has to begin anew. The data of that event
+    are the topics, as JSON::
+
+        news = httpuv.EventStream(topics=["news"])
+        app = lambda req: news
+        server = httpuv.startServer(host, port, app, topics={"news": httpuv.Topic(history=200)})
+        server.publish("news", "It rains.")
+
+    The ids of its events say where the client stands in each topic. Where it stood is told by
+    ``Last-Event-ID``, or for a first connection by ``?lastEventId=...`` in the URL. Text is sent as
+    it is, bytes as base64.
+
     Args:
         keepalive: Seconds of silence after which a comment is sent, so that nobody in between
             takes the connection for dead. The I/O thread sends it, whatever Python is doing.
+        topics: The topics that feed it; None: :meth:`send` does.
+        history: Whether a client that is new first gets what the topics' histories have.
+        retry: Seconds after which a client that was cut off comes back; None: as it likes.
+
+    Raises:
+        TypeError, ValueError: An argument is wrong; the message names it.
     """
 
-    def __init__(self, keepalive: float = 15.0) -> None:
+    def __init__(
+        self,
+        keepalive: float = 15.0,
+        *,
+        topics: Sequence[str] | None = None,
+        history: bool = False,
+        retry: float | None = None,
+    ) -> None:
+        self.topics = _check_topics(topics)
+        if not isinstance(history, bool):
+            raise TypeError(f"history must be bool, not {type(history).__name__}")
+        self.history = history
+        self.retry = None if retry is None else check_seconds("retry", retry, zero=True)
+        if not self.topics and (history or retry is not None):
+            raise ValueError("history and retry are for streams that have topics")
+        self._fed: set[Fed] = set()  # by _lock
         #: After so many seconds of silence, what is sent.
         self.filler = (check_seconds("keepalive", keepalive), b":\n\n")
         self._lock = fork.lock()
@@ -81,7 +150,12 @@ class EventStream:
         Returns:
             False if it will not arrive: the stream was closed, its client has gone, or it reads too
             slowly, which closes the stream.
+
+        Raises:
+            RuntimeError: Topics feed it.
         """
+        if self.topics:
+            raise RuntimeError("topics feed this stream: publish to one of them")
         piece = format_event(data, event, id, retry).encode()
         with self._lock:
             if self._closed:
@@ -95,10 +169,28 @@ class EventStream:
             return not self._closed
 
     def close(self) -> None:
-        """End the stream, behind the events that were sent. The client will come back."""
+        """End the stream, behind the events that were sent. Its clients will come back."""
         with self._lock:
             self._closed = True
             self._resolve()
+            fed = list(self._fed)
+        for each in fed:
+            each.end()
+
+    def begin(self, answer: Fed) -> None:
+        """Topics feed an answer: :meth:`close` is to end it."""
+        with self._lock:
+            self._fed.add(answer)
+            closed = self._closed
+        if closed:
+            answer.end()
+
+    def left(self, answer: Fed) -> None:
+        """An answer has ended, or its client has gone."""
+        if not self.topics:
+            return self.close()
+        with self._lock:
+            self._fed.discard(answer)
 
     @property
     def closed(self) -> bool:

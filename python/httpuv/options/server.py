@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
 
 from ..base.checks import check_int, check_seconds
+from ..brokers.protocol import Broker
 from ..dispatch.base import Dispatcher
 from .allowed import check_hosts, check_origins
 from .limits import Limits
 from .mime import mime_table
+from .topic_options import Topic, check_topics
 from .websocket_options import (
     COMPRESSION,
     Compression,
@@ -30,6 +32,7 @@ from .websocket_options import (
     check_protocols,
 )
 
+_BROKER = ("start", "publish", "subscribe", "unsubscribe", "history", "health", "close")
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
@@ -75,6 +78,12 @@ def _check_fd(name: str, value: object) -> None:
 def _check_coroutines(name: str, value: object) -> None:
     if value not in ("callbacks", "thread"):
         raise ValueError(f"{name} must be 'callbacks' or 'thread', not {value!r}")
+
+
+def _check_broker(name: str, value: object) -> None:
+    missing = [each for each in _BROKER if not callable(getattr(value, each, None))]
+    if value is not None and missing:
+        raise TypeError(f"{name} must be a Broker or None; {value!r} has no {missing[0]}()")
 
 
 class RunOptions(TypedDict, total=False):
@@ -214,6 +223,27 @@ class RunOptions(TypedDict, total=False):
             """Applications below paths, a dict from URL paths to applications of any interface or
             :class:`Mount` objects: ``{"/api": asgi_app, "/old": wsgi_app}``. The longest path wins;
             static paths come before. One that is Rook's may have ``call`` and ``onWSOpen``.""",
+        ),
+    ]
+    topics: Annotated[
+        Mapping[str, Topic] | None,
+        Option(
+            None,
+            """What is kept of topics, a dict from names or patterns to :class:`Topic`: ``{"news":
+            httpuv.Topic(history=200), "chat/*": httpuv.Topic()}``. ``*`` stands for any characters;
+            the longest pattern wins, the topic's own name before all. Of a topic that none is for,
+            nothing is kept.""",
+            lambda name, value: check_topics(value),
+        ),
+    ]
+    broker: Annotated[
+        Broker | None,
+        Option(
+            None,
+            """What shares topics with other servers: a :class:`httpuv.brokers.Redis`, a
+            :class:`httpuv.brokers.Memory`, or another :class:`httpuv.Broker`. None: the topics are
+            this server's.""",
+            _check_broker,
         ),
     ]
     coroutines: Annotated[

@@ -16,7 +16,7 @@ from ..options.static_options import StaticPathOptions
 #: A request as ``call`` and ``onHeaders`` get it.
 Environ = dict[str, Any]
 
-CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen")
+CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen", "onSubscribe")
 _SWITCHES = ("streamBody", "allowConnect")
 DOCUMENTED = (*CALLBACKS, *_SWITCHES, "staticPaths", "staticPathOptions")
 
@@ -31,6 +31,7 @@ class App:
     streamBody: bool = False
     allowConnect: bool = False
     onWSOpen: Callable[[Any], Any] | None = None
+    onSubscribe: Callable[[Any, str], Any] | None = None
     staticPaths: dict[str, StaticPath] = field(default_factory=dict)
     staticPathOptions: StaticPathOptions = field(default_factory=StaticPathOptions)
 
@@ -42,9 +43,10 @@ def normalize_app(app: object) -> App:
         app: One of
 
             * a mapping with any of ``call``, ``onHeaders``, ``onBodyData``, ``streamBody``,
-              ``allowConnect``, ``onWSOpen``, ``staticPaths`` and ``staticPathOptions``; None is
-              the same as missing. Another key gets a warning, because it is most likely misspelt,
-              unless it begins with ``_`` or ``.``: such keys are the application's own;
+              ``allowConnect``, ``onWSOpen``, ``onSubscribe``, ``staticPaths`` and
+              ``staticPathOptions``; None is the same as missing. Another key gets a warning,
+              because it is most likely misspelt, unless it begins with ``_`` or ``.``: such keys
+              are the application's own;
             * an object with attributes of these names (it may have any others);
             * a function, or anything else that can be called: it is ``call``;
             * an empty list, R's ``list()``: nothing.
@@ -72,8 +74,11 @@ def normalize_app(app: object) -> App:
     for name in CALLBACKS:
         if parts[name] is not None and not callable(parts[name]):
             raise TypeError(f"app: {name} must be callable, not {type(parts[name]).__name__}")
-    if is_async_function(parts["onHeaders"]):
-        raise TypeError("app: onHeaders must be a plain function; call may be a coroutine function")
+    for name in ("onHeaders", "onSubscribe"):
+        if is_async_function(parts[name]):
+            raise TypeError(
+                f"app: {name} must be a plain function; call may be a coroutine function"
+            )
     for name in _SWITCHES:
         if parts[name] is not None and not isinstance(parts[name], bool):
             raise TypeError(f"app: {name} must be bool, not {type(parts[name]).__name__}")
@@ -84,6 +89,7 @@ def normalize_app(app: object) -> App:
         streamBody=bool(parts["streamBody"]),
         allowConnect=bool(parts["allowConnect"]),
         onWSOpen=parts["onWSOpen"],
+        onSubscribe=parts["onSubscribe"],
         staticPaths=normalize_paths(parts["staticPaths"]),
         staticPathOptions=normalize_options(parts["staticPathOptions"]),
     )

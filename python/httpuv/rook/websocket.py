@@ -13,6 +13,8 @@ from typing import Any, Final, TypeVar
 
 from .. import _core
 from ..base.checks import check_int
+from ..options.topic_options import check_topic
+from .subscription import Gate, Since, Subscription, subscribe
 from .websocket_link import Link, Message, Start
 from .websocket_sending import Sending
 
@@ -98,9 +100,19 @@ class WebSocket:
     def onDropped(self, func: _Func) -> _Func:
         """Have ``func()`` called for every message that was dropped because the client is slow.
 
-        Only where the server was started with ``wsOverflow="callback"``.
+        Where the server was started with ``wsOverflow="callback"``; and for topics whose
+        ``overflow`` is "drop" or "latest", then once until the client has taken all.
         """
         self._link.on_dropped += (_check_func(func),)
+        return func
+
+    def onReset(self, func: _Func) -> _Func:
+        """Have ``func(topic, epoch, offset)`` called when messages of a topic may be missing.
+
+        Only where a broker has lost the topic's history, or it does not reach back to the broker's
+        outage. What comes next is behind ``offset``.
+        """
+        self._link.on_reset += (_check_func(func),)
         return func
 
     # --- sending ---
@@ -168,17 +180,29 @@ class WebSocket:
         """
         self._link.close(check_code(code), check_reason(reason))
 
-    def subscribe(self, topic: str) -> None:
+    def subscribe(self, topic: str, since: Since = None) -> Subscription:
         """Have what ``server.publish(topic, ...)`` sends sent here, too; until it closes.
 
+        Args:
+            topic: The topic.
+            since: What the client has had already, as ``(epoch, offset)``: what came behind it is
+                sent first, in order, if the history has all of that. ``0``: all that the history
+                has is sent first. None: only what is published from now on.
+
+        Returns:
+            Where in the topic it begins: ``epoch``, ``offset`` and ``recovered``, which says
+            whether nothing is missing. Messages have consecutive offsets, so a client that counts
+            them knows what to name when it comes back.
+
         Raises:
-            TypeError: ``topic`` is not str.
+            TypeError, ValueError: An argument is wrong; the message names it.
+            PermissionError: ``onSubscribe`` of the application returned False.
         """
-        self._link.socket.subscribe(check_topic(topic), True)
+        return subscribe(self._link.gate, self._link.socket, self, topic, since)
 
     def unsubscribe(self, topic: str) -> None:
         """Have it sent here no longer."""
-        self._link.socket.subscribe(check_topic(topic), False)
+        self._link.socket.unsubscribe(check_topic(topic))
 
     # --- state ---
 
@@ -195,6 +219,11 @@ class WebSocket:
     def protocol(self) -> str:
         """The subprotocol agreed on, one of ``wsProtocols``; ``""`` if none was."""
         return self._link.protocol
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """The topics that are sent here. Asks the I/O thread."""
+        return () if self._link.closed else tuple(self._link.socket.subscriptions())
 
     @property
     def bufferedAmount(self) -> int:
@@ -255,7 +284,7 @@ class WebSocket:
 
 
 def opener(
-    on_open: Callable[[WebSocket], object], start: Start
+    on_open: Callable[[WebSocket], object], start: Start, gate: Gate
 ) -> Callable[[_core.Socket, dict[str, Any], str], object]:
     """What the core calls for a connection that opens; it returns the listener.
 
@@ -265,10 +294,11 @@ def opener(
     Args:
         on_open: ``onWSOpen``.
         start: Runs what it returns if it is a coroutine function.
+        gate: Says who may subscribe.
     """
 
     def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> Link:
-        link = Link(socket, request, protocol, start)
+        link = Link(socket, request, protocol, start, gate)
         link.on_open = lambda: on_open(WebSocket(link, request))
         return link
 
@@ -298,14 +328,3 @@ def check_reason(reason: object) -> str:
     if size > _MAX_REASON:
         raise ValueError(f"reason must have at most {_MAX_REASON} bytes of UTF-8, not {size}")
     return reason
-
-
-def check_topic(topic: object) -> str:
-    """A topic.
-
-    Raises:
-        TypeError: It is not str.
-    """
-    if not isinstance(topic, str):
-        raise TypeError(f"topic must be str, not {type(topic).__name__}")
-    return topic

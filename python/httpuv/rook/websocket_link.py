@@ -13,6 +13,7 @@ from .. import _core
 from ..base import fork
 from ..base.log import log_failure
 from ..dispatch import tasks
+from .subscription import Gate
 from .websocket_sending import ConnectionClosed, Sending
 
 #: A message: str is sent and received as text, bytes as binary.
@@ -44,6 +45,7 @@ class Link:
         "closing",
         "closing_with",
         "code",
+        "gate",
         "handed",
         "held",
         "inbox",
@@ -53,6 +55,7 @@ class Link:
         "on_message",
         "on_open",
         "on_pong",
+        "on_reset",
         "protocol",
         "reader",
         "reason",
@@ -68,8 +71,10 @@ class Link:
         request: dict[str, Any],
         protocol: str,
         start: Start,
+        gate: Gate,
     ) -> None:
         self.socket = socket
+        self.gate = gate
         self.request = request
         self.protocol = protocol
         self.start = start
@@ -79,6 +84,7 @@ class Link:
         self.on_pong: tuple[Callable[[bytes], object], ...] = ()
         self.on_drain: tuple[Callable[[], object], ...] = ()
         self.on_dropped: tuple[Callable[[], object], ...] = ()
+        self.on_reset: tuple[Callable[[str, str, int], object], ...] = ()
         # Each is set once and stays: several threads may look, and close, at the same time.
         self.closing = False  # nothing is sent any more
         self.closing_with: tuple[int | None, str] = (None, "")  # code and reason of our Close
@@ -143,6 +149,9 @@ class Link:
     def _dropped(self) -> None:
         self._call("onDropped", self.on_dropped)
 
+    def _reset(self, topic: str, epoch: str, offset: int) -> None:
+        self._call("onReset", self.on_reset, topic, epoch, offset)
+
     def _taken(self) -> None:
         self._wake()
 
@@ -165,6 +174,7 @@ class Link:
         callbacks = self.on_close
         # They often refer to the WebSocket, which refers to them: let go of them now.
         self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
+        self.on_reset = ()
         self.reader = None
         for callback in callbacks:
             self._call("onClose", (callback,))  # each of them, whatever the others do

@@ -20,6 +20,8 @@ from ..answers.asyncapp import Answers
 from ..base import fork, log
 from ..base.checks import check_int, check_seconds
 from ..base.log import log_failure, log_notice
+from ..brokers.protocol import Health, Keep
+from ..brokers.relay import Relay
 from ..dispatch import tasks
 from ..dispatch.choice import choose
 from ..gateways.interfaces import Applications
@@ -29,7 +31,9 @@ from ..options.mime import mime_table
 from ..options.server import Options, WebOptions, check_names, complete, core_settings, takes
 from ..options.static import StaticPath, normalize_paths, normalize_url, routes
 from ..options.static_options import StaticPathOptions
+from ..options.topic_options import TopicStats, check_event, check_topic, check_topics, rule_of
 from ..rook import request, upload, websocket
+from ..rook.subscription import Gate
 from . import registry, urls
 from .access import AccessLog
 from .embedding import Embedded
@@ -69,7 +73,12 @@ class Server(Embedded):
         self._dispatcher = choose(options["dispatch"], self._applications.only_asgi)
         if not apart and self._applications.have_coroutines:
             self._dispatcher.source.coroutines = True
-        self._answers = Answers(self._dispatcher.source, call_timeout, self._mime, apart)
+        self._gate = Gate(self._app.onSubscribe)
+        self._broker, self._topics = options["broker"], dict(options["topics"] or {})
+        self._relay: Relay | None = None
+        self._answers = Answers(
+            self._dispatcher.source, call_timeout, self._mime, apart, self._gate.enter
+        )
         Embedded.__init__(self)
         self._attached: list[bool] = []  # to the dispatcher if it has an entry
         self._stopping = fork.lock()
@@ -94,7 +103,7 @@ class Server(Embedded):
             convert=self._answers,
             environ=environ,
             settings=core_settings(options),
-            on_ws_open=None if on_open is None else websocket.opener(on_open, start),
+            on_ws_open=None if on_open is None else websocket.opener(on_open, start, self._gate),
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
             allow_connect=self._app.allowConnect,
@@ -105,8 +114,10 @@ class Server(Embedded):
                 self._dispatcher.threads,
                 environ,
                 self._answers.prepare,
-                lambda on_open: websocket.opener(on_open, start),
+                lambda on_open: websocket.opener(on_open, start, self._gate),
             ),
+            topics=check_topics(options["topics"]),
+            brokered=options["broker"] is not None,
         )
 
     def _listen(self, quiet: bool) -> None:
@@ -120,6 +131,9 @@ class Server(Embedded):
             if self._paths:
                 self._core.set_routes(routes(self._paths, self._options), self._mime)
             self._bind()
+            if self._broker is not None:
+                self._relay = Relay(self._core, self._broker, self._keep_of)
+                self._gate.wanted = self._relay.want
         except BaseException as error:
             self.stop()
             if isinstance(error, OSError) and not quiet:
@@ -170,6 +184,8 @@ class Server(Embedded):
 
     def _retire(self) -> None:
         registry.remove(self)
+        if self._relay is not None:
+            self._relay.close()
         self._answers.close()
         self._applications.shutdown()
         try:
@@ -314,18 +330,60 @@ class Server(Embedded):
         message: str | bytes | bytearray | memoryview,
         *,
         compress: bool = True,
-    ) -> None:
-        """Send a message to every WebSocket that has subscribed to a topic (``ws.subscribe``).
+        binary: bool | None = None,
+        event: str | None = None,
+    ) -> int:
+        """Send a message to all who have subscribed to a topic.
 
-        It is framed and compressed once and sent by the I/O thread, in order with everything else
-        that is sent; ``wsOverflow`` says what happens to those that do not read. Nothing happens
-        once the server has stopped.
+        To WebSockets (``ws.subscribe``) and streams of events (``EventStream(topics=...)``). It is
+        framed and compressed once and sent by the I/O thread, in order with everything else that is
+        sent; the topic's ``overflow``, or ``wsOverflow``, says what happens to those that do not
+        read.
+
+        Args:
+            topic: The topic.
+            message: What to send: str, or bytes-like.
+            compress: Whether it is worth compressing for WebSockets that have agreed on it.
+            binary: Whether WebSockets get it as a binary message. None: bytes are, str is not.
+            event: The name of the event for streams of events; None: ``message``.
+
+        Returns:
+            The message's offset: 1 for the first of the topic, and so on. 0: nothing was sent,
+            because the server has stopped, or is too far behind for an asyncio loop to wait. Where
+            there is a broker, a :class:`httpuv.brokers.Published`, which says whether the broker
+            was away; it is asked on this thread.
 
         Raises:
             TypeError: ``topic`` is not str, or ``message`` neither str nor bytes-like.
+            ValueError: ``event`` has a line end in it; or ``message`` is no UTF-8 and ``binary``
+                False.
             UnicodeEncodeError: ``message`` has surrogates in it and cannot be UTF-8.
+            httpuv.brokers.Unavailable: The broker is away.
         """
-        self._core.publish(websocket.check_topic(topic), message, compress)
+        if binary is not None and not isinstance(binary, bool):
+            raise TypeError(f"binary must be bool or None, not {type(binary).__name__}")
+        name, kind = check_topic(topic), check_event(event)
+        if self._relay is None:
+            return self._core.publish(name, message, compress, binary, kind, None)
+        return self._relay.publish(name, _payload(message, binary), kind, compress)
+
+    def _keep_of(self, topic: str) -> Keep:
+        """What a broker is to keep of a topic."""
+        rule = rule_of(self._topics, topic)
+        return Keep(0, 0, 60.0) if rule is None else Keep(rule.history, rule.max_bytes, rule.ttl)
+
+    def broker_health(self) -> Health:
+        """How the broker is doing; without one, well. Does not wait."""
+        return Health(True) if self._relay is None else self._relay.health()
+
+    def topic_stats(self, topic: str) -> TopicStats:
+        """How a topic is doing. Asks the I/O thread.
+
+        Raises:
+            TypeError: ``topic`` is not str.
+        """
+        found = self._core.topic_stats(check_topic(topic))
+        return TopicStats() if found is None else TopicStats(**found)
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -341,6 +399,19 @@ class Server(Embedded):
     def __repr__(self) -> str:
         state = "running" if self.isRunning() else "stopped"
         return f"<{type(self).__name__} {self._name()} {state}>"
+
+
+def _payload(message: object, binary: bool | None) -> str | bytes:
+    """A message for a broker: str is text, bytes are binary."""
+    if isinstance(message, str):
+        return message.encode() if binary else message
+    data = _core.to_bytes(message, "message")
+    if binary is not False:
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueError("message must be UTF-8 where binary is False") from None
 
 
 class WebServer(Server):

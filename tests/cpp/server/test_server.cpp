@@ -284,7 +284,7 @@ TEST_CASE("a WebSocket from the handshake to the end") {
           self.post(WsSubscribe{open->request->id.connection, "news", true});
         } else if (auto* message = std::get_if<WsMessageEvent>(&event)) {
           self.post(WsSend{message->id, message->text, true, std::move(message->data)});
-          self.post(WsPublish{"news", true, true, "to all"});
+          self.post(Publish{"news", std::make_shared<Publication>(true, "to all", true)});
         } else if (auto* last = std::get_if<WsLastEvent>(&event)) {
           self.post(WsConclude{last->id});
         } else if (std::holds_alternative<WsCloseEvent>(event)) {

@@ -188,7 +188,8 @@ TEST_CASE("WebSocket: publishing while subscribers come and go") {
     std::mt19937 random(7);
     while (going) {
       const std::size_t size = random() % 3 == 0 ? 50'000 : 100;
-      server.server().post(WsPublish{"all", true, true, std::string(size, 'p')});
+      server.server().post(
+          Publish{"all", std::make_shared<Publication>(true, std::string(size, 'p'), true)});
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
   });

@@ -220,7 +220,7 @@ void World::work_off() {
 }
 
 void World::command(Command&& command) {
-  if (!std::holds_alternative<WsPublish>(command)) publications_.send();
+  if (!std::holds_alternative<Publish>(command)) publications_.send();
   carry_out(context_, std::move(command));
   settle();
 }

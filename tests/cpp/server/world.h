@@ -25,8 +25,8 @@
 #include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"
-#include "server/publications.h"
 #include "server/static_files.h"
+#include "server/topics/publications.h"
 
 namespace httpuv::server::test {
 

@@ -5,13 +5,19 @@
 #include <doctest/doctest.h>
 
 #include "server/connection.h"
-#include "server/publications.h"
+#include "server/topics/publications.h"
 
 namespace httpuv::server {
 namespace {
 
 struct Fixture {
-  Settings settings{};
+  // A topic with a rule is there without subscribers.
+  Settings settings = [] {
+    Settings made;
+    made.topics.rules.push_back({"*"});
+    return made;
+  }();
+  std::uint64_t offset = 0;
   Counters counters{};
   int error = 0;
   std::unique_ptr<net::Loop> loop = net::Loop::create(&error);
@@ -21,7 +27,9 @@ struct Fixture {
   Publications publications{context};
 
   void add(const std::string& topic, std::size_t size = 1) {
-    publications.add({topic, true, true, std::string(size, 'x')});
+    auto message = std::make_shared<Publication>(true, std::string(size, 'x'), true);
+    message->offset = ++offset;
+    publications.add({topic, std::move(message)});
   }
 };
 

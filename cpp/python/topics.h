@@ -1,0 +1,63 @@
+// Topics as Python sees them: what publishes, and what asks how a topic is doing.
+//
+// Thread: any, with the GIL held; what waits for the loop gives it up.
+// Ownership: a Joining belongs to Python; the rest are functions of the server's object.
+// Failure: exceptions. Of a server that is stopping or stopped: 0, None, or nothing known.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "server/message.h"
+#include "server/topics/topic_rules.h"
+
+namespace httpuv::python {
+
+class Application;
+
+// (epoch, offset)
+using PyPosition = std::tuple<std::string, std::uint64_t>;
+
+// The answer to a subscription, which the loop gives.
+class Joining {
+ public:
+  Joining(std::shared_ptr<Application> application,
+          std::shared_future<std::optional<server::Joined>> answer)
+      : application_(std::move(application)), answer_(std::move(answer)) {}
+
+  // (epoch, offset, recovered), None if the socket was closed. Waits so many seconds at most, and
+  // raises TimeoutError then.
+  pybind11::object get(double timeout) const;
+
+ private:
+  std::shared_ptr<Application> application_;
+  std::shared_future<std::optional<server::Joined>> answer_;
+};
+
+// str is text, unless `binary`; bytes are binary, unless it is False: then they must be UTF-8.
+server::SharedPublication to_publication(pybind11::handle message, const pybind11::object& binary,
+                                         std::string&& event, bool compress);
+
+// [(pattern, messages, bytes, ttl seconds, overflow or None)]
+server::TopicSettings to_topic_settings(const pybind11::list& rules, bool brokered);
+
+// How a topic is doing, as a dict; None where it is not known.
+pybind11::object topic_stats(Application& application, const std::string& topic);
+std::vector<std::string> subscriptions(Application& application, const server::ConnectionId& id);
+
+// For brokers. load() tells where a topic stands: messages are (offset, data, binary, event).
+void load_topic(Application& application, const std::string& topic, const std::string& epoch,
+                std::uint64_t offset, const pybind11::list& messages);
+std::tuple<std::vector<std::string>, std::vector<std::string>> topic_needs(
+    Application& application);
+bool release_topic(Application& application, const std::string& topic);
+
+void register_topics(pybind11::module_& m);
+
+}  // namespace httpuv::python

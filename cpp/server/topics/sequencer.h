@@ -1,0 +1,110 @@
+// Gives each message its offset when it is published, on the thread that publishes; one for all
+// workers of a server.
+//
+// What: where each topic stands that is known: its epoch and its last offset. The offset is given
+//   and the message posted under one lock, so that messages reach every loop in the order of their
+//   offsets. A topic is known as long as somebody holds it: a loop that has it, or a subscriber on
+//   its way there. One that is known again has another epoch.
+// Thread: any. The lock is held for a look-up and a post, and never while Python may run.
+// Ownership: the server's; outlives its loops.
+// Failure: none but memory.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "server/topics/event_text.h"
+
+namespace httpuv::server {
+
+class Sequencer;
+
+// Keeps a topic known. `at`: where it stood when this was made.
+class TopicHold {
+ public:
+  TopicHold() = default;
+  TopicHold(Sequencer* sequencer, std::string topic, Position where)
+      : at(std::move(where)), sequencer_(sequencer), topic_(std::move(topic)) {}
+  TopicHold(TopicHold&& other) noexcept
+      : at(std::move(other.at)),
+        sequencer_(std::exchange(other.sequencer_, nullptr)),
+        topic_(std::move(other.topic_)) {}
+  TopicHold& operator=(TopicHold&& other) noexcept {
+    std::swap(at, other.at);
+    std::swap(sequencer_, other.sequencer_);
+    std::swap(topic_, other.topic_);
+    return *this;
+  }
+  ~TopicHold();
+
+  [[nodiscard]] explicit operator bool() const { return sequencer_ != nullptr; }
+  // Who has taken it over releases it by itself.
+  void take() { sequencer_ = nullptr; }
+
+  Position at{};
+
+ private:
+  Sequencer* sequencer_ = nullptr;
+  std::string topic_{};
+};
+
+class Sequencer {
+ public:
+  Sequencer();
+
+  // Calls post(position), which returns whether the message is on its way, with the next position
+  // of a topic. Returns its offset; 0 where it was not posted.
+  template <class Post>
+  std::uint64_t publish(const std::string& topic, Post&& post) {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = known(topic);
+    if (!post(Position{entry.epoch, entry.offset + 1})) return 0;
+    return ++entry.offset;
+  }
+
+  // Calls subscribe(holds), one for each topic, and has them posted before any later message.
+  template <class Topics, class Subscribe>
+  auto join(const Topics& topics, Subscribe&& subscribe) {
+    const std::lock_guard lock(mutex_);
+    std::vector<TopicHold> holds;
+    holds.reserve(topics.size());
+    for (const std::string& topic : topics) {
+      Entry& entry = known(topic);
+      ++entry.holders;
+      holds.emplace_back(this, topic, Position{entry.epoch, entry.offset});
+    }
+    return subscribe(std::move(holds));
+  }
+
+  // A loop has a topic because of a message.
+  void hold(const std::string& topic, const Position& at);
+  void release(const std::string& topic);
+  // The same, unless messages are on their way behind that offset: then false.
+  bool release_at(const std::string& topic, std::uint64_t offset);
+  // A message has come that nobody gets.
+  void forget_unheld(const std::string& topic);
+
+ private:
+  struct Entry {
+    std::string epoch;
+    std::uint64_t offset = 0;
+    std::uint32_t holders = 0;
+  };
+  using Entries = std::unordered_map<std::string, Entry>;
+  Entry& known(const std::string& topic);
+  void release(Entries::iterator entry);
+
+  std::mutex mutex_;
+  Entries entries_;
+  std::mt19937_64 random_;
+};
+
+// 60 random bits: as text they fit into a string without memory of its own.
+std::string make_epoch(std::mt19937_64& random);
+
+}  // namespace httpuv::server

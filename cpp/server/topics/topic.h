@@ -1,0 +1,77 @@
+// One topic: where it stands, who is to get what is published, and what was.
+//
+// Thread: the loop's.
+// Ownership: Topics'. Pointers to it are good while it has members or groups, or is pinned.
+// Failure: none but memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/list_link.h"
+#include "net/loop/timer_wheel.h"
+#include "server/message.h"
+#include "server/topics/history.h"
+#include "server/topics/subscriptions.h"
+#include "server/topics/topic_rules.h"
+
+namespace httpuv::server {
+
+class EventGroup;
+class Topics;
+
+class Topic {
+ public:
+  Topic();
+  ~Topic();
+  Topic(const Topic&) = delete;
+  Topic& operator=(const Topic&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return *name_; }
+  [[nodiscard]] const std::string& epoch() const { return epoch_; }
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }
+  [[nodiscard]] Position position() const { return {epoch_, offset_}; }
+  // False: its position is the broker's, and not known yet.
+  [[nodiscard]] bool loaded() const { return !epoch_.empty(); }
+
+  [[nodiscard]] std::optional<Overflow> overflow() const {
+    return rule_ == nullptr ? std::nullopt : rule_->overflow;
+  }
+  // Whether everything behind a position is in the history.
+  [[nodiscard]] bool reaches(const Position& position) const;
+  [[nodiscard]] std::vector<SharedPublication> since(std::uint64_t offset) const;
+  // Whether nothing was lost since it began.
+  [[nodiscard]] bool whole() const { return reaches({epoch_, 0}); }
+
+  // Messages that were not sent to somebody who was behind.
+  void count_dropped(std::uint64_t messages) { dropped_ += messages; }
+
+ private:
+  friend class Topics;
+  struct Member {
+    Subscriptions* subscriptions;
+    std::uint32_t entry;  // among its entries
+  };
+  struct Kept;  // its history
+  // A link among the idle ones, and the topic that it is a part of.
+  struct Idle : net::ListLink {
+    explicit Idle(Topic& of) : topic(of) {}
+    Topic& topic;
+  };
+
+  const std::string* name_ = nullptr;
+  const TopicRule* rule_ = nullptr;
+  std::string epoch_{};
+  std::uint64_t offset_ = 0;
+  std::uint64_t dropped_ = 0;
+  std::vector<Member> members_{};
+  std::unique_ptr<std::vector<EventGroup*>> groups_{};
+  std::unique_ptr<std::vector<Command>> parked_{};  // what waits until it is loaded
+  std::unique_ptr<Kept> kept_{};
+  Idle idle_{*this};
+  std::uint32_t pins_ = 0;
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,308 @@
+#include "server/topics/topics.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "server/topics/event_group.h"
+
+namespace httpuv::server {
+
+// The history, and when its oldest message will be too old.
+struct Topic::Kept final : private net::DeadlineOwner {
+  Kept(Topics& in, Topic& of) : topics(in), topic(of), history(of.offset_) {}
+
+  void watch() {
+    if (history.size() == 0) return deadline.clear();
+    deadline.set(topics.loop_.timers(), history.expires_at(topic.rule_->history));
+  }
+  void on_deadline(net::Deadline&) override {
+    history.expire(topics.loop_.now_ms(), topic.rule_->history);
+    if (history.size() > 0) return watch();
+    Topics& in = topics;
+    Topic& of = topic;
+    of.kept_.reset();  // this is gone
+    in.settle(of);
+  }
+
+  Topics& topics;
+  Topic& topic;
+  History history;
+  net::Deadline deadline{this};
+};
+
+Topic::Topic() = default;
+Topic::~Topic() = default;
+
+bool Topic::reaches(const Position& position) const {
+  if (position.epoch != epoch_) return false;
+  return kept_ != nullptr ? kept_->history.reaches(position.offset) : position.offset == offset_;
+}
+
+std::vector<SharedPublication> Topic::since(std::uint64_t offset) const {
+  return kept_ != nullptr ? kept_->history.since(offset) : std::vector<SharedPublication>();
+}
+
+Topics::Topics(net::Reactor& loop, const TopicSettings& settings, const Budget& budget)
+    : loop_(loop), settings_(settings), budget_(budget), random_([] {
+        std::random_device device;
+        return (std::uint64_t{device()} << 32) ^ device();
+      }()) {}
+
+Topics::~Topics() = default;
+
+Topic* Topics::find(const std::string& name) {
+  const auto found = topics_.find(name);
+  return found != topics_.end() ? &found->second : nullptr;
+}
+
+Topic& Topics::make(const std::string& name, Position at) {
+  const auto place = topics_.try_emplace(name).first;
+  Topic& topic = place->second;
+  topic.name_ = &place->first;
+  topic.rule_ = settings_.rule_of(name);
+  topic.epoch_ = std::move(at.epoch);
+  topic.offset_ = at.offset;
+  return topic;
+}
+
+Topic& Topics::open(const std::string& name, TopicHold* hold) {
+  if (Topic* const topic = find(name)) return *topic;
+  if (settings_.brokered) return make(name, {});
+  if (hold == nullptr || !*hold) return make(name, {make_epoch(random_), 0});
+  Topic& topic = make(name, hold->at);
+  hold->take();  // until it is forgotten
+  return topic;
+}
+
+void Topics::join(Topic& topic, Subscriptions& subscriptions) {
+  if (is_member(topic, subscriptions)) return;
+  const auto place = static_cast<std::uint32_t>(topic.members_.size());
+  const auto entry = static_cast<std::uint32_t>(subscriptions.entries_.size());
+  topic.members_.push_back({&subscriptions, entry});
+  subscriptions.entries_.push_back({&topic, place});
+  settle(topic);
+}
+
+// Looks where there is less to look at.
+bool Topics::is_member(const Topic& topic, const Subscriptions& subscriptions) {
+  const auto& entries = subscriptions.entries_;
+  if (entries.size() <= topic.members_.size()) {
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const auto& each) { return each.topic == &topic; });
+  }
+  return std::any_of(topic.members_.begin(), topic.members_.end(),
+                     [&](const auto& each) { return each.subscriptions == &subscriptions; });
+}
+
+void Topics::leave(Subscriptions& subscriptions, const std::string& name) {
+  Topic* const topic = find(name);
+  if (topic == nullptr) return;
+  auto& entries = subscriptions.entries_;
+  std::uint32_t entry = 0;
+  if (entries.size() <= topic->members_.size()) {
+    const auto found = std::find_if(entries.begin(), entries.end(),
+                                    [&](const auto& each) { return each.topic == topic; });
+    if (found == entries.end()) return;
+    entry = static_cast<std::uint32_t>(found - entries.begin());
+  } else {
+    const auto found =
+        std::find_if(topic->members_.begin(), topic->members_.end(),
+                     [&](const auto& each) { return each.subscriptions == &subscriptions; });
+    if (found == topic->members_.end()) return;
+    entry = found->entry;
+  }
+  remove(*topic, entries[entry].place);
+  drop_entry(subscriptions, entry);
+  settle(*topic);
+}
+
+void Topics::leave_all(Subscriptions& subscriptions) {
+  for (const auto& [topic, place] : std::exchange(subscriptions.entries_, {})) {
+    remove(*topic, place);
+    settle(*topic);
+  }
+}
+
+// The last member takes the place that becomes free.
+void Topics::remove(Topic& topic, std::uint32_t place) {
+  auto& members = topic.members_;
+  members[place] = members.back();
+  members.pop_back();
+  if (place < members.size()) {
+    const Topic::Member& moved = members[place];
+    moved.subscriptions->entries_[moved.entry].place = place;
+  }
+  if (members.empty()) members.shrink_to_fit();
+}
+
+void Topics::drop_entry(Subscriptions& subscriptions, std::uint32_t entry) {
+  auto& entries = subscriptions.entries_;
+  entries[entry] = entries.back();
+  entries.pop_back();
+  if (entry < entries.size()) entries[entry].topic->members_[entries[entry].place].entry = entry;
+}
+
+void Topics::join(Topic& topic, EventGroup& group) {
+  if (topic.groups_ == nullptr) topic.groups_ = std::make_unique<std::vector<EventGroup*>>();
+  topic.groups_->push_back(&group);
+  settle(topic);
+}
+
+void Topics::leave(Topic& topic, EventGroup& group) {
+  std::erase(*topic.groups_, &group);
+  if (topic.groups_->empty()) topic.groups_.reset();
+  settle(topic);
+}
+
+Topic* Topics::record(const std::string& name, const SharedPublication& message) {
+  Topic* topic = find(name);
+  if (topic == nullptr) {
+    // Without a rule: nobody is there, and nothing is to be kept.
+    if (settings_.brokered || settings_.rule_of(name) == nullptr) {
+      if (sequencer_ != nullptr) sequencer_->forget_unheld(name);
+      return nullptr;
+    }
+    const Position at{message->epoch.empty() ? make_epoch(random_) : message->epoch,
+                      message->offset == 0 ? 0 : message->offset - 1};
+    topic = &make(name, at);
+    if (sequencer_ != nullptr) sequencer_->hold(name, at);
+  }
+  if (!topic->loaded()) return nullptr;  // load() will bring it
+  message->serial = ++serial_;
+  message->at_ms = loop_.now_ms();
+  if (message->offset != 0) {
+    if (message->offset <= topic->offset_) return nullptr;
+    keep(*topic, message);
+    topic->offset_ = message->offset;
+  }
+  return topic;
+}
+
+void Topics::keep(Topic& topic, const SharedPublication& message) {
+  if (topic.rule_ != nullptr && topic.rule_->history.messages > 0) {
+    if (topic.kept_ == nullptr) topic.kept_ = std::make_unique<Topic::Kept>(*this, topic);
+    // Where memory is used up nothing is kept that can be done without.
+    topic.kept_->history.append(message, budget_.full() ? HistoryLimits() : topic.rule_->history);
+    topic.kept_->watch();
+    settle(topic);
+  }
+}
+
+bool Topics::load(Topic& topic, Position position, std::vector<SharedPublication>&& messages) {
+  const bool anew = topic.loaded();
+  topic.epoch_ = std::move(position.epoch);
+  topic.kept_.reset();
+  topic.offset_ = messages.empty() ? position.offset : messages.front()->offset - 1;
+  for (const SharedPublication& each : messages) {
+    each->serial = ++serial_;
+    each->at_ms = loop_.now_ms();
+    keep(topic, each);
+    topic.offset_ = each->offset;
+  }
+  return anew;
+}
+
+void Topics::park(Topic& topic, Command&& command) {
+  if (topic.parked_ == nullptr) topic.parked_ = std::make_unique<std::vector<Command>>();
+  topic.parked_->push_back(std::move(command));
+}
+
+std::vector<Command> Topics::take_parked(Topic& topic) {
+  const auto parked = std::move(topic.parked_);
+  return parked != nullptr ? std::move(*parked) : std::vector<Command>();
+}
+
+bool Topics::release(const std::string& name) {
+  Topic* const topic = find(name);
+  if (topic == nullptr) return true;
+  if (!topic->members_.empty() || topic->groups_ != nullptr || topic->parked_ != nullptr ||
+      topic->pins_ > 0) {
+    return false;
+  }
+  topics_.erase(topics_.find(name));
+  return true;
+}
+
+TopicNeeds Topics::needs() const {
+  TopicNeeds needs;
+  for (const auto& [name, topic] : topics_) {
+    if (!topic.loaded() && topic.parked_ != nullptr) {
+      needs.unloaded.push_back(name);
+    } else if (topic.members_.empty() && topic.groups_ == nullptr) {
+      needs.unused.push_back(name);
+    }
+  }
+  return needs;
+}
+
+// After every change of who subscribes and what is kept: lists the topic as idle or not, or forgets
+// it. A broker's is forgotten by release() only.
+void Topics::settle(Topic& topic) {
+  if (settings_.brokered || topic.pins_ > 0) return;
+  const bool used = !topic.members_.empty() || topic.groups_ != nullptr || topic.kept_ != nullptr;
+  const bool listed = !topic.idle_.empty();
+  if (used && listed) {
+    topic.idle_.remove();
+    --idle_count_;
+  } else if (!used && topic.rule_ == nullptr) {
+    forget(topic);
+  } else if (!used && !listed) {
+    idle_.append(topic.idle_);
+    ++idle_count_;
+    if (idle_count_ > settings_.most_idle) forget(static_cast<Topic::Idle*>(idle_.next)->topic);
+  }
+}
+
+// One that is remembered is not forgotten while messages are on their way to it.
+void Topics::forget(Topic& topic) {
+  if (sequencer_ != nullptr && topic.rule_ != nullptr) {
+    if (!sequencer_->release_at(topic.name(), topic.offset_)) return;
+  } else if (sequencer_ != nullptr) {
+    sequencer_->release(topic.name());
+  }
+  if (!topic.idle_.empty()) {
+    topic.idle_.remove();
+    --idle_count_;
+  }
+  topics_.erase(topics_.find(topic.name()));
+}
+
+TopicStats Topics::stats(const std::string& name) {
+  TopicStats stats;
+  const Topic* const topic = find(name);
+  if (topic == nullptr) return stats;
+  stats.known = true;
+  stats.position = topic->position();
+  stats.dropped = topic->dropped_;
+  stats.subscribers = topic->members_.size();
+  if (topic->groups_ != nullptr) {
+    for (const EventGroup* group : *topic->groups_) stats.subscribers += group->size();
+  }
+  if (topic->kept_ != nullptr) {
+    stats.messages = topic->kept_->history.size();
+    stats.bytes = topic->kept_->history.bytes();
+  }
+  return stats;
+}
+
+std::vector<WebSocketSession*> Topics::sessions(const Topic& topic) {
+  std::vector<WebSocketSession*> found;
+  found.reserve(topic.members_.size());
+  for (const auto& each : topic.members_) found.push_back(&each.subscriptions->session());
+  return found;
+}
+
+std::vector<EventGroup*> Topics::groups(const Topic& topic) {
+  return topic.groups_ != nullptr ? *topic.groups_ : std::vector<EventGroup*>();
+}
+
+std::vector<std::string> Topics::names(const Subscriptions& subscriptions) {
+  std::vector<std::string> found;
+  found.reserve(subscriptions.entries_.size());
+  for (const auto& each : subscriptions.entries_) found.push_back(each.topic->name());
+  return found;
+}
+
+}  // namespace httpuv::server

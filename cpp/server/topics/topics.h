@@ -1,0 +1,111 @@
+// The topics of a server.
+//
+// What: finds, makes and forgets topics; who joins and leaves; which messages they keep. A topic
+//   without a rule lives as long as it has subscribers. One with a rule is remembered when it is
+//   idle, too: see TopicSettings::most_idle. Joining and leaving take constant time.
+// Thread: the loop's.
+// Ownership: a member of the server's context. A session leaves all topics before it is destroyed.
+// Failure: none but memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/list_link.h"
+#include "net/loop/reactor.h"
+#include "server/budget.h"
+#include "server/message.h"
+#include "server/topics/publication.h"
+#include "server/topics/sequencer.h"
+#include "server/topics/topic.h"
+
+namespace httpuv::server {
+
+class Topics {
+ public:
+  Topics(net::Reactor& loop, const TopicSettings& settings, const Budget& budget);
+  ~Topics();
+  Topics(const Topics&) = delete;
+  Topics& operator=(const Topics&) = delete;
+
+  // Where offsets come from; null: they are told.
+  void use(Sequencer* sequencer) { sequencer_ = sequencer; }
+
+  [[nodiscard]] Topic* find(const std::string& name);
+  // The topic, made if need be: with a hold it begins where that says.
+  Topic& open(const std::string& name, TopicHold* hold = nullptr);
+
+  void join(Topic& topic, Subscriptions& subscriptions);
+  void leave(Subscriptions& subscriptions, const std::string& name);
+  void leave_all(Subscriptions& subscriptions);
+  void join(Topic& topic, EventGroup& group);
+  void leave(Topic& topic, EventGroup& group);
+
+  // A message was published: the topic that it is to be sent to, or null where nobody gets it. One
+  // that the topic has had already is not sent again.
+  Topic* record(const std::string& name, const SharedPublication& message);
+
+  // The broker's word on where a topic stands: true if its subscribers have to start anew, false if
+  // it goes on where it was or was not loaded. What waited for it is to be carried out then.
+  bool load(Topic& topic, Position position, std::vector<SharedPublication>&& messages);
+  // Keeps a command until the topic is loaded.
+  void park(Topic& topic, Command&& command);
+  std::vector<Command> take_parked(Topic& topic);
+  // Forgets a topic of a broker; false if it has subscribers.
+  bool release(const std::string& name);
+  // Topics of a broker that wait to be loaded, and those that have no subscribers.
+  [[nodiscard]] TopicNeeds needs() const;
+
+  // A topic stays where it is as long as it is pinned.
+  class Pin {
+   public:
+    Pin(Topics& topics, Topic& topic) : topics_(topics), topic_(topic) { ++topic_.pins_; }
+    ~Pin() {
+      --topic_.pins_;
+      topics_.settle(topic_);
+    }
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+
+   private:
+    Topics& topics_;
+    Topic& topic_;
+  };
+
+  // In no order; copies, so that sending may make some leave.
+  [[nodiscard]] static std::vector<WebSocketSession*> sessions(const Topic& topic);
+  [[nodiscard]] static std::vector<EventGroup*> groups(const Topic& topic);
+  [[nodiscard]] static bool is_member(const Topic& topic, const Subscriptions& subscriptions);
+  [[nodiscard]] static std::vector<std::string> names(const Subscriptions& subscriptions);
+
+  // How the topic is doing; nothing where there is none.
+  [[nodiscard]] TopicStats stats(const std::string& name);
+  [[nodiscard]] std::size_t size() const { return topics_.size(); }
+
+ private:
+  friend class Pin;
+  friend struct Topic::Kept;
+  void keep(Topic& topic, const SharedPublication& message);
+  void remove(Topic& topic, std::uint32_t place);
+  void drop_entry(Subscriptions& subscriptions, std::uint32_t entry);
+  void settle(Topic& topic);
+  void forget(Topic& topic);
+  Topic& make(const std::string& name, Position at);
+
+  net::Reactor& loop_;
+  const TopicSettings& settings_;
+  const Budget& budget_;
+  Sequencer* sequencer_ = nullptr;
+  std::unordered_map<std::string, Topic> topics_{};
+  net::ListLink idle_{};  // the oldest first
+  std::size_t idle_count_ = 0;
+  std::uint64_t serial_ = 0;
+  std::mt19937_64 random_;
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,109 @@
+"""A broker for the servers of one process."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+
+from ..base import fork
+from .protocol import Delivery, Health, Keep, Receive, Standing
+
+#: What a message takes besides its data.
+_OVERHEAD = 200
+
+
+class _Topic:
+    def __init__(self) -> None:
+        self.epoch = secrets.token_urlsafe(8)
+        self.offset = 0
+        self.kept: deque[tuple[float, Delivery]] = deque()  # with the time it is too old
+        self.bytes = 0
+        self.subscribers: dict[object, Receive] = {}
+
+    def expire(self, now: float) -> None:
+        while self.kept and self.kept[0][0] <= now:
+            self.drop()
+
+    def drop(self) -> None:
+        self.bytes -= len(self.kept.popleft()[1].data) + _OVERHEAD
+
+
+class Memory:
+    """Topics in the memory of this process.
+
+    Servers that are started with the same object share their topics. Without a broker each server
+    has its own, which cost less. See :class:`httpuv.Broker` for the methods.
+    """
+
+    away = "refuse"  # it never is
+
+    def __init__(self) -> None:
+        self._lock = fork.lock()
+        self._topics: dict[str, _Topic] = {}
+        self._receivers: dict[object, Receive] = {}
+
+    def start(self, receive: Receive, renew: Callable[[], None]) -> object:
+        """See :meth:`httpuv.Broker.start`."""
+        token = object()
+        with self._lock:
+            self._receivers[token] = receive
+        return token
+
+    def publish(self, topic: str, data: str | bytes, event: str, keep: Keep) -> tuple[str, int]:
+        """See :meth:`httpuv.Broker.publish`."""
+        with self._lock:
+            found = self._topics.get(topic)
+            if found is None:
+                found = _Topic()
+                if keep.history:
+                    self._topics[topic] = found
+            found.offset += 1
+            message = Delivery(found.offset, data, event)
+            now = time.monotonic()
+            found.expire(now)
+            found.kept.append((now + keep.ttl, message))
+            found.bytes += len(data) + _OVERHEAD
+            while found.kept and (len(found.kept) > keep.history or found.bytes > keep.max_bytes):
+                found.drop()
+            # Within the lock, so that the order is that of the offsets.
+            for receive in found.subscribers.values():
+                receive(topic, found.epoch, message)
+            return found.epoch, found.offset
+
+    def subscribe(self, token: object, topic: str) -> None:
+        """See :meth:`httpuv.Broker.subscribe`."""
+        with self._lock:
+            found = self._topics.setdefault(topic, _Topic())
+            found.subscribers[token] = self._receivers[token]
+
+    def unsubscribe(self, token: object, topic: str) -> None:
+        """See :meth:`httpuv.Broker.unsubscribe`."""
+        with self._lock:
+            found = self._topics.get(topic)
+            if found is not None:
+                found.subscribers.pop(token, None)
+                found.expire(time.monotonic())
+                if not found.subscribers and not found.kept:
+                    del self._topics[topic]
+
+    def history(self, topic: str, since: tuple[str, int] | None) -> Standing:
+        """See :meth:`httpuv.Broker.history`."""
+        with self._lock:
+            found = self._topics.setdefault(topic, _Topic())
+            found.expire(time.monotonic())
+            first = since[1] if since is not None and since[0] == found.epoch else 0
+            messages = [each for _, each in found.kept if each.offset > first]
+            return Standing(found.epoch, found.offset, messages)
+
+    def health(self) -> Health:
+        """See :meth:`httpuv.Broker.health`."""
+        return Health(True)
+
+    def close(self, token: object) -> None:
+        """See :meth:`httpuv.Broker.close`."""
+        with self._lock:
+            self._receivers.pop(token, None)
+            for found in self._topics.values():
+                found.subscribers.pop(token, None)

@@ -1,0 +1,194 @@
+"""Between a broker and a server: loads topics that clients want, fills gaps, releases the rest."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ..base import fork, log
+from .protocol import Broker, Delivery, Health, Keep, Published, Unavailable
+
+#: Messages that may wait for the relay's thread; beyond, they are fetched from the history.
+_MOST = 10_000
+#: Seconds between two looks at what topics have no subscribers, or wait in vain.
+_TICK = 1.0
+#: Looks for which a topic has to be without subscribers before it is released.
+_PATIENCE = 10
+
+
+class Core(Protocol):
+    """What is known here of a server."""
+
+    def publish(
+        self,
+        topic: str,
+        message: str | bytes | bytearray | memoryview,
+        compress: bool = True,
+        binary: bool | None = None,
+        event: str = "",
+        offset: int | None = None,
+    ) -> int: ...
+    def load_topic(
+        self,
+        topic: str,
+        epoch: str,
+        offset: int,
+        messages: list[tuple[int, str | bytes, bool, str]],
+    ) -> None: ...
+    def topic_needs(self) -> tuple[list[str], list[str]]: ...
+    def release_topic(self, topic: str) -> bool: ...
+
+
+class Relay:
+    """One for each server that has a broker.
+
+    Its thread asks the broker for what is missing; the broker's own thread only hands messages to
+    it. No thread of the server waits for the network, but one that publishes.
+
+    Args:
+        core: The server.
+        broker: The broker.
+        keep: Says how much of a topic is kept.
+    """
+
+    def __init__(self, core: Core, broker: Broker, keep: Callable[[str], Keep]) -> None:
+        self._core = core
+        self._broker = broker
+        self._keep = keep
+        self._at: dict[str, tuple[str, int]] = {}  # where those stand that are loaded
+        self._unused: dict[str, int] = {}  # looks for which they had no subscribers
+        self._stale: set[str] = set()  # to be loaded once the broker is there
+        self._subscribed: set[str] = set()
+        self._work: queue.Queue[Callable[[], None]] = queue.Queue(_MOST)
+        self._lock = fork.lock()
+        self._missed: set[str] = set()  # by _lock
+        self._dropped = 0  # by _lock
+        self._renewing = threading.Event()
+        self._closing = threading.Event()
+        self._token = broker.start(self._receive, self._renewing.set)
+        self._thread = threading.Thread(target=self._run, name="httpuv broker", daemon=True)
+        self._thread.start()
+
+    # --- any thread ---
+
+    def want(self, topic: str) -> None:
+        """A client is about to subscribe: the I/O thread keeps that until the topic is loaded."""
+        if topic not in self._at:
+            self._put(lambda: self._load(topic), topic)
+
+    def publish(self, topic: str, data: str | bytes, event: str, compress: bool) -> Published:
+        """Publish a message.
+
+        Raises:
+            Unavailable: The broker is away, and its ``away`` is not "local".
+        """
+        try:
+            epoch, offset = self._broker.publish(topic, data, event, self._keep(topic))
+        except Unavailable as error:
+            # One that may have been published would come a second time.
+            if self._broker.away != "local" or error.maybe:
+                raise
+            self._core.publish(topic, data, compress, None, event, 0)
+            return Published(0, "", True)
+        return Published(offset, epoch, False)
+
+    def health(self) -> Health:
+        """How the broker is doing."""
+        found = self._broker.health()
+        with self._lock:
+            return found._replace(dropped=found.dropped + self._dropped)
+
+    def close(self) -> None:
+        """The server has stopped."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._put(lambda: None, "")
+        if self._thread is not threading.current_thread():
+            self._thread.join(_TICK * 5)
+        self._broker.close(self._token)
+
+    # --- the broker's threads ---
+
+    def _receive(self, topic: str, epoch: str, message: Delivery) -> None:
+        self._put(lambda: self._deliver(topic, epoch, message), topic)
+
+    def _put(self, work: Callable[[], None], topic: str) -> None:
+        try:
+            self._work.put_nowait(work)
+        except queue.Full:
+            with self._lock:
+                self._dropped += 1
+                if topic:
+                    self._missed.add(topic)
+
+    # --- the relay's thread ---
+
+    def _run(self) -> None:
+        looked = time.monotonic()
+        while not self._closing.is_set():
+            try:
+                self._work.get(timeout=_TICK)()
+            except queue.Empty:
+                pass
+            except Exception as error:
+                log.write(logging.ERROR, "broker: %s: %s", type(error).__name__, error)
+            with self._lock:
+                missed, self._missed = self._missed, set()
+            if self._renewing.is_set():
+                self._renewing.clear()
+                missed |= self._subscribed
+            for topic in missed:
+                self._load(topic, anew=True)
+            if time.monotonic() - looked >= _TICK:
+                looked = time.monotonic()
+                self._look()
+
+    def _look(self) -> None:
+        unloaded, unused = self._core.topic_needs()
+        for topic in {*self._stale, *unloaded}:
+            self._load(topic, anew=True)
+        counts = {topic: self._unused.get(topic, 0) + 1 for topic in unused}
+        for topic, count in list(counts.items()):
+            if count > _PATIENCE and self._core.release_topic(topic):
+                del counts[topic]
+                self._at.pop(topic, None)
+                self._stale.discard(topic)
+                self._subscribed.discard(topic)
+                self._broker.unsubscribe(self._token, topic)
+        self._unused = counts
+
+    def _load(self, topic: str, anew: bool = False) -> None:
+        """Tell the server where a topic stands, and what it has not got."""
+        at = self._at.get(topic)
+        if at is not None and not anew:
+            return
+        try:
+            # First of all, so that nothing falls in between.
+            self._broker.subscribe(self._token, topic)
+            self._subscribed.add(topic)
+            standing = self._broker.history(topic, at)
+        except Unavailable:
+            self._stale.add(topic)  # _look() tries again
+            return
+        self._stale.discard(topic)
+        messages = [
+            (each.offset, each.data, isinstance(each.data, bytes), each.event)
+            for each in standing.messages
+        ]
+        self._core.load_topic(topic, standing.epoch, standing.offset, messages)
+        self._at[topic] = (standing.epoch, standing.offset)
+
+    def _deliver(self, topic: str, epoch: str, message: Delivery) -> None:
+        at = self._at.get(topic)
+        if at is None:
+            return  # its load will bring it
+        if at == (epoch, message.offset - 1):
+            self._core.publish(topic, message.data, True, None, message.event, message.offset)
+            self._at[topic] = (epoch, message.offset)
+        elif at[0] != epoch or message.offset > at[1]:
+            self._load(topic, anew=True)

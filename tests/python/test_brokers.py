@@ -1,0 +1,269 @@
+"""Brokers: the same meaning of offset, epoch and recovery over several servers, and outages."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import httpuv
+import pytest
+from conftest import Serve
+from httpuv import brokers
+from httpuv.brokers.protocol import Delivery, Keep
+from redis_server import RedisServer, redis_server
+from test_topics import events
+from ws_support import Client, Watch, wait_until
+
+TOPICS = {"*": httpuv.Topic(history=1000, ttl=60)}
+KEEP = Keep(5, 1 << 20, 60.0)
+MakeBroker = Callable[[], httpuv.Broker]
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "redis", "shard"])
+def make(request: pytest.FixtureRequest) -> Iterator[MakeBroker]:
+    """Makes brokers that share their topics."""
+    if request.param == "memory":
+        shared = brokers.Memory()
+        yield lambda: shared
+        return
+    with redis_server() as server:
+        yield lambda: brokers.Redis(server.url, shard=request.param == "shard", timeout=1)
+
+
+class Ear:
+    """What a broker tells a server."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, str, Delivery]] = []
+        self.renewed = threading.Event()
+
+    def receive(self, topic: str, epoch: str, message: Delivery) -> None:
+        self.got.append((topic, epoch, message))
+
+
+def test_what_a_broker_does(make: MakeBroker) -> None:
+    broker, other = make(), make()
+    ear, far = Ear(), Ear()
+    token = broker.start(ear.receive, ear.renewed.set)
+    there = other.start(far.receive, far.renewed.set)
+    try:
+        wait_until(lambda: broker.health().ok and other.health().ok)
+        broker.subscribe(token, "t")
+        other.subscribe(there, "t")
+        epoch, offset = broker.publish("t", "té\n", "", KEEP)
+        assert offset == 1
+        assert other.publish("t", b"\xff \0", "name", KEEP) == (epoch, 2)
+        expected = [
+            ("t", epoch, Delivery(1, "té\n")),
+            ("t", epoch, Delivery(2, b"\xff \0", "name")),
+        ]
+        wait_until(lambda: len(ear.got) == 2 and len(far.got) == 2)
+        assert ear.got == far.got == expected
+        assert other.history("t", None) == (epoch, 2, [each[2] for each in expected])
+        assert broker.history("t", (epoch, 1)) == (epoch, 2, [expected[1][2]])
+        assert broker.history("t", ("else", 1)).messages == [each[2] for each in expected]
+        for _ in range(6):
+            broker.publish("t", "x", "", KEEP)
+        assert [each.offset for each in broker.history("t", None).messages] == [4, 5, 6, 7, 8]
+        small = KEEP._replace(max_bytes=500)
+        assert broker.publish("t", "y" * 1000, "", small)[1] == 9
+        assert broker.history("t", None).messages == []
+        wait_until(lambda: len(ear.got) == 9)
+        broker.unsubscribe(token, "t")
+        other.publish("t", "z", "", KEEP)
+        wait_until(lambda: len(far.got) == 10)
+        assert len(ear.got) == 9
+        # Another topic is another count, whatever its name.
+        for name in ("", "a}b{", "%7D", "ü"):
+            broker.subscribe(token, name)
+            assert broker.publish(name, name, "", KEEP)[1] == 1
+        wait_until(lambda: len(ear.got) == 13)
+        assert [each[0] for each in ear.got[9:]] == ["", "a}b{", "%7D", "ü"]
+    finally:
+        broker.close(token)
+        other.close(there)
+
+
+def test_two_servers_share_topics(serve: Serve, make: MakeBroker) -> None:
+    stream = httpuv.EventStream(topics=["t"])
+    watches = Watch(), Watch()
+    one, two = (
+        serve({"onWSOpen": watch, "call": lambda req: stream}, topics=TOPICS, broker=make())
+        for watch in watches
+    )
+    with Client.open(one) as here, Client.open(two) as there:
+        ours, theirs = (watch.opened().ws for watch in watches)
+        epoch, offset, _ = ours.subscribe("t")
+        assert tuple(theirs.subscribe("t")) == (epoch, 0, False) and offset == 0
+        for number in range(1, 11):
+            published = (one, two)[number % 2].publish("t", str(number))
+            assert published == number and (published.epoch, published.local) == (epoch, False)
+        for client in (here, there):
+            assert [client.message() for _ in range(10)] == [str(n) for n in range(1, 11)]
+    with Client.open(two) as again:  # it continues at the other one
+        joined = watches[1].opened().ws.subscribe("t", since=(epoch, 7))
+        assert tuple(joined) == (epoch, 10, True)
+        assert [again.message() for _ in range(3)] == ["8", "9", "10"]
+    for server in (one, two):
+        with events(server, last=f"{epoch}.8") as client:
+            assert client.next()["id"] == f"{epoch}.8"
+            assert [client.next()["data"] for _ in range(2)] == ["9", "10"]
+    assert one.broker_health().ok
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(TypeError, match="broker"):
+        httpuv.startServer("127.0.0.1", 0, {}, broker=object())
+    pytest.importorskip("redis")
+    for more in ({"away": "x"}, {"prefix": 1}, {"timeout": -1}):
+        with pytest.raises((TypeError, ValueError), match=next(iter(more))):
+            brokers.Redis("redis://localhost", **more)
+
+
+# --- outages of Redis ---------------------------------------------------------------------------
+
+
+class Pair:
+    """Two servers on one Redis, and a client of each that reads all the time."""
+
+    def __init__(self, serve: Serve, redis: RedisServer, away: str = "refuse") -> None:
+        self.stream = httpuv.EventStream(topics=["t"], keepalive=0.5)
+        self.servers = [
+            serve(
+                {"call": lambda req: self.stream},
+                topics=TOPICS,
+                broker=brokers.Redis(redis.url, away=away, timeout=0.5),
+            )
+            for _ in range(2)
+        ]
+        self.got: list[list[str]] = [[], []]
+        self._stack = contextlib.ExitStack()
+        self._threads = []
+        for server, got in zip(self.servers, self.got, strict=True):
+            client = self._stack.enter_context(events(server))
+            client.next()  # it is subscribed
+            thread = threading.Thread(target=self._read, args=(client, got), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    @staticmethod
+    def _read(client: object, got: list[str]) -> None:
+        with contextlib.suppress(Exception):
+            while True:
+                event = client.next()  # type: ignore[attr-defined]
+                got.append(event["data"] if "event" not in event else event["event"])
+
+    def publish(self, text: str, at: int = 0) -> None:
+        """Until it is known to have been published; so the text may come more than once."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.servers[at].publish("t", text)
+                return
+            except brokers.Unavailable:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def settled(self, last: str) -> None:
+        wait_until(lambda: all(last in got for got in self.got))
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture
+def pair(serve: Serve, redis: RedisServer) -> Iterator[Pair]:
+    made = Pair(serve, redis)
+    yield made
+    made.close()
+
+
+def test_redis_is_restarted(pair: Pair, redis: RedisServer) -> None:
+    """Both servers listen again, and fetch what the other one has published meanwhile."""
+    pair.publish("before")
+    pair.settled("before")
+    redis.signal(signal.SIGTERM)
+    with pytest.raises(brokers.Unavailable):
+        pair.servers[0].publish("t", "refused")
+    wait_until(lambda: not pair.servers[1].broker_health().ok)
+    redis.start()
+    for number in range(20):
+        pair.publish(str(number), number % 2)
+    pair.settled("19")
+    assert pair.got[0] == pair.got[1] == ["before", *map(str, range(20))]
+    wait_until(lambda: pair.servers[1].broker_health().ok)
+    assert pair.servers[1].broker_health().renewed >= 1
+
+
+def test_redis_loses_everything(pair: Pair, redis: RedisServer) -> None:
+    """Another epoch: clients are told to begin anew, and go on."""
+    pair.publish("before")
+    pair.settled("before")
+    redis.tell("FLUSHALL")
+    pair.publish("after")
+    pair.settled("after")
+    for got in pair.got:
+        assert got[:2] == ["before", "reset"]
+
+
+def test_redis_is_paused(pair: Pair, redis: RedisServer) -> None:
+    pair.publish("before")
+    pair.settled("before")
+    redis.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(brokers.Unavailable, match="answer"):
+            pair.servers[0].publish("t", "maybe")
+    finally:
+        redis.signal(signal.SIGCONT)
+    for number in range(10):
+        pair.publish(str(number), number % 2)
+    pair.settled("9")
+    for got in pair.got:
+        assert [each for each in got if each != "maybe"] == ["before", *map(str, range(10))]
+        assert got == pair.got[0]
+
+
+def test_redis_is_full(pair: Pair, redis: RedisServer) -> None:
+    pair.publish("before")
+    redis.tell("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(brokers.Unavailable, match="refuses"):
+        pair.servers[0].publish("t", "too much")
+    redis.tell("CONFIG", "SET", "maxmemory", "0")
+    pair.publish("after")
+    pair.settled("after")
+    assert pair.got[0] == pair.got[1] == ["before", "after"]
+
+
+def test_a_deaf_listener_is_replaced(pair: Pair, redis: RedisServer) -> None:
+    """Its subscriptions are gone, the connection is not: nobody says a word."""
+    pair.publish("before")
+    pair.settled("before")
+    redis.tell("CLIENT", "KILL", "TYPE", "pubsub")
+    for number in range(10):
+        pair.publish(str(number))
+    pair.settled("9")
+    assert pair.got[0] == pair.got[1] == ["before", *map(str, range(10))]
+
+
+def test_local_delivery_while_redis_is_away(serve: Serve, redis: RedisServer) -> None:
+    pair = Pair(serve, redis, "local")
+    pair.publish("before")
+    pair.settled("before")
+    redis.signal(signal.SIGTERM)
+    published = pair.servers[0].publish("t", "here only")
+    assert published == 0 and published.local
+    wait_until(lambda: "here only" in pair.got[0])
+    redis.start()
+    pair.publish("after", 1)
+    pair.settled("after")
+    assert pair.got == [["before", "here only", "after"], ["before", "after"]]
+    pair.close()
