@@ -3,9 +3,11 @@
     python examples/chat.py [PORT] [HOST]
 
 The page comes from C++, every line goes through `say` below, and C++ sends it to everybody: Python
-makes one call for a line, however many are there.
+makes one call for a line, however many are there. The topic keeps the last lines: whoever comes, or
+comes back, gets those first, and the page shows each once.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -17,12 +19,19 @@ HOST = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
 SITE = httpuv.staticPath(__file__.removesuffix(".py") + "_site")
 
 MAX_LINE = 2000
+STARTED = time.time_ns()  # with a number it names an event, also across restarts
+numbers = itertools.count()
 present: "dict[int, str]" = {}  # the name of each WebSocket that has told it
 
 
 def tell(event: str, **fields: object) -> None:
     """Send an event to everybody who has joined."""
-    event_fields = {"event": event, "time": time.time(), "present": sorted(present.values())}
+    event_fields = {
+        "id": f"{STARTED}-{next(numbers)}",
+        "event": event,
+        "time": time.time(),
+        "present": sorted(present.values()),
+    }
     server.publish("chat", json.dumps(event_fields | fields))
 
 
@@ -38,7 +47,7 @@ def on_open(ws: httpuv.WebSocket) -> None:
             tell("line", name=present[id(ws)], text=text)
         else:
             present[id(ws)] = text[:40]
-            ws.subscribe("chat")
+            ws.subscribe("chat", since=0)
             tell("joined", name=present[id(ws)])
 
     @ws.onClose
@@ -49,10 +58,11 @@ def on_open(ws: httpuv.WebSocket) -> None:
 
 
 app = {"onWSOpen": on_open, "staticPaths": {"/": SITE}}
+topics = {"chat": httpuv.Topic(history=200, ttl=3600)}
 
 try:
     # Only this server's own page may connect: not every page that the same browser has open.
-    with httpuv.startServer(HOST, PORT, app, allowedOrigins=["same"]) as server:
+    with httpuv.startServer(HOST, PORT, app, allowedOrigins=["same"], topics=topics) as server:
         print(f"http://{HOST}:{server.getPort()}/  (Ctrl-C ends it)", flush=True)
         httpuv.service(0)
 except KeyboardInterrupt:

@@ -5,6 +5,7 @@ const [state, lines, form, input] =
 
 let socket = null;
 let name = null; // the first line; said again when the connection is back
+const seen = new Set(); // what was shown: who comes back gets the last lines once more
 let wait = 250; // milliseconds until the next attempt
 
 function show(who, text, time) {
@@ -33,7 +34,9 @@ function connect() {
     if (name !== null) socket.send(name);
   };
   socket.onmessage = ({ data }) => {
-    const { event, name: who, text, time, present } = JSON.parse(data);
+    const { id, event, name: who, text, time, present } = JSON.parse(data);
+    if (seen.has(id)) return;
+    seen.add(id);
     state.textContent = `${present.length} here: ${present.join(", ")}`;
     if (event === "line") show(who, text, time);
     else show(null, `${who} ${event}`, time);

@@ -48,7 +48,8 @@ def test_protocol() -> None:
         anna.say(TEXT, "Anna")
         assert event(anna)["present"] == ["Anna"]
         ben.say(TEXT, "Ben")
-        assert [event(each)["event"] for each in (anna, ben)] == ["joined", "joined"]
+        assert event(ben)["name"] == "Anna"  # what was said before
+        assert [event(each)["name"] for each in (anna, ben)] == ["Ben", "Ben"]
         ben.say(TEXT, "Hello <b>there</b> ✓")
         for each in (anna, ben):
             told = event(each)

@@ -108,3 +108,13 @@ def test_hello() -> None:
     exec(compile(code, "hello.py", "exec"), scope)
     assert scope["hello"]({})["body"] == "Hello world!\n"
     assert sys.version_info >= (3, 10)
+
+
+def test_live_dashboard() -> None:
+    with example("live_dashboard.py", "0") as child:
+        at = where(child)
+        assert b"EventSource" in fetch(at, request("/")).body
+        assert fetch(at, request("/none")).status == 404
+        with Wire(at) as wire:
+            wire.send(request("/events"))
+            assert b"retry: 500" in wire._until(b"event: load\ndata: {")

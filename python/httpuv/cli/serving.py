@@ -15,10 +15,13 @@ from typing import Any, Protocol
 
 from ..asgi.config import Config
 from ..asgi.server import Server as AsgiServer
+from ..brokers.hub import SHARED
+from ..brokers.worker import Worker
 from ..gateways.asgi.lifespan import LifespanError
 from ..gateways.interfaces import Mount
 from ..options.limits import Limits
 from ..options.static import normalize_paths
+from ..options.topic_options import Topic
 from ..rook.app import normalize_app
 from ..servers import start
 from ..servers.server import AdoptedServer, PipeServer, Server, WebServer
@@ -216,6 +219,8 @@ class _Blocking:
             app = {"staticPaths": _static(settings)}
         else:
             app = normalize_app(app)
+            if self.multiprocess and (path := os.environ.get(SHARED)):
+                options.update(broker=Worker(path), topics={"*": Topic()})
             app = dataclasses.replace(app, staticPaths={**app.staticPaths, **_static(settings)})
         if self.fd is not None:
             return _adopted(os.dup(self.fd), app, options)

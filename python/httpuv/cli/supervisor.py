@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 
+from ..brokers.hub import SHARED, Hub
 from .announce import announce
 from .child import Child
 from .console import FAILED, complain, say
@@ -66,6 +67,8 @@ class Supervisor:
         """Run workers until a signal ends them, or none can start; return the exit status."""
         for taken in _SIGNALS:
             signal.signal(taken, lambda number, frame: None)
+        hub = Hub()
+        os.environ[SHARED] = hub.path  # for the workers
         # The number of each signal is sent there.
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         try:
@@ -84,6 +87,7 @@ class Supervisor:
             for each in self._children:
                 each.kill()
                 each.process.wait()
+            hub.close()
             self._selector.close()
             self._woken.close()
             self._wake.close()
