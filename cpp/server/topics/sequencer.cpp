@@ -9,10 +9,11 @@ TopicHold::~TopicHold() {
   if (sequencer_ != nullptr) sequencer_->release(topic_);
 }
 
-Sequencer::Sequencer() : random_([] {
-    std::random_device device;
-    return (std::uint64_t{device()} << 32) ^ device();
-  }()) {}
+Sequencer::Sequencer()
+    : random_([] {
+        std::random_device device;
+        return (std::uint64_t{device()} << 32) ^ device();
+      }()) {}
 
 Sequencer::Entry& Sequencer::known(const std::string& topic) {
   Entry& entry = entries_[topic];
