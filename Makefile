@@ -11,6 +11,7 @@ unexport MAKEFLAGS # or ninja looks for a job server that make has closed to it
 
 PYTHON ?= python3
 FUZZ_SECONDS ?= 12
+SOAK_SECONDS ?= 300
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 ifneq ($(shell command -v ccache),)
@@ -26,7 +27,7 @@ STAGE := tests/tools/stage.sh
 STEP := tests/tools/step.sh
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: build demo check test test-all test-cpp test-python test-apps test-apps-light test-autobahn lint sanitize asan asan-python tsan fuzz \
+.PHONY: build demo check test test-all test-cpp test-python test-apps test-apps-light test-autobahn lint sanitize asan asan-python tsan fuzz soak-topics \
   test-packaging test-other-python test-all-pythons build-dev build-asan build-tsan tidy format bench conformance \
   docs docs-links docs-pictures wheel clean
 
@@ -132,6 +133,9 @@ tsan: build-tsan
 
 fuzz: .make/dev
 	@$(STAGE) fuzz tests/tools/fuzz.sh $(FUZZ_SECONDS)
+
+soak-topics: .make/dev .make/installed
+	python tests/python/topics_soak.py --processes 4 --clients 2000 --seconds $(SOAK_SECONDS)
 
 test-packaging: .make/dev
 	@$(STAGE) test-packaging python -m pytest -q tests/packaging

@@ -82,6 +82,7 @@ async def publish(request):
 app = Starlette(routes=[Route("/events", events), Route("/publish", publish)])
 sock = __import__("socket").socket()
 sock.bind(("127.0.0.1", 0))
+sock.listen(4096)
 print(sock.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error", loop="uvloop", http="httptools")).run([sock])
 """

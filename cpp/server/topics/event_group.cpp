@@ -182,8 +182,12 @@ void EventGroup::begin(EventOutput& output, const FeedRequest& request) {
   };
   std::string events;
   if (request.retry_ms >= 0) events.append("retry: " + std::to_string(request.retry_ms) + "\n");
-  events.append("id: ").append(standing()).append("\n\n");
-  if (!lost.empty()) append_reset(events, standing(), lost);
+  // The word that something is missing and the new place are one event: no client has one alone.
+  if (lost.empty()) {
+    events.append("id: ").append(standing()).append("\n\n");
+  } else {
+    append_reset(events, standing(), lost);
+  }
   for (const auto& [message, place] : missed) {
     offsets[place] = message->offset;
     append_message(events, standing(), *message);
