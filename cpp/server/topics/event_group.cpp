@@ -47,7 +47,7 @@ void EventFeed::drained() {
   for (const auto& [topic, message] : waiting) {
     append_message(events, message == waiting.back().second ? group_.id() : "", *message);
   }
-  output_.write(std::make_shared<const EventText>(events));
+  output_.write(group_.made(events));
 }
 
 // --- all of one list of topics ------------------------------------------------------------------
@@ -92,6 +92,12 @@ std::string EventGroup::id() const {
   return id_with(*topics_.front(), topics_.front()->offset());
 }
 
+EventGroup::SharedText EventGroup::made(std::string_view events) const {
+  auto text = std::make_shared<EventText>(events);
+  text->charge_with(context_.budget.charge(Held::kMessagesOut, text->cost()));
+  return text;
+}
+
 EventGroup::SharedText EventGroup::text_of(const Topic& topic,
                                            const std::vector<SharedPublication>& messages) const {
   std::string events;
@@ -99,7 +105,7 @@ EventGroup::SharedText EventGroup::text_of(const Topic& topic,
     // One outside of the history leaves the client's position where it was.
     append_message(events, each->offset == 0 ? "" : id_with(topic, each->offset), *each);
   }
-  return std::make_shared<const EventText>(events);
+  return made(events);
 }
 
 void EventGroup::deliver(Topic& topic, const std::vector<SharedPublication>& messages) {
@@ -121,12 +127,13 @@ void EventGroup::send(EventFeed& feed, Topic& topic, const std::vector<SharedPub
     context_.counters.topic_dropped.add(dropped);
     return;
   }
-  if (waiting == 0 || waiting + text->plain().size() <= context_.limits.ws_max_queue) {
+  const std::size_t all = waiting + text->plain().size();
+  if (waiting == 0 || (all <= context_.limits.ws_max_queue && !context_.budget.full())) {
     if (feed.latest_ == nullptr) return output.write(text);
     // What the id would say of the topics whose newest message waits is not so yet.
     std::string events;
     for (const SharedPublication& each : messages) append_message(events, "", *each);
-    return output.write(std::make_shared<const EventText>(events));
+    return output.write(made(events));
   }
   topic.count_dropped(messages.size());
   context_.counters.topic_dropped.add(messages.size());
@@ -148,7 +155,7 @@ void EventGroup::append_reset(std::string& out, const std::string& id,
 void EventGroup::reset(const Topic& topic) {
   std::string events;
   append_reset(events, id(), {&topic});
-  const auto text = std::make_shared<const EventText>(events);
+  const auto text = made(events);
   for (EventFeed* client : clients_) client->output_.write(text);
 }
 
@@ -192,7 +199,7 @@ void EventGroup::begin(EventOutput& output, const FeedRequest& request) {
     offsets[place] = message->offset;
     append_message(events, standing(), *message);
   }
-  output.write(std::make_shared<const EventText>(events));
+  output.write(made(events));
 }
 
 std::unique_ptr<EventFeed> EventGroups::start(FeedRequest& request, EventOutput& output) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -81,6 +82,7 @@ class EventGroup {
             const SharedText& text);
   [[nodiscard]] std::string id() const;
   [[nodiscard]] std::string id_with(const Topic& topic, std::uint64_t offset) const;
+  [[nodiscard]] SharedText made(std::string_view events) const;
   [[nodiscard]] SharedText text_of(const Topic& topic,
                                    const std::vector<SharedPublication>& messages) const;
   static void append_reset(std::string& out, const std::string& id,

@@ -13,7 +13,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "base/charge.h"
 
 namespace httpuv::server {
 
@@ -50,10 +53,12 @@ class EventText {
   [[nodiscard]] std::string_view plain() const {
     return std::string_view(bytes_).substr(plain_, size_);
   }
-  [[nodiscard]] std::size_t capacity() const { return bytes_.capacity(); }
+  [[nodiscard]] std::size_t cost() const { return sizeof(EventText) + bytes_.capacity(); }
+  void charge_with(base::Charge&& charge) { charge_ = std::move(charge); }
 
  private:
   std::string bytes_;
+  base::Charge charge_{};
   std::size_t plain_ = 0;
   std::size_t size_ = 0;
 };
