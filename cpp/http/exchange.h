@@ -32,7 +32,7 @@ struct Exchange {
   base::Charge body;              // and of the body what is in memory
   AnswerSide answer;
   std::unique_ptr<Parked> parked;
-  std::unique_ptr<Observed> observed;  // null: nothing observes it
+  Observed observed;  // for its observers
 };
 
 template <class Parked, class Observed>

@@ -41,7 +41,8 @@ void Application::on_event(server::LogEvent&& event, Work& work) {
     say([&] {
       call_python(answered, record.remote_address, record.remote_port, latin1_of(record.request),
                   record.status, record.bytes, seconds(record.ended.time_since_epoch()),
-                  seconds(record.took), latin1_of(record.referer), latin1_of(record.user_agent));
+                  seconds(record.took), latin1_of(record.referer), latin1_of(record.user_agent),
+                  latin1_of(record.request_id), latin1_of(record.trace_id));
     });
   }
   event.batch = event.batch.next();

@@ -13,6 +13,7 @@
 #include "python/gateway/gateway.h"
 #include "python/reply.h"
 #include "python/runtime/callback_context.h"
+#include "python/runtime/callback_time.h"
 #include "python/runtime/gil.h"
 #include "python/socket.h"
 
@@ -85,6 +86,10 @@ class Application::Sink final : public server::EventSink {
   void deliver(std::vector<server::Event>& events) override { application_.deliver(events); }
   void log(server::AccessBatch&& batch) override { application_.log(std::move(batch), events_); }
   [[nodiscard]] bool idle() const override { return application_.idle(); }
+  [[nodiscard]] Waits interpreter_waits() const override {
+    return {gil_waits().count.load(std::memory_order_relaxed),
+            gil_waits().nanoseconds.load(std::memory_order_relaxed)};
+  }
 
  private:
   Application& application_;
@@ -103,7 +108,9 @@ Application::Application(Callbacks callbacks, const py::dict& constants, server:
       gateways_(std::move(gateways)),
       queue_(queue),
       server_(settings, settings.workers, [this] { return std::make_unique<Sink>(*this); }),
-      reserve_(std::make_unique<char[]>(kReserve)) {}
+      reserve_(std::make_unique<char[]>(kReserve)) {
+  server_.python().threads = queue->threads();
+}
 
 void Application::deliver(std::vector<server::Event>& events) {
   unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
@@ -181,10 +188,14 @@ void Application::handle(server::Event&& event) {
     const Application* outer;
     ~Restore() { t_handling = outer; }
   } const restore{std::exchange(t_handling, rung ? this : nullptr)};
+  std::optional<CallbackTime> time;
+  if (rung) time.emplace(server_.python());
+  if (server::waits(event)) server_.begun(event);
   std::visit([this](auto&& each) { perform(std::move(each)); }, std::move(event));
 }
 
 void Application::refuse(server::Event&& event) {
+  if (server::waits(event)) server_.begun(event);
   const auto answer = [this](server::EnvelopePtr&& envelope) {
     http::PlainResponse plain = http::plain_response(503);
     envelope->head = std::move(plain.head);
@@ -206,11 +217,13 @@ void Application::refuse(server::Event&& event) {
              std::holds_alternative<server::WsMessageEvent>(event)) {
     send(server::WsClose{server::connection_of(event), 1011, "no thread runs callbacks"});
   }
-  if (server::is_awaited(event)) ring(1);
+  if (!server::is_awaited(event)) return;
+  ring(1);
 }
 
 void Application::run(const py::object& function) {
   const CallbackContext context(context_);
+  const CallbackTime time(server_.python());
   call_python(function);
 }
 

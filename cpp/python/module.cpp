@@ -11,6 +11,7 @@
 #include "python/convert/response.h"
 #include "python/coroutine/begin.h"
 #include "python/gateway/gateway.h"
+#include "python/metrics_board.h"
 #include "python/queue.h"
 #include "python/reply.h"
 #include "python/runtime/input_hook.h"
@@ -130,6 +131,9 @@ PYBIND11_MODULE(_core, m) {
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_fd", &ServerObject::listen_fd, py::arg("fd"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
+      .def("listen_admin_tcp", &ServerObject::listen_admin_tcp, py::arg("host"), py::arg("port"))
+      .def("listen_admin_fd", &ServerObject::listen_admin_fd, py::arg("fd"))
+      .def("listen_admin_pipe", &ServerObject::listen_admin_pipe, py::arg("name"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
            py::arg("compress") = true, py::arg("binary") = py::none(), py::arg("event") = "",
@@ -159,9 +163,16 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("stopped", &ServerObject::stopped)
       .def("forget", &ServerObject::forget)
       .def("stats", &ServerObject::stats)
+      .def("metrics", &ServerObject::metrics)
       .def_property_readonly("running", &ServerObject::running);
 
   register_coroutines(m);
+  py::class_<MetricsBoard>(m, "MetricsBoard")
+      .def(py::init<int>(), py::arg("fd"))
+      .def("stuck", &MetricsBoard::stuck, py::arg("first"), py::arg("count"))
+      .def("requests", &MetricsBoard::requests, py::arg("first"), py::arg("count"))
+      .def("leave", &MetricsBoard::leave, py::arg("first"), py::arg("count"));
+
   register_gateways(m);
   m.def("client_gone", &Answering::client_gone);
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));

@@ -55,6 +55,7 @@ class Queue {
   bool rest(double timeout);
   int fileno();
   [[nodiscard]] std::size_t pending();
+  [[nodiscard]] std::size_t threads() const { return threads_; }
 
   // One thread may watch whether callbacks are run. begin_watch() gives it a number; unserved()
   // waits until events that want an answer have waited so many seconds with no thread in run(). It

@@ -1,6 +1,8 @@
 #include "python/server_object.h"
 
 #include <cerrno>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -11,12 +13,15 @@
 #include "python/socket.h"
 #include "python/topics.h"
 #include "server/errors.h"
+#include "server/observe/families.h"
 
 namespace py = pybind11;
 
 namespace httpuv::python {
 
 namespace {
+
+constexpr server::Door kAdmin{true};
 
 // How long a wait lasts before Python's signal handlers get their turn.
 constexpr int kSignalCheckMs = 40;
@@ -80,6 +85,7 @@ ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
   }
   application_ = std::make_shared<Application>(std::move(callbacks), environment,
                                                std::move(settings), queue_, std::move(gateways));
+  door_.proxy = application_->server().settings().proxy_protocol;
   guard_.emplace(application_->server());
 }
 
@@ -95,7 +101,7 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
   int error = 0;
   {
     const GilRelease release;
-    error = application_->server().listen_tcp(host, port, &bound, &failed);
+    error = application_->server().listen_tcp(host, port, &bound, &failed, door_);
   }
   const std::string address = failed.empty() ? host + ":" + std::to_string(port) : failed;
   if (error != 0) throw_listen_error(error, address);
@@ -105,7 +111,7 @@ std::tuple<std::string, int> ServerObject::listen_tcp(const std::string& host, i
 
 std::tuple<std::string, int> ServerObject::listen_fd(int fd) {
   server::Bound bound;
-  const int error = application_->server().listen_fd(fd, &bound);
+  const int error = application_->server().listen_fd(fd, &bound, door_);
   const std::string what = "descriptor " + std::to_string(fd);
   if (error != 0) throw_listen_error(error, what);
   start(bound.port == 0 ? "localhost" : bound.host,
@@ -117,10 +123,39 @@ void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> 
   int error = 0;
   {
     const GilRelease release;
-    error = application_->server().listen_pipe(name, mask);
+    error = application_->server().listen_pipe(name, mask, door_);
   }
   if (error != 0) throw_listen_error(error, name);
   start("localhost", "", name);
+}
+
+std::tuple<std::string, int> ServerObject::listen_admin_tcp(const std::string& host, int port) {
+  server::Bound bound;
+  std::string failed;
+  int error = 0;
+  {
+    const GilRelease release;
+    error = application_->server().listen_tcp(host, port, &bound, &failed, kAdmin);
+  }
+  if (error != 0) {
+    throw_listen_error(error, failed.empty() ? host + ":" + std::to_string(port) : failed);
+  }
+  return {bound.host, bound.port};
+}
+
+void ServerObject::listen_admin_fd(int fd) {
+  server::Bound bound;
+  const int error = application_->server().listen_fd(fd, &bound, kAdmin);
+  if (error != 0) throw_listen_error(error, "descriptor " + std::to_string(fd));
+}
+
+void ServerObject::listen_admin_pipe(const std::string& name) {
+  int error = 0;
+  {
+    const GilRelease release;
+    error = application_->server().listen_pipe(name, {}, kAdmin);
+  }
+  if (error != 0) throw_listen_error(error, name);
 }
 
 // The first request comes after this: it finds the server's own address in its environment.
@@ -223,6 +258,30 @@ void set_up_gc(PyHeapTypeObject* type) {
     if (const ServerObject* const object = kObject(self)) object->clear();
     return 0;
   };
+}
+
+py::dict ServerObject::metrics() const {
+  server::Workers& server = application_->server();
+  {
+    const GilRelease release;
+    server.take_gauges();
+  }
+  py::dict result;
+  for (const server::Family& family :
+       server::families(server.metrics(), server.settings().build_info)) {
+    for (const server::Sample& sample : family.samples) {
+      py::dict labels;
+      for (const auto& [name, value] : sample.labels) labels[py::str(name)] = value;
+      const py::str name(std::string(family.name).append(sample.suffix));
+      const bool whole = sample.value == std::floor(sample.value);
+      const py::object number = whole
+                                    ? py::object(py::int_(static_cast<std::int64_t>(sample.value)))
+                                    : py::object(py::float_(sample.value));
+      if (!result.contains(name)) result[name] = py::list();
+      result[name].cast<py::list>().append(py::make_tuple(labels, number));
+    }
+  }
+  return result;
 }
 
 py::dict ServerObject::stats() const {

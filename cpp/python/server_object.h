@@ -27,6 +27,12 @@ class ServerObject {
                const pybind11::list& topics, bool brokered);
   ~ServerObject();
 
+  // Before the server starts: also listens for its operator, on a port, a descriptor or a Unix
+  // socket. Each raises OSError.
+  std::tuple<std::string, int> listen_admin_tcp(const std::string& host, int port);
+  void listen_admin_fd(int fd);
+  void listen_admin_pipe(const std::string& name);
+  // Listens, and starts the server.
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
   std::tuple<std::string, int> listen_fd(int fd);
   void listen_pipe(const std::string& name, std::optional<unsigned> mask);
@@ -44,6 +50,8 @@ class ServerObject {
   void stop(double timeout);
   [[nodiscard]] bool stopped() const { return !application_->server().answers(); }
   [[nodiscard]] pybind11::dict stats() const;
+  // name -> [({label: value}, number)], as the metrics have them.
+  [[nodiscard]] pybind11::dict metrics() const;
   [[nodiscard]] bool running() const { return application_->server().running(); }
 
   // For Python's garbage collector; see set_up_gc().
@@ -59,6 +67,7 @@ class ServerObject {
   std::atomic<std::uint64_t> overflowed_at_{UINT64_MAX};  // Server::drains() then
   const std::shared_ptr<Queue> queue_;
   std::shared_ptr<Application> application_;
+  server::Door door_;  // of the main listeners
   std::optional<ForkGuard> guard_;
 };
 

@@ -7,28 +7,26 @@
 namespace httpuv::server {
 
 AccessLog::AccessLog(Context& context) : context_(context) {
-  if (context.settings.access_log) context.observers.push_back(this);
+  if (!context.settings.access_log) return;
+  context.observers.push_back(this);
+  context.observes_text = true;
 }
 
-// The strings are not needed by anything else, but another observer may come behind this one: they
-// are copied, unless this is the only one.
 void AccessLog::exchange_ended(Observed& exchange, const net::Peer& peer) {
   AccessRecord record;
-  if (context_.observers.size() == 1) {
-    record.request = std::move(exchange.request);
-    record.referer = std::move(exchange.referer);
-    record.user_agent = std::move(exchange.user_agent);
-  } else {
-    record.request = exchange.request;
-    record.referer = exchange.referer;
-    record.user_agent = exchange.user_agent;
+  if (exchange.text != nullptr) {
+    record.request = std::move(exchange.text->line);
+    record.referer = std::move(exchange.text->referer);
+    record.user_agent = std::move(exchange.text->user_agent);
+    record.request_id = std::move(exchange.text->request_id);
+    record.trace_id = std::move(exchange.text->trace_id);
   }
   record.remote_address = peer.address;
   record.remote_port = peer.port;
   record.status = exchange.status;
   record.bytes = exchange.bytes;
   record.begun = exchange.begun;
-  record.took = std::chrono::steady_clock::now() - exchange.begun;
+  record.took = exchange.took;
   record.ended = std::chrono::system_clock::now();
   context_.answered.add(std::move(record));
 }

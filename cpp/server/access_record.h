@@ -19,6 +19,8 @@ struct AccessRecord {
   std::string request;  // its first line, as far as it made sense
   std::string referer;
   std::string user_agent;
+  std::string request_id;
+  std::string trace_id;
   int status = 0;           // 0: the connection ended before an answer
   std::uint64_t bytes = 0;  // of the body, handed to the system or still waiting for it
   std::chrono::steady_clock::time_point begun;
@@ -55,7 +57,8 @@ class AccessBatch {
   // Skips it if too much waits already.
   void add(AccessRecord&& record) {
     const std::size_t bytes = sizeof record + record.remote_address.size() + record.request.size() +
-                              record.referer.size() + record.user_agent.size();
+                              record.referer.size() + record.user_agent.size() +
+                              record.request_id.size() + record.trace_id.size();
     if (backlog_->bytes.load(std::memory_order_relaxed) + bytes > AccessBacklog::kMost) {
       backlog_->skipped.fetch_add(1, std::memory_order_relaxed);
       return;

@@ -121,6 +121,7 @@ struct Carrier {
   void operator()(LetIn&&) const {}
   void operator()(FindIdle&&) const {}
   void operator()(CloseIdle&&) const {}
+  void operator()(TakeGauges&&) const {}
   void operator()(Stop&&) const {}
 };
 
@@ -132,6 +133,7 @@ void carry_out(Context& context, Command&& command) {
 
 void answer_late(Command& command) {
   if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
+  if (auto* gauges = std::get_if<TakeGauges>(&command)) gauges->done.set_value();
   if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
   if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
   if (auto* room = std::get_if<StreamRoom>(&command)) room->answer.set_value(false);

@@ -3,15 +3,20 @@
 #include <utility>
 
 #include "server/http_session.h"
+#include "server/proxy_session.h"
 
 namespace httpuv::server {
 
-Connection::Connection(Context& context, ConnectionId id, std::unique_ptr<net::Transport> transport)
+Connection::Connection(Context& context, ConnectionId id, std::unique_ptr<net::Transport> transport,
+                       Door door)
     : context_(context),
       id_(id),
+      door_(door),
       transport_(std::move(transport)),
       deadline_(this),
-      protocol_(std::make_unique<HttpSession>(context, *this)) {}
+      protocol_(door.proxy
+                    ? std::unique_ptr<Protocol>(std::make_unique<ProxySession>(context, *this))
+                    : std::make_unique<HttpSession>(context, *this)) {}
 
 Connection::~Connection() = default;
 
@@ -73,6 +78,7 @@ void Connection::reset() {
 }
 
 void Connection::on_data(std::string_view bytes) {
+  context_.metrics.bytes_in.add(bytes.size());
   if (closing()) return;
   protocol_->on_data(bytes);
 }
@@ -92,7 +98,12 @@ void Connection::on_drained() {
 }
 
 void Connection::on_closed() {
-  context_.counters.connections.subtract(1);
+  context_.sent.closed += transport_->bytes_written();
+  if (door_.admin) {
+    --context_.admin_connections;
+  } else {
+    context_.counters.connections.subtract(1);
+  }
   Context& context = context_;
   context.outbox.forget(*this);   // if something was still said to it while it closed
   context.connections.take(id_);  // destroys this

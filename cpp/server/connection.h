@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "net/loop/reactor.h"
 #include "net/loop/timer_wheel.h"
@@ -19,18 +20,27 @@ namespace httpuv::server {
 
 class Connection final : public net::StreamHandler, public net::DeadlineOwner {
  public:
-  Connection(Context& context, ConnectionId id, std::unique_ptr<net::Transport> transport);
+  Connection(Context& context, ConnectionId id, std::unique_ptr<net::Transport> transport,
+             Door door = {});
   ~Connection() override;
 
   // The transport is open: HTTP is spoken on it first.
   void start();
 
   [[nodiscard]] ConnectionId id() const { return id_; }
+  [[nodiscard]] const Door& door() const { return door_; }
   [[nodiscard]] net::Transport& stream() { return *transport_; }
+  // Who is at the other end; behind a proxy that says so in the PROXY protocol, its client.
+  [[nodiscard]] const net::Peer& peer() { return peer_ != nullptr ? *peer_ : transport_->peer(); }
+  void set_peer(net::Peer peer) { peer_ = std::make_unique<net::Peer>(std::move(peer)); }
   [[nodiscard]] Protocol& protocol() { return *protocol_; }
   [[nodiscard]] bool closing() const { return closing_ || broken_; }
 
   void set_deadline(std::int64_t at_ms) { deadline_.set(context_.loop.timers(), at_ms); }
+
+  [[nodiscard]] ConnectionState state() const {
+    return closing() ? ConnectionState::kClosing : protocol_->state();
+  }
 
   // From now on `next` is spoken here. `rest` came behind what asked for that.
   void become(std::unique_ptr<Protocol> next, std::string_view rest);
@@ -73,9 +83,11 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
 
   Context& context_;
   const ConnectionId id_;
+  const Door door_;
   bool closing_ = false;
   bool broken_ = false;  // something failed: reset when the turn ends
   const std::unique_ptr<net::Transport> transport_;
+  std::unique_ptr<net::Peer> peer_;
   net::Deadline deadline_;
   std::unique_ptr<Protocol> protocol_;
 };

@@ -12,15 +12,20 @@
 #include "server/answer_size.h"
 #include "server/body_collector.h"
 #include "server/budget.h"
+#include "server/builtin.h"
 #include "server/counters.h"
 #include "server/date_clock.h"
 #include "server/envelopes.h"
 #include "server/limits.h"
 #include "server/message.h"
+#include "server/observe/gauges.h"
+#include "server/observe/metrics_memory.h"
+#include "server/observe/waiting_line.h"
 #include "server/observer.h"
 #include "server/outbox.h"
 #include "server/protocol.h"
 #include "server/refusal_log.h"
+#include "server/request_ids.h"
 #include "server/server.h"
 #include "server/slot_map.h"
 #include "server/spool_faults.h"
@@ -47,11 +52,17 @@ struct Context {
   net::Reactor& loop;
   const Settings& settings;
   const Limits& limits;  // the settings'
-  Counters& counters;
+  MetricsMemory& metrics_memory;
   Budget& budget;
   SpoolFolder spool_folder{};
 
+  unsigned worker = 0;   // which of the server's loops this is
   Team* team = nullptr;  // null: there is one worker
+  Metrics& metrics = metrics_memory.own(worker);
+  Counters& counters = metrics.counters;
+  WaitingLine waiting{metrics};
+  Builtin builtin{*this};
+  const EventSink* sink = nullptr;
   StaticFiles* files = nullptr;
   Publications* publications = nullptr;
   Envelopes envelopes{};
@@ -68,7 +79,13 @@ struct Context {
   std::vector<ConnectionId> broken{};                 // a write to them failed in this turn
   SpoolFaults spool{};
   RefusalLog refusals{};
+  RequestIds request_ids{};
   std::vector<ExchangeObserver*> observers{};
+  bool observes_text = false;  // one of them wants RequestText
+  Told sent{};                 // bytes
+  Told interpreter_waits{};
+  Told interpreter_wait_ns{};
+  std::size_t admin_connections = 0;  // open ones of listeners for the operator
   bool draining = false;
   AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};

@@ -30,6 +30,7 @@ void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, Res
   Exchange* exchange = exchanges_.find(sequence);
   if (exchange == nullptr || !exchange->answer.with_application()) return;
   websocket_decided(sequence);
+  exchange->observed.by = AnsweredBy::kApplication;
   if (exchange->answer.streamed()) return cut(sequence);  // two heads: the client must not get both
   release(*exchange, false);
   not_wanted(*exchange);
@@ -59,6 +60,7 @@ void HttpSession::answer_static_early(Exchange& exchange, files::Answer&& answer
   head.status = answer.status;
   head.add_serialized(answer.fields);
   head.add_serialized(answer.own_fields);
+  exchange.observed.by = AnsweredBy::kStatic;
   request_.on(http::RequestEvent::kDrop);
   this->answer(exchange, std::move(head),
                answer.body == files::BodyKind::kMemory ? std::string(answer.memory)
@@ -95,6 +97,7 @@ void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& reso
                           false);
   }
   context_.counters.static_files.add();
+  exchange->observed.by = AnsweredBy::kStatic;
   exchange->answer.on(http::AnswerEvent::kGive);
   if (exchanges_.is_front(*exchange)) {
     const bool keep = write_static(*exchange, resolution);
@@ -113,24 +116,23 @@ bool HttpSession::keeps_alive(const Exchange& exchange, bool close_wanted) const
   return !being_read || (!body_is_long_ && !exchange.continue_pending);
 }
 
-// Its observers will be told of it when it is over; without observers nothing is kept for them.
+// Its observers will be told of it when it is over.
 void HttpSession::observe(Exchange& exchange, std::string_view first_line, std::int64_t waited_ms) {
-  if (context_.observers.empty()) return;
-  exchange.observed = std::make_unique<Observed>();
-  exchange.observed->request = first_line;
-  exchange.observed->begun -= std::chrono::milliseconds(waited_ms);
+  exchange.observed.begun = std::chrono::steady_clock::now() - std::chrono::milliseconds(waited_ms);
+  if (!context_.observes_text) return;
+  exchange.observed.text = std::make_unique<RequestText>();
+  exchange.observed.text->line = first_line;
 }
 
 void HttpSession::note_answer(Exchange& exchange, int status, std::uint64_t bytes) {
-  if (exchange.observed == nullptr) return;
-  exchange.observed->status = status;
-  exchange.observed->bytes += bytes;
+  exchange.observed.status = status;
+  exchange.observed.bytes += bytes;
 }
 
 void HttpSession::tell_observers(Exchange& exchange) {
-  if (exchange.observed == nullptr) return;
+  exchange.observed.took = std::chrono::steady_clock::now() - exchange.observed.begun;
   for (ExchangeObserver* const each : context_.observers) {
-    each->exchange_ended(*exchange.observed, connection_.stream().peer());
+    each->exchange_ended(exchange.observed, client_of(exchange));
   }
 }
 

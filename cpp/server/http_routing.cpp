@@ -1,4 +1,5 @@
-// Who answers a request: nobody, a WebSocket, a static path or the application.
+// Who answers a request: nobody, the server by itself, a WebSocket, a static path or the
+// application.
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,7 +51,9 @@ bool gathers(const Abilities& can, const http::RequestHead& head) {
 }  // namespace
 
 void HttpSession::route(Exchange& exchange) {
+  if (route_builtin(exchange)) return;
   if (!host_allowed(context_.settings.allowed_hosts, head_)) {
+    tell_refused(403, "its host is not among allowedHosts");
     return answer_early(exchange, 403, "this server does not go by that name, see allowedHosts");
   }
   exchange.mount = find_mount(context_.settings.mounts, head_.view(head_.path));
@@ -77,7 +80,10 @@ void HttpSession::route(Exchange& exchange) {
   }
   const files::Match match =
       head_.is_connect ? files::Match() : context_.files->classify(head_.view(head_.path));
-  if (match.kind == files::MatchKind::kBadRequest) return answer_early(exchange, 400);
+  if (match.kind == files::MatchKind::kBadRequest) {
+    tell_refused(400, "its path is not one");
+    return answer_early(exchange, 400);
+  }
   if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
   streams_body_ = can.stream_body && can.call && head_.has_body() && !gathers(can, head_);
   if (streams_body_) {
@@ -167,7 +173,7 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
     exchange.head = context_.budget.charge(Held::kHeads, cost);
   }
   hand_over(exchange);
-  const net::Peer& peer = connection_.stream().peer();
+  const net::Peer& peer = client_of(exchange);
   EnvelopePtr envelope = context_.envelopes.take();
   envelope->id = {connection_.id(), exchange.sequence};
   std::swap(envelope->request, head);
@@ -175,6 +181,8 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   envelope->body = std::move(body);
   envelope->remote_address = peer.address;
   envelope->remote_port = peer.port;
+  envelope->https = exchange.observed.https;
+  envelope->client_told = exchange.observed.client != nullptr;
   envelope->headers_only = headers_only;
   envelope->mount = exchange.mount;
   envelope->resumed = announced;
@@ -204,6 +212,10 @@ bool HttpSession::admit_body(Exchange& exchange) {
 
 void HttpSession::overloaded(Exchange& exchange, int status) {
   context_.counters.overloaded.add();
+  // Not logged: the line would wait in the queue that is full.
+  context_.metrics.refusals.count(status, context_.admits_request()
+                                              ? "it does not fit into what the server may hold"
+                                              : "Python has too many requests already");
   upgrade_ = Upgrade::kNone;
   if (exchange.sequence == current_) request_.on(http::RequestEvent::kDrop);
   release(exchange, true);

@@ -159,7 +159,6 @@ HttpSession::Exchange* HttpSession::current() {
 void HttpSession::on_head() {
   head_ = parser_.take_head();
   head_started_ = 0;
-  fresh_ = false;
   request_.on(http::RequestEvent::kHead);
   streams_body_ = false;
   upgrade_ = Upgrade::kNone;
@@ -167,9 +166,14 @@ void HttpSession::on_head() {
 
   Exchange& exchange = exchanges_.open();
   observe(exchange, http::first_line(head_.bytes), 0);
-  if (exchange.observed != nullptr) {
-    exchange.observed->referer = head_.get(http::Field::kReferer);
-    exchange.observed->user_agent = head_.get(http::Field::kUserAgent);
+  exchange.observed.method = method_of(head_.view(head_.method));
+  believe_proxy(exchange);
+  if (RequestText* const text = exchange.observed.text.get()) {
+    text->referer = head_.get(http::Field::kReferer);
+    text->user_agent = head_.get(http::Field::kUserAgent);
+    text->host = head_.get(http::Field::kHost);
+    text->request_id = head_.get(http::Field::kXRequestId);
+    text->trace_id = trace_id_of(head_.get(http::Field::kTraceparent));
   }
   current_ = exchange.sequence;
   exchange.minor_version = head_.minor_version;
@@ -247,12 +251,17 @@ void HttpSession::request_complete() {
   to_application(*exchange, std::move(head_), std::move(body), false);
 }
 
+// For the log and the metrics.
+void HttpSession::tell_refused(int status, std::string_view reason) {
+  context_.refusals.tell(context_, connection_, status, reason);
+}
+
 void HttpSession::refuse(int status, std::string_view reason) {
   refused_ = true;
   held_.clear();
   input_ = {};
   context_.counters.refused.add();
-  context_.refusals.tell(context_, connection_.stream(), status, reason);
+  tell_refused(status, reason);
   // The request being read gets the answer; without one (its head is what was broken) a new
   // exchange does, so that requests before it are answered first.
   const bool of_a_request = request_.reading() || body_ != nullptr;
@@ -319,7 +328,7 @@ void HttpSession::drain() {
     return;
   // It idles. Deadlines are looked at after reading: a request that has come already is answered.
   const std::int64_t now = context_.loop.now_ms();
-  due_ = fresh_ ? std::min(due_, now + kFirstByte) : now;
+  due_ = exchanges_.used() ? now : std::min(due_, now + kFirstByte);
   connection_.set_deadline(due_);
 }
 
@@ -333,6 +342,13 @@ std::optional<std::int64_t> HttpSession::idle_since() const {
   const std::int64_t since = due_ - context_.limits.header_timeout;
   if (context_.loop.now_ms() - since < kFirstRequestMs) return {};
   return since;
+}
+
+ConnectionState HttpSession::state() const {
+  if (connection_.stream().busy()) return ConnectionState::kWriting;
+  if (state_ != State::kOpen) return ConnectionState::kClosing;
+  if (request_.reading() || !parser_.idle()) return ConnectionState::kReading;
+  return exchanges_.empty() ? ConnectionState::kIdle : ConnectionState::kWaiting;
 }
 
 void HttpSession::on_eof() {

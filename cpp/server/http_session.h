@@ -72,6 +72,7 @@ class HttpSession final : public Protocol {
   // A request that has begun to come, or comes at once, is answered; the connection ends with it.
   // One that was never used has a moment for its first byte.
   void drain() override;
+  [[nodiscard]] ConnectionState state() const override;
   HttpSession* http() override { return this; }
 
   // Since when the connection has been waiting for a request, in the loop's milliseconds; nothing
@@ -105,10 +106,14 @@ class HttpSession final : public Protocol {
   void refuse(int status, std::string_view reason);
   [[nodiscard]] bool may_ask_more() const;
   void count_input();
+  void tell_refused(int status, std::string_view reason);
   [[nodiscard]] Exchange* current();
 
   // Deciding.
   void route(Exchange& exchange);
+  void believe_proxy(Exchange& exchange);
+  const net::Peer& client_of(const Exchange& exchange);
+  bool route_builtin(Exchange& exchange);
   bool route_static(Exchange& exchange, const files::Match& match);
   void to_application(Exchange& exchange, http::RequestHead&& head, RequestBody&& body,
                       bool headers_only);
@@ -208,7 +213,6 @@ class HttpSession final : public Protocol {
 
   State state_ = State::kOpen;
   Upgrade upgrade_ = Upgrade::kNone;
-  bool fresh_ = true;                   // no head has come yet
   bool refused_ = false;                // the input is broken: not a byte more is parsed
   bool eof_ = false;                    // the peer sent FIN: it may still read answers
   bool in_read_ = false;                // guards against re-entering read()

@@ -38,6 +38,7 @@ void HttpSession::stream_head(StreamHead&& command) {
   if (exchange == nullptr || exchange->answer.state() != http::AnswerState::kAsked) return;
   websocket_decided(sequence);
   if (command.as_is) exchange->negotiated = false;
+  exchange->observed.by = AnsweredBy::kApplication;
   // It may still want the body that it is streamed.
   if (!streams_body_ || sequence != current_) not_wanted(*exchange);
   exchange->answer.on(http::AnswerEvent::kStream);
@@ -99,7 +100,7 @@ void HttpSession::write_piece(Exchange& exchange, std::string&& bytes) {
   const bool large = bytes.size() > kGatherPiece && !stream.bodiless && stream.coder == nullptr;
   if (!large) return send_piece(exchange, bytes);
   // From where it is, in one write with what is before it.
-  if (exchange.observed != nullptr) exchange.observed->bytes += bytes.size();
+  exchange.observed.bytes += bytes.size();
   const bool chunked = stream.framing == http::Framing::kChunked;
   if (chunked) {
     char prefix[http::kMaxChunkPrefix];
@@ -131,7 +132,7 @@ void HttpSession::send_piece(Exchange& exchange, std::string_view bytes) {
 }
 
 void HttpSession::write_framed(Exchange& exchange, std::string_view bytes) {
-  if (exchange.observed != nullptr) exchange.observed->bytes += bytes.size();
+  exchange.observed.bytes += bytes.size();
   std::string& out = context_.outbox.open(connection_);
   if (exchange.parked->stream->framing == http::Framing::kChunked) {
     http::append_chunk(out, bytes);
@@ -172,7 +173,7 @@ void HttpSession::write_file(Exchange& exchange, FileBody&& file) {
   stream.total += file.length;
   if (exceeds(stream)) return connection_.fail();
   if (stream.bodiless || file.length == 0) return;
-  if (exchange.observed != nullptr) exchange.observed->bytes += file.length;
+  exchange.observed.bytes += file.length;
   const bool chunked = stream.framing == http::Framing::kChunked;
   if (chunked) {
     char prefix[http::kMaxChunkPrefix];

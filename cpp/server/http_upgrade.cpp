@@ -36,16 +36,22 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
     return;
   }
   upgrade_ = Upgrade::kNone;
-  const auto refuse_upgrade = [&](http::PlainResponse&& refusal) {
+  const auto refuse_upgrade = [&](std::string_view reason, http::PlainResponse&& refusal) {
+    context_.refusals.tell(context_, connection_, refusal.head.status, reason, "a WebSocket");
     release(exchange, true);
     answer(exchange, std::move(refusal.head), std::move(refusal.body));
   };
   // A client that has ended its side could not close a WebSocket.
-  if (eof_) return refuse_upgrade(http::plain_response(400));
-  if (context_.draining) return refuse_upgrade(http::plain_response(503));
+  if (eof_) {
+    return refuse_upgrade("its client has ended its side", http::plain_response(400));
+  }
+  if (context_.draining) {
+    return refuse_upgrade("the server stops", http::plain_response(503));
+  }
   const WebSocketSettings& settings = context_.settings.websocket;
   if (!origin_allowed(settings.allowed_origins, head_)) {
-    return refuse_upgrade(http::plain_response(403, "this origin may not connect"));
+    return refuse_upgrade("its origin is not among allowedOrigins",
+                          http::plain_response(403, "this origin may not connect"));
   }
 
   const auto value = [this](http::Field field) -> std::optional<std::string> {
@@ -66,7 +72,7 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
                                           version,
                                           protocols,
                                           extensions};
-  const net::Peer& peer = connection_.stream().peer();
+  const net::Peer& peer = connection_.peer();
   const bool deflate = settings.deflate && (settings.deflate_loopback || !is_loopback(peer));
   const websocket::DeflateOptions deflate_options;
   websocket::Handshake handshake = websocket::answer_handshake(
@@ -76,7 +82,7 @@ void HttpSession::upgrade_to_websocket(Exchange& exchange) {
     for (const websocket::HeaderLine& line : handshake.headers) {
       refusal.head.add(line.name, line.value);
     }
-    return refuse_upgrade(std::move(refusal));
+    return refuse_upgrade("its handshake is wrong", std::move(refusal));
   }
 
   ask_about_websocket(exchange, std::move(handshake));
@@ -90,12 +96,14 @@ void HttpSession::ask_about_websocket(Exchange& exchange, websocket::Handshake&&
     return overloaded(exchange, 503);
   }
   if (!exchange.answer.announced()) exchange.head = context_.budget.charge(Held::kHeads, cost);
-  const net::Peer& peer = connection_.stream().peer();
+  const net::Peer& peer = client_of(exchange);
   EnvelopePtr envelope = context_.envelopes.take();
   envelope->id = {connection_.id(), exchange.sequence};
   envelope->request = std::move(head_);
   envelope->remote_address = peer.address;
   envelope->remote_port = peer.port;
+  envelope->https = exchange.observed.https;
+  envelope->client_told = exchange.observed.client != nullptr;
   envelope->mount = exchange.mount;
   envelope->resumed = exchange.answer.announced();
   context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol, waits});
@@ -139,6 +147,8 @@ void HttpSession::give_up_websocket() {
   Exchange* const exchange = current();
   websocket_decided(current_);
   if (exchange == nullptr) return;
+  tell_refused(503, context_.draining ? "the server stops"
+                                      : "the application did not say whether it accepts it");
   release(*exchange, true);
   answer_plain(*exchange, 503);
 }
@@ -149,6 +159,7 @@ void HttpSession::open_websocket(const websocket::Handshake& handshake, std::str
   websocket::append_handshake(context_.outbox.open(connection_), handshake, lines);
 
   note_answer(exchanges_.front(), 101, 0);
+  exchanges_.front().observed.by = AnsweredBy::kWebSocket;
   tell_observers(exchanges_.front());
   // The application has the head as long as it has the socket.
   base::Charge head = std::move(exchanges_.front().head);

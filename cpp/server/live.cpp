@@ -26,6 +26,9 @@ constexpr std::chrono::microseconds kLinger{30};
 // While all connections are busy and new ones wait, it is looked this often whether one is idle.
 constexpr std::int64_t kCrowdedMs = 100;
 
+// Connections of listeners for the operator.
+constexpr std::size_t kMostAdmin = 100;
+
 // A message is inflated in steps of this size, about a tenth of a millisecond, between which other
 // connections are served.
 constexpr std::size_t kInflateStep = 128 * 1024;
@@ -35,15 +38,16 @@ constexpr std::int64_t kFarewellMs = 1000;
 
 }  // namespace
 
-Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
-                   base::Mailbox<Command>& mailbox, EventSink& sink, Place place,
+Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& metrics,
+                   Budget& budget, base::Mailbox<Command>& mailbox, EventSink& sink, Place place,
                    Sequencer* sequencer)
     : loop_(loop),
       mailbox_(mailbox),
       sink_(sink),
       context_{
-          loop,     settings, settings.limits,
-          counters, budget,   {settings.spool_folder, files::device_of(settings.spool_folder)}},
+          loop,       settings, settings.limits,
+          metrics,    budget,   {settings.spool_folder, files::device_of(settings.spool_folder)},
+          place.index},
       files_(context_),
       publications_(context_),
       idle_(context_),
@@ -52,6 +56,7 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
   context_.budget.count_log(context_.answered.backlog());
   context_.team = place.team;
   context_.connections.set_worker(place.index);
+  context_.sink = &sink;
   context_.files = &files_;
   context_.publications = &publications_;
   context_.topics.use(sequencer);
@@ -59,16 +64,19 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, Counters& counters
   context_.clock.tick();
   context_.ws_options.max_message_bytes = settings.limits.ws_max_message;
   context_.ws_options.inflate_step = kInflateStep;
+  context_.observers.push_back(&exchange_meter_);
   loop.on_wake = [this] { take_mail(); };
   loop.on_turn_end = [this] { end_turn(); };
 }
 
-int Server::Live::open(std::vector<net::ListenSocket>&& sockets) {
-  for (net::ListenSocket& socket : sockets) {
+int Server::Live::open(std::vector<net::ListenSocket>&& sockets, const std::vector<Door>& doors) {
+  if (const int error = file_log_.start(); error != 0) return error;
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    const Door door = doors[i];
     int error = 0;
     auto listener = net::Listener::open(
-        loop_, std::move(socket), [this](net::Accepted&& accepted) { accept(std::move(accepted)); },
-        &error);
+        loop_, std::move(sockets[i]),
+        [this, door](net::Accepted&& accepted) { accept(std::move(accepted), door); }, &error);
     if (listener == nullptr) return error;
     listener->on_overload = [this](int cause) {
       context_.counters.accept_failures.add();
@@ -76,7 +84,7 @@ int Server::Live::open(std::vector<net::ListenSocket>&& sockets) {
           NoticeLevel::kWarning, "cannot accept connections: " + error_text(cause) +
                                      "; until that works again they are closed or wait"});
     };
-    listeners_.push_back(std::move(listener));
+    (door.admin ? admin_listeners_ : listeners_).push_back(std::move(listener));
   }
   return 0;
 }
@@ -88,29 +96,46 @@ void Server::Live::set_routes(std::shared_ptr<const files::RouteTable> routes) {
 void Server::Live::run() {
   loop_.run();
   // What the last turn made: nobody is left to answer, but the application is told.
-  if (!context_.events.empty()) sink_.deliver(context_.events);
+  if (!context_.events.empty()) deliver();
   log();
+  file_log_.end();
 }
 
-void Server::Live::accept(net::Accepted&& accepted) {
+void Server::Live::deliver() {
+  context_.waiting.handed(static_cast<std::size_t>(
+                              std::count_if(context_.events.begin(), context_.events.end(), waits)),
+                          loop_.now_ms());
+  sink_.deliver(context_.events);
+}
+
+void Server::Live::accept(net::Accepted&& accepted, const Door& door) {
+  // Where the operator asks there is room when there is none for others, but not for anything.
+  if (door.admin) {
+    if (context_.admin_connections < kMostAdmin) take(std::move(accepted), door);
+    return;
+  }
   Server* const other = context_.team == nullptr ? nullptr : context_.team->place();
   if (other != nullptr) {
-    other->adopt(std::move(accepted));
+    other->adopt(std::move(accepted), door);
   } else {
-    take(std::move(accepted));
+    take(std::move(accepted), door);
   }
   make_room();
 }
 
-void Server::Live::take(net::Accepted&& accepted) {
+void Server::Live::take(net::Accepted&& accepted, const Door& door) {
   const ConnectionId id = context_.connections.reserve();
   auto transport = std::make_unique<net::Stream>();
   net::Stream& stream = *transport;
-  auto connection = std::make_unique<Connection>(context_, id, std::move(transport));
+  auto connection = std::make_unique<Connection>(context_, id, std::move(transport), door);
   Connection& opened = *connection;
   context_.connections.put(id, std::move(connection));
-  context_.counters.accepted.add();
-  context_.counters.connections.add();
+  if (door.admin) {
+    ++context_.admin_connections;
+  } else {
+    context_.counters.accepted.add();
+    context_.counters.connections.add();
+  }
   // Out of memory: the stream closes itself, and on_closed() takes the connection out again.
   if (stream.open(std::move(accepted), &opened) != 0) return;
   opened.start();
@@ -122,7 +147,8 @@ void Server::Live::take(net::Accepted&& accepted) {
 void Server::Live::make_room() {
   const std::uint64_t most = context_.limits.max_connections;
   Team* const team = context_.team;
-  const std::uint64_t open = team != nullptr ? team->connections() : context_.connections.size();
+  const std::uint64_t open =
+      team != nullptr ? team->connections() : context_.counters.connections.get();
   if (open > most && !idle_.close_oldest() && team != nullptr) team->close_idle();
   if (open < most || idle_.any()) return;
   for (const auto& listener : listeners_) listener->pause();
@@ -213,8 +239,9 @@ std::size_t Server::Live::hand_over() {
   files_.end_turn();
   write_out();
   const std::size_t events = context_.events.size();
-  if (events > 0) sink_.deliver(context_.events);
+  if (events > 0) deliver();
   log();
+  if (watched_) gauge_taker_.end_turn();
   return events;
 }
 
@@ -230,13 +257,16 @@ void Server::Live::carry_out(Command&& command) {
     set_routes(std::move(routes->routes));
     routes->done.set_value();
   } else if (auto* const adopted = std::get_if<Adopt>(&command)) {
-    take(std::move(*adopted->connection));
+    take(std::move(*adopted->connection), adopted->door);
   } else if (std::holds_alternative<LetIn>(command)) {
     let_in();
   } else if (std::holds_alternative<FindIdle>(command)) {
     if (idle_.any()) context_.team->let_in(place_.index, true);
   } else if (std::holds_alternative<CloseIdle>(command)) {
     idle_.close_oldest();
+  } else if (auto* const gauges = std::get_if<TakeGauges>(&command)) {
+    server::take_gauges(context_);
+    gauges->done.set_value();
   } else if (const auto* const halt = std::get_if<Stop>(&command)) {
     stop(halt->grace_ms);
   } else {
@@ -267,6 +297,7 @@ void Server::Live::stop(std::int64_t grace_ms) {
 void Server::Live::close() {
   listeners_.clear();
   stopping_ = true;
+  admin_listeners_.clear();
   close_connections();
   end_if_empty();
 }
@@ -276,10 +307,17 @@ void Server::Live::close_connections() {
 }
 
 void Server::Live::end_if_empty() {
-  if (ended_ || !stopping_ || context_.connections.size() != 0) return;
+  if (ended_ || !stopping_) return;
+  if (context_.connections.size() > context_.admin_connections) return;
+  // Those who ask whether it is ready learn until the end that it is not.
+  admin_listeners_.clear();
+  if (context_.connections.size() != 0) return close_connections();
   ended_ = true;
   grace_.clear();
   crowded_.clear();
+  gauge_taker_.stop();
+  server::take_gauges(context_);
+  file_log_.stop();
   mail_ticker_.reset();
   std::vector<Command> rest;
   mailbox_.close(rest);

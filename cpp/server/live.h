@@ -16,6 +16,9 @@
 #include "server/connection.h"
 #include "server/context.h"
 #include "server/idle_connections.h"
+#include "server/observe/exchange_meter.h"
+#include "server/observe/file_logger.h"
+#include "server/observe/gauges.h"
 #include "server/server.h"
 #include "server/static_files.h"
 #include "server/topics/publications.h"
@@ -24,18 +27,18 @@ namespace httpuv::server {
 
 class Server::Live final : private net::DeadlineOwner {
  public:
-  Live(net::Loop& loop, const Settings& settings, Counters& counters, Budget& budget,
+  Live(net::Loop& loop, const Settings& settings, MetricsMemory& metrics, Budget& budget,
        base::Mailbox<Command>& mailbox, EventSink& sink, Place place, Sequencer* sequencer);
 
   // 0 or a libuv error; then close() and run() give back what was opened before.
-  int open(std::vector<net::ListenSocket>&& sockets);
+  int open(std::vector<net::ListenSocket>&& sockets, const std::vector<Door>& doors);
   void set_routes(std::shared_ptr<const files::RouteTable> routes);
   void run();
   void close();  // the end, at once
 
  private:
-  void accept(net::Accepted&& accepted);
-  void take(net::Accepted&& accepted);
+  void accept(net::Accepted&& accepted, const Door& door);
+  void take(net::Accepted&& accepted, const Door& door);
   void make_room();
   void look_for_room();
   void let_in();
@@ -45,6 +48,7 @@ class Server::Live final : private net::DeadlineOwner {
   void end_turn();
   void await_answer();
   void write_out();
+  void deliver();
   std::size_t hand_over();  // how many events
   void log();
   void carry_out(Command&& command);
@@ -60,9 +64,15 @@ class Server::Live final : private net::DeadlineOwner {
   Context context_;
   StaticFiles files_;
   AccessLog access_log_{context_};
+  FileLogger file_log_{context_};
+  ExchangeMeter exchange_meter_{context_.metrics};
+  GaugeTaker gauge_taker_{context_};
+  // Others may ask when this loop sleeps.
+  const bool watched_ = context_.metrics_memory.shared() || context_.settings.workers > 1;
   Publications publications_;
   IdleConnections idle_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::vector<std::unique_ptr<net::Listener>> admin_listeners_;  // until there is nothing to tell
   std::unique_ptr<net::Ticker> mail_ticker_;
   std::vector<Command> mail_;
   net::Deadline grace_{this};

@@ -53,6 +53,7 @@ struct Owned {
   std::size_t operator()(const CloseIdle&) const { return 0; }
   std::size_t operator()(const IsPresent&) const { return 0; }
   std::size_t operator()(const SetRoutes&) const { return 0; }
+  std::size_t operator()(const TakeGauges&) const { return 0; }
   std::size_t operator()(const Stop&) const { return 0; }
 };
 
@@ -65,6 +66,8 @@ std::size_t cost_of(const Command& command) {
 void Envelope::clear() {
   request.clear();
   body = RequestBody();
+  https = false;
+  client_told = false;
   headers_only = false;
   resumed = false;
   mount = 0;

@@ -20,6 +20,7 @@
 #include "net/listen/accepted.h"
 #include "server/access_record.h"
 #include "server/connection_id.h"
+#include "server/door.h"
 #include "server/topics/event_text.h"
 #include "server/topics/publication.h"
 #include "server/topics/sequencer.h"
@@ -58,6 +59,8 @@ struct Envelope {
   RequestBody body;
   std::string remote_address;
   int remote_port = 0;
+  bool https = false;         // as the client sees it
+  bool client_told = false;   // a proxy has named the client: others of the connection differ
   bool headers_only = false;  // the head has come, the body has not: answer, or say Continue
   bool resumed = false;       // the application has had the head, which is not here again
   std::uint16_t mount = 0;    // which application is asked: see Settings::mounts
@@ -200,6 +203,11 @@ inline bool is_awaited(const Event& event) {
   return !std::holds_alternative<LogEvent>(event);
 }
 
+// Whether it waits for Python's time in a way that an operator wants to know of.
+inline bool waits(const Event& event) {
+  return is_awaited(event) && !std::holds_alternative<NoticeEvent>(event);
+}
+
 // The connection that an event is about.
 ConnectionId connection_of(const Event& event);
 
@@ -213,6 +221,12 @@ class EventSink {
   virtual void log(AccessBatch&& batch) = 0;
   // Whether all that was delivered has been handled.
   [[nodiscard]] virtual bool idle() const = 0;
+  // How often the application's threads have waited for the interpreter, and how long in all.
+  struct Waits {
+    std::uint64_t count = 0;
+    std::uint64_t nanoseconds = 0;
+  };
+  [[nodiscard]] virtual Waits interpreter_waits() const { return {}; }
 };
 
 // --- commands: application -> loop thread -------------------------------------------------------
@@ -425,12 +439,18 @@ struct WsQueued {
 // A connection that another worker of the server has accepted.
 struct Adopt {
   std::unique_ptr<net::Accepted> connection;
+  Door door;
 };
 
 // Among the workers of a server that has all the connections that it may have (see team.h).
 struct LetIn {};      // to the acceptor: it goes on
 struct FindIdle {};   // LetIn is wanted where a connection is idle
 struct CloseIdle {};  // the one that has been idle longest makes room
+
+// Has what the metrics tell of now be looked at.
+struct TakeGauges {
+  std::promise<void> done;
+};
 
 // Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.
 struct Stop {
@@ -442,7 +462,8 @@ using Command =
                  StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed, WsPing, WsClose,
                  WsSubscribe, Publish, Feed, TopicLoad, TopicRelease, QueryTopic, QueryTopics,
                  QuerySubscriptions, WsOverflow, WsAcknowledge, WsConclude, WsQueued, IsPresent,
-                 SetRoutes, Adopt, LetIn, FindIdle, CloseIdle, Stop>;
+                 SetRoutes, Adopt, LetIn, FindIdle, CloseIdle, TakeGauges,
+                 Stop>;
 
 // What a command counts for while it waits: itself, and the memory that it owns. There is no
 // command without such a count.

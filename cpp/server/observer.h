@@ -1,24 +1,39 @@
-// Who is told of every exchange when it is over: the access log, and what else keeps count.
+// Who is told of every exchange when it is over: the access log, and the metrics.
 //
 // Loop thread only. An observer is registered in Context::observers before the first connection and
-// outlives the last. What it is told is collected in a field of the exchange, if there is one.
+// outlives the last. What it is told is collected in a field of the exchange.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "net/listen/address.h"
+#include "server/observe/metrics.h"
 
 namespace httpuv::server {
 
-struct Observed {
-  std::string request;  // its first line, as far as it made sense
+// What only a log wants to know; made where there is one.
+struct RequestText {
+  std::string line;  // the first of the request, as far as it made sense
   std::string referer;
   std::string user_agent;
-  int status = 0;           // 0: the connection ended before an answer
+  std::string host;
+  std::string request_id;
+  std::string trace_id;
+};
+
+struct Observed {
+  std::chrono::steady_clock::time_point begun{};
+  std::chrono::steady_clock::duration took{};  // when it is over
   std::uint64_t bytes = 0;  // of content, handed to the system or still waiting for it
-  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+  int status = 0;           // 0: the connection ended before an answer
+  Method method = Method::kOther;
+  AnsweredBy by = AnsweredBy::kServer;
+  bool https = false;  // as the client sees it
+  std::unique_ptr<RequestText> text;
+  std::unique_ptr<net::Peer> client;  // that a proxy named; null: the peer of the connection
 };
 
 class ExchangeObserver {

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "server/observe/metrics.h"
+
 namespace httpuv::server {
 
 class HttpSession;
@@ -28,6 +30,8 @@ class Protocol {
   virtual void on_gone() = 0;
   // The server is stopping: ends the connection as soon as what is under way is done.
   virtual void drain() = 0;
+  // What the connection does now, for the metrics.
+  [[nodiscard]] virtual ConnectionState state() const = 0;
   // Whether a server that stops at once still gives it a moment, to say so.
   [[nodiscard]] virtual bool says_goodbye() const { return false; }
 

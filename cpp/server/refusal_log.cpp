@@ -11,16 +11,18 @@ namespace {
 constexpr int kMostASecond = 10;
 }  // namespace
 
-void RefusalLog::tell(Context& context, net::Transport& stream, int status,
-                      std::string_view reason) {
+void RefusalLog::tell(Context& context, Connection& connection, int status, std::string_view reason,
+                      std::string_view what) {
+  context.metrics.refusals.count(status, reason);
   const std::int64_t second = context.loop.now_ms() / 1000;
   if (second != second_) {
     second_ = second;
     told_ = 0;
   }
   if (++told_ > kMostASecond) return;
-  const net::Peer& peer = stream.peer();
-  std::string text = "refused a request";
+  const net::Peer& peer = connection.peer();
+  std::string text = "refused ";
+  text.append(what);
   if (!peer.address.empty()) {
     text.append(" of ").append(peer.address).append(" port ").append(std::to_string(peer.port));
   }

@@ -1,6 +1,6 @@
-// Why requests were refused, for the log at its most detailed level. At most some a second are
-// told, so that a flood of nonsense costs the application nothing; the counter `refused` knows them
-// all.
+// Why requests, handshakes and messages were refused, for the log at its most detailed level and
+// for the metrics. At most some a second are logged, so that a flood of nonsense costs the
+// application nothing; the metrics count them all, by status and reason.
 //
 // Loop thread only; a part of Context. Never fails.
 #pragma once
@@ -8,17 +8,16 @@
 #include <cstdint>
 #include <string_view>
 
-namespace httpuv::net {
-class Transport;
-}
-
 namespace httpuv::server {
 
+class Connection;
 struct Context;
 
 class RefusalLog {
  public:
-  void tell(Context& context, net::Transport& stream, int status, std::string_view reason);
+  // `reason`: one of a few fixed texts. `status`: of the answer, or the code of a Close.
+  void tell(Context& context, Connection& connection, int status, std::string_view reason,
+            std::string_view what = "a request");
 
  private:
   std::int64_t second_ = 0;

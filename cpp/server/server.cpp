@@ -28,6 +28,8 @@ Server::Server(Settings settings, std::unique_ptr<EventSink> sink, Place place,
       budget_(std::make_shared<Budget>(Budget::Bounds{settings_.limits.memory_bytes,
                                                       settings_.limits.disk_bytes.value_or(0),
                                                       settings_.limits.queue_bytes})),
+      metrics_(settings_.metrics != nullptr ? settings_.metrics
+                                            : std::make_shared<MetricsMemory>()),
       crowded_bytes_(static_cast<std::size_t>(
           std::min<std::uint64_t>(kMailboxBytes, settings_.limits.memory_bytes / 4 + 1))),
       thread_(std::make_unique<net::LoopThread>()) {}
@@ -36,25 +38,33 @@ Server::~Server() {
   stop(0);
 }
 
-int Server::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed) {
-  const int error = net::bind_tcp(host, port, &sockets_, failed, settings_.bind);
-  if (error == 0) *bound = {sockets_.front().host(), sockets_.front().port()};
-  return error;
+int Server::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed,
+                       Door door) {
+  std::vector<net::ListenSocket> added;  // several, of a name with several addresses
+  const int error = net::bind_tcp(host, port, &added, failed, settings_.bind);
+  if (error != 0) return error;
+  *bound = {added.front().host(), added.front().port()};
+  for (net::ListenSocket& each : added) sockets_.push_back(std::move(each));
+  doors_.resize(sockets_.size(), door);
+  return 0;
 }
 
-int Server::listen_pipe(const std::string& path, std::optional<unsigned> mask) {
+int Server::listen_pipe(const std::string& path, std::optional<unsigned> mask, Door door) {
   net::ListenSocket socket;
   const int error = net::bind_unix(path, mask, &socket, settings_.bind);
-  if (error == 0) sockets_.push_back(std::move(socket));
-  return error;
+  if (error != 0) return error;
+  sockets_.push_back(std::move(socket));
+  doors_.push_back(door);
+  return 0;
 }
 
-int Server::listen_fd(int fd, Bound* bound) {
+int Server::listen_fd(int fd, Bound* bound, Door door) {
   net::ListenSocket socket;
   const int error = net::adopt_listener(fd, &socket);
   if (error != 0) return error;
   *bound = {socket.host(), socket.port()};
   sockets_.push_back(std::move(socket));
+  doors_.push_back(door);
   return 0;
 }
 
@@ -62,16 +72,17 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
   int error = 0;
   std::vector<net::ListenSocket> sockets = std::move(sockets_);
   sockets_.clear();
+  const std::vector<Door> doors = std::exchange(doors_, {});
   if (lanes == nullptr) lanes = net::Lanes::start(&error);
   if (lanes == nullptr) return error;
   loop_ = net::Loop::create(&error, std::move(lanes));
   if (loop_ == nullptr) return error;
   budget_->count_commands(&mailbox_.bytes_waiting());
   if (!settings_.limits.disk_bytes) budget_->set_disk(default_disk_bytes(settings_.spool_folder));
-  live_ = std::make_unique<Live>(*loop_, settings_, counters_, *budget_, mailbox_, *sink_, place_,
+  live_ = std::make_unique<Live>(*loop_, settings_, *metrics_, *budget_, mailbox_, *sink_, place_,
                                  sequencer_);
   if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));
-  error = live_->open(std::move(sockets));
+  error = live_->open(std::move(sockets), doors);
   if (error == 0) error = thread_->start([live = live_.get()] { live->run(); });
   if (error != 0) {
     live_->close();
@@ -108,8 +119,8 @@ void Server::ring() {
   if (answers()) loop_->wake();
 }
 
-void Server::adopt(net::Accepted&& accepted) {
-  Adopt command{std::make_unique<net::Accepted>(std::move(accepted))};
+void Server::adopt(net::Accepted&& accepted, Door door) {
+  Adopt command{std::make_unique<net::Accepted>(std::move(accepted)), door};
   command.connection->move_to(*loop_);
   post(std::move(command));
 }
@@ -121,6 +132,12 @@ void Server::set_routes(std::shared_ptr<const files::RouteTable> routes) {
   }
   SetRoutes command;
   command.routes = std::move(routes);
+  std::future<void> done = command.done.get_future();
+  if (post(std::move(command))) done.wait();
+}
+
+void Server::take_gauges() {
+  TakeGauges command;
   std::future<void> done = command.done.get_future();
   if (post(std::move(command))) done.wait();
 }
@@ -158,6 +175,7 @@ void Server::after_fork() {
 }
 
 void Server::forget() {
+  metrics_->forget();
   new (&stopping_) std::mutex;  // a thread that does not exist here may be in stop()
   mailbox_.forget_threads();    // or in post() or wait_for_room()
   if (!answers()) return;

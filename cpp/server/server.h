@@ -14,14 +14,17 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/mailbox.h"
+#include "http/networks.h"
 #include "net/listen/bind.h"
 #include "server/budget.h"
 #include "server/counters.h"
 #include "server/limits.h"
 #include "server/message.h"
+#include "server/observe/metrics_memory.h"
 #include "server/team.h"
 #include "server/topics/topic_rules.h"
 
@@ -63,6 +66,16 @@ struct WebSocketSettings {
   bool deflate_loopback = false;  // also for peers on this machine, where bytes cost nothing
 };
 
+// Answers of the server's own, which never wait for Python: see builtin.h. Paths; empty: none.
+struct BuiltinSettings {
+  std::string health;
+  std::string ready;
+  std::string metrics;
+  std::int64_t ready_max_wait_ms = 10'000;  // that a request may wait for Python
+};
+
+struct FileLog;
+
 struct Settings {
   Limits limits;
   Abilities abilities;
@@ -73,6 +86,13 @@ struct Settings {
   bool gzip = true;         // code the answers of the application for clients that accept it
   bool access_log = false;  // tell the application of each answer
   WebSocketSettings websocket;
+  bool proxy_protocol = false;  // on the main listeners
+  http::Networks proxies;       // that are believed about their clients
+  BuiltinSettings builtin;
+  std::shared_ptr<MetricsMemory> metrics;                       // null: the server's own
+  std::vector<std::pair<std::string, std::string>> build_info;  // names and versions
+  std::shared_ptr<FileLog> file_log;                            // null: none
+  bool request_ids = false;                                     // each request has an X-Request-ID
   TopicSettings topics;
   std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
 
@@ -97,11 +117,12 @@ class Server {
 
   // Bind and listen: 0 or a libuv error; then nothing is left behind and another attempt may be
   // made. `failed` names the address that did not work. Clients that connect wait for start().
-  int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed);
-  int listen_pipe(const std::string& path, std::optional<unsigned> mask);
+  int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed,
+                 Door door = {});
+  int listen_pipe(const std::string& path, std::optional<unsigned> mask, Door door = {});
   // On a socket that listens already; adopts the descriptor where it returns 0. A Unix socket has
   // port 0.
-  int listen_fd(int fd, Bound* bound);
+  int listen_fd(int fd, Bound* bound, Door door = {});
   // Starts the threads on what was bound. 0 or a libuv error, as above. Once, when it succeeds.
   // `lanes`: those of another server; null: its own.
   int start(std::shared_ptr<net::Lanes> lanes = nullptr);
@@ -139,12 +160,16 @@ class Server {
   void after_fork();
   void forget();
 
-  [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] const Counters& counters() const { return metrics_->own(place_.index).counters; }
+  [[nodiscard]] MetricsMemory& metrics() const { return *metrics_; }
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  // Has the gauges be those of now, while it is running. Any thread but the loop's.
+  void take_gauges();
   [[nodiscard]] const Budget& budget() const { return *budget_; }
   [[nodiscard]] Budget& budget() { return *budget_; }
 
   // Takes a connection that another worker has accepted; on that one's loop thread.
-  void adopt(net::Accepted&& accepted);
+  void adopt(net::Accepted&& accepted, Door door);
 
  private:
   class Live;
@@ -153,12 +178,13 @@ class Server {
   const Place place_;
   Sequencer* const sequencer_;
   const std::unique_ptr<EventSink> sink_;
-  Counters counters_;
   const std::shared_ptr<Budget> budget_;  // shared with what outlives the server
+  const std::shared_ptr<MetricsMemory> metrics_;
   base::Mailbox<Command> mailbox_;
   const std::size_t crowded_bytes_;
   // Until the thread starts.
   std::vector<net::ListenSocket> sockets_;
+  std::vector<Door> doors_;  // one for each
   std::shared_ptr<const files::RouteTable> first_routes_;
   std::unique_ptr<net::Loop> loop_;  // stays until the end: any thread may ring late
   std::unique_ptr<Live> live_;       // what belongs to the loop thread while that runs

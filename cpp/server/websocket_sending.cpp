@@ -50,6 +50,7 @@ void WebSocketSession::overflow() {
 
 void WebSocketSession::overflow(Overflow policy, Topic* topic) {
   if (!may_send()) return;
+  context_.metrics.ws_dropped.add();
   if (topic != nullptr) {
     topic->count_dropped(1);
     context_.counters.topic_dropped.add();
@@ -91,6 +92,7 @@ std::size_t WebSocketSession::queued() const {
 
 void WebSocketSession::send(bool text, bool compress, std::string&& data) {
   sent_ += data.size();
+  context_.metrics.ws_sent.add();
   if (!may_send() || !make_room(data.size())) return;
   const bool compressed = compress && session_.would_compress(data.size());
   if (backlog_ == nullptr && data.size() <= kGather) {
@@ -133,6 +135,7 @@ void WebSocketSession::publish(Context& context, Topic& topic,
   for (const SharedPublication& each : messages) compress_large(context, each, subscribers);
   // One subscriber's may be gathered with what else it gets.
   const SharedBytes together =
+  context.metrics.ws_sent.add(messages.size() * subscribers.size());
       subscribers.size() == 1
           ? nullptr
           : joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));

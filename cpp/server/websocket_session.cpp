@@ -100,6 +100,8 @@ void WebSocketSession::take(std::string_view input) {
         break;
       case Event::kError:
         context_.counters.refused.add();
+        context_.refusals.tell(context_, connection_, websocket::close_code_of(session_.fault()),
+                               websocket::fault_text(session_.fault()), "a WebSocket message");
         return last_word();
       case Event::kClose:
         return last_word();
@@ -140,6 +142,7 @@ void WebSocketSession::run_turn() {
 
 void WebSocketSession::message_received() {
   std::string data = session_.take_message();
+  context_.metrics.ws_received.add();
   unread_ += data.size() + kWsMessageCost;
   in_.grow(data.size() + kWsMessageCost);
   context_.events.emplace_back(

@@ -65,6 +65,7 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
 
   void drain() override;
   [[nodiscard]] bool says_goodbye() const override { return true; }
+  [[nodiscard]] ConnectionState state() const override { return ConnectionState::kWebSocket; }
   WebSocketSession* websocket() override { return this; }
 
  private:

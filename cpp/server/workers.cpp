@@ -42,8 +42,8 @@ SharedPublication copy_of(const Publication& message) {
 
 }  // namespace
 
-Workers::Workers(const Settings& settings, unsigned count, const MakeSink& make_sink)
-    : placed_(count) {
+Workers::Workers(Settings settings, unsigned count, const MakeSink& make_sink) : placed_(count) {
+  if (settings.metrics == nullptr) settings.metrics = std::make_shared<MetricsMemory>(count);
   Team* const team = count > 1 ? this : nullptr;
   for (unsigned index = 0; index < count; ++index) {
     workers_.push_back(
@@ -56,14 +56,24 @@ Workers::Workers(const Settings& settings, unsigned count, const MakeSink& make_
   }
 }
 
-int Workers::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed) {
-  return workers_.front()->listen_tcp(host, port, bound, failed);
+int Workers::listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed,
+                        Door door) {
+  return workers_.front()->listen_tcp(host, port, bound, failed, door);
 }
-int Workers::listen_pipe(const std::string& path, std::optional<unsigned> mask) {
-  return workers_.front()->listen_pipe(path, mask);
+int Workers::listen_pipe(const std::string& path, std::optional<unsigned> mask, Door door) {
+  return workers_.front()->listen_pipe(path, mask, door);
 }
-int Workers::listen_fd(int fd, Bound* bound) {
-  return workers_.front()->listen_fd(fd, bound);
+int Workers::listen_fd(int fd, Bound* bound, Door door) {
+  return workers_.front()->listen_fd(fd, bound, door);
+}
+
+void Workers::begun(const Event& event) {
+  const std::size_t worker = worker_of_slot(connection_of(event).slot);
+  metrics().own(worker).gauges.begun.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Workers::take_gauges() {
+  for (const auto& worker : workers_) worker->take_gauges();
 }
 
 // The acceptor comes last: when it hands a connection on, the others are there.

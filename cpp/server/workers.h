@@ -28,12 +28,13 @@ class Workers final : private Team {
   using MakeSink = std::function<std::unique_ptr<EventSink>()>;
 
   // `count`: 1 to kMaxWorkers.
-  Workers(const Settings& settings, unsigned count, const MakeSink& make_sink);
+  Workers(Settings settings, unsigned count, const MakeSink& make_sink);
 
   // See Server.
-  int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed);
-  int listen_pipe(const std::string& path, std::optional<unsigned> mask);
-  int listen_fd(int fd, Bound* bound);
+  int listen_tcp(const std::string& host, int port, Bound* bound, std::string* failed,
+                 Door door = {});
+  int listen_pipe(const std::string& path, std::optional<unsigned> mask, Door door = {});
+  int listen_fd(int fd, Bound* bound, Door door = {});
   int start();
   bool post(Command&& command, bool ring = true);
   // A message gets its topic's next offset: that, or 0 when the server is stopping or has not
@@ -60,6 +61,15 @@ class Workers final : private Team {
   void before_fork();
   void after_fork();
   void forget();
+
+  [[nodiscard]] const Settings& settings() const { return workers_.front()->settings(); }
+  [[nodiscard]] MetricsMemory& metrics() const { return workers_.front()->metrics(); }
+  // What the threads that run callbacks are doing.
+  [[nodiscard]] CallbackMeter& python() const { return metrics().own().callbacks; }
+  // Python begins to handle an event for which waits() is true.
+  void begun(const Event& event);
+  // Has the gauges be those of now. Any thread but a loop's.
+  void take_gauges();
 
   // What all workers hold together: Budget::memory_of_all() and its like.
   [[nodiscard]] const Budget& budget() const { return workers_.front()->budget(); }

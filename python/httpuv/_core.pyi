@@ -60,6 +60,17 @@ class Queue:
     def forget(self) -> None:
         """In a forked child: drop what waits, and have a run() under way return."""
 
+class MetricsBoard:
+    """The metrics of all workers of one command, in a file that they share. Raises OSError."""
+
+    def __init__(self, fd: int) -> None: ...
+    def stuck(self, first: int, count: int) -> float:
+        """Seconds for which the Python of the worker with these places has been stuck."""
+    def requests(self, first: int, count: int) -> int:
+        """Requests read by the workers that had these places."""
+    def leave(self, first: int, count: int) -> None:
+        """A worker has ended: another one may have its places."""
+
 class Server:
     """An I/O thread with its listeners, connections, routes and limits."""
 
@@ -102,6 +113,12 @@ class Server:
         """
     def listen_pipe(self, name: str, mask: int | None) -> None:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
+    def listen_admin_tcp(self, host: str, port: int) -> tuple[str, int]:
+        """Before the server starts: also listen for its operator. Raises OSError."""
+    def listen_admin_fd(self, fd: int) -> None:
+        """The same on a socket that listens already; adopts the descriptor."""
+    def listen_admin_pipe(self, name: str) -> None:
+        """The same on a Unix socket."""
     def set_routes(self, routes: list[Route], mime: MimeTable) -> None:
         """Replace the static paths; returns when they are in use."""
     def publish(
@@ -143,6 +160,8 @@ class Server:
         """Whether nothing of the server is left; before it has started, too."""
     def forget(self) -> None:
         """In a forked child: close what was inherited, and nothing more."""
+    def metrics(self) -> dict[str, list[tuple[dict[str, str], int | float]]]:
+        """Labels and numbers of each metric, by name."""
     def stats(self) -> Stats:
         """Counters by name."""
     @property

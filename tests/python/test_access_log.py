@@ -424,9 +424,9 @@ def test_without_a_standard_error(how: str) -> None:
     assert output == "hi\nhi\nhi\n"
 
 
-def test_it_must_be_bool() -> None:
-    with pytest.raises(TypeError, match="accessLog must be bool, not str"):
-        httpuv.startServer("127.0.0.1", 0, {}, accessLog="yes")  # type: ignore[arg-type]
+def test_it_must_be_bool_or_a_format() -> None:
+    with pytest.raises(TypeError, match="accessLog must be bool or str, not int"):
+        httpuv.startServer("127.0.0.1", 0, {}, accessLog=1)  # type: ignore[arg-type]
 
 
 def test_it_is_seen_where_nobody_has_set_up_logging() -> None:

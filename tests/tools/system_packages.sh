@@ -35,6 +35,8 @@ look() {
     has curl || missing+=(curl)
     has ccache || extras+=(ccache)
     has nginx || [ -x /usr/sbin/nginx ] || extras+=(nginx-light)
+    has haproxy || [ -x /usr/sbin/haproxy ] || extras+=(haproxy)
+    [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || extras+=(libnginx-mod-stream)
     has redis-server || extras+=(redis-server)
     has chromium || has chromium-browser || extras+=(chromium)
     if ! has clang++; then

@@ -27,6 +27,8 @@ struct Constants {
   PyObject* remote_port = interned("REMOTE_PORT");
   PyObject* headers = interned("HEADERS");
   PyObject* input = interned("rook.input");
+  PyObject* url_scheme = interned("rook.url_scheme");
+  PyObject* https = interned("https");
   PyObject* empty = interned("");
   PyObject* http_1_0 = interned("HTTP/1.0");
   PyObject* http_1_1 = interned("HTTP/1.1");
@@ -163,6 +165,7 @@ py::dict Environment::build(server::Envelope& envelope) {
   set_item(environment, c.remote_port,
            envelope.remote_port == 0 ? c.empty
                                      : latin1_of({port, static_cast<std::size_t>(digits)}).ptr());
+  if (envelope.https) set_item(environment, c.url_scheme, c.https);
   add_fields(environment, head, kept);
   set_item(environment, c.input, make_input(std::move(envelope.body)).ptr());
   return py::reinterpret_borrow<py::dict>(result);

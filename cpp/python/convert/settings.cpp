@@ -2,9 +2,17 @@
 
 #include <pybind11/stl.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "server/observe/file_log.h"
 
 namespace py = pybind11;
 
@@ -73,6 +81,20 @@ server::Limits read_limits(const py::dict& given) {
   return l;
 }
 
+std::shared_ptr<server::FileLog> open_log(const std::string& format, const std::string& path) {
+  std::string wrong;
+  auto made = server::LogFormat::make(format, &wrong);
+  if (!made) throw py::value_error("accessLog: " + wrong);
+  int error = 0;
+  auto writer = server::LogWriter::open(path, &error);
+  if (writer == nullptr) {
+    errno = error;
+    PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
+    throw py::error_already_set();
+  }
+  return std::make_shared<server::FileLog>(server::FileLog{std::move(*made), std::move(writer)});
+}
+
 }  // namespace
 
 server::Settings read_settings(const py::dict& given) {
@@ -89,6 +111,33 @@ server::Settings read_settings(const py::dict& given) {
   options.take("ws_deflate", settings.websocket.deflate);
   options.take("ws_deflate_loopback", settings.websocket.deflate_loopback);
   settings.websocket.overflow = overflow_of(options.take<std::string>("ws_overflow"));
+  for (const auto& each : options.take<std::vector<std::string>>("proxies")) {
+    if (!settings.proxies.add(each)) {
+      throw py::value_error("forwardedAllowIps: no address, network, \"unix\" or \"*\": " + each);
+    }
+  }
+  options.take("proxy_protocol", settings.proxy_protocol);
+  options.take("request_ids", settings.request_ids);
+  const auto log = options.take<std::optional<std::pair<std::string, std::string>>>("file_log");
+  if (log) {
+    settings.file_log = open_log(log->first, log->second);
+    if (settings.file_log->format.has_request_id()) settings.request_ids = true;
+  }
+  options.take("health", settings.builtin.health);
+  options.take("ready", settings.builtin.ready);
+  options.take("metrics", settings.builtin.metrics);
+  options.take_seconds("ready_max_wait", settings.builtin.ready_max_wait_ms);
+  options.take("build", settings.build_info);
+  if (const auto board = options.take<std::optional<std::pair<int, std::size_t>>>("board")) {
+    int error = 0;
+    settings.metrics =
+        server::MetricsMemory::open(board->first, board->second, settings.workers, &error);
+    if (settings.metrics == nullptr) {
+      errno = error;
+      PyErr_SetFromErrno(PyExc_OSError);
+      throw py::error_already_set();
+    }
+  }
   options.end();
   // Here, where the GIL keeps Python from changing the environment meanwhile.
   const char* folder = std::getenv("TMPDIR");

@@ -34,6 +34,9 @@ struct Keys {
   PyObject* headers = interned("headers");
   PyObject* client = interned("client");
   PyObject* server = interned("server");
+  PyObject* scheme = interned("scheme");
+  PyObject* https = interned("https");
+  PyObject* wss = interned("wss");
   PyObject* state = interned("state");
   PyObject* extensions = interned("extensions");
   PyObject* subprotocols = interned("subprotocols");
@@ -175,6 +178,7 @@ class AsgiGateway final : public Gateway {
     set_item(scope, k.query_string,
              head.query.size == 0 ? k.empty : bytes_of(head.view(head.query)).ptr());
     set_item(scope, k.headers, headers_of(head).ptr());
+    if (envelope.https) set_item(scope, k.scheme, &prepared == &websocket_ ? k.wss : k.https);
     set_item(scope, k.client, client_of(envelope).ptr());
     if (PyObject* const extensions = PyDict_GetItemWithError(scope, k.extensions)) {
       set_item(scope, k.extensions, stolen(PyDict_Copy(extensions)).ptr());
@@ -213,7 +217,10 @@ class AsgiGateway final : public Gateway {
   }
 
   py::object client_of(const server::Envelope& envelope) {
-    if (envelope.remote_port == 0) return py::none();  // a Unix socket
+    if (envelope.remote_address.empty()) return py::none();  // a Unix socket
+    if (envelope.client_told) {
+      return py::make_tuple(latin1_of(envelope.remote_address), envelope.remote_port);
+    }
     if (PyObject* const known = clients_.find(envelope.id.connection)) {
       return py::reinterpret_borrow<py::object>(known);
     }

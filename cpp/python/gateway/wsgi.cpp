@@ -39,6 +39,8 @@ struct Keys {
   PyObject* content_length = interned("CONTENT_LENGTH");
   PyObject* transfer_encoding = interned("HTTP_TRANSFER_ENCODING");
   PyObject* input = interned("wsgi.input");
+  PyObject* url_scheme = interned("wsgi.url_scheme");
+  PyObject* https = interned("https");
   PyObject* hints = interned("wsgi.early_hints");
   PyObject* early_hints = interned("early_hints");
   PyObject* close = interned("close");
@@ -216,6 +218,7 @@ class WsgiGateway final : public Gateway {
     set_item(environ, k.query_string,
              head.query.size == 0 ? k.empty : latin1_of(head.view(head.query)).ptr());
     set_item(environ, k.protocol, head.minor_version == 0 ? k.http_1_0 : k.http_1_1);
+    if (envelope.https) set_item(environ, k.url_scheme, k.https);
     add_peer(environ, envelope);
     for (const http::HeaderField& field : head.fields) add_field(environ, head, field);
     if (head.chunked) {
@@ -230,13 +233,13 @@ class WsgiGateway final : public Gateway {
 
   void add_peer(PyObject* environ, const server::Envelope& envelope) {
     const Keys& k = keys();
-    PyObject* pair = peers_.find(envelope.id.connection);
+    PyObject* pair = envelope.client_told ? nullptr : peers_.find(envelope.id.connection);
     py::object made;
     if (pair == nullptr) {
       made = py::make_tuple(
           latin1_of(envelope.remote_address),
           py::str(envelope.remote_port == 0 ? "" : std::to_string(envelope.remote_port)));
-      peers_.keep(envelope.id.connection, made);
+      if (!envelope.client_told) peers_.keep(envelope.id.connection, made);
       pair = made.ptr();
     }
     set_item(environ, k.remote_addr, PyTuple_GET_ITEM(pair, 0));

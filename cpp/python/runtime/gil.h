@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <utility>
 
@@ -49,6 +52,16 @@ pybind11::object call_python(pybind11::handle callable, Arguments&&... arguments
   return result;
 }
 
+// How often threads of this process have asked for the GIL through GilRelease, and waited for it.
+struct GilWaits {
+  std::atomic<std::uint64_t> count{0};
+  std::atomic<std::uint64_t> nanoseconds{0};
+};
+inline GilWaits& gil_waits() {
+  static GilWaits waits;
+  return waits;
+}
+
 // Gives up the GIL for its scope.
 class GilRelease {
  public:
@@ -56,7 +69,13 @@ class GilRelease {
   GilRelease(const GilRelease&) = delete;
   GilRelease& operator=(const GilRelease&) = delete;
   ~GilRelease() {
+    const auto asked = std::chrono::steady_clock::now();
     guarded([this] { PyEval_RestoreThread(state_); });
+    GilWaits& waits = gil_waits();
+    waits.count.fetch_add(1, std::memory_order_relaxed);
+    const std::chrono::nanoseconds waited = std::chrono::steady_clock::now() - asked;
+    waits.nanoseconds.fetch_add(static_cast<std::uint64_t>(waited.count()),
+                                std::memory_order_relaxed);
   }
 
  private:

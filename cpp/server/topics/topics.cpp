@@ -305,4 +305,10 @@ std::vector<std::string> Topics::names(const Subscriptions& subscriptions) {
   return found;
 }
 
+std::size_t Topics::subscriptions() const {
+  std::size_t all = 0;
+  for (const auto& [name, topic] : topics_) all += topic.members_.size();
+  return all;
+}
+
 }  // namespace httpuv::server

@@ -86,6 +86,8 @@ class Topics {
   // How the topic is doing; nothing where there is none.
   [[nodiscard]] TopicStats stats(const std::string& name);
   [[nodiscard]] std::size_t size() const { return topics_.size(); }
+  // Of WebSockets, to all topics.
+  [[nodiscard]] std::size_t subscriptions() const;
 
  private:
   friend class Pin;

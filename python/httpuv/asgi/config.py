@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import logging
 import socket as sockets_module
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..dispatch.own_loop import new_event_loop
@@ -29,8 +29,6 @@ _WITHOUT_EFFECT: dict[str, Any] = {
     "use_colors": None,
     "server_header": False,
     "date_header": True,
-    "proxy_headers": False,
-    "forwarded_allow_ips": None,
     "reload": False,
     "reload_dirs": [],
     "reload_includes": [],
@@ -67,7 +65,8 @@ class Config:
         scheme: ``"http"`` or ``"https"``, as clients see it.
         workers: Only 1 (or None).
         log_level: The level of the logger ``httpuv``; None leaves it.
-        access_log: Whether each answer is logged.
+        access_log: Whether each answer is logged, or how; as ``accessLog`` of
+            :func:`httpuv.startServer`.
         timeout_graceful_shutdown: Seconds that answers under way have when the server stops; None:
             10.
         timeout_keep_alive: Seconds without a request on a connection.
@@ -76,6 +75,8 @@ class Config:
         ws_ping_interval: Seconds of silence until a client gets a ping.
         ws_ping_timeout: Seconds of silence after that.
         ws_per_message_deflate: Whether WebSocket messages are compressed.
+        proxy_headers: Whether proxies are believed about their clients; only those of
+            ``forwarded_allow_ips``, as ``forwardedAllowIps`` of :func:`httpuv.startServer`.
         handle_signals: Whether SIGINT and SIGTERM end the server; only on the main thread.
         options: What :func:`httpuv.startServer` takes by keyword, and ``staticPaths`` and
             ``staticPathOptions``. Further keywords of uvicorn's are accepted where nothing depends
@@ -100,7 +101,7 @@ class Config:
         scheme: str = "http",
         workers: int | None = None,
         log_level: str | int | None = None,
-        access_log: bool = False,
+        access_log: bool | str = False,
         timeout_graceful_shutdown: float | None = None,
         timeout_keep_alive: float | None = None,
         h11_max_incomplete_event_size: int | None = None,
@@ -109,6 +110,8 @@ class Config:
         ws_ping_timeout: float | None = None,
         ws_per_message_deflate: bool | str = True,
         handle_signals: bool = False,
+        proxy_headers: bool = True,
+        forwarded_allow_ips: str | Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         if workers not in (None, 1):
@@ -133,6 +136,10 @@ class Config:
         self.timeout_graceful_shutdown = timeout_graceful_shutdown
         self.timeout_keep_alive = timeout_keep_alive
         self.handle_signals = handle_signals
+        self.proxy_headers = proxy_headers
+        self.forwarded_allow_ips = forwarded_allow_ips
+        if proxy_headers and forwarded_allow_ips is not None:
+            options.setdefault("forwardedAllowIps", forwarded_allow_ips)
         self.loaded = False
         self.loaded_app: Any = None
         for name, default in _WITHOUT_EFFECT.items():

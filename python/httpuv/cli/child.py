@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 
+from .board import Board
 from .settings import Settings
 
 #: Seconds beyond --graceful-timeout until a worker that does not end by itself is killed.
@@ -25,12 +27,14 @@ class Child:
     Args:
         settings: What it serves.
         listening: The descriptor that it accepts from.
+        admin: The one for health and metrics; None: there is none.
+        board: What it counts in.
 
     Raises:
         OSError: The process could not be started.
     """
 
-    def __init__(self, settings: Settings, listening: int) -> None:
+    def __init__(self, settings: Settings, listening: int, admin: int | None, board: Board) -> None:
         self.control, theirs = socket.socketpair()
         self._grace = settings.graceful_timeout
         self._unread = b""
@@ -41,16 +45,31 @@ class Child:
         #: What the worker said when it was ready.
         self.interface = ""
         self.started = time.monotonic()
-        numbers = {"control": theirs.fileno(), "listening": listening}
+        self._board = board
+        self.place = board.take()
+        #: How many requests its place has had when it is to be replaced; None: it is not counted.
+        self.most: int | None = None
+        if settings.max_requests > 0:
+            more = random.randint(0, settings.max_requests_jitter)
+            self.most = board.requests(self.place) + settings.max_requests + more
+        #: Whether it was said that its Python is stuck.
+        self.told_stuck = False
+        numbers = {"control": theirs.fileno(), "listening": listening, "board": board.fd}
+        if admin is not None:
+            numbers["admin"] = admin
         # Signals of the terminal wait until the worker has its handlers.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "httpuv.cli.worker", json.dumps(numbers)],
+                [
+                    *(sys.executable, "-m", "httpuv.cli.worker"),
+                    json.dumps({**numbers, "place": self.place}),
+                ],
                 pass_fds=list(numbers.values()),
             )
         except BaseException:
             self.control.close()
+            board.leave(self.place)
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -103,6 +122,7 @@ class Child:
     def close(self) -> None:
         """The process has ended: close what was for it."""
         self.control.close()
+        self._board.leave(self.place)
 
     def how_it_ended(self) -> str:
         """For people."""

@@ -10,6 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from ..options.observe import check_admin, check_path
+from ..options.proxies import check_proxies
+
 Kind = Callable[[object], object]
 
 
@@ -71,6 +74,46 @@ def number(given: object) -> float:
     if not (0 <= value < math.inf):
         raise ValueError("must be a number that is not negative")
     return value
+
+
+def url_path(given: object) -> str:
+    """A path of a URL."""
+    try:
+        check_path("it", given)
+    except (TypeError, ValueError):
+        given = None
+    if not isinstance(given, str):
+        raise ValueError("must be a path that begins with a slash")
+    return given
+
+
+def admin(given: object) -> str:
+    """``HOST:PORT``, or the path of a Unix socket."""
+    if not isinstance(given, str):
+        raise ValueError("must be HOST:PORT or the path of a Unix socket")
+    try:
+        check_admin("it", given)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("it ")) from None
+    return given
+
+
+def proxy(given: object) -> str:
+    """An address or a network, ``unix`` or ``*``."""
+    try:
+        (checked,) = check_proxies(given)
+    except (TypeError, ValueError):
+        raise ValueError("must be an address, a network, unix or *") from None
+    return checked
+
+
+def log_format(given: object) -> str:
+    """The name of a format, or a text with fields."""
+    if given in ("text", "common", "combined", "json"):
+        return str(given)
+    if not isinstance(given, str) or "{" not in given:
+        raise ValueError("must be text, common, combined, json, or have fields such as {client}")
+    return given
 
 
 def one_of(*names: str) -> Kind:

@@ -6,12 +6,14 @@ Workers inherit it, so that a connection waits in the kernel while they are repl
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import os
 import socket
 import stat
 from collections.abc import MutableMapping
 
+from ..options.observe import host_and_port
 from ..servers.urls import local_url
 from .console import MISUSED, Mistake
 from .serving import listening_failed
@@ -47,6 +49,23 @@ def given_fd(settings: Settings, environ: MutableMapping[str, str]) -> int | Non
     except OSError as error:
         raise Mistake(f"{name} is no socket: {error.strerror}", MISUSED) from None
     raise Mistake(f"{name} is no socket that listens", MISUSED)
+
+
+def listen_for_admin(settings: Settings) -> Listening | None:
+    """What ``--admin`` asks for.
+
+    Raises:
+        Mistake: The address cannot be listened on.
+    """
+    if settings.admin is None:
+        return None
+    where = str(settings.admin)
+    host, port = ("", 0) if "/" in where else host_and_port("--admin", where)
+    asked = dataclasses.replace(settings, uds=where if "/" in where else None, host=host, port=port)
+    try:
+        return Listening(asked, None)
+    except Mistake as mistake:
+        raise Mistake(f"--admin: {mistake}") from None
 
 
 class Listening:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..servers.server import Server
 from .announce import announce
+from .board import Board
 from .console import MISUSED, ApplicationFailed, Mistake, complain, tell_of
 from .life import Life
-from .listen import Listening, given_fd
+from .listen import Listening, given_fd, listen_for_admin
 from .prepare import prepare
 from .reload import watch
 from .serving import address_of
@@ -40,7 +42,8 @@ def main(arguments: Sequence[str], program: str) -> int:
     try:
         settings = gather(given, os.environ, Path.cwd())
         fd = given_fd(settings, os.environ)
-        if settings.workers > 1 or settings.reload:
+        supervised = settings.reload or settings.max_requests > 0 or settings.stuck_replace
+        if settings.workers > 1 or supervised:
             return run_workers(settings, fd)
         run_alone(settings, fd)
     except (Mistake, ApplicationFailed) as error:
@@ -56,15 +59,22 @@ def run_alone(settings: Settings, fd: int | None) -> None:
     """
     life = Life(settings.graceful_timeout)
     life.take_signals()
+    admin = listen_for_admin(settings)
+    if admin is not None:
+        settings = dataclasses.replace(settings, admin=os.dup(admin.socket.fileno()))
     application, serve = prepare(settings, fd)
 
     def started(server: Server) -> None:
-        announce(settings, application.interface, address_of(server))
+        announce(settings, application.interface, address_of(server), admin=admin)
 
-    served = serve(started)
-    life.take_signals()  # whatever the application has done with them
-    life.begins(served.stop)
-    served.run()
+    try:
+        served = serve(started)
+        life.take_signals()  # whatever the application has done with them
+        life.begins(served.stop)
+        served.run()
+    finally:
+        if admin is not None:
+            admin.close()
 
 
 def run_workers(settings: Settings, fd: int | None) -> int:
@@ -73,8 +83,13 @@ def run_workers(settings: Settings, fd: int | None) -> int:
     Raises:
         Mistake: The address cannot be listened on, or files cannot be watched.
     """
-    with contextlib.closing(Listening(settings, fd)) as listening:
-        supervisor = Supervisor(settings, listening, patient=settings.reload)
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(contextlib.closing(Listening(settings, fd)))
+        admin = listen_for_admin(settings)
+        if admin is not None:
+            stack.enter_context(contextlib.closing(admin))
+        board = stack.enter_context(contextlib.closing(Board(settings.io_threads)))
+        supervisor = Supervisor(settings, listening, admin, board, patient=settings.reload)
         if settings.reload:
             watch(settings, supervisor.change)
         return supervisor.run()

@@ -20,6 +20,7 @@ from ..brokers.worker import Worker
 from ..gateways.asgi.lifespan import LifespanError
 from ..gateways.interfaces import Mount
 from ..options.limits import Limits
+from ..options.proxies import THIS_MACHINE
 from ..options.static import normalize_paths
 from ..options.topic_options import Topic
 from ..rook.app import normalize_app
@@ -76,9 +77,18 @@ def serving(
 def _common(settings: Settings) -> dict[str, Any]:
     return {
         "limits": Limits(**settings.limits),  # type: ignore[arg-type]  # by name
-        "accessLog": settings.access_log,
         "ioThreads": settings.io_threads,
         "backlog": settings.backlog,
+        "accessLog": settings.log_format if settings.access_log else False,
+        "accessLogFile": settings.access_log_file if settings.access_log else None,
+        "forwardedAllowIps": settings.forwarded_allow_ips
+        or (THIS_MACHINE if settings.proxy_headers else None),
+        "proxyProtocol": settings.proxy_protocol,
+        "health": settings.health,
+        "ready": settings.ready,
+        "readyMaxWait": settings.ready_max_wait,
+        "metrics": settings.metrics,
+        "admin": settings.admin,
     }
 
 
@@ -120,7 +130,6 @@ class _Asgi:
                 lifespan=settings.lifespan,
                 root_path=settings.root_path,
                 timeout_graceful_shutdown=times_of(settings.graceful_timeout),
-                access_log=options.pop("accessLog"),
                 backlog=options.pop("backlog"),
                 staticPaths=_static(settings),
                 **options,

@@ -19,10 +19,11 @@ APPLICATION = "Application"
 LISTENING = "Where it listens"
 PROCESSES = "Processes and life"
 RELOADING = "Reloading"
+OBSERVING = "Health and metrics"
 LOGGING = "Log"
 HTTP_LIMITS = "Limits of HTTP"
 WS_LIMITS = "Limits of WebSockets"
-GROUPS = (APPLICATION, LISTENING, PROCESSES, RELOADING, LOGGING, HTTP_LIMITS, WS_LIMITS)
+GROUPS = (APPLICATION, LISTENING, PROCESSES, RELOADING, OBSERVING, LOGGING, HTTP_LIMITS, WS_LIMITS)
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,18 @@ class Settings:
         *(4096, LISTENING, kinds.whole(1, 2**31 - 1), "N"),
         "Connections that may wait in the kernel to be accepted.",
     )
+    proxy_headers: bool = _option(
+        *(False, LISTENING, kinds.flag, ""),
+        "Believe proxies on this machine what they say of clients (X-Forwarded-*, Forwarded).",
+    )
+    forwarded_allow_ips: Sequence[str] = _option(
+        *((), LISTENING, kinds.proxy, "ADDRESS"),
+        "Believe these instead: addresses, networks, unix or *; may be repeated.",
+    )
+    proxy_protocol: bool = _option(
+        *(False, LISTENING, kinds.flag, ""),
+        "Connections begin with the PROXY protocol, version 1 or 2.",
+    )
 
     workers: int = _option(
         *(1, PROCESSES, kinds.whole(1, 1000), "N"),
@@ -135,6 +148,43 @@ class Settings:
     graceful_timeout: float = _option(
         *(10.0, PROCESSES, kinds.number, "SECONDS"),
         "After SIGTERM or Ctrl-C, what runs has this long to finish.",
+    )
+
+    max_requests: int = _option(
+        *(0, PROCESSES, kinds.whole(0), "N"),
+        "Replace a worker that has had this many requests; 0: never.",
+    )
+    max_requests_jitter: int = _option(
+        *(0, PROCESSES, kinds.whole(0), "N"),
+        "Up to this many more, at random, so that workers are not replaced together.",
+    )
+    stuck_timeout: float = _option(
+        *(60.0, PROCESSES, kinds.number, "SECONDS"),
+        "Report a worker with Python stuck for this long; 0: do not.",
+    )
+    stuck_replace: bool = _option(
+        *(False, PROCESSES, kinds.flag, ""), "Kill such a worker, and start another."
+    )
+
+    health: str | None = _option(
+        *(None, OBSERVING, kinds.url_path, "/PATH"),
+        "Answer this path with 200 as long as the process lives; no Python needed.",
+    )
+    ready: str | None = _option(
+        *(None, OBSERVING, kinds.url_path, "/PATH"),
+        "Answer this path with 200, or 503 when stopping or behind with requests.",
+    )
+    ready_max_wait: float = _option(
+        *(10.0, OBSERVING, kinds.number, "SECONDS"),
+        "How long a request may wait for Python before that is 503.",
+    )
+    metrics: str | None = _option(
+        *(None, OBSERVING, kinds.url_path, "/PATH"),
+        "Answer this path with metrics for Prometheus, of all workers together.",
+    )
+    admin: str | int | None = _option(
+        *(None, OBSERVING, kinds.admin, "HOST:PORT"),
+        "Listen there, or on the path of a Unix socket, for /livez, /readyz and /metrics.",
     )
 
     reload: bool = _option(
@@ -153,7 +203,15 @@ class Settings:
         "What is logged: off, error, warn, info or debug.",
     )
     access_log: bool = _option(
-        *(False, LOGGING, kinds.flag, ""), "Log each answer on standard error."
+        *(False, LOGGING, kinds.flag, ""), "Log each answer, on standard error or in a file."
+    )
+    log_format: str = _option(
+        *("text", LOGGING, kinds.log_format, "FORMAT"),
+        'Of these lines: text, common, combined, json, or like "{client} {request} {status}".',
+    )
+    access_log_file: str | None = _option(
+        *(None, LOGGING, kinds.text, "PATH"),
+        "Where they go; opened again when the file was moved away.",
     )
 
     #: Those that were given, by the names of :class:`Limits`.

@@ -15,6 +15,7 @@ import time
 
 from ..brokers.hub import SHARED, Hub
 from .announce import announce
+from .board import Board
 from .child import Child
 from .console import FAILED, complain, say
 from .listen import Listening
@@ -24,6 +25,8 @@ from .settings import Settings
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 #: A worker that has lived so long was well: the next crash is the first one again.
 _WELL = 30.0
+#: Seconds between two looks at the workers' Python and at what they have had.
+_LOOK = 0.5
 
 _SIGNALS = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
@@ -37,12 +40,24 @@ class Supervisor:
     Args:
         settings: What they serve, and how many there are.
         listening: What they accept from.
+        admin: The same for health and metrics; None: there is none.
+        board: What they count in.
         patient: Whether the command goes on although no worker can start, until :meth:`change`.
     """
 
-    def __init__(self, settings: Settings, listening: Listening, patient: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listening: Listening,
+        admin: Listening | None,
+        board: Board,
+        patient: bool = False,
+    ) -> None:
         self._settings = settings
         self._listening = listening
+        self._admin = admin
+        self._board = board
+        self._looks = settings.stuck_timeout > 0 or settings.max_requests > 0
         self._patient = patient
         self._target = settings.workers
         self._children: list[Child] = []
@@ -81,6 +96,8 @@ class Supervisor:
                     else:
                         self._heard(key.data)
                 self._bury()
+                if self._looks and not self._ending:
+                    self._look()
             return self._status
         finally:
             signal.set_wakeup_fd(-1)
@@ -128,7 +145,9 @@ class Supervisor:
             self._announce(child)
 
     def _announce(self, child: Child) -> None:
-        announce(self._settings, child.interface, self._listening.address, self._target)
+        announce(
+            self._settings, child.interface, self._listening.address, self._target, self._admin
+        )
 
     def _bury(self) -> None:
         """See which workers have ended, and kill those that are late."""
@@ -145,13 +164,41 @@ class Supervisor:
                 each.kill()
         _reap_orphans({each.pid for each in self._children})
 
+    def _look(self) -> None:
+        """See which workers are stuck, or have had their number of requests."""
+        for each in self._serving():
+            self._look_at_python(each)
+            if each.most is None or each in self._replaced:
+                continue
+            if self._board.requests(each.place) >= each.most:
+                say(f"worker {each.pid} has had its requests (--max-requests) and is replaced")
+                self._replaced.append(each)
+
+    def _look_at_python(self, child: Child) -> None:
+        longest = self._settings.stuck_timeout
+        stuck = self._board.stuck(child.place)
+        if longest <= 0 or stuck < longest:
+            if child.told_stuck:
+                say(f"worker {child.pid}: Python goes on")
+            child.told_stuck = False
+        elif not child.told_stuck:
+            child.told_stuck = True
+            what = f"worker {child.pid}: Python has been stuck for {stuck:.0f} s (--stuck-timeout)"
+            if not self._settings.stuck_replace:
+                complain(what)
+                return
+            complain(f"{what}; it is killed")
+            child.kill()
+
     def _has_ended(self, child: Child) -> None:
         replaced = child in self._replaced
         if replaced:
             self._replaced.remove(child)
         if child.stopping or self._ending:
             return
-        if child.ready:
+        if child.told_stuck and self._settings.stuck_replace:
+            self._back_off(True)  # it was killed for that
+        elif child.ready:
             complain(f"worker {child.pid} {child.how_it_ended()}; another takes its place")
             self._back_off(time.monotonic() - child.started > _WELL)
         elif self._replaced and not replaced:
@@ -188,7 +235,9 @@ class Supervisor:
             self._balance()
         elif len(serving) < wanted and time.monotonic() >= self._next_start:
             try:
-                child = Child(self._settings, self._listening.socket.fileno())
+                admin = None if self._admin is None else self._admin.socket.fileno()
+                listening = self._listening.socket.fileno()
+                child = Child(self._settings, listening, admin, self._board)
             except OSError as error:
                 complain(f"a worker could not be started: {error}")
                 self._back_off(False)
@@ -212,6 +261,8 @@ class Supervisor:
         fewer = len(self._serving()) < self._target + bool(self._replaced)
         if fewer and not self._ending and not self._starting():
             times.append(self._next_start)
+        if self._looks and self._children and not self._ending:
+            times.append(time.monotonic() + _LOOK)
         if times == [float("inf")]:
             return None
         return max(0.0, min(times) - time.monotonic()) if times else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 from types import FrameType
 
+from ..options import observe
 from ..servers.server import Server
 from .console import ApplicationFailed, Mistake, tell_of
 from .life import Life
@@ -46,6 +48,9 @@ def main(numbers: str) -> int:
     given = json.loads(numbers)
     control = Control(given["control"])
     settings = control.settings()
+    if "admin" in given:
+        settings = dataclasses.replace(settings, admin=given["admin"])
+    observe.set_board(given["board"], given["place"])
     life = Life(settings.graceful_timeout)
     _take_signals(life)
 
@@ -59,6 +64,7 @@ def main(numbers: str) -> int:
 
         def started(server: Server) -> None:
             os.close(given["listening"])  # the server has its own
+            os.close(given["board"])
             control.ready(application.interface)
 
         served = serve(started)

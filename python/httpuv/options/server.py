@@ -10,18 +10,23 @@ wrong names and the documentation are made of it. Limits are described in
 
 import difflib
 import inspect
+import os
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
 
 from ..base.checks import check_int, check_seconds
 from ..brokers.protocol import Broker
 from ..dispatch.base import Dispatcher
+from . import observe
 from .allowed import check_hosts, check_origins
 from .limits import Limits
 from .mime import mime_table
+from .observe import check_admin, check_path
+from .proxies import check_proxies
 from .topic_options import Topic, check_topics
 from .websocket_options import (
     COMPRESSION,
@@ -58,6 +63,16 @@ class Option:
 def _check_bool(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be bool, not {type(value).__name__}")
+
+
+def _check_access_log(name: str, value: object) -> None:
+    if not isinstance(value, (bool, str)):
+        raise TypeError(f"{name} must be bool or str, not {type(value).__name__}")
+
+
+def _check_file(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, (str, PathLike)):
+        raise TypeError(f"{name} must be a path or None, not {type(value).__name__}")
 
 
 def _check_limits(name: str, value: object) -> None:
@@ -180,19 +195,44 @@ class RunOptions(TypedDict, total=False):
         ),
     ]
     accessLog: Annotated[
-        bool,
+        bool | str,
         Option(
             False,
             """Whether each answer, static ones too, is logged with its client, request, status,
-            bytes of body and time, by ``logging.getLogger("httpuv.access")`` at level INFO; where
-            logging is not set up, to standard error. The records have these as attributes, too:
-            ``client``, ``clientPort``, ``request`` (its first line), ``method``, ``target``,
+            bytes of body and time. True: by ``logging.getLogger("httpuv.access")`` at level INFO;
+            where logging is not set up, to standard error. The records have these as attributes,
+            too: ``client``, ``clientPort``, ``request`` (its first line), ``method``, ``target``,
             ``status`` (0: the connection ended before), ``size``, ``seconds``, ``referer``,
-            ``userAgent``; what could end a line or its quotes is escaped in all of them. Bytes and
-            time are those of the answer as it was handed to the system; a client may still have
-            left in the middle of it. It is logged where the callbacks run, so handlers that are
-            slow hold up callbacks; see :class:`logging.handlers.QueueHandler`. What waits to be
-            logged is bounded by 8 MiB, beyond which answers are only counted.""",
+            ``userAgent``, ``requestId``, ``traceId``; what could end a line or its quotes is
+            escaped in all of them. Bytes and time are those of the answer as it was handed to the
+            system; a client may still have left in the middle of it. It is logged where the
+            callbacks run, so handlers that are slow hold up callbacks. What waits to be logged is
+            bounded by 8 MiB, beyond which answers are only counted. ``"text"``, ``"common"``,
+            ``"combined"``, ``"json"``, or a text with fields such as ``"{client} {request}
+            {status}"``: written without Python, by a thread that holds nothing up, to
+            ``accessLogFile``. The fields are ``time``, ``clf_time``, ``client``, ``port``,
+            ``request``, ``method``, ``target``, ``protocol``, ``status``, ``size``, ``seconds``,
+            ``milliseconds``, ``host``, ``scheme``, ``referer``, ``user_agent``, ``request_id``,
+            ``trace_id`` (of a traceparent) and ``kind`` (what made the answer).""",
+            _check_access_log,
+        ),
+    ]
+    accessLogFile: Annotated[
+        str | PathLike[str] | None,
+        Option(
+            None,
+            """The file that ``accessLog`` with a format is written to; it is opened again when its
+            name leads to another one, as after logrotate(8). None: standard error.""",
+            _check_file,
+        ),
+    ]
+    requestIds: Annotated[
+        bool,
+        Option(
+            False,
+            """Whether each request has an X-Request-ID for the application and the log: that of a
+            proxy among ``forwardedAllowIps``, else a new one, also in place of what the client has
+            sent. A log with ``request_id`` or ``"json"`` asks for it by itself.""",
             _check_bool,
         ),
     ]
@@ -214,6 +254,77 @@ class RunOptions(TypedDict, total=False):
             """Connections that may wait in the kernel to be accepted; it clamps the number (Linux:
             ``net.core.somaxconn``).""",
             lambda name, value: check_int(name, value, 1, 2**31 - 1),
+        ),
+    ]
+    forwardedAllowIps: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            None,
+            """Proxies that are believed about their clients: addresses, networks such as
+            ``"10.0.0.0/8"``, ``"unix"`` for those on Unix sockets, ``"*"`` for any; several as a
+            list, or with commas. From X-Forwarded-For, -Proto, -Host and -Port, or else from
+            Forwarded (RFC 7239), come REMOTE_ADDR, the scheme, Host and the address in the log. Of
+            a chain of proxies the nearest client that is not among these counts. None: nobody is
+            believed.""",
+            lambda name, value: check_proxies(value),
+        ),
+    ]
+    proxyProtocol: Annotated[
+        bool,
+        Option(
+            False,
+            """Whether every connection begins with the PROXY protocol (version 1 or 2), in which a
+            proxy such as HAProxy names the client. Connections without it are closed, and those
+            from others than ``forwardedAllowIps`` where there are some.""",
+            _check_bool,
+        ),
+    ]
+    health: Annotated[
+        str | None,
+        Option(
+            None,
+            """A path, such as ``"/livez"``, that the server answers by itself with 200, whatever
+            Python is doing: whether the process lives. Every Host is allowed. None: no such
+            path.""",
+            check_path,
+        ),
+    ]
+    ready: Annotated[
+        str | None,
+        Option(
+            None,
+            """A path, such as ``"/readyz"``, that the server answers by itself: 200, or 503 when it
+            is stopping or a request has waited for Python for more than ``readyMaxWait``. Every
+            Host is allowed.""",
+            check_path,
+        ),
+    ]
+    readyMaxWait: Annotated[
+        float,
+        Option(
+            10.0,
+            "Seconds that a request may wait for Python before ``ready`` says 503.",
+            check_seconds,
+        ),
+    ]
+    metrics: Annotated[
+        str | None,
+        Option(
+            None,
+            """A path, such as ``"/metrics"``, that the server answers by itself with its metrics,
+            in the text format of Prometheus. Those of all workers of ``httpuv run`` add up.""",
+            check_path,
+        ),
+    ]
+    admin: Annotated[
+        str | int | None,
+        Option(
+            None,
+            """A listener of its own for these three, under their paths or else ``/livez``,
+            ``/readyz`` and ``/metrics``; it answers nothing else. ``"HOST:PORT"``, the path of a
+            Unix socket (with a slash in it), or the descriptor of a listening socket, which is
+            adopted.""",
+            check_admin,
         ),
     ]
     mounts: Annotated[
@@ -352,7 +463,27 @@ def core_settings(options: WebOptions) -> dict[str, object]:
         "ws_protocols": check_protocols(options["wsProtocols"]),
         "ws_overflow": options["wsOverflow"],
         **COMPRESSION[options["wsCompression"]],
+        "proxies": check_proxies(options["forwardedAllowIps"]),
+        "proxy_protocol": options["proxyProtocol"],
+        "request_ids": options["requestIds"],
+        "file_log": _file_log(options),
+        "health": options["health"] or "",
+        "ready": options["ready"] or "",
+        "ready_max_wait": float(options["readyMaxWait"]),
+        "metrics": options["metrics"] or "",
+        "build": observe.build(),
+        "board": observe.take_board(),
     }
+
+
+def _file_log(options: Options) -> tuple[str, str] | None:
+    """Format and path of an access log that is written without Python."""
+    file = options["accessLogFile"]
+    if not isinstance(options["accessLog"], str):
+        if file is not None:
+            raise ValueError("accessLogFile needs a format: accessLog='combined' or another")
+        return None
+    return options["accessLog"], "" if file is None else os.path.abspath(file)
 
 
 def documentation(names: Sequence[str]) -> str:

@@ -41,6 +41,8 @@ class AccessLog:
         seconds: float,
         referer: str,
         user_agent: str,
+        request_id: str,
+        trace_id: str,
     ) -> None:
         """Log an answer.
 
@@ -50,7 +52,8 @@ class AccessLog:
             status: 0 if the connection ended before there was an answer.
             size: Bytes of the body.
             ended, seconds: When the answer was made, since the epoch, and how long it took.
-            referer, user_agent: Fields of the request.
+            referer, user_agent, request_id: Fields of the request.
+            trace_id: That of its traceparent; "" without one.
         """
         if self._blocked or not logger.isEnabledFor(logging.INFO):
             return
@@ -73,6 +76,8 @@ class AccessLog:
             seconds=seconds,
             referer=_escaped(referer),
             userAgent=_escaped(user_agent),
+            requestId=_escaped(request_id),
+            traceId=trace_id,
         )
         self._handle(record)
 

@@ -28,6 +28,7 @@ from ..gateways.interfaces import Applications
 from ..options import static_options
 from ..options.limits import Limits
 from ..options.mime import mime_table
+from ..options.observe import host_and_port
 from ..options.server import Options, WebOptions, check_names, complete, core_settings, takes
 from ..options.static import StaticPath, normalize_paths, normalize_url, routes
 from ..options.static_options import StaticPathOptions
@@ -94,6 +95,7 @@ class Server(Embedded):
             return tasks.runner(self._answers.apart).start(coroutine, at_end)
 
         on_open = self._app.onWSOpen
+        self._admin = options["admin"]
         self._core = _core.Server(
             self._dispatcher.source.queue,
             call=upload.prepare(self._app, self._answers.prepare(self._app.call)),
@@ -107,7 +109,7 @@ class Server(Embedded):
             open_upload=upload.opener(self._app),
             call_first=self._app.streamBody,
             allow_connect=self._app.allowConnect,
-            access_log=AccessLog() if options["accessLog"] else None,
+            access_log=AccessLog() if options["accessLog"] is True else None,
             mounts=self._applications.options(
                 self._answers,
                 options["limits"] or Limits(),
@@ -130,6 +132,7 @@ class Server(Embedded):
             self._applications.startup()
             if self._paths:
                 self._core.set_routes(routes(self._paths, self._options), self._mime)
+            self._bind_admin()
             self._bind()
             if self._broker is not None:
                 self._relay = Relay(self._core, self._broker, self._keep_of)
@@ -143,11 +146,25 @@ class Server(Embedded):
             self.stop()  # it was, while it started: now there is something to stop
         log.write(logging.INFO, "%r", self)
 
+    def _bind_admin(self) -> None:
+        admin = self._admin
+        if isinstance(admin, int):
+            self._core.listen_admin_fd(admin)
+        elif admin is not None and "/" in admin:
+            self._core.listen_admin_pipe(admin)
+        elif admin is not None:
+            host, port = self._core.listen_admin_tcp(*host_and_port("admin", admin))
+            self._admin = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
     def _bind(self) -> None:
         raise NotImplementedError
 
     def _name(self) -> str:
         raise NotImplementedError
+
+    def getAdmin(self) -> str | None:
+        """Where ``admin`` listens, with the real port; None: nowhere, or on a descriptor."""
+        return None if isinstance(self._admin, int) else self._admin
 
     def isRunning(self) -> bool:
         """Whether the server has not been stopped."""
@@ -231,9 +248,9 @@ class Server(Embedded):
     def stats(self) -> Stats:
         """What the server has done, and what it holds now; also once it has stopped.
 
-        :class:`httpuv.servers.stats.Stats` names the counters. Costs no more than making the dict.
+        :class:`httpuv.servers.stats.Stats` names the counters.
         """
-        return self._core.stats()
+        return {**self._core.stats(), "metrics": self._core.metrics()}
 
     def getStaticPaths(self) -> dict[str, StaticPath]:
         """The static paths by URL path, with the options that were given for each."""

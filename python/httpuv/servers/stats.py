@@ -57,3 +57,6 @@ class Stats(TypedDict):
     disk_bytes: int
     #: The same by kind.
     held: Held
+    #: What the option ``metrics`` tells Prometheus, of all workers: for each name its samples, the
+    #: labels and the number of each. A histogram is three names, with _bucket, _sum and _count.
+    metrics: dict[str, list[tuple[dict[str, str], int | float]]]

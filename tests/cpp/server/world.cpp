@@ -132,9 +132,10 @@ bool FakeTransport::deliver(std::size_t most) {
 
 World::World(Settings settings)
     : settings_(std::move(settings)),
-      context_{reactor_, settings_, settings_.limits, counters_, *budget_},
+      context_{reactor_, settings_, settings_.limits, metrics_, *budget_},
       files_(context_),
       publications_(context_) {
+  context_.observers.push_back(&meter_);
   context_.files = &files_;
   context_.publications = &publications_;
   context_.on_connection_closed = [] {};
@@ -143,7 +144,8 @@ World::World(Settings settings)
   id_ = context_.connections.reserve();
   auto transport = std::make_unique<FakeTransport>(peer_);
   transport_ = transport.get();
-  auto connection = std::make_unique<Connection>(context_, id_, std::move(transport));
+  auto connection = std::make_unique<Connection>(context_, id_, std::move(transport),
+                                                 Door{false, settings_.proxy_protocol});
   Connection& opened = *connection;
   transport_->set_handler(&opened);
   context_.connections.put(id_, std::move(connection));
@@ -349,6 +351,9 @@ void World::hear(Event&& event) {
                         settings_.abilities.call && head.has_body();
       asked.method = head.view(head.method);
       asked.target = head.view(head.target);
+      asked.client = envelope.remote_address;
+      asked.https = envelope.https;
+      asked.host = head.get(http::Field::kHost);
       told_.emplace_back("request");
       asked_.push_back(std::move(fresh));
     } else {

@@ -25,6 +25,7 @@
 #include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"
+#include "server/observe/exchange_meter.h"
 #include "server/static_files.h"
 #include "server/topics/publications.h"
 
@@ -125,6 +126,9 @@ struct Asked {
   bool streaming = false;  // its answer has begun
   std::string method;
   std::string target;
+  std::string client;  // its address
+  std::string host;
+  bool https = false;
   std::string body;
   std::size_t pieces = 0;  // bytes that came in pieces and were not said to be used
   bool body_ended = false;
@@ -174,6 +178,7 @@ class World {
   [[nodiscard]] bool open() const { return transport_ != nullptr; }
   [[nodiscard]] ConnectionId id() const { return id_; }
   [[nodiscard]] Counters& counters() { return counters_; }
+  [[nodiscard]] MetricsMemory& metrics() { return metrics_; }
   [[nodiscard]] const std::vector<std::string>& told() const { return told_; }  // kinds of events
   [[nodiscard]] std::size_t unread() const { return unread_; }  // of WebSocket messages
   [[nodiscard]] bool websocket_open() const { return websocket_open_; }
@@ -199,7 +204,9 @@ class World {
   void forget(ExchangeId id);
 
   Settings settings_;
-  Counters counters_;
+  MetricsMemory metrics_;
+  ExchangeMeter meter_{metrics_.own()};
+  Counters& counters_ = metrics_.own().counters;
   const std::shared_ptr<Budget> budget_ = std::make_shared<Budget>(Budget::Bounds{
       settings_.limits.memory_bytes, settings_.limits.disk_bytes.value_or(UINT64_MAX),
       settings_.limits.queue_bytes});

@@ -18,12 +18,12 @@ struct Fixture {
     return made;
   }();
   std::uint64_t offset = 0;
-  Counters counters{};
+  MetricsMemory metrics{};
   int error = 0;
   std::unique_ptr<net::Loop> loop = net::Loop::create(&error);
   const std::shared_ptr<Budget> budget =
       std::make_shared<Budget>(Budget::Bounds{UINT64_MAX, UINT64_MAX, UINT64_MAX});
-  Context context{*loop, settings, settings.limits, counters, *budget};
+  Context context{*loop, settings, settings.limits, metrics, *budget};
   Publications publications{context};
 
   void add(const std::string& topic, std::size_t size = 1) {

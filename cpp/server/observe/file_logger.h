@@ -1,0 +1,46 @@
+// The access log that is written without Python: makes a line of each exchange and hands them to a
+// writer, many at once.
+//
+// Loop thread only; owned by what owns the Context. What the writer cannot write is told to the
+// application's log, at most once in ten seconds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "net/loop/timer_wheel.h"
+#include "server/context.h"
+#include "server/observe/file_log.h"
+#include "server/observer.h"
+
+namespace httpuv::server {
+
+class FileLogger final : public ExchangeObserver, private net::DeadlineOwner {
+ public:
+  // Observes the exchanges of `context` if its settings ask for that.
+  explicit FileLogger(Context& context);
+
+  // 0 or a libuv error.
+  int start();
+  // Nothing more comes: writes what there is, and waits a moment for it. After the loop thread.
+  void end();
+  void stop() { due_.clear(); }
+
+  void exchange_ended(Observed& exchange, const net::Peer& client) override;
+
+ private:
+  void hand_over();
+  void on_deadline(net::Deadline&) override { hand_over(); }
+
+  Context& context_;
+  std::optional<LogFormat> format_;  // its own: it remembers the second
+  LogWriter* writer_ = nullptr;
+  std::string lines_;
+  std::size_t count_ = 0;
+  std::int64_t told_ = 0;  // when of a problem
+  net::Deadline due_{this};
+};
+
+}  // namespace httpuv::server

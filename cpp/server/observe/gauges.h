@@ -1,0 +1,46 @@
+// What is the case now, put where other processes and other threads see it.
+//
+// Loop thread only. Never fails.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "net/loop/timer_wheel.h"
+
+namespace httpuv::server {
+
+struct Context;
+
+// A sum that is made up when it is asked for, and what of it was counted already.
+struct Told {
+  std::uint64_t closed = 0;  // of what is not there any more
+  std::uint64_t told = 0;
+
+  // What is to be counted, if what is there makes `now`.
+  std::uint64_t take(std::uint64_t now) {
+    const std::uint64_t before = std::exchange(told, closed + now);
+    return told - before;
+  }
+};
+
+// Looks at every connection.
+void take_gauges(Context& context);
+
+// For workers that answer for each other: takes the gauges while something happens, four times a
+// second at most, and once more when nothing happens any longer.
+class GaugeTaker final : private net::DeadlineOwner {
+ public:
+  explicit GaugeTaker(Context& context) : context_(context) {}
+  void end_turn();
+  void stop() { due_.clear(); }
+
+ private:
+  void on_deadline(net::Deadline&) override;
+
+  Context& context_;
+  net::Deadline due_{this};
+  bool own_turn_ = false;  // nothing else has happened in it, as far as is known
+};
+
+}  // namespace httpuv::server

@@ -1,0 +1,28 @@
+// Names requests, for logs: what a trusted proxy has said in X-Request-ID, or a name of our own,
+// which takes the place of what anyone else has said.
+//
+// Loop thread only; a part of Context. Never fails.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "http/request.h"
+
+namespace httpuv::server {
+
+class RequestIds {
+ public:
+  RequestIds();
+
+  void identify(http::RequestHead& head, bool trusted);
+
+ private:
+  std::uint64_t start_;  // random: two servers do not give the same names
+  std::uint64_t state_;
+};
+
+// The trace-id of a traceparent (W3C Trace Context), or "".
+std::string_view trace_id_of(std::string_view traceparent);
+
+}  // namespace httpuv::server
