@@ -179,6 +179,8 @@ def compare(
         for build_ in builds:
             folder = temp / build_.name
             folder.mkdir(exist_ok=True)
+            if scenario.tls:
+                environment.certificate(folder)
             port = free_port()
             command = command_of(build_.peer(), scenario, port, root, folder)
             core = pins[0] if scenario.pinned else None

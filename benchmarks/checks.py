@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import socket
+import ssl
 import struct
 import sys
 from pathlib import Path
@@ -83,6 +84,16 @@ def read_answer(client: socket.socket, data: bytes = b"") -> tuple[Answer, bytes
     return answer, data[length:]
 
 
+def connected(port: int, tls: bool = False) -> socket.socket:
+    """A connection; with TLS it is the cipher that all are measured with."""
+    client = socket.create_connection((HOST, port), 10)
+    if not tls:
+        return client
+    context = ssl._create_unverified_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context.wrap_socket(client)
+
+
 def fetch(port: int, target: str, *fields: str) -> Answer:
     with socket.create_connection((HOST, port), 10) as client:
         client.sendall(request(target, *fields))
@@ -96,9 +107,9 @@ def expect(answer: Answer, status: int, body: bytes | None) -> None:
         raise Wrong(f"{len(answer.body)} bytes {answer.body[:40]!r}, not {len(body)}")
 
 
-def check_content(port: int, target: str, body: bytes) -> None:
+def check_content(port: int, target: str, body: bytes, tls: bool = False) -> None:
     """Twice over one connection: status, length, every byte, and that it is kept alive."""
-    with socket.create_connection((HOST, port), 10) as client:
+    with connected(port, tls) as client:
         left = b""
         for _ in range(2):
             client.sendall(request(target))
@@ -108,8 +119,8 @@ def check_content(port: int, target: str, body: bytes) -> None:
             raise Wrong(f"{len(left)} bytes too many")
 
 
-def check_hello(port: int) -> None:
-    check_content(port, "/", common.HELLO)
+def check_hello(port: int, tls: bool = False) -> None:
+    check_content(port, "/", common.HELLO, tls)
 
 
 def check_stream(port: int) -> None:

@@ -126,6 +126,20 @@ def folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(root)
 
 
+def certificate(into: Path) -> None:
+    """cert.pem and key.pem for the address that is measured: P-256, signed by itself."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
+            *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(into / "key.pem"), "-out", str(into / "cert.pem")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
 def peer_versions() -> dict[str, str]:
     """The versions of the peers that are there, by name."""
     listed = output([str(PYTHON), "-m", "pip", "list", "--format=freeze"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import checks
 from environment import PYTHON
-from loads import Idle, Load, Wrk, WsLoad
+from loads import Handshakes, Idle, Load, Wrk, WsLoad
 
 HERE = Path(__file__).parent
 PEERS_FOLDER = HERE / "peers"
@@ -58,7 +58,7 @@ def our_peer(offers: str, mode: str = "", name: str = "httpuv") -> Peer:
 R_SCRIPT = str(PEERS_FOLDER / "r_httpuv_server.R")
 
 PEERS: dict[str, Peer] = {
-    OURS: our_peer("hello pipelined stream files dispatch idle ws broadcast ws-idle"),
+    OURS: our_peer("hello pipelined stream files https dispatch idle ws broadcast ws-idle"),
     "httpuv thread": our_peer("dispatch", "thread"),
     "httpuv asyncio": our_peer("dispatch", "asyncio"),
     "httpuv uvloop": our_peer("dispatch", "uvloop"),
@@ -70,7 +70,7 @@ PEERS: dict[str, Peer] = {
     "httpuv fastapi": our_peer("fastapi", "fastapi", "httpuv_apps"),
     "nginx": Peer(
         ("nginx", "-e", "{temp}/nginx-error.log", "-c", "{temp}/nginx.conf"),
-        frozenset(("hello", "pipelined", "files", "idle")),
+        frozenset(("hello", "pipelined", "files", "https", "idle")),
         "nginx",
     ),
     "protocol": python_peer("protocol", "hello pipelined idle", "httptools"),
@@ -81,14 +81,16 @@ PEERS: dict[str, Peer] = {
     "freastal": python_peer("freastal", "hello wsgi pipelined idle", "freastal", "wsgi"),
     "freastal asgi": python_peer("freastal", "hello asgi", "freastal", "asgi"),
     "socketify": python_peer("socketify", "hello pipelined idle ws broadcast ws-idle", "socketify"),
-    "granian": python_peer("granian", "hello wsgi stream files idle", "granian", "wsgi", busy=True),
-    "granian rsgi": python_peer("granian", "hello ws ws-idle", "granian", "rsgi"),
+    "granian": python_peer(
+        "granian", "hello wsgi stream files https idle", "granian", "wsgi", busy=True
+    ),
+    "granian rsgi": python_peer("granian", "hello https ws ws-idle", "granian", "rsgi"),
     "granian asgi": python_peer(
         "granian", "hello asgi asgi-stream asgi-ws stream", "granian", "asgi"
     ),
     "uvicorn": python_peer(
         "uvicorn",
-        "hello asgi asgi-stream asgi-ws pipelined stream files idle ws broadcast ws-idle",
+        "hello asgi asgi-stream asgi-ws pipelined stream files https idle ws broadcast ws-idle",
         "uvicorn",
         busy=True,
     ),
@@ -123,6 +125,7 @@ class Scenario:
         pinned: The server may use one core only.
         lower: Lower is better.
         without: Peers that the feature would admit and that have no place here.
+        tls: HTTPS, with the certificate of the run.
     """
 
     family: str
@@ -135,6 +138,7 @@ class Scenario:
     pinned: bool = True
     lower: bool = False
     without: frozenset[str] = frozenset()
+    tls: bool = False
 
     def admits(self, name: str) -> bool:
         return self.feature in PEERS[name].offers and name not in self.without
@@ -290,6 +294,37 @@ SCENARIOS: dict[str, Scenario] = {
         lower=True,
         without=frozenset({"uvicorn", "aiohttp", "R httpuv"}),
     ),
+    "https": Scenario(
+        "HTTPS",
+        "hello",
+        "requests/s",
+        "https",
+        Wrk(tls=True),
+        lambda port, root: checks.check_hello(port, tls=True),
+        tls=True,
+    ),
+    "https-10m": Scenario(
+        "HTTPS",
+        "10 MiB from a file",
+        "bytes/s",
+        "https",
+        Wrk("/static/10m.bin", unit="bytes", tls=True),
+        lambda port, root: checks.check_content(
+            port, "/static/10m.bin", (root / "10m.bin").read_bytes(), tls=True
+        ),
+        tls=True,
+        without=frozenset({"uvicorn", "granian rsgi", "granian asgi"}),
+    ),
+    "https-new": Scenario(
+        "HTTPS",
+        "new connections, not resumed",
+        "connections/s",
+        "https",
+        Handshakes(),
+        lambda port, root: checks.check_hello(port, tls=True),
+        tls=True,
+        without=frozenset({"granian rsgi", "granian asgi"}),
+    ),
     "idle": Scenario(
         "Memory",
         "an idle keep-alive connection",
@@ -340,6 +375,7 @@ GROUPS = {
     "static": [name for name, scenario in SCENARIOS.items() if scenario.feature == "files"],
     "ws-echo": [name for name in SCENARIOS if name.startswith("ws-echo")],
     "ws": [name for name in SCENARIOS if name.startswith("ws-")],
+    "tls": ["https", "https-10m", "https-new"],
     "memory": ["idle", "ws-idle"],
     "apps": ["wsgi", "asgi", "fastapi", "asgi-stream", "asgi-ws-echo-1", "asgi-ws-echo-50"],
 }
@@ -392,6 +428,10 @@ TARGETS = [
     Target("busy", 5000),
     Target("busy-open", 5000),
     Target("gil", 5000),
+    Target("https", 1.0, "granian"),
+    Target("https", 2.0, "uvicorn"),
+    Target("https-10m", 0.8, "nginx"),
+    Target("https-new", 0.9, "nginx"),
     Target("idle", 6 * 1024),
     Target("ws-idle", 4 * 1024),
     Target("ws-echo-1", 1.25, "picows"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -141,6 +142,7 @@ class Wrk(Load):
     paths: int = 0
     unit: str = "requests"
     conditional: bool = False
+    tls: bool = False
 
     def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
         command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds:.0f}s", "--timeout", "30s"]
@@ -148,7 +150,7 @@ class Wrk(Load):
         if self.conditional:
             field, condition = checks.validator(server.port, self.target)
             command += ["-H", f"{field}: {condition}"]
-        command.append(f"http://{HOST}:{server.port}{self.target}")
+        command.append(f"http{'s' if self.tls else ''}://{HOST}:{server.port}{self.target}")
         env = {"DEPTH": str(self.depth), "PATHS": str(self.paths)}
         used = run_client(command, server, core, env, seconds)
         result = used.result
@@ -166,6 +168,38 @@ class Wrk(Load):
             "p99": result["p99_us"],
         }[self.unit]
         return used.measured(value, result["requests"])
+
+
+@dataclass(frozen=True)
+class Handshakes(Load):
+    """New TLS connections, none of them resumed: several `openssl s_time` at once.
+
+    Attributes:
+        clients: How many.
+    """
+
+    clients: int = 4
+
+    def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
+        pin = ["taskset", "-c", core] if core is not None else []
+        command = [*pin, "openssl", "s_time", "-connect", f"{HOST}:{server.port}", "-new"]
+        command += ["-time", f"{max(seconds, 1):.0f}"]
+        cpu, start = server.cpu_seconds(), time.monotonic()
+        clients = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            for _ in range(self.clients)
+        ]
+        outputs = [client.communicate(timeout=2 * seconds + 60)[0] for client in clients]
+        wall = time.monotonic() - start
+        server.check()
+        total = 0.0
+        for output in outputs:
+            found = re.search(r"(\d+) connections in (\d+) real seconds", output)
+            if found is None or int(found[2]) == 0:
+                raise LoadFailed(f"openssl s_time: {output.strip()[-300:]}")
+            total += int(found[1]) / max(seconds, 1)
+        used = server.cpu_seconds() - cpu
+        return Measured(total, server_cpu=used / wall, cpu_us=1e6 * used / max(total * wall, 1))
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,12 @@ def command_of(peer: Peer, scenario: Scenario, port: int, root: Path, temp: Path
         command += ["--busy", scenario.busy]
     elif scenario.busy:
         command = [sys.executable, str(NEIGHBOUR), scenario.busy, *command]
+    elif scenario.tls and command[0] != "nginx":
+        command += ["--tls", str(temp)]
     if command[0] == "nginx" or "nginx" in command:
         template = string.Template((PEERS_FOLDER / "nginx.conf").read_text())
-        text = template.substitute(PORT=port, ROOT=f"{root}/", TEMP=temp)
+        ssl = " ssl" if scenario.tls else ""
+        text = template.substitute(PORT=port, ROOT=f"{root}/", TEMP=temp, SSL=ssl)
         (temp / "nginx.conf").write_text(text)
     return command
 
@@ -119,6 +122,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="httpuv-bench-") as temp_name, many_descriptors():
         temp = Path(temp_name)
         temp.chmod(0o755)  # nginx's worker is another user
+        environment.certificate(temp)
         with environment.folder(temp) as root:
             for scenario_name in scenarios:
                 scenario = SCENARIOS[scenario_name]

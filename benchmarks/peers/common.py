@@ -16,6 +16,8 @@ from typing import Any
 HELLO = b"Hello world!"
 PIECE = b"x" * 1024
 PIECES = 100
+#: Of TLS 1.3; all servers are made to use it.
+CIPHER = "TLS_AES_128_GCM_SHA256"
 
 
 def stream() -> Iterator[bytes]:
@@ -68,10 +70,11 @@ def fastapi_app() -> Any:
 
 
 def arguments() -> argparse.Namespace:
-    """--port and --root, and --mode for servers that speak several interfaces."""
+    """--port, --root and --tls, and --mode for servers that speak several interfaces."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--root", default="")
     parser.add_argument("--mode", default="")
+    parser.add_argument("--tls", default="", help="a folder with cert.pem and key.pem: HTTPS")
     parser.add_argument("--busy", choices=("", "spin", "hold"), default="")
     return parser.parse_args()

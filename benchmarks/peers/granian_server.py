@@ -73,6 +73,8 @@ def main() -> None:
         loop=Loops.auto if mode == "wsgi" else Loops.uvloop,
         websockets=mode != "wsgi",
         log_enabled=False,
+        ssl_cert=Path(arguments.tls) / "cert.pem" if arguments.tls else None,
+        ssl_key=Path(arguments.tls) / "key.pem" if arguments.tls else None,
         **files,
     ).serve()
 

@@ -72,6 +72,11 @@ def start(arguments: Any, dispatch: str | None) -> Any:
     elif dispatch is not None or arguments.mode.endswith("async-def"):
         print("this build has no dispatchers to choose from", file=sys.stderr)
         sys.exit(NOT_OFFERED)
+    if arguments.tls:
+        if not hasattr(httpuv, "TLS"):
+            print("this build has no TLS", file=sys.stderr)
+            sys.exit(NOT_OFFERED)
+        options["tls"] = httpuv.TLS(f"{arguments.tls}/cert.pem", f"{arguments.tls}/key.pem")
     sockets.server = httpuv.startServer("127.0.0.1", arguments.port, app, **options)
     return sockets.server
 

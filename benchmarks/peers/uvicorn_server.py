@@ -67,4 +67,6 @@ if __name__ == "__main__":
         access_log=False,
         log_level="critical",
         lifespan="off",
+        ssl_certfile=f"{arguments.tls}/cert.pem" if arguments.tls else None,
+        ssl_keyfile=f"{arguments.tls}/key.pem" if arguments.tls else None,
     )

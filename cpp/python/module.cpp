@@ -6,6 +6,7 @@
 #include "files/routes/options.h"
 #include "python/answering.h"
 #include "python/convert/buffer.h"
+#include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/file.h"
 #include "python/convert/response.h"
@@ -167,6 +168,7 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("running", &ServerObject::running);
 
   register_coroutines(m);
+  register_certificates(m);
   py::class_<MetricsBoard>(m, "MetricsBoard")
       .def(py::init<int>(), py::arg("fd"))
       .def("stuck", &MetricsBoard::stuck, py::arg("first"), py::arg("count"))

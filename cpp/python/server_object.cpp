@@ -52,6 +52,7 @@ constexpr std::pair<const char*, server::Held> kHeldNames[] = {
     {"commands", server::Held::kCommands},
     {"messages_in", server::Held::kMessagesIn},
     {"messages_out", server::Held::kMessagesOut},
+    {"tls", server::Held::kTls},
     {"log", server::Held::kLog},
 };
 
@@ -307,6 +308,9 @@ py::dict ServerObject::stats() const {
   result["published"] = server.total(&Counters::published);
   result["topic_dropped"] = server.total(&Counters::topic_dropped);
   result["topic_closed"] = server.total(&Counters::topic_closed);
+  result["tls_handshakes"] = server.total(&Counters::tls_handshakes);
+  result["tls_resumed"] = server.total(&Counters::tls_resumed);
+  result["tls_failures"] = server.total(&Counters::tls_failures);
   return result;
 }
 

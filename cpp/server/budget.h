@@ -27,10 +27,11 @@ enum class Held : base::Ledger::Kind {
   kAnswers,      // of HTTP: waiting for their turn, being coded, or for the client to read
   kMessagesIn,   // of WebSockets, that the application has not used
   kMessagesOut,  // of WebSockets, that clients have not read
-  kLog,          // records of the access log that wait for the application
+  kTls,          // sessions: their state, and what they have not opened yet
   kSpooling,     // bodies of requests, in memory on their way to the disk
-  kSpooled,      // bodies of requests on disk; all other kinds are in memory
-  kCommands,     // of the application, in the mailbox
+  kSpooled,   // bodies of requests on disk; all others are in memory. The last kind of the ledger
+  kCommands,  // of the application, in the mailbox
+  kLog,       // records of the access log that wait for the application
 };
 
 class Budget final : public base::Ledger {

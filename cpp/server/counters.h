@@ -34,6 +34,9 @@ struct Counters {
   Counter published;        // messages to topics that somebody gets or that are kept, ever
   Counter topic_dropped;    // not sent to a subscriber that was behind, ever
   Counter topic_closed;     // subscribers that were closed for being behind, ever
+  Counter tls_handshakes;   // done, ever
+  Counter tls_resumed;      // of them by a ticket
+  Counter tls_failures;     // handshakes that failed, ever
 };
 
 }  // namespace httpuv::server

@@ -183,6 +183,7 @@ void HttpSession::to_application(Exchange& exchange, http::RequestHead&& head, R
   envelope->remote_port = peer.port;
   envelope->https = exchange.observed.https;
   envelope->client_told = exchange.observed.client != nullptr;
+  envelope->tls = connection_.stream().tls();
   envelope->headers_only = headers_only;
   envelope->mount = exchange.mount;
   envelope->resumed = announced;

@@ -166,6 +166,7 @@ void HttpSession::on_head() {
 
   Exchange& exchange = exchanges_.open();
   observe(exchange, http::first_line(head_.bytes), 0);
+  exchange.observed.https = connection_.stream().tls() != nullptr;
   exchange.observed.method = method_of(head_.view(head_.method));
   believe_proxy(exchange);
   if (RequestText* const text = exchange.observed.text.get()) {

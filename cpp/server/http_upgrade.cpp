@@ -104,6 +104,7 @@ void HttpSession::ask_about_websocket(Exchange& exchange, websocket::Handshake&&
   envelope->remote_port = peer.port;
   envelope->https = exchange.observed.https;
   envelope->client_told = exchange.observed.client != nullptr;
+  envelope->tls = connection_.stream().tls();
   envelope->mount = exchange.mount;
   envelope->resumed = exchange.answer.announced();
   context_.events.emplace_back(WsOpenEvent{std::move(envelope), handshake.protocol, waits});

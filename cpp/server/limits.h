@@ -16,6 +16,7 @@ struct Limits {
   std::size_t body_memory_bytes = 64 * 1024;  // a body past this is spooled to a file
 
   // Milliseconds.
+  std::int64_t tls_handshake_timeout = 10'000;  // from the connection to its end (closed)
   std::int64_t header_timeout = 20'000;  // from a request's first byte to its head's end (408)
   std::int64_t body_timeout = 30'000;    // without a byte of a body that is due (408)
   std::int64_t idle_timeout = 75'000;    // without a request on a kept connection (closed)

@@ -6,6 +6,7 @@
 
 #include "files/disk/stamp.h"
 #include "net/stream/stream.h"
+#include "net/tls/tls_stream.h"
 #include "server/commands.h"
 #include "server/errors.h"
 #include "server/turn.h"
@@ -49,6 +50,7 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& met
           metrics,    budget,   {settings.spool_folder, files::device_of(settings.spool_folder)},
           place.index},
       files_(context_),
+      tls_(TlsEvents::make(context_)),
       publications_(context_),
       idle_(context_),
       mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { tick(); })),
@@ -124,9 +126,20 @@ void Server::Live::accept(net::Accepted&& accepted, const Door& door) {
 }
 
 void Server::Live::take(net::Accepted&& accepted, const Door& door) {
+  if (tls_ == nullptr || door.admin) {
+    take(std::move(accepted), std::make_unique<net::Stream>(), door);
+  } else if (context_.budget.fits(net::tls::TlsStream::kHandshakeCost)) {
+    take(std::move(accepted), std::make_unique<net::tls::TlsStream>(tls_->endpoint()), door);
+  } else {
+    context_.counters.overloaded.add();  // and it is closed
+  }
+}
+
+template <class Stream>
+void Server::Live::take(net::Accepted&& accepted, std::unique_ptr<Stream> transport,
+                        const Door& door) {
   const ConnectionId id = context_.connections.reserve();
-  auto transport = std::make_unique<net::Stream>();
-  net::Stream& stream = *transport;
+  Stream& stream = *transport;
   auto connection = std::make_unique<Connection>(context_, id, std::move(transport), door);
   Connection& opened = *connection;
   context_.connections.put(id, std::move(connection));

@@ -21,6 +21,7 @@
 #include "server/observe/gauges.h"
 #include "server/server.h"
 #include "server/static_files.h"
+#include "server/tls_events.h"
 #include "server/topics/publications.h"
 
 namespace httpuv::server {
@@ -39,6 +40,8 @@ class Server::Live final : private net::DeadlineOwner {
  private:
   void accept(net::Accepted&& accepted, const Door& door);
   void take(net::Accepted&& accepted, const Door& door);
+  template <class Stream>
+  void take(net::Accepted&& accepted, std::unique_ptr<Stream> transport, const Door& door);
   void make_room();
   void look_for_room();
   void let_in();
@@ -63,6 +66,7 @@ class Server::Live final : private net::DeadlineOwner {
   EventSink& sink_;
   Context context_;
   StaticFiles files_;
+  std::unique_ptr<TlsEvents> tls_;  // null: plain HTTP
   AccessLog access_log_{context_};
   FileLogger file_log_{context_};
   ExchangeMeter exchange_meter_{context_.metrics};

@@ -68,6 +68,7 @@ void Envelope::clear() {
   body = RequestBody();
   https = false;
   client_told = false;
+  tls.reset();
   headers_only = false;
   resumed = false;
   mount = 0;

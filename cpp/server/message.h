@@ -21,6 +21,7 @@
 #include "server/access_record.h"
 #include "server/connection_id.h"
 #include "server/door.h"
+#include "server/tls.h"
 #include "server/topics/event_text.h"
 #include "server/topics/publication.h"
 #include "server/topics/sequencer.h"
@@ -61,6 +62,7 @@ struct Envelope {
   int remote_port = 0;
   bool https = false;         // as the client sees it
   bool client_told = false;   // a proxy has named the client: others of the connection differ
+  std::shared_ptr<const TlsInfo> tls;  // null where the connection has none
   bool headers_only = false;  // the head has come, the body has not: answer, or say Continue
   bool resumed = false;       // the application has had the head, which is not here again
   std::uint16_t mount = 0;    // which application is asked: see Settings::mounts
@@ -185,7 +187,7 @@ struct LogEvent {
 };
 
 // Something that whoever runs the server should know; it goes to the log as it is.
-enum class NoticeLevel : std::uint8_t { kDebug, kWarning, kError };
+enum class NoticeLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct NoticeEvent {
   NoticeLevel level = NoticeLevel::kWarning;
   std::string text;

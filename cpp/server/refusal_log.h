@@ -8,6 +8,10 @@
 #include <cstdint>
 #include <string_view>
 
+namespace httpuv::net {
+struct Peer;
+}
+
 namespace httpuv::server {
 
 class Connection;
@@ -18,8 +22,14 @@ class RefusalLog {
   // `reason`: one of a few fixed texts. `status`: of the answer, or the code of a Close.
   void tell(Context& context, Connection& connection, int status, std::string_view reason,
             std::string_view what = "a request");
+  // `what` of that peer was refused.
+  void tell(Context& context, const net::Peer& peer, std::string_view what,
+            std::string_view reason);
 
  private:
+  void tell(Context& context, const net::Peer& peer, std::string_view what, std::string_view reason,
+            std::string_view between);
+
   std::int64_t second_ = 0;
   int told_ = 0;  // in that second
 };

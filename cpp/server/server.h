@@ -26,6 +26,7 @@
 #include "server/message.h"
 #include "server/observe/metrics_memory.h"
 #include "server/team.h"
+#include "server/tls.h"
 #include "server/topics/topic_rules.h"
 
 namespace httpuv::net {
@@ -99,6 +100,7 @@ struct Settings {
   [[nodiscard]] const Abilities& abilities_of(std::uint16_t mount) const {
     return mount == 0 ? abilities : mounts[mount - std::size_t{1}].abilities;
   }
+  std::shared_ptr<const Certificates> tls;  // null: plain HTTP
 };
 
 struct Bound {

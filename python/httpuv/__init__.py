@@ -18,6 +18,7 @@ from .gateways.interfaces import Mount
 from .options.limits import Limits
 from .options.static import StaticPath, excludeStaticPath, staticPath, staticPathOptions
 from .options.static_options import StaticPathOptions
+from .options.tls import TLS
 from .options.topic_options import Topic, TopicStats
 from .rook.base64 import rawToBase64
 from .rook.uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
@@ -52,6 +53,7 @@ _PACKAGES = ("asgi", "brokers", "wsgi")
 
 __all__ = [
     "Broker",
+    "TLS",
     "ConnectionClosed",
     "Dispatcher",
     "EventStream",

@@ -71,6 +71,16 @@ class MetricsBoard:
     def leave(self, first: int, count: int) -> None:
         """A worker has ended: another one may have its places."""
 
+def find_openssl(module: str, version: int) -> str:
+    """Find the OpenSSL that the module's file is linked with ("": the program). "" or why not."""
+
+class Certificate:
+    """A certificate with its key and rules; see httpuv.TLS. Raises OSError and ValueError."""
+
+    def __init__(self, settings: dict[str, object]) -> None: ...
+    def reload(self) -> None:
+        """Read the files again; what was there stays where that raises OSError or ValueError."""
+
 class Server:
     """An I/O thread with its listeners, connections, routes and limits."""
 
@@ -96,7 +106,7 @@ class Server:
         # An httpuv.servers.access.AccessLog. None: nobody is told of answers.
         access_log: object = None,
         on_notice: Callable[[int, str], object]
-        | None = None,  # level (0: debug, 1: warning, 2: error) and text
+        | None = None,  # level (0: debug to 3: error) and text
         allow_connect: bool = False,
         # Applications below paths: dicts with "prefix", "interface" and what that needs.
         mounts: list[dict[str, Any]] = ...,

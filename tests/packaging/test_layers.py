@@ -32,6 +32,7 @@ INSIDE = {
         "loop": {"file", "lanes", "loop"},
         "listen": {"loop", "listen"},
         "stream": {"file", "loop", "listen", "stream"},
+        "tls": {"loop", "listen", "stream", "file", "tls"},
     },
     "python": {
         "runtime": {"runtime"},

@@ -5,7 +5,9 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import shutil
 import signal
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +16,7 @@ import httpuv
 import pytest
 from browser import launched, window
 from support import PATIENCE
+from tls_support import Authority, Pair
 
 Serve = Callable[..., httpuv.WebServer]
 
@@ -164,3 +167,42 @@ def browser_context(browser: Any) -> Iterator[Any]:
     """A Playwright context of the test's own, in which no page may fail."""
     with window(browser) as context:
         yield context
+
+
+# --- TLS ---
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command is not installed")
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def pair(authority: Authority) -> Pair:
+    """A certificate for localhost."""
+    return authority.issue("localhost", "localhost", "127.0.0.1")
+
+
+@pytest.fixture
+def tls(pair: Pair) -> httpuv.TLS:
+    return pair.tls()
+
+
+@pytest.fixture
+def trusting(authority: Authority) -> Callable[..., ssl.SSLContext]:
+    """Make contexts of clients that trust the authority."""
+
+    def make(certificate: Pair | None = None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(authority.pair.cert))
+        if certificate is not None:
+            context.load_cert_chain(certificate.cert, certificate.key)
+        return context
+
+    return make
+
+
+@pytest.fixture
+def client(trusting: Callable[..., ssl.SSLContext]) -> ssl.SSLContext:
+    return trusting()

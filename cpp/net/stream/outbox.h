@@ -15,16 +15,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "base/charge.h"
 #include "net/file/file_ref.h"
 #include "net/loop/loop.h"
+#include "net/stream/chunks.h"
+#include "net/stream/disk_read.h"
 
 namespace httpuv::net {
 
@@ -33,15 +33,23 @@ class Stream;
 class Outbox final : private TurnTask {
  public:
   // What is queued here in memory of its own is charged to `charge`.
-  Outbox(Stream& stream, base::Charge&& charge) : stream_(stream), charge_(std::move(charge)) {}
+  Outbox(Stream& stream, base::Charge&& charge) : stream_(stream) {
+    chunks_.charge_to(std::move(charge));
+  }
   ~Outbox();
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  void add_copy(std::string_view bytes);
-  void add_owned(std::string&& bytes, std::size_t sent);
-  void add_shared(std::string_view bytes, const std::shared_ptr<const void>& owner);
-  void add_file(FileRef file, std::uint64_t offset, std::uint64_t length);
+  void add_copy(std::string_view bytes) { chunks_.add_copy(bytes, chunks_in_flight_); }
+  void add_owned(std::string&& bytes, std::size_t sent) {
+    chunks_.add_owned(std::move(bytes), sent, chunks_in_flight_);
+  }
+  void add_shared(std::string_view bytes, const std::shared_ptr<const void>& owner) {
+    chunks_.add_shared(bytes, owner, chunks_in_flight_);
+  }
+  void add_file(FileRef file, std::uint64_t offset, std::uint64_t length) {
+    chunks_.add_file(std::move(file), offset, length);
+  }
 
   // Sends what can be sent now, unless something is under way already; of file ranges at most
   // `budget` bytes before the next turn. 0 or an error.
@@ -57,26 +65,8 @@ class Outbox final : private TurnTask {
   std::uint64_t in_flight_written() const;
 
  private:
-  struct Shared {
-    std::string_view bytes;
-    std::shared_ptr<const void> owner;
-  };
-  struct Owned {
-    std::string bytes;
-    std::size_t sent;  // before it came here
-  };
-  struct FileRange {
-    FileRef file;
-    std::uint64_t offset;
-    std::uint64_t length;
-  };
-  using Chunk = std::variant<Owned, Shared, FileRange>;
-  struct DiskRead;
+  using FileRange = Chunks::FileRange;
 
-  static std::string_view bytes_of(const Chunk& chunk);
-  // What it takes in memory; shared bytes and files are their owners'.
-  static std::size_t cost_of(const Chunk& chunk);
-  void add(Chunk&& chunk);
   static void on_uv_written(uv_write_t* request, int status);
   bool in_flight() const { return bytes_in_flight_ > 0; }
 
@@ -85,18 +75,15 @@ class Outbox final : private TurnTask {
   int send_range(FileRange& range);
   int write_tail(FileRange& range);
   int submit(const uv_buf_t* buffers, unsigned count, std::size_t bytes);
-  void advance(FileRange& range, std::size_t count);
-  void read_on_disk_thread(const FileRange& range, std::size_t length,
-                           std::unique_ptr<char[]> into);
+  void advance(std::size_t count);
+  void read_on_disk_thread(const FileRange& range, std::size_t length, bool keep);
   void disk_read_done(DiskRead& read);
   void written();
   void run_turn() override;
   void go_on();
 
   Stream& stream_;
-  base::Charge charge_;
-  std::deque<Chunk> chunks_;
-  std::size_t bytes_ = 0;             // of the byte chunks
+  Chunks chunks_;
   std::size_t bytes_in_flight_ = 0;   // given to libuv
   std::size_t chunks_in_flight_ = 0;  // at the front; 0 while a file's tail is in flight
   std::size_t budget_ = 0;            // what sendfile may still take this turn

@@ -21,6 +21,7 @@
 #include "base/charge.h"
 #include "net/file/file_ref.h"
 #include "net/listen/address.h"
+#include "net/stream/tls_info.h"
 
 namespace httpuv::net {
 
@@ -90,6 +91,8 @@ class Transport {
 
   // The peer's address as text; made and kept at the first call.
   virtual const Peer& peer() = 0;
+  // What is known of its TLS session; null where there is none, or not yet.
+  [[nodiscard]] virtual std::shared_ptr<const TlsInfo> tls() const { return nullptr; }
 };
 
 }  // namespace httpuv::net

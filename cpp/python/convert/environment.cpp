@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "python/convert/certificate.h"
 #include "python/convert/names.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
@@ -101,6 +102,13 @@ class Environment::Kept {
     if (field == http::Field::kOther) return latin1_of(value);
     return keep(environment_.last_values_[static_cast<std::size_t>(field)], value);
   }
+  // The variables of the session; requests of one connection follow each other often.
+  py::object tls(const std::shared_ptr<const server::TlsInfo>& info) {
+    if (!mine_) return tls_variables(*info);
+    LastTls& last = environment_.last_tls_;
+    if (last.info != info) last = {info, tls_variables(*info)};
+    return last.variables;
+  }
   py::object address(std::string_view address) { return keep(environment_.last_address_, address); }
 
  private:
@@ -167,6 +175,9 @@ py::dict Environment::build(server::Envelope& envelope) {
                                      : latin1_of({port, static_cast<std::size_t>(digits)}).ptr());
   if (envelope.https) set_item(environment, c.url_scheme, c.https);
   add_fields(environment, head, kept);
+  if (envelope.tls != nullptr && PyDict_Update(environment, kept.tls(envelope.tls).ptr()) != 0) {
+    throw py::error_already_set();
+  }
   set_item(environment, c.input, make_input(std::move(envelope.body)).ptr());
   return py::reinterpret_borrow<py::dict>(result);
 }

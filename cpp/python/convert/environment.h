@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +39,11 @@ class Environment {
     pybind11::object text;
   };
 
+  struct LastTls {
+    std::shared_ptr<const server::TlsInfo> info;
+    pybind11::object variables;
+  };
+
   class Kept;
 
   void add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept);
@@ -46,6 +52,7 @@ class Environment {
   std::atomic_flag keeping_;  // a thread has these; another one does without
   std::array<LastValue, static_cast<std::size_t>(http::Field::kCount)> last_values_;
   LastValue last_address_;
+  LastTls last_tls_;
 };
 
 // The object that `rook.input` and `wsgi.input` are; takes the body.

@@ -14,6 +14,8 @@
 
 #include "server/observe/file_log.h"
 
+#include "python/convert/certificate.h"
+
 namespace py = pybind11;
 
 namespace httpuv::python {
@@ -59,6 +61,7 @@ server::Limits read_limits(const py::dict& given) {
   options.take("max_header_count", l.request.max_header_count);
   options.take("max_body_bytes", l.request.max_body_bytes);
   options.take("body_memory_bytes", l.body_memory_bytes);
+  options.take_seconds("tls_handshake_timeout", l.tls_handshake_timeout);
   options.take_seconds("header_timeout", l.header_timeout);
   options.take_seconds("body_timeout", l.body_timeout);
   options.take_seconds("idle_timeout", l.idle_timeout);
@@ -138,6 +141,7 @@ server::Settings read_settings(const py::dict& given) {
       throw py::error_already_set();
     }
   }
+  settings.tls = read_certificates(options.take<py::list>("tls"));
   options.end();
   // Here, where the GIL keeps Python from changing the environment meanwhile.
   const char* folder = std::getenv("TMPDIR");

@@ -5,6 +5,7 @@
 
 #include "http/response.h"
 #include "python/application.h"
+#include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
 #include "python/coroutine/begin.h"
@@ -39,6 +40,7 @@ struct Keys {
   PyObject* wss = interned("wss");
   PyObject* state = interned("state");
   PyObject* extensions = interned("extensions");
+  PyObject* tls = interned("tls");
   PyObject* subprotocols = interned("subprotocols");
   PyObject* http_1_0 = interned("1.0");
   PyObject* http_1_1 = interned("1.1");
@@ -181,7 +183,9 @@ class AsgiGateway final : public Gateway {
     if (envelope.https) set_item(scope, k.scheme, &prepared == &websocket_ ? k.wss : k.https);
     set_item(scope, k.client, client_of(envelope).ptr());
     if (PyObject* const extensions = PyDict_GetItemWithError(scope, k.extensions)) {
-      set_item(scope, k.extensions, stolen(PyDict_Copy(extensions)).ptr());
+      const py::object copy = stolen(PyDict_Copy(extensions));
+      if (envelope.tls != nullptr) set_item(copy.ptr(), k.tls, tls_of(envelope).ptr());
+      set_item(scope, k.extensions, copy.ptr());
     }
     if (!state_.is_none()) {
       // What the lifespan has put there: the same objects for all, the dict of each its own.
@@ -216,6 +220,17 @@ class AsgiGateway final : public Gateway {
     return result;
   }
 
+  // A copy, which the application may change.
+  py::object tls_of(const server::Envelope& envelope) {
+    PyObject* known = tls_.find(envelope.id.connection);
+    if (known == nullptr) {
+      const py::dict made = tls_extension(*envelope.tls);
+      tls_.keep(envelope.id.connection, made);
+      known = made.ptr();
+    }
+    return stolen(PyDict_Copy(known));
+  }
+
   py::object client_of(const server::Envelope& envelope) {
     if (envelope.remote_address.empty()) return py::none();  // a Unix socket
     if (envelope.client_told) {
@@ -240,6 +255,7 @@ class AsgiGateway final : public Gateway {
   py::dict http_;
   py::dict websocket_;
   PerConnection clients_;
+  PerConnection tls_;
 };
 
 }  // namespace

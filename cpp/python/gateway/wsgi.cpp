@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "python/application.h"
+#include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
 #include "python/gateway/gateway.h"
@@ -238,12 +239,16 @@ class WsgiGateway final : public Gateway {
     if (pair == nullptr) {
       made = py::make_tuple(
           latin1_of(envelope.remote_address),
-          py::str(envelope.remote_port == 0 ? "" : std::to_string(envelope.remote_port)));
+          py::str(envelope.remote_port == 0 ? "" : std::to_string(envelope.remote_port)),
+          envelope.tls != nullptr ? py::object(tls_variables(*envelope.tls)) : py::none());
       if (!envelope.client_told) peers_.keep(envelope.id.connection, made);
       pair = made.ptr();
     }
     set_item(environ, k.remote_addr, PyTuple_GET_ITEM(pair, 0));
     set_item(environ, k.remote_port, PyTuple_GET_ITEM(pair, 1));
+    if (envelope.tls != nullptr && PyDict_Update(environ, PyTuple_GET_ITEM(pair, 2)) != 0) {
+      throw py::error_already_set();
+    }
   }
 
   static void add_field(PyObject* environ, const http::RequestHead& head,

@@ -15,6 +15,7 @@ from ..gateways.asgi.lifespan import Lifespan
 from ..gateways.interfaces import detect, import_app
 from ..options.limits import Limits
 from ..options.server import DEFAULTS, DESCRIPTIONS, check_names
+from ..options.tls import TLS
 
 # Keywords of uvicorn's Config that are about what is otherwise here: accepted, without effect, and
 # attributes with the values that they have there, since programs read them.
@@ -45,9 +46,8 @@ _WITHOUT_EFFECT: dict[str, Any] = {
     "log_config": None,
     "reset_contextvars": False,
 }
-# What this server would have to do and does not.
-_NOT_SUPPORTED = ("ssl_keyfile", "ssl_certfile", "ssl_keyfile_password", "ssl_ca_certs")
-_SSL_WITHOUT_EFFECT = ("ssl_version", "ssl_cert_reqs", "ssl_ciphers", "ssl_context_factory")
+# Of uvicorn's: ssl.CERT_NONE, CERT_OPTIONAL and CERT_REQUIRED.
+_VERIFY = ("none", "optional", "required")
 
 
 class Config:
@@ -77,6 +77,8 @@ class Config:
         ws_per_message_deflate: Whether WebSocket messages are compressed.
         proxy_headers: Whether proxies are believed about their clients; only those of
             ``forwarded_allow_ips``, as ``forwardedAllowIps`` of :func:`httpuv.startServer`.
+        ssl_certfile, ssl_keyfile, ssl_keyfile_password, ssl_ca_certs, ssl_cert_reqs, ssl_ciphers:
+            As uvicorn has them; ``tls=httpuv.TLS(...)`` says the same.
         handle_signals: Whether SIGINT and SIGTERM end the server; only on the main thread.
         options: What :func:`httpuv.startServer` takes by keyword, and ``staticPaths`` and
             ``staticPathOptions``. Further keywords of uvicorn's are accepted where nothing depends
@@ -116,11 +118,9 @@ class Config:
     ) -> None:
         if workers not in (None, 1):
             raise ValueError(f"workers must be 1 or None here, not {workers!r}")
-        for name in _NOT_SUPPORTED:
-            if options.pop(name, None):
-                raise ValueError(f"{name}: there is no TLS; let a proxy in front do that")
-        for name in _SSL_WITHOUT_EFFECT:
-            options.pop(name, None)
+        tls = _tls_of(options)
+        if tls is not None:
+            options.setdefault("tls", tls)
         self.app = app
         self.host = host
         self.port = port
@@ -162,8 +162,8 @@ class Config:
 
     @property
     def is_ssl(self) -> bool:
-        """Whether the server itself speaks TLS: it does not."""
-        return False
+        """Whether the server itself speaks TLS."""
+        return self.options.get("tls") is not None
 
     @property
     def should_reload(self) -> bool:
@@ -223,3 +223,37 @@ def level_number(level: str | int) -> int:
     if not isinstance(number, int):
         raise ValueError(f"log_level must be the name of a level, not {level!r}")
     return number
+
+
+def _tls_of(options: dict[str, Any]) -> TLS | None:
+    """What uvicorn's ``ssl_...`` keywords ask for; they are taken out."""
+    given = {name: options.pop(name) for name in list(options) if name.startswith("ssl_")}
+    given = {name: value for name, value in given.items() if value is not None}
+    certfile = given.pop("ssl_certfile", None)
+    keyfile = given.pop("ssl_keyfile", None)
+    password = given.pop("ssl_keyfile_password", None)
+    ca_certs = given.pop("ssl_ca_certs", None)
+    verify = given.pop("ssl_cert_reqs", 0)
+    ciphers = given.pop("ssl_ciphers", None)
+    given.pop("ssl_version", None)  # the versions are those that are safe
+    if given:
+        name = next(iter(given))
+        if name == "ssl_context_factory":
+            raise ValueError(f"{name}: an SSLContext is not used here; give tls=httpuv.TLS(...)")
+        raise TypeError(f"unexpected keyword argument {name!r}")
+    if certfile is None:
+        if keyfile or password or ca_certs:
+            raise ValueError("ssl_certfile is missing: the certificate")
+        return None
+    if verify not in (0, 1, 2):
+        raise ValueError(f"ssl_cert_reqs must be one of ssl.CERT_..., not {verify!r}")
+    how = _VERIFY[verify]
+    # uvicorn loads ca_certs whether they are of use or not, and has "TLSv1" for all ciphers.
+    return TLS(
+        certfile,
+        keyfile,
+        password,
+        None if how == "none" else ca_certs,
+        how,
+        ciphers=None if ciphers == "TLSv1" else ciphers,
+    )

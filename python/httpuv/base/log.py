@@ -108,7 +108,7 @@ def log_notice(level: int, text: str) -> None:
     """Log what the core has to say of the server as a whole, such as a disk that is full.
 
     Args:
-        level: 0: debug, 1: warning, 2: error.
+        level: 0: debug, 1: info, 2: warning, 3: error.
         text: What happened.
     """
-    write((logging.DEBUG, logging.WARNING, logging.ERROR)[level], "%s", text)
+    write((logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)[level], "%s", text)

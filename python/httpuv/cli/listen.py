@@ -82,6 +82,7 @@ class Listening:
     def __init__(self, settings: Settings, fd: int | None) -> None:
         self._path: str | None = None
         self._identity: tuple[int, int] | None = None
+        self._scheme = "http" if settings.tls_cert is None else "https"
         if fd is not None:
             self.socket = socket.socket(fileno=os.dup(fd))
         else:
@@ -134,7 +135,7 @@ class Listening:
         name = self.socket.getsockname()
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{os.fsdecode(name)}"
-        return local_url(*name[:2])
+        return local_url(name[0], name[1], self._scheme)
 
     def close(self) -> None:
         """Close it, and remove its file if that is still its own."""

@@ -20,6 +20,7 @@ from .serving import address_of
 from .settings import Settings
 from .sources import gather
 from .supervisor import Supervisor
+from .tls import reload_on_hangup
 
 
 def main(arguments: Sequence[str], program: str) -> int:
@@ -65,6 +66,8 @@ def run_alone(settings: Settings, fd: int | None) -> None:
     application, serve = prepare(settings, fd)
 
     def started(server: Server) -> None:
+        if server._tls is not None:
+            reload_on_hangup(server._tls)
         announce(settings, application.interface, address_of(server), admin=admin)
 
     try:

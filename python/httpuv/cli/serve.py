@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .. import _core
 from ..base import stderr
 from ..options.static_options import DESCRIPTIONS, Description
 from ..static_server.run import DEFAULT_PORT, runStaticServer
+from .console import Mistake
+from .settings import HTTPS, OPTIONS, Option
+from .tls import reload_on_hangup, tls_of
 
 # What pages of other origins may read, and that readers of ranges (PDF.js, Parquet, GeoTIFF) need.
 CORS = (
@@ -37,6 +40,12 @@ def main(arguments: Sequence[str], program: str) -> int:
     # What a service manager sends; as clean as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        tls = tls_of(
+            *(options.tls_cert, options.tls_key, options.tls_key_password, options.tls_ca),
+            *(options.tls_verify, options.tls_min_version),
+        )
+        if tls is not None:
+            reload_on_hangup(tls)
         runStaticServer(
             options.dir,
             options.host,
@@ -52,13 +61,14 @@ def main(arguments: Sequence[str], program: str) -> int:
             archive=options.zip,
             qr=options.qr,
             headers=headers,
+            tls=tls,
             **{
                 name: getattr(options, name)
                 for name, option in DESCRIPTIONS.items()
                 if option.flag is not None
             },
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Mistake) as error:
         # What http.server takes as its port.
         port = isinstance(error, FileNotFoundError) and options.dir.isdigit()
         hint = f"; the port is --port {options.dir}" if port else ""
@@ -150,8 +160,33 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="a name that browsers may call this server, '*' for any; may be repeated"
         " (default: those of this machine)",
     )
+    _add_tls(parser)
     parser.add_argument("--version", action="version", version=f"httpuv {_core.__version__}")
     return parser
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    """The options that ``httpuv run`` has, too."""
+    for each in OPTIONS:
+        if each.group == HTTPS and each.name != "tls_ciphers":
+            text = each.help[0].lower() + each.help[1:].removesuffix(".")
+            parser.add_argument(
+                each.flag,
+                default=each.default,
+                metavar=each.metavar,
+                type=_value_of(each),
+                help=text.replace("%", "%%"),
+            )
+
+
+def _value_of(option: Option) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        try:
+            return option.kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, option: Description) -> None:

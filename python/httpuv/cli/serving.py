@@ -31,6 +31,7 @@ from .console import Mistake
 from .life import times_of
 from .load import Application
 from .settings import Settings
+from .tls import of_settings
 
 #: Told of the server once it listens.
 Started = Callable[[Server], None]
@@ -76,6 +77,7 @@ def serving(
 
 def _common(settings: Settings) -> dict[str, Any]:
     return {
+        "tls": of_settings(settings),
         "limits": Limits(**settings.limits),  # type: ignore[arg-type]  # by name
         "ioThreads": settings.io_threads,
         "backlog": settings.backlog,
@@ -254,4 +256,4 @@ def address_of(server: Server) -> str:
     if isinstance(server, AdoptedServer) and server.getPort() == 0:
         return "a Unix socket"
     assert isinstance(server, (WebServer, AdoptedServer))
-    return local_url(server.getHost(), server.getPort())
+    return local_url(server.getHost(), server.getPort(), server._scheme)

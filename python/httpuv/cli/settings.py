@@ -18,12 +18,16 @@ from .kinds import Kind
 APPLICATION = "Application"
 LISTENING = "Where it listens"
 PROCESSES = "Processes and life"
+HTTPS = "HTTPS"
 RELOADING = "Reloading"
 OBSERVING = "Health and metrics"
 LOGGING = "Log"
 HTTP_LIMITS = "Limits of HTTP"
 WS_LIMITS = "Limits of WebSockets"
-GROUPS = (APPLICATION, LISTENING, PROCESSES, RELOADING, OBSERVING, LOGGING, HTTP_LIMITS, WS_LIMITS)
+GROUPS = (
+    *(APPLICATION, LISTENING, HTTPS, PROCESSES, RELOADING, OBSERVING),
+    *(LOGGING, HTTP_LIMITS, WS_LIMITS),
+)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,31 @@ class Settings:
     proxy_protocol: bool = _option(
         *(False, LISTENING, kinds.flag, ""),
         "Connections begin with the PROXY protocol, version 1 or 2.",
+    )
+
+    tls_cert: str | None = _option(
+        *(None, HTTPS, kinds.text, "FILE"),
+        "Certificate (PEM), its issuers behind it; read again when it changes, and on SIGHUP.",
+    )
+    tls_key: str | None = _option(
+        *(None, HTTPS, kinds.text, "FILE"), "Its private key (PEM). [--tls-cert]"
+    )
+    tls_key_password: str | None = _option(
+        *(None, HTTPS, kinds.text, "TEXT"),
+        "The password of the key; other users do not see it in HTTPUV_TLS_KEY_PASSWORD.",
+    )
+    tls_ca: str | None = _option(
+        *(None, HTTPS, kinds.text, "FILE"), "Issuers of the certificates that clients show (PEM)."
+    )
+    tls_verify: str | None = _option(
+        *(None, HTTPS, kinds.one_of("none", "optional", "required"), "MODE"),
+        "Whether clients show one: none, optional or required. [required with --tls-ca]",
+    )
+    tls_min_version: str = _option(
+        *("1.2", HTTPS, kinds.one_of("1.2", "1.3"), "VERSION"), "Oldest TLS: 1.2 or 1.3."
+    )
+    tls_ciphers: str | None = _option(
+        *(None, HTTPS, kinds.text, "LIST"), "Ciphers, as OpenSSL's ciphers(1) names them."
     )
 
     workers: int = _option(

@@ -42,7 +42,7 @@ class Mount:
         root_path: What a proxy in front takes away from paths: a part of ``root_path`` (ASGI) and
             ``SCRIPT_NAME`` (WSGI).
         lifespan: ASGI: ``"auto"``, ``"on"`` or ``"off"``. Or a lifespan that others start and stop.
-        scheme: ``"http"`` or ``"https"``, as clients see it.
+        scheme: ``"http"`` or ``"https"``, as clients see it; a server with ``tls`` says https.
         websocket: ASGI: whether it may be asked for WebSockets.
         multiprocess: WSGI: whether other processes serve the same application.
 
@@ -246,7 +246,9 @@ class Applications:
     ) -> list[dict[str, Any]]:
         """The mounts, as the core takes them."""
         result = []
+        secure = environ["rook.url_scheme"] == "https"
         for prefix, mount in self.mounts.items():
+            scheme = "https" if secure else mount.scheme
             if mount.interface == "asgi":
                 lifespan = mount.lifespan
                 if isinstance(lifespan, str):
@@ -258,14 +260,14 @@ class Applications:
                     mount.root_path,
                     lifespan,
                     mount.websocket,
-                    mount.scheme,
+                    scheme,
                 )
                 gateway.starts_lifespan = isinstance(mount.lifespan, str)
                 self._asgi.append(gateway)
                 result.append(gateway.options(limits))
             elif mount.interface == "wsgi":
                 wsgi = WsgiGateway(
-                    mount.app, prefix, mount.root_path, threads, mount.multiprocess, mount.scheme
+                    mount.app, prefix, mount.root_path, threads, mount.multiprocess, scheme
                 )
                 result.append(wsgi.options())
             else:

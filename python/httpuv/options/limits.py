@@ -53,6 +53,9 @@ class Limits:
         zero=True,
     )
 
+    tls_handshake_timeout: float = _limit(
+        10.0, "Seconds from a connection to the end of its TLS handshake. Beyond: closed."
+    )
     header_timeout: float = _limit(
         20.0,
         "Seconds from the first byte of a request to the end of its header section. Beyond: 408.",

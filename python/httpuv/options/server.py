@@ -27,6 +27,7 @@ from .limits import Limits
 from .mime import mime_table
 from .observe import check_admin, check_path
 from .proxies import check_proxies
+from .tls import TLS, certificates, check_tls
 from .topic_options import Topic, check_topics
 from .websocket_options import (
     COMPRESSION,
@@ -107,6 +108,17 @@ class RunOptions(TypedDict, total=False):
     limits: Annotated[
         Limits | None,
         Option(None, "Bounds on sizes, times and numbers. None: the defaults.", _check_limits),
+    ]
+    tls: Annotated[
+        TLS | Mapping[str, TLS] | None,
+        Option(
+            None,
+            """HTTPS and WSS instead of HTTP: a :class:`TLS`, or a dict from the names of hosts
+            (``"*.example.com"`` for all one label below, ``"*"`` for all others; else the first is
+            for those). None: plain HTTP. Plain HTTP that comes to such a port is answered with 400.
+            """,
+            check_tls,
+        ),
     ]
     mimeTypes: Annotated[
         Mapping[str, str] | None,
@@ -459,6 +471,7 @@ def core_settings(options: WebOptions) -> dict[str, object]:
         "backlog": check_int("backlog", options["backlog"], 1, 2**31 - 1),
         "reuse_port": options["reusePort"],
         "io_threads": check_int("ioThreads", options["ioThreads"], 1, 256),
+        "tls": certificates(options["tls"]),
         "ws_allowed_origins": check_origins(options["allowedOrigins"]),
         "ws_protocols": check_protocols(options["wsProtocols"]),
         "ws_overflow": options["wsOverflow"],

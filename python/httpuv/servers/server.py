@@ -86,10 +86,14 @@ class Server(Embedded):
         environ: dict[str, object] = {
             "SCRIPT_NAME": "",
             "rook.version": "1.1-0",
-            "rook.url_scheme": "http",
+            "rook.url_scheme": "http" if options["tls"] is None else "https",
             "rook.errors": request.Errors(),
             "httpuv.version": _core.__version__,
         }
+        self._tls = options["tls"]
+        self._scheme = "http" if self._tls is None else "https"
+        if self._tls is not None:
+            environ["HTTPS"] = "on"
 
         def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
             return tasks.runner(self._answers.apart).start(coroutine, at_end)
@@ -480,7 +484,7 @@ class WebServer(Server):
         """The URL of the server for a browser: of this machine, or of the proxy in front of a
         hosted notebook (Codespaces, VS Code, Colab, JupyterHub) where the environment tells.
         """
-        return urls.url(self._host, self._port)
+        return urls.url(self._host, self._port, self._scheme)
 
     def getHost(self) -> str:
         """The host as it was given."""

@@ -24,6 +24,8 @@ class Held(TypedDict):
     messages_in: int
     #: WebSocket messages that clients have not read.
     messages_out: int
+    #: TLS sessions: their state, and what has come and is not decrypted.
+    tls: int
     #: Records of the access log that have not been logged.
     log: int
 
@@ -51,6 +53,12 @@ class Stats(TypedDict):
     timed_out: int
     #: Connections closed while they waited for a request, because others wanted in, ever.
     evicted: int
+    #: TLS handshakes that were completed, ever.
+    tls_handshakes: int
+    #: Those of them that have resumed a session.
+    tls_resumed: int
+    #: TLS handshakes that have failed, ever.
+    tls_failures: int
     #: Bytes held in memory, of all kinds; see ``Limits.memory_bytes``.
     memory_bytes: int
     #: Bytes held in temporary files; see ``Limits.disk_bytes``.

@@ -10,16 +10,16 @@ from typing import Any
 EVERY_ADDRESS = ("0.0.0.0", "::", "::/0")
 
 
-def local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int, scheme: str = "http") -> str:
     """The URL of a server's root for a browser on this machine."""
     if host == "0.0.0.0":
         host = "127.0.0.1"
     elif host in EVERY_ADDRESS:
         host = "::1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "http") -> str:
     """The URL for the browser of the person who runs this program, as far as its surroundings tell.
 
     Known are GitHub Codespaces, what sets ``VSCODE_PROXY_URI`` (VS Code's and code-server's
@@ -34,11 +34,11 @@ def url(host: str, port: int) -> str:
     if proxy := environment.get("VSCODE_PROXY_URI"):
         return proxy.replace("{{port}}", str(port))
     if colab := sys.modules.get("google.colab"):
-        return _of_colab(colab, port) or local_url(host, port)
+        return _of_colab(colab, port) or local_url(host, port, scheme)
     if prefix := environment.get("JUPYTERHUB_SERVICE_PREFIX"):
         hub = environment.get("JUPYTERHUB_PUBLIC_URL", "").rstrip("/")
         return f"{hub or prefix.rstrip('/')}/proxy/{port}/"
-    return local_url(host, port)
+    return local_url(host, port, scheme)
 
 
 def _of_colab(colab: Any, port: int) -> str | None:

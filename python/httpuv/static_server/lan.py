@@ -6,7 +6,7 @@ import contextlib
 import socket
 
 
-def lan_url(host: str, port: int) -> str | None:
+def lan_url(host: str, port: int, scheme: str = "http") -> str | None:
     """The URL of a server for other machines; None where it listens on this machine only."""
     address: str | None = host
     if host in ("0.0.0.0", "::"):
@@ -15,7 +15,7 @@ def lan_url(host: str, port: int) -> str | None:
         address = None
     if address is None:
         return None
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}/"
 
 
 def lan_address() -> str | None:

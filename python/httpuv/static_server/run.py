@@ -15,6 +15,7 @@ from ..options.allowed import can_match
 from ..options.limits import Limits
 from ..options.static import staticPath
 from ..options.static_options import check_names
+from ..options.tls import TLS
 from ..servers.ports import randomPort
 from ..servers.server import WebServer
 from ..servers.start import run_until_stopped, startServer
@@ -44,6 +45,7 @@ def runStaticServer(
     overwrite: bool = False,
     archive: bool = False,
     qr: bool | None = False,
+    tls: TLS | None = None,
     **options: Any,
 ) -> WebServer | None:
     """Serve a directory.
@@ -74,6 +76,7 @@ def runStaticServer(
         archive: Whether folders can be had as ZIP archives; listings have a link to them.
         qr: Whether a QR code of the address is shown, for a phone in the same network. None: if
             the server can be reached from there, and standard error is a terminal.
+        tls: HTTPS instead of HTTP, as for :func:`startServer`.
         options: What :func:`staticPath` takes besides the path.
 
     Returns:
@@ -106,6 +109,7 @@ def runStaticServer(
         "mimeTypes": mimeTypes,
         "allowedHosts": allowedHosts,
         "accessLog": accessLog,
+        "tls": tls,
     }
     server = _start(host, port, Site(root, features), settings)
     if background:
@@ -126,7 +130,7 @@ def _announce(
     url = url_of(server)
     _say(f"Serving {path}")
     _say(f"at {url}")
-    far = lan_url(server.getHost(), server.getPort())
+    far = lan_url(server.getHost(), server.getPort(), server._scheme)
     if far is not None:
         _say(f"and {far} for other machines of the network")
     if qr or (qr is None and far is not None and stderr.is_terminal()):
@@ -163,7 +167,7 @@ def _own_names(host: str) -> list[str]:
 
 def url_of(server: WebServer) -> str:
     """The URL of a server's root for a browser on this machine."""
-    return local_url(server.getHost(), server.getPort())
+    return local_url(server.getHost(), server.getPort(), server._scheme)
 
 
 def _say(text: str) -> None:

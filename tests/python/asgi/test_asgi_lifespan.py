@@ -212,7 +212,11 @@ def test_config() -> None:
     with pytest.raises(ValueError, match="workers"):
         httpuv.asgi.Config(answer, workers=2)
     with pytest.raises(ValueError, match="ssl_certfile"):
-        httpuv.asgi.Config(answer, ssl_certfile="x")
+        httpuv.asgi.Config(answer, ssl_keyfile="x")
+    with pytest.raises(ValueError, match="ssl_context_factory"):
+        httpuv.asgi.Config(answer, ssl_context_factory=print)
+    with pytest.raises(TypeError, match="ssl_nonsense"):
+        httpuv.asgi.Config(answer, ssl_nonsense=1)
     with pytest.raises(ValueError, match="lifespan"):
         Running(App({}), lifespan="maybe")
 

@@ -1,0 +1,79 @@
+"""HTTPS in the command: its options, and SIGHUP, which has the files read again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from types import FrameType
+
+from ..options.tls import TLS
+from .console import Mistake, complain, say
+from .settings import Settings
+
+#: What the options call the versions.
+_VERSIONS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3"}
+
+
+def tls_of(
+    cert: str | None,
+    key: str | None = None,
+    password: str | None = None,
+    ca: str | None = None,
+    verify: str | None = None,
+    minimum: str = "1.2",
+    ciphers: str | None = None,
+) -> TLS | None:
+    """What the ``--tls-...`` options ask for; None: plain HTTP.
+
+    Raises:
+        Mistake: A file or an option is no good.
+    """
+    if cert is None:
+        for name, value in (("key", key), ("key-password", password), ("ca", ca)):
+            if value is not None:
+                raise Mistake(f"--tls-{name} needs --tls-cert, the certificate")
+        return None
+    if verify is None:
+        verify = "none" if ca is None else "required"
+    if verify != "none" and ca is None:
+        raise Mistake(f"--tls-verify {verify} needs --tls-ca, the issuers of clients' certificates")
+    try:
+        return TLS(cert, key, password, ca, verify, _VERSIONS[minimum], ciphers)
+    except OSError as error:
+        options = {"--tls-cert": cert, "--tls-key": key, "--tls-ca": ca}
+        which = [each for each, path in options.items() if path is not None]
+        named = [each for each in which if os.path.abspath(options[each] or "") == error.filename]
+        option = (named or which)[0]
+        raise Mistake(f"{option}: {error.filename} cannot be read: {error.strerror}") from None
+    except (ValueError, RuntimeError) as error:
+        hint = "; see --tls-key-password" if "encrypted" in str(error) else ""
+        raise Mistake(f"TLS: {error}{hint}") from None
+
+
+def of_settings(settings: Settings) -> TLS | None:
+    """The same of the options of ``httpuv run``."""
+    return tls_of(
+        settings.tls_cert,
+        settings.tls_key,
+        settings.tls_key_password,
+        settings.tls_ca,
+        settings.tls_verify,
+        settings.tls_min_version,
+        settings.tls_ciphers,
+    )
+
+
+def reload_on_hangup(tls: TLS | Mapping[str, TLS]) -> None:
+    """Have SIGHUP read the files again; what is no good is told, and the old ones stay."""
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        try:
+            for each in (tls,) if isinstance(tls, TLS) else tls.values():
+                each.reload()
+        except (OSError, ValueError) as error:
+            complain(f"the certificate before stays in use: {error}")
+        else:
+            say("The certificate was read again.")
+
+    signal.signal(signal.SIGHUP, reload)
