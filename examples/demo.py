@@ -1,4 +1,4 @@
-"""A guided tour in the browser: files from C++, pages from Python, uploads that come back.
+"""A page that shows the product: latency while Python is blocked, sockets, events, video, uploads.
 
     python examples/demo.py [--port PORT] [--browse]
 
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import errno
+import hashlib
 import html
+import json
+import os
 import signal
 import sys
 import time
-import urllib.parse
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,43 +26,107 @@ import httpuv
 SITE = Path(__file__).with_name("demo_site")
 PORT = 7447
 
-Environ = dict[str, Any]
-Response = dict[str, Any]
-
 
 class Demo:
-    """The application: what is not a file comes to `call`."""
+    """The application: what is not a file comes to the callbacks."""
 
+    # part: files
     def __init__(self) -> None:
         self.staticPaths = {
+            # C++ answers these: ranges, conditions, compression.
             "/": httpuv.staticPath(SITE, fallthrough=True),
-            # The browser lists this directory: the examples themselves.
-            "/source": httpuv.staticPath(SITE.parent, listing=True, headers={"X-From": "C++"}),
+            "/source": httpuv.staticPath(SITE.parent, listing=True),
         }
-        self.requests = 0
+        # end
+        self.answered = 0
+        self.streams: set[httpuv.EventStream] = set()
+        self.pages: set[httpuv.WebSocket] = set()
+        self.server: httpuv.WebServer | None = None
 
-    def call(self, req: Environ) -> Response:
+    def call(self, req: httpuv.Request) -> httpuv.Response:
         """Answer a request; its path decides."""
-        self.requests += 1
-        if req["PATH_INFO"] == "/hello":
-            return self.hello(req)
-        if req["PATH_INFO"] == "/environment":
-            return self.environment(req)
-        if req["PATH_INFO"] == "/echo":
-            return self.echo(req)
-        if req["PATH_INFO"] == "/block":
-            return self.block(req)
-        return page(404, "Not found", f"<p>Nothing at {html.escape(req['PATH_INFO'])}.</p>")
+        self.answered += 1
+        answers: dict[str, Callable[[Any], httpuv.Response]] = {
+            "/now": self.now,
+            "/block": self.block,
+            "/events": self.events,
+            "/upload": self.upload,
+            "/environment": self.environment,
+        }
+        answer = answers.get(req["PATH_INFO"])
+        if answer is None:
+            text = f"<p>Nothing at {html.escape(req['PATH_INFO'])}.</p>"
+            return page(404, "Not found", text)
+        return answer(req)
 
-    def hello(self, req: Environ) -> Response:
-        """A page that is made for this request."""
-        query = urllib.parse.parse_qs(req["QUERY_STRING"])
-        name = html.escape(query.get("name", ["world"])[0])
-        now = time.strftime("%H:%M:%S")
-        text = f"<p>Hello {name}, it is {now}. Python has answered {self.requests} requests.</p>"
-        return page(200, "A dynamic page", text)
+    # part: block
+    def now(self, req: httpuv.Request) -> httpuv.Response:
+        """Python's answer; the file's has no code at all."""
+        return {"status": 200, "body": time.strftime("%X")}
 
-    def environment(self, req: Environ) -> Response:
+    def block(self, req: httpuv.Request) -> httpuv.Response:
+        """Nothing else runs in Python meanwhile."""
+        time.sleep(5)
+        return {"status": 200, "body": "awake again"}
+
+    # end
+
+    # part: socket
+    def onWSOpen(self, ws: httpuv.WebSocket) -> None:
+        """A page has opened its socket."""
+        ws.subscribe("board")
+        self.pages.add(ws)
+        ws.onMessage(lambda binary, message: self.publish(message))
+        ws.onClose(lambda: self.left(ws))
+        self.publish(json.dumps({"pages": len(self.pages)}))
+
+    def publish(self, message: str | bytes) -> None:
+        """One call, whatever the number of pages."""
+        if self.server is not None:
+            self.server.publish("board", message)
+
+    # end
+
+    def left(self, ws: httpuv.WebSocket) -> None:
+        """A page has closed its socket."""
+        self.pages.discard(ws)
+        self.publish(json.dumps({"pages": len(self.pages)}))
+
+    # part: events
+    def events(self, req: httpuv.Request) -> httpuv.Response:
+        """A stream for one page."""
+        stream = httpuv.EventStream()
+        self.streams.add(stream)
+        return stream.response()
+
+    def tick(self) -> None:
+        """Twice a second: tell every page."""
+        state = {
+            "time": time.strftime("%X"),
+            "load": f"{os.getloadavg()[0]:.1f}",
+            "answered": self.answered,
+        }
+        for stream in list(self.streams):
+            if not stream.send(json.dumps(state)):
+                self.streams.discard(stream)
+        httpuv.later(self.tick, 0.5)
+
+    # end
+
+    # part: upload
+    def onBodyData(self, req: Any, data: bytes) -> None:
+        """A piece of a body has come; the client waits for us."""
+        digest = req.setdefault("demo.sha256", hashlib.sha256())
+        digest.update(data)
+
+    def upload(self, req: Any) -> httpuv.Response:
+        """The body is complete."""
+        digest = req.get("demo.sha256", hashlib.sha256())
+        return {"status": 200, "body": f"SHA-256 {digest.hexdigest()[:16]}…\n"}
+
+    # end
+
+    def environment(self, req: httpuv.Request) -> httpuv.Response:
         """What `call` is told about a request."""
         rows = "".join(
             f"<tr><th>{html.escape(key)}</th><td>{html.escape(repr(value))}</td></tr>"
@@ -67,27 +134,14 @@ class Demo:
         )
         return page(200, "The request as Python sees it", f"<table>{rows}</table>")
 
-    def echo(self, req: Environ) -> Response:
-        """Send the body back as it came. A large one was spooled to a file on its way."""
-        return {
-            "status": 200,
-            "headers": {"Content-Type": req.get("CONTENT_TYPE", "application/octet-stream")},
-            "body": req["rook.input"].read(),
-        }
 
-    def block(self, req: Environ) -> Response:
-        """Do nothing for two seconds, and let nobody else do anything in Python either."""
-        time.sleep(2)
-        return {"status": 200, "headers": {"Content-Type": "text/plain"}, "body": "awake again"}
-
-
-def page(status: int, title: str, text: str) -> Response:
+def page(status: int, title: str, text: str) -> httpuv.Response:
     """An HTML page in the looks of the site."""
     body = (
         "<!DOCTYPE html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'>"
         f"<title>{title}</title><link rel=stylesheet href=/style.css>"
-        f"<main><h1>{title}</h1>{text}<p><a href=/>Back</a></main></html>"
+        f"<header><main><h1>{title}</h1>{text}<p><a href=/>Back</a></main></header></html>"
     )
     return {
         "status": status,
@@ -96,8 +150,8 @@ def page(status: int, title: str, text: str) -> Response:
     }
 
 
-def start(app: object, port: int) -> httpuv.WebServer:
-    """Listen on the port, or on another one if somebody has it."""
+def start(app: Demo, port: int) -> httpuv.WebServer:
+    """Listen on the port, or on another one if that is taken."""
     try:
         return httpuv.startServer("127.0.0.1", port, app, quiet=True)
     except OSError as error:
@@ -116,8 +170,11 @@ def main() -> int:
     options = parser.parse_args()
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    demo = Demo()
     try:
-        with start(Demo(), options.port) as server:
+        with start(demo, options.port) as server:
+            demo.server = server
+            demo.tick()
             url = f"http://127.0.0.1:{server.getPort()}/"
             print(f"httpuv {httpuv.__version__} serves a demonstration at {url}")
             print("Ctrl-C ends it.", flush=True)

@@ -3,7 +3,7 @@
 import httpuv
 
 
-def hello(req: dict) -> dict:
+def hello(req: httpuv.Request) -> httpuv.Response:
     """Answer every request with the same text."""
     return {"status": 200, "headers": {"Content-Type": "text/plain"}, "body": "Hello world!\n"}
 

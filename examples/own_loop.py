@@ -9,7 +9,7 @@ PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
 done = 0
 
 
-def progress(req: dict) -> dict:
+def progress(req: httpuv.Request) -> httpuv.Response:
     """How far the work is."""
     return {"status": 200, "headers": {"Content-Type": "text/plain"}, "body": f"{done} steps\n"}
 

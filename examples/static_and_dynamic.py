@@ -13,7 +13,7 @@ ROOT = sys.argv[1] if len(sys.argv) > 1 else "."
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 8080
 
 
-def api(req: dict) -> dict:
+def api(req: httpuv.Request) -> httpuv.Response:
     """What is not a file."""
     answer = {"path": req["PATH_INFO"], "time": time.time()}
     return {

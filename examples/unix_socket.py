@@ -11,7 +11,7 @@ import httpuv
 NAME = sys.argv[1] if len(sys.argv) > 1 else "/tmp/httpuv-example"
 
 
-def who(req: dict) -> dict:
+def who(req: httpuv.Request) -> httpuv.Response:
     """Tell who answers."""
     return {"status": 200, "body": f"process {os.getpid()} on {NAME}\n"}
 

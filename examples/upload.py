@@ -16,13 +16,13 @@ TOKEN = "let me in"
 class Uploads:
     """An object with the methods of an application is one."""
 
-    def onHeaders(self, req: dict) -> "dict | None":
+    def onHeaders(self, req: httpuv.Request) -> "httpuv.Response | None":
         """Only the head has come. None goes on; an answer ends it."""
-        if hmac.compare_digest(req.get("HTTP_X_TOKEN", ""), TOKEN):
+        if hmac.compare_digest(req["HEADERS"].get("X-Token", ""), TOKEN):
             return None
         return {"status": 403, "body": "a token is needed\n"}
 
-    def call(self, req: dict) -> dict:
+    def call(self, req: httpuv.Request) -> httpuv.Response:
         """The body is complete; a large one is in a file and need not fit into memory."""
         sha = hashlib.sha256()
         size = 0

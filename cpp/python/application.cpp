@@ -96,20 +96,35 @@ class Application::Sink final : public server::EventSink {
   std::vector<server::Event> events_;  // of log(): the memory is used again
 };
 
-Application::Application(Callbacks callbacks, const py::dict& constants, server::Settings settings,
-                         const std::shared_ptr<Queue>& queue,
-                         std::vector<std::shared_ptr<Gateway>> gateways)
+Application::Application(Program program, Callbacks callbacks, const py::dict& constants,
+                         server::Settings settings, const std::shared_ptr<Queue>& queue)
     : callbacks_(std::move(callbacks)),
       context_(CallbackContext::capture()),
       environment_(constants),
       consumed_step_(settings.limits.ws_max_unread / kConsumedPart),
       ws_max_queue_(settings.limits.ws_max_queue),
       ws_overflow_(settings.websocket.overflow),
-      gateways_(std::move(gateways)),
       queue_(queue),
+      has_uploads_(false),
       server_(settings, settings.workers, [this] { return std::make_unique<Sink>(*this); }),
       reserve_(std::make_unique<char[]>(kReserve)) {
   server_.python().threads = queue->threads();
+  set_program(std::move(program));
+}
+
+std::shared_ptr<const Program> Application::program() {
+  const std::lock_guard lock(mutex_);
+  return program_;
+}
+
+void Application::set_program(Program program) {
+  if (!program.open_upload.is_none() || !program.gateways.empty()) has_uploads_ = true;
+  auto next = std::make_shared<const Program>(std::move(program));
+  {
+    const std::lock_guard lock(mutex_);
+    program_.swap(next);
+  }
+  // The one before is destroyed here, unlocked: that may run Python code.
 }
 
 void Application::deliver(std::vector<server::Event>& events) {
@@ -197,10 +212,7 @@ void Application::handle(server::Event&& event) {
 void Application::refuse(server::Event&& event) {
   if (server::waits(event)) server_.begun(event);
   const auto answer = [this](server::EnvelopePtr&& envelope) {
-    http::PlainResponse plain = http::plain_response(503);
-    envelope->head = std::move(plain.head);
-    envelope->answer = std::move(plain.body);
-    send(server::Respond{std::move(envelope)});
+    answer_plain(std::move(envelope), 503);
   };
   if (auto* const request = std::get_if<server::RequestEvent>(&event)) {
     answer(std::move(request->envelope));
@@ -219,6 +231,13 @@ void Application::refuse(server::Event&& event) {
   }
   if (!server::is_awaited(event)) return;
   ring(1);
+}
+
+void Application::answer_plain(server::EnvelopePtr&& envelope, int status) {
+  http::PlainResponse plain = http::plain_response(status);
+  envelope->head = std::move(plain.head);
+  envelope->answer = std::move(plain.body);
+  send(server::Respond{std::move(envelope)});
 }
 
 void Application::run(const py::object& function) {
@@ -302,24 +321,28 @@ void Application::on_event(server::RequestEvent&& event, Work& work) {
   // A stopped server has nobody to answer.
   if (!server_.answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
+  const std::shared_ptr<const Program> program = this->program();
   if (envelope->mount != 0) {
-    return gateways_[envelope->mount - std::size_t{1}]->request(*this, work, std::move(envelope));
+    const auto& gateway = program->gateways[envelope->mount - std::size_t{1}];
+    return gateway->request(*this, work, std::move(envelope));
   }
   const server::ExchangeId id = envelope->id;
   py::dict environment = environment_of(*envelope);
   work.environment = environment;
   // One that was announced and comes again has passed onHeaders. One that fell through a static
   // path was not announced: onHeaders is asked now.
-  if (!envelope->resumed && !callbacks_.on_headers.is_none()) {
+  if (!envelope->resumed && !program->on_headers.is_none()) {
     const CallbackContext context(context_);  // `call` gets one of its own
-    if (ask(work, envelope, callbacks_.on_headers, "onHeaders", true)) return;
+    if (ask(work, envelope, program->on_headers, "onHeaders", true)) return;
   }
   if (!envelope->headers_only) {
-    ask(work, envelope, callbacks_.call, "call", false);
+    // Without `call` the loop answers; it may not have known yet that there is none any more.
+    if (program->call.is_none()) return answer_plain(std::move(envelope), 404);
+    ask(work, envelope, program->call, "call", false);
     return;
   }
-  if (envelope->request.has_body() && !callbacks_.open_upload.is_none()) {
-    return begin_upload(id, work);
+  if (envelope->request.has_body() && !program->open_upload.is_none()) {
+    return begin_upload(id, work, *program);
   }
   {
     const std::lock_guard lock(mutex_);
@@ -425,21 +448,32 @@ int Application::traverse(visitproc visit, void* argument) {
   for (const py::object* callback : callbacks_.all()) {
     if (result == 0) result = each(*callback);
   }
+  // Only where nothing else holds it: then it is this that keeps its objects.
+  if (program_ != nullptr && program_.use_count() == 1) {
+    for (const py::object* callback :
+         {&program_->call, &program_->on_headers, &program_->on_ws_open, &program_->open_upload}) {
+      if (result == 0) result = each(*callback);
+    }
+  }
   for (const Announced& announced : announced_) {
     if (result == 0) result = each(announced.environment);
   }
   for (const auto& upload : uploads_) {
     if (result == 0) result = each(upload.second.environment);
     if (result == 0) result = each(upload.second.receiver);
+    if (result == 0) result = each(upload.second.call);
   }
   return result;
 }
 
 void Application::clear() {
   // Destroyed at the end, when this holds none of them any more: that may run any Python code.
-  std::array<py::object, 8> callbacks;
+  std::array<py::object, 4> callbacks;
   auto* dropped = callbacks.data();
   for (py::object* callback : callbacks_.all()) *dropped++ = std::exchange(*callback, py::none());
+  const auto program =
+      std::exchange(program_, std::make_shared<const Program>(Program{
+                                  py::none(), py::none(), py::none(), py::none(), false, {}}));
   const auto announced = std::exchange(announced_, {});
   const auto uploads = std::exchange(uploads_, {});
   const py::object constants = environment_.take_held();

@@ -34,28 +34,34 @@
 
 namespace httpuv::python {
 
-struct Callbacks {
+class Gateway;
+
+// What is called for the requests of a server. It is replaced as a whole, between two requests.
+struct Program {
   pybind11::object call;        // (environment) -> result; None: 404
   pybind11::object on_headers;  // (environment) -> None or result; None: not announced
   pybind11::object on_ws_open;  // (Socket, environment, protocol) -> listener; None: no WebSocket
-  pybind11::object on_error;    // (where, environment or None, exception) -> None
-  pybind11::object on_notice;   // (level, text) -> None; level as in NoticeLevel
-  // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
-  pybind11::object convert;
   // (environment, Upload) -> receiver; None: a body is complete before anything is called. The
   // receiver is told by data(bytes), then end() or lost(). `call` runs at once, or at the end.
   pybind11::object open_upload;
   bool call_first = false;
+  std::vector<std::shared_ptr<Gateway>> gateways;  // of the server's mounts, in their order
+};
+
+// What stays for as long as the server runs.
+struct Callbacks {
+  pybind11::object on_error;   // (where, environment or None, exception) -> None
+  pybind11::object on_notice;  // (level, text) -> None; level as in NoticeLevel
+  // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
+  pybind11::object convert;
   // An object with the methods answered(...) and skipped(count); None: no access log
   pybind11::object access_log;
 
-  [[nodiscard]] std::array<pybind11::object*, 8> all() {
-    return {&call,      &on_headers, &on_ws_open,  &on_error,
-            &on_notice, &convert,    &open_upload, &access_log};
+  [[nodiscard]] std::array<pybind11::object*, 4> all() {
+    return {&on_error, &on_notice, &convert, &access_log};
   }
 };
 
-class Gateway;
 class Reply;
 class Socket;
 
@@ -73,9 +79,8 @@ struct ExchangeHash {
 
 class Application : public std::enable_shared_from_this<Application> {
  public:
-  Application(Callbacks callbacks, const pybind11::dict& constants, server::Settings settings,
-              const std::shared_ptr<Queue>& queue,
-              std::vector<std::shared_ptr<Gateway>> gateways = {});
+  Application(Program program, Callbacks callbacks, const pybind11::dict& constants,
+              server::Settings settings, const std::shared_ptr<Queue>& queue);
 
   // Where answers go. Whoever made this stops it before letting go.
   server::Workers& server() { return server_; }
@@ -143,7 +148,9 @@ class Application : public std::enable_shared_from_this<Application> {
 
   // --- for gateways ---
 
-  [[nodiscard]] const std::vector<std::shared_ptr<Gateway>>& gateways() const { return gateways_; }
+  // What is called now. A callback that runs goes on with what it began with.
+  [[nodiscard]] std::shared_ptr<const Program> program();
+  void set_program(Program program);
   // Calls back and sends the answer. False, and the envelope is as it was, when the callback may
   // decline to answer and did. Then the client is still there.
   bool ask(Work& work, server::EnvelopePtr& envelope, pybind11::handle callback, const char* where,
@@ -167,7 +174,7 @@ class Application : public std::enable_shared_from_this<Application> {
   struct Receiver {
     pybind11::dict environment;
     pybind11::object receiver;  // null: there is none
-    bool gateway = false;       // its `call` was made when the head came
+    pybind11::object call;      // when the body has come; null: it was made when the head came
   };
   class Sink;
   // The Python end of a WebSocket: `listener` has the methods _open(), _message(binary, data),
@@ -214,10 +221,11 @@ class Application : public std::enable_shared_from_this<Application> {
 
   pybind11::dict environment_of(server::Envelope& envelope);
   pybind11::object take_announced(const server::ExchangeId& id);
-  void begin_upload(const server::ExchangeId& id, Work& work);
+  void begin_upload(const server::ExchangeId& id, Work& work, const Program& program);
+  void answer_plain(server::EnvelopePtr&& envelope, int status);
   Receiver find_upload(const server::ExchangeId& id, bool take);
   void lose_upload(const server::ExchangeId& id);
-  void call(const server::ExchangeId& id, Work& work);
+  void call(const server::ExchangeId& id, Work& work, pybind11::handle callback);
   std::shared_ptr<Reply> find(const server::ExchangeId& id);
   void forget_reply(const server::ExchangeId& id);
   void abandon(const server::ExchangeId& id);
@@ -235,13 +243,14 @@ class Application : public std::enable_shared_from_this<Application> {
   const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
   const std::size_t ws_max_queue_;
   const server::Overflow ws_overflow_;
-  const std::vector<std::shared_ptr<Gateway>> gateways_;  // of the server's mounts, in their order
-  const std::weak_ptr<Queue> queue_;                      // whoever made this keeps it
+  const std::weak_ptr<Queue> queue_;  // its owner is that of this
+  std::atomic<bool> has_uploads_;     // whether a body may come in pieces
   server::Workers server_;
   std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told
   std::unique_ptr<char[]> reserve_;  // by the GIL: freed when there is no memory to give up with
 
-  std::mutex mutex_;                  // for the rest; never held while Python may run
+  std::mutex mutex_;  // for the rest; never held while Python may run
+  std::shared_ptr<const Program> program_;
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
   std::unordered_map<server::ExchangeId, Receiver, ExchangeHash> uploads_;

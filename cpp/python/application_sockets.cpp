@@ -45,12 +45,17 @@ void Application::notify(const server::ConnectionId& id, Work& work, const char*
 }
 
 void Application::on_event(server::WsOpenEvent&& event, Work& work) {
+  const std::shared_ptr<const Program> program = this->program();
   if (const std::uint16_t mount = event.request->mount; mount != 0) {
-    return gateways_[mount - std::size_t{1}]->websocket(*this, work, std::move(event));
+    return program->gateways[mount - std::size_t{1}]->websocket(*this, work, std::move(event));
   }
   work.where = "onWSOpen";
+  if (program->on_ws_open.is_none()) {  // the application was replaced a moment ago
+    send(server::WsClose{event.request->id.connection, 1012, "the application was replaced"});
+    return;
+  }
   work.environment = environment_of(*event.request);
-  open_rook_socket(event, callbacks_.on_ws_open, work);
+  open_rook_socket(event, program->on_ws_open, work);
 }
 
 void Application::open_rook_socket(const server::WsOpenEvent& event, py::handle on_open,

@@ -117,9 +117,14 @@ PYBIND11_MODULE(_core, m) {
                        bool brokered) {
              return std::make_unique<ServerObject>(
                  std::move(queue),
-                 Callbacks{std::move(call), std::move(on_headers), std::move(on_ws_open),
-                           std::move(on_error), std::move(on_notice), std::move(convert),
-                           std::move(open_upload), call_first, std::move(access_log)},
+                 Program{std::move(call),
+                         std::move(on_headers),
+                         std::move(on_ws_open),
+                         std::move(open_upload),
+                         call_first,
+                         {}},
+                 Callbacks{std::move(on_error), std::move(on_notice), std::move(convert),
+                           std::move(access_log)},
                  environ, settings, allow_connect, mounts, topics, brokered);
            }),
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
@@ -135,6 +140,21 @@ PYBIND11_MODULE(_core, m) {
       .def("listen_admin_tcp", &ServerObject::listen_admin_tcp, py::arg("host"), py::arg("port"))
       .def("listen_admin_fd", &ServerObject::listen_admin_fd, py::arg("fd"))
       .def("listen_admin_pipe", &ServerObject::listen_admin_pipe, py::arg("name"))
+      .def("listen_with", &ServerObject::listen_with, py::arg("other"))
+      .def(
+          "set_program",
+          [](ServerObject& self, py::object call, py::object on_headers, py::object on_ws_open,
+             py::object open_upload, bool call_first, bool allow_connect, const py::list& root) {
+            self.set_program(Program{std::move(call),
+                                     std::move(on_headers),
+                                     std::move(on_ws_open),
+                                     std::move(open_upload),
+                                     call_first,
+                                     {}},
+                             allow_connect, root);
+          },
+          py::kw_only(), py::arg("call"), py::arg("on_headers"), py::arg("on_ws_open"),
+          py::arg("open_upload"), py::arg("call_first"), py::arg("allow_connect"), py::arg("root"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
            py::arg("compress") = true, py::arg("binary") = py::none(), py::arg("event") = "",
@@ -180,6 +200,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
   m.def("input_hook_displaced", &input_hook_displaced);
   m.def("clear_input_hook", &clear_input_hook);
+  m.def("register_headers", &register_headers, py::arg("cls"));
   m.def("register_input", &register_input, py::arg("cls"));
   m.def("static_header_error", &files::header_error, py::arg("name"), py::arg("value"));
   m.def("error_page", &files::error_page, py::arg("status"), py::arg("phrase"));

@@ -57,35 +57,34 @@ constexpr std::pair<const char*, server::Held> kHeldNames[] = {
 };
 
 // The abilities of the application follow from the callbacks that it has.
-server::Settings settings_of(const Callbacks& callbacks, const py::dict& given, bool allow_connect,
-                             const py::list& topics, bool brokered) {
-  server::Settings settings = read_settings(given);
-  settings.topics = to_topic_settings(topics, brokered);
-  settings.abilities.call = !callbacks.call.is_none();
-  settings.abilities.on_headers = !callbacks.on_headers.is_none();
-  settings.abilities.stream_body = !callbacks.open_upload.is_none();
-  settings.abilities.connect = allow_connect;
-  settings.abilities.websocket = !callbacks.on_ws_open.is_none();
-  settings.access_log = !callbacks.access_log.is_none();
-  return settings;
+server::Abilities abilities_of(const Program& program, bool allow_connect) {
+  server::Abilities can;
+  can.call = !program.call.is_none();
+  can.on_headers = !program.on_headers.is_none();
+  can.stream_body = !program.open_upload.is_none();
+  can.connect = allow_connect;
+  can.websocket = !program.on_ws_open.is_none();
+  return can;
 }
 
 }  // namespace
 
-ServerObject::ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks,
+ServerObject::ServerObject(std::shared_ptr<Queue> queue, Program program, Callbacks callbacks,
                            const py::dict& environment, const py::dict& settings_given,
                            bool allow_connect, const py::list& mounts, const py::list& topics,
                            bool brokered)
     : queue_(std::move(queue)) {
-  server::Settings settings =
-      settings_of(callbacks, settings_given, allow_connect, topics, brokered);
-  std::vector<std::shared_ptr<Gateway>> gateways;
+  server::Settings settings = read_settings(settings_given);
+  settings.topics = to_topic_settings(topics, brokered);
+  settings.access_log = !callbacks.access_log.is_none();
+  settings.abilities = abilities_of(program, allow_connect);
   for (MountedGateway& each : make_gateways(mounts)) {
     settings.mounts.push_back(std::move(each.mount));
-    gateways.push_back(std::move(each.gateway));
+    program.gateways.push_back(std::move(each.gateway));
   }
-  application_ = std::make_shared<Application>(std::move(callbacks), environment,
-                                               std::move(settings), queue_, std::move(gateways));
+  routing_ = {settings.abilities, settings.mounts};
+  application_ = std::make_shared<Application>(std::move(program), std::move(callbacks),
+                                               environment, std::move(settings), queue_);
   door_.proxy = application_->server().settings().proxy_protocol;
   guard_.emplace(application_->server());
 }
@@ -118,6 +117,52 @@ std::tuple<std::string, int> ServerObject::listen_fd(int fd) {
   start(bound.port == 0 ? "localhost" : bound.host,
         bound.port == 0 ? "" : std::to_string(bound.port), what);
   return {bound.host, bound.port};
+}
+
+std::tuple<std::string, int> ServerObject::listen_with(ServerObject& other) {
+  server::Bound bound;
+  int error = 0;
+  {
+    const GilRelease release;
+    error = application_->server().listen_with(other.application_->server(), &bound);
+  }
+  if (error != 0) throw_listen_error(error, other.host_);
+  try {
+    start(other.port_ < 0 ? "localhost" : bound.host,
+          other.port_ < 0 ? "" : std::to_string(bound.port), other.host_);
+  } catch (...) {
+    other.application_->server().take_back();
+    throw;
+  }
+  return {bound.host, bound.port};
+}
+
+void ServerObject::set_program(Program program, bool allow_connect, const py::list& root) {
+  const std::shared_ptr<const Program> before = application_->program();
+  if (py::len(root) != 0) {
+    // The callbacks of a Rook application stay for the requests that were given to it already.
+    program = *before;
+  } else {
+    program.gateways = before->gateways;
+  }
+  std::vector<server::Mount>& mounts = routing_.mounts;
+  const bool had_root = !mounts.empty() && mounts.back().prefix.empty();
+  if (had_root) mounts.back().off = true;
+  for (MountedGateway& each : make_gateways(root)) {
+    each.gateway->listening(host_, port_);
+    if (had_root) {
+      mounts.back() = std::move(each.mount);
+      program.gateways.back() = std::move(each.gateway);
+    } else {
+      mounts.push_back(std::move(each.mount));
+      program.gateways.push_back(std::move(each.gateway));
+    }
+  }
+  if (py::len(root) == 0) routing_.root = abilities_of(program, allow_connect);
+  // In this order: what the loop gives to a mount is there when it comes.
+  application_->set_program(std::move(program));
+  const GilRelease release;
+  application_->server().set_routing(routing_);
 }
 
 void ServerObject::listen_pipe(const std::string& name, std::optional<unsigned> mask) {
@@ -164,9 +209,9 @@ void ServerObject::start(const std::string& name, const std::string& port,
                          const std::string& address) {
   application_->environment().set_constant("SERVER_NAME", py::str(name));
   application_->environment().set_constant("SERVER_PORT", py::str(port));
-  for (const auto& gateway : application_->gateways()) {
-    gateway->listening(port.empty() ? address : name, port.empty() ? -1 : std::stoi(port));
-  }
+  host_ = port.empty() ? address : name;
+  port_ = port.empty() ? -1 : std::stoi(port);
+  for (const auto& gateway : application_->program()->gateways) gateway->listening(host_, port_);
   int error = 0;
   {
     const GilRelease release;

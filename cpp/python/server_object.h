@@ -22,9 +22,10 @@ namespace httpuv::python {
 
 class ServerObject {
  public:
-  ServerObject(std::shared_ptr<Queue> queue, Callbacks callbacks, const pybind11::dict& environment,
-               const pybind11::dict& settings, bool allow_connect, const pybind11::list& mounts,
-               const pybind11::list& topics, bool brokered);
+  ServerObject(std::shared_ptr<Queue> queue, Program program, Callbacks callbacks,
+               const pybind11::dict& environment, const pybind11::dict& settings,
+               bool allow_connect, const pybind11::list& mounts, const pybind11::list& topics,
+               bool brokered);
   ~ServerObject();
 
   // Before the server starts: also listens for its operator, on a port, a descriptor or a Unix
@@ -36,6 +37,12 @@ class ServerObject {
   std::tuple<std::string, int> listen_tcp(const std::string& host, int port);
   std::tuple<std::string, int> listen_fd(int fd);
   void listen_pipe(const std::string& name, std::optional<unsigned> mask);
+  // Listens on the sockets of another server, which takes no connection from then on, unless this
+  // fails. Raises OSError; ENOTCONN: that one does not listen any more.
+  std::tuple<std::string, int> listen_with(ServerObject& other);
+  // Another program from the next request on. `root` is the mount of an application of another
+  // interface than Rook, or empty. Mounts below paths stay.
+  void set_program(Program program, bool allow_connect, const pybind11::list& root);
   void set_routes(const pybind11::list& routes, std::shared_ptr<files::MimeTable> mime);
   // With an offset it is a broker's that is told; without, the topic's next, which is returned: 0
   // if nothing was sent because the server does not run.
@@ -66,6 +73,9 @@ class ServerObject {
   Burst burst_;                                           // of what is published
   std::atomic<std::uint64_t> overflowed_at_{UINT64_MAX};  // Server::drains() then
   const std::shared_ptr<Queue> queue_;
+  server::Routing routing_;
+  std::string host_;  // what gateways are told
+  int port_ = -1;
   std::shared_ptr<Application> application_;
   server::Door door_;  // of the main listeners
   std::optional<ForkGuard> guard_;

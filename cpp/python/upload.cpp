@@ -20,17 +20,18 @@ void Upload::consumed(std::size_t bytes) {
 }
 
 // The head is here and onHeaders, if there is one, has let it pass.
-void Application::begin_upload(const server::ExchangeId& id, Work& work) {
+void Application::begin_upload(const server::ExchangeId& id, Work& work, const Program& program) {
   work.where = "onBodyData";
   const auto handle = std::make_shared<Upload>(shared_from_this(), id);
   Receiver receiver{py::reinterpret_borrow<py::dict>(work.environment),
-                    call_python(callbacks_.open_upload, work.environment, handle)};
+                    call_python(program.open_upload, work.environment, handle),
+                    program.call_first ? py::object() : program.call};
   {
     const std::lock_guard lock(mutex_);
     uploads_.emplace(id, std::move(receiver));
   }
-  if (!callbacks_.call_first) return;
-  call(id, work);
+  if (!program.call_first) return;
+  call(id, work, program.call);
   if (find(id) == nullptr) lose_upload(id);  // it is answered: nobody reads on
 }
 
@@ -38,7 +39,7 @@ py::object Application::open_upload(const server::ExchangeId& id, const py::dict
                                     const py::object& receiver) {
   const auto handle = std::make_shared<Upload>(shared_from_this(), id);
   const std::lock_guard lock(mutex_);
-  uploads_.emplace(id, Receiver{environment, receiver, true});
+  uploads_.emplace(id, Receiver{environment, receiver, {}});
   return py::cast(handle);
 }
 
@@ -60,21 +61,21 @@ void Application::on_event(server::BodyEvent&& event, Work& work) {
   if (!event.bytes.empty()) call_python(upload.receiver.attr("data"), py::bytes(event.bytes));
   if (!event.last || !find_upload(event.id, true).receiver) return;
   call_python(upload.receiver.attr("end"));
-  if (upload.gateway) return;
+  if (!upload.call) return;
   const CallbackContext context(context_);  // `call` gets one of its own
-  if (!callbacks_.call_first) call(event.id, work);
+  call(event.id, work, upload.call);
 }
 
 void Application::lose_upload(const server::ExchangeId& id) {
-  if (callbacks_.open_upload.is_none() && gateways_.empty()) return;
+  if (!has_uploads_) return;
   const Receiver upload = find_upload(id, true);
   if (upload.receiver) tell("a body", upload.receiver.attr("lost"));
 }
 
-void Application::call(const server::ExchangeId& id, Work& work) {
+void Application::call(const server::ExchangeId& id, Work& work, py::handle callback) {
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id;
-  ask(work, envelope, callbacks_.call, "call", false);
+  ask(work, envelope, callback, "call", false);
 }
 
 }  // namespace httpuv::python

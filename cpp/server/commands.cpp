@@ -116,12 +116,15 @@ struct Carrier {
     auto* const session = http(c.id);
     c.answer.set_value(session != nullptr && session->present(c.id.sequence));
   }
-  void operator()(SetRoutes&&) const {}  // the server's own
+  void operator()(SetRoutes&&) const {}  // this and those that follow: the server's own
   void operator()(Adopt&&) const {}
   void operator()(LetIn&&) const {}
   void operator()(FindIdle&&) const {}
   void operator()(CloseIdle&&) const {}
   void operator()(TakeGauges&&) const {}
+  void operator()(SetRouting&&) const {}
+  void operator()(HandOver&&) const {}
+  void operator()(TakeBack&&) const {}
   void operator()(Stop&&) const {}
 };
 
@@ -134,6 +137,8 @@ void carry_out(Context& context, Command&& command) {
 void answer_late(Command& command) {
   if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
   if (auto* gauges = std::get_if<TakeGauges>(&command)) gauges->done.set_value();
+  if (auto* routing = std::get_if<SetRouting>(&command)) routing->done.set_value();
+  if (auto* hand_over = std::get_if<HandOver>(&command)) hand_over->done.set_value({});
   if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
   if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
   if (auto* room = std::get_if<StreamRoom>(&command)) room->answer.set_value(false);

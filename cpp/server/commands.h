@@ -9,7 +9,8 @@
 
 namespace httpuv::server {
 
-// Every command but SetRoutes and Stop, which are for the server as a whole.
+// Every command but SetRoutes, SetRouting, HandOver, TakeBack and Stop, which are for the server as
+// a whole.
 void carry_out(Context& context, Command&& command);
 
 // What is still waiting when the server has ended: nothing is done, but no thread waits in vain.

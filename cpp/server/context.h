@@ -55,6 +55,7 @@ struct Context {
   MetricsMemory& metrics_memory;
   Budget& budget;
   SpoolFolder spool_folder{};
+  Routing routing{settings.abilities, settings.mounts};
 
   unsigned worker = 0;   // which of the server's loops this is
   Team* team = nullptr;  // null: there is one worker

@@ -32,6 +32,7 @@ std::uint16_t find_mount(const std::vector<Mount>& mounts, std::string_view raw_
   if (raw_path.find('%') != std::string_view::npos) decoded = base::percent_decode(raw_path);
   const std::string_view path = decoded ? std::string_view(*decoded) : raw_path;
   for (std::size_t i = 0; i < mounts.size(); ++i) {
+    if (mounts[i].off) continue;
     const std::string& prefix = mounts[i].prefix;
     if (prefix.empty()) return static_cast<std::uint16_t>(i + 1);
     if (path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/')) {
@@ -56,7 +57,7 @@ void HttpSession::route(Exchange& exchange) {
     tell_refused(403, "its host is not among allowedHosts");
     return answer_early(exchange, 403, "this server does not go by that name, see allowedHosts");
   }
-  exchange.mount = find_mount(context_.settings.mounts, head_.view(head_.path));
+  exchange.mount = find_mount(context_.routing.mounts, head_.view(head_.path));
   const Abilities& can = abilities_of(exchange);
   if (wants_websocket(exchange)) {
     upgrade_ = Upgrade::kWanted;

@@ -124,7 +124,7 @@ class HttpSession final : public Protocol {
   void release(Exchange& exchange, bool abandon);
   void send_continue_if_due();
   [[nodiscard]] const Abilities& abilities_of(const Exchange& exchange) const {
-    return context_.settings.abilities_of(exchange.mount);
+    return context_.routing.abilities_of(exchange.mount);
   }
   [[nodiscard]] bool wants_websocket(const Exchange& exchange) const;
   void upgrade_to_websocket(Exchange& exchange);

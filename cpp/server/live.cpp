@@ -176,6 +176,7 @@ void Server::Live::look_for_room() {
 
 void Server::Live::let_in() {
   crowded_.clear();
+  if (handed_over_) return;
   for (const auto& listener : listeners_) {
     if (listener->paused()) listener->resume();
   }
@@ -280,11 +281,39 @@ void Server::Live::carry_out(Command&& command) {
   } else if (auto* const gauges = std::get_if<TakeGauges>(&command)) {
     server::take_gauges(context_);
     gauges->done.set_value();
+  } else if (auto* const routing = std::get_if<SetRouting>(&command)) {
+    context_.routing = std::move(routing->routing);
+    routing->done.set_value();
+  } else if (auto* const hand_over = std::get_if<HandOver>(&command)) {
+    hand_over->done.set_value(hand_over_sockets());
+  } else if (std::holds_alternative<TakeBack>(command)) {
+    take_back();
   } else if (const auto* const halt = std::get_if<Stop>(&command)) {
     stop(halt->grace_ms);
   } else {
     server::carry_out(context_, std::move(command));
   }
+}
+
+HandedOver Server::Live::hand_over_sockets() {
+  HandedOver result;
+  for (const auto& listener : listeners_) {
+    net::ListenSocket socket;
+    result.error = listener->share(&socket);
+    if (result.error != 0) {
+      result.sockets.clear();
+      return result;
+    }
+    result.sockets.push_back(std::move(socket));
+  }
+  handed_over_ = true;
+  for (const auto& listener : listeners_) listener->pause();
+  return result;
+}
+
+void Server::Live::take_back() {
+  handed_over_ = false;
+  if (context_.connections.size() < context_.limits.max_connections) let_in();
 }
 
 // WebSockets are told in any case, and have a moment to answer.

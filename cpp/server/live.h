@@ -55,6 +55,8 @@ class Server::Live final : private net::DeadlineOwner {
   std::size_t hand_over();  // how many events
   void log();
   void carry_out(Command&& command);
+  HandedOver hand_over_sockets();
+  void take_back();
   void stop(std::int64_t grace_ms);
   void close_connections();
   void end_if_empty();
@@ -83,6 +85,7 @@ class Server::Live final : private net::DeadlineOwner {
   net::Deadline crowded_{this};  // armed while no further connection is accepted
   const Place place_;
   bool stopping_ = false;
+  bool handed_over_ = false;     // another server takes the connections
   bool ended_ = false;
 };
 

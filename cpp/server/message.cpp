@@ -54,6 +54,9 @@ struct Owned {
   std::size_t operator()(const IsPresent&) const { return 0; }
   std::size_t operator()(const SetRoutes&) const { return 0; }
   std::size_t operator()(const TakeGauges&) const { return 0; }
+  std::size_t operator()(const SetRouting&) const { return 0; }
+  std::size_t operator()(const HandOver&) const { return 0; }
+  std::size_t operator()(const TakeBack&) const { return 0; }
   std::size_t operator()(const Stop&) const { return 0; }
 };
 

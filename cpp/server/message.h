@@ -18,9 +18,11 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "net/listen/accepted.h"
+#include "net/listen/bind.h"
 #include "server/access_record.h"
 #include "server/connection_id.h"
 #include "server/door.h"
+#include "server/routing.h"
 #include "server/tls.h"
 #include "server/topics/event_text.h"
 #include "server/topics/publication.h"
@@ -455,6 +457,22 @@ struct TakeGauges {
 };
 
 // Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.
+// The sockets that another server listens on from now on. None: this one does not listen any more.
+struct HandedOver {
+  int error = 0;  // 0 or a libuv error
+  std::vector<net::ListenSocket> sockets;
+};
+// Give duplicates of the listening sockets to another server, and take no connection from now on.
+struct HandOver {
+  std::promise<HandedOver> done;
+};
+// The other server did not start: take connections again.
+struct TakeBack {};
+// What the application can do has changed; exchanges under way go on with what they began with.
+struct SetRouting {
+  Routing routing;
+  std::promise<void> done;
+};
 struct Stop {
   std::int64_t grace_ms = 0;
 };
@@ -464,7 +482,7 @@ using Command =
                  StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed, WsPing, WsClose,
                  WsSubscribe, Publish, Feed, TopicLoad, TopicRelease, QueryTopic, QueryTopics,
                  QuerySubscriptions, WsOverflow, WsAcknowledge, WsConclude, WsQueued, IsPresent,
-                 SetRoutes, Adopt, LetIn, FindIdle, CloseIdle, TakeGauges,
+                 SetRoutes, SetRouting, HandOver, TakeBack, Adopt, LetIn, FindIdle, CloseIdle, TakeGauges,
                  Stop>;
 
 // What a command counts for while it waits: itself, and the memory that it owns. There is no

@@ -68,6 +68,23 @@ int Server::listen_fd(int fd, Bound* bound, Door door) {
   return 0;
 }
 
+int Server::listen_with(Server& other, Bound* bound) {
+  HandOver command;
+  std::future<HandedOver> done = command.done.get_future();
+  if (!other.running() || !other.post(std::move(command))) return UV_ENOTCONN;
+  HandedOver handed = done.get();
+  if (handed.error != 0) return handed.error;
+  if (handed.sockets.empty()) return UV_ENOTCONN;
+  *bound = {handed.sockets.front().host(), handed.sockets.front().port()};
+  sockets_ = std::move(handed.sockets);
+  doors_.assign(sockets_.size(), Door{.proxy = settings_.proxy_protocol});
+  return 0;
+}
+
+void Server::take_back() {
+  post(TakeBack{});
+}
+
 int Server::start(std::shared_ptr<net::Lanes> lanes) {
   int error = 0;
   std::vector<net::ListenSocket> sockets = std::move(sockets_);
@@ -83,17 +100,21 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
                                  sequencer_);
   if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));
   error = live_->open(std::move(sockets), doors);
+  const std::lock_guard lock(stopping_);  // another thread may stop it as soon as it answers
+  // Before the thread runs: clients may wait already, and what they ask for may be answered at
+  // once.
+  running_.store(true, std::memory_order_release);
+  answers_.store(true, std::memory_order_release);
   if (error == 0) error = thread_->start([live = live_.get()] { live->run(); });
   if (error != 0) {
+    running_.store(false, std::memory_order_release);
+    answers_.store(false, std::memory_order_release);
     live_->close();
     live_->run();
     live_.reset();
     loop_.reset();
-    return error;
   }
-  running_.store(true, std::memory_order_release);
-  answers_.store(true, std::memory_order_release);
-  return 0;
+  return error;
 }
 
 bool Server::post(Command&& command, bool ring_now) {
@@ -138,6 +159,13 @@ void Server::set_routes(std::shared_ptr<const files::RouteTable> routes) {
 
 void Server::take_gauges() {
   TakeGauges command;
+  std::future<void> done = command.done.get_future();
+  if (post(std::move(command))) done.wait();
+}
+
+void Server::set_routing(Routing routing) {
+  SetRouting command;
+  command.routing = std::move(routing);
   std::future<void> done = command.done.get_future();
   if (post(std::move(command))) done.wait();
 }

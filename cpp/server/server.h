@@ -25,6 +25,7 @@
 #include "server/limits.h"
 #include "server/message.h"
 #include "server/observe/metrics_memory.h"
+#include "server/routing.h"
 #include "server/team.h"
 #include "server/tls.h"
 #include "server/topics/topic_rules.h"
@@ -41,22 +42,11 @@ namespace httpuv::server {
 
 class Sequencer;
 
-// What the application of a server can do.
-struct Abilities {
-  bool call = true;          // without it every dynamic request is 404
-  bool on_headers = false;   // with it every dynamic request is announced when its head has come
-  bool stream_body = false;  // with it a body is announced by its head, and comes in pieces
-  bool connect = false;      // without it CONNECT is 405
-  bool websocket = false;    // without it a request for one is a request like any other
-  bool ws_waits = false;     // a handshake waits for the application's word
-  // With stream_body: a body of known length up to this comes as a whole all the same.
-  std::uint64_t gather_body = 0;
-};
-
-// An application that answers below a path, beside the one that answers everything else.
-struct Mount {
-  std::string prefix;  // "/a/b": decoded, no slash at its end; "" is the root
-  Abilities abilities;
+// What is done with a message for a peer whose queue is full.
+enum class Overflow : std::uint8_t {
+  kClose,  // close with 1013 (Try Again Later)
+  kDrop,   // drop the message
+  kTell,   // drop it and tell the application
 };
 
 struct WebSocketSettings {
@@ -82,7 +72,7 @@ struct Settings {
   Abilities abilities;
   net::BindOptions bind;
   unsigned workers = 1;                    // threads with a loop each, 1 to kMaxWorkers
-  std::vector<Mount> mounts;               // longest prefix first; Envelope::mount counts from 1
+  std::vector<Mount> mounts;               // see Routing
   std::vector<std::string> allowed_hosts;  // see host_check.h; empty: any
   bool gzip = true;         // code the answers of the application for clients that accept it
   bool access_log = false;  // tell the application of each answer
@@ -96,10 +86,6 @@ struct Settings {
   bool request_ids = false;                                     // each request has an X-Request-ID
   TopicSettings topics;
   std::string spool_folder = "/tmp";  // for the bodies of requests that are too long for memory
-
-  [[nodiscard]] const Abilities& abilities_of(std::uint16_t mount) const {
-    return mount == 0 ? abilities : mounts[mount - std::size_t{1}].abilities;
-  }
   std::shared_ptr<const Certificates> tls;  // null: plain HTTP
 };
 
@@ -125,6 +111,11 @@ class Server {
   // On a socket that listens already; adopts the descriptor where it returns 0. A Unix socket has
   // port 0.
   int listen_fd(int fd, Bound* bound, Door door = {});
+  // On the sockets of a server that runs, which takes no connection from then on: neither refuses
+  // one. It is to stop when this one has started, or to take_back() what it had. UV_ENOTCONN when
+  // it does not listen any more.
+  int listen_with(Server& other, Bound* bound);
+  void take_back();
   // Starts the threads on what was bound. 0 or a libuv error, as above. Once, when it succeeds.
   // `lanes`: those of another server; null: its own.
   int start(std::shared_ptr<net::Lanes> lanes = nullptr);
@@ -145,6 +136,10 @@ class Server {
 
   // Returns when the next request sees the new routes.
   void set_routes(std::shared_ptr<const files::RouteTable> routes);
+
+  // Returns when the next request is given to what the application can do now. Mounts may be added
+  // and switched off, never taken away.
+  void set_routing(Routing routing);
 
   // Stops accepting, lets exchanges under way finish for so long, closes everything, joins.
   // Any thread but the loop's; a second call waits for the first.

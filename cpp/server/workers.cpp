@@ -76,6 +76,13 @@ void Workers::take_gauges() {
   for (const auto& worker : workers_) worker->take_gauges();
 }
 
+int Workers::listen_with(Workers& other, Bound* bound) {
+  return workers_.front()->listen_with(*other.workers_.front(), bound);
+}
+void Workers::take_back() {
+  workers_.front()->take_back();
+}
+
 // The acceptor comes last: when it hands a connection on, the others are there.
 int Workers::start() {
   int error = 0;
@@ -157,6 +164,10 @@ void Workers::ring() {
 
 void Workers::set_routes(const std::shared_ptr<const files::RouteTable>& routes) {
   for (const auto& worker : workers_) worker->set_routes(routes);
+}
+
+void Workers::set_routing(const Routing& routing) {
+  for (const auto& worker : workers_) worker->set_routing(routing);
 }
 
 void Workers::stop(std::int64_t grace_ms) {

@@ -35,6 +35,8 @@ class Workers final : private Team {
                  Door door = {});
   int listen_pipe(const std::string& path, std::optional<unsigned> mask, Door door = {});
   int listen_fd(int fd, Bound* bound, Door door = {});
+  int listen_with(Workers& other, Bound* bound);
+  void take_back();
   int start();
   bool post(Command&& command, bool ring = true);
   // A message gets its topic's next offset: that, or 0 when the server is stopping or has not
@@ -50,6 +52,7 @@ class Workers final : private Team {
   }
   void ring();
   void set_routes(const std::shared_ptr<const files::RouteTable>& routes);
+  void set_routing(const Routing& routing);
   void stop(std::int64_t grace_ms);
   void begin_stop(std::int64_t grace_ms);
   bool wait_stopped(int timeout_ms);

@@ -1,4 +1,4 @@
-"""Screenshots of the tutorial's page, of a directory listing and of the documentation itself.
+"""Screenshots: the demonstration, the tutorial's page, a listing, an error page, the documentation.
 
     python docs/tools/pictures.py build/docs/pictures
 
@@ -12,6 +12,7 @@ import contextlib
 import json
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -60,6 +61,18 @@ def dashboard(site: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def demonstration() -> Iterator[str]:
+    """The page of `make demo`, by its own program."""
+    program = [sys.executable, str(ROOT / "examples" / "demo.py"), "--port", "0"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            yield child.stdout.readline().split()[-1]
+        finally:
+            child.terminate()
+
+
+@contextlib.contextmanager
 def served(folder: Path, **options: Any) -> Iterator[str]:
     """The URL of a folder."""
     app = {"staticPaths": {"/": httpuv.staticPath(folder, **options)}}
@@ -67,8 +80,10 @@ def served(folder: Path, **options: Any) -> Iterator[str]:
         yield server.url
 
 
-def take(browser: Any, name: str, url: str, ready: str, target: Path) -> None:
-    """Pictures of one page in all widths and both schemes."""
+def take(
+    browser: Any, name: str, url: str, ready: str, target: Path, *, whole: bool = False
+) -> None:
+    """Pictures of one page in all widths and both schemes; `whole`: to its end."""
     for width, height in WIDTHS.items():
         for scheme in ("light", "dark"):
             context = browser.new_context(
@@ -77,12 +92,20 @@ def take(browser: Any, name: str, url: str, ready: str, target: Path) -> None:
             page = context.new_page()
             errors: list[str] = []
             page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+            page.on(
+                "console",
+                lambda message, errors=errors: (
+                    errors.append(message.text) if message.type == "error" else None
+                ),
+            )
             page.goto(url)
             page.wait_for_function(ready, polling=100)
             path = target / f"{name}-{width}-{scheme}.png"
-            page.screenshot(path=path)
+            page.screenshot(path=path, full_page=whole)
             wide = page.evaluate("document.documentElement.scrollWidth")
             context.close()
+            # Chromium reports the status of the error page itself.
+            errors = [each for each in errors if "404 (Not Found)" not in each or name != "error"]
             if errors or wide > width:
                 raise SystemExit(f"{path.name}: errors {errors}, the page is {wide} pixels wide")
             print(path)
@@ -105,6 +128,11 @@ def main(target: Path) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         measured = "document.getElementById('file').textContent.endsWith('ms')"
         take(browser, "dashboard", board, measured, target)
+        demo = stack.enter_context(demonstration())
+        lively = "parseFloat(document.getElementById('load').textContent) >= 0"
+        lively += " && performance.now() > 4000"  # the chart has a line
+        take(browser, "demo", demo, lively, target, whole=True)
+        take(browser, "error", listing + "nothing", "document.body !== null", target)
         take(browser, "listing", listing, "document.querySelector('a') !== null", target)
         take(browser, "docs", docs, "document.querySelector('h1') !== null", target)
         take(

@@ -1,49 +1,200 @@
+// The page of the demonstration. Nothing is loaded from elsewhere.
 const $ = (id) => document.getElementById(id);
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-async function digest(data) {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+// --- the source beside each effect: marked parts of the program itself ---
+
+const source = await (await fetch("/source/demo.py")).text();
+const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+const coloured = (text) =>
+  escaped(text).replace(
+    /(#.*$|"""[^]*?""")|("(?:[^"\\\n]|\\.)*")|\b(async|await|def|for|in|if|return|while|import|from|as|class|with|not|True|False|None)\b/gm,
+    (all, comment, string) => (comment ? `<i>${all}</i>` : string ? `<u>${all}</u>` : `<b>${all}</b>`),
+  );
+for (const pre of document.querySelectorAll("pre[data-part]")) {
+  const part = new RegExp(`^( *)# part: ${pre.dataset.part}\\n([^]*?)^ *# end$`, "m").exec(source);
+  const lines = part[2].trimEnd().split("\n");
+  pre.innerHTML = coloured(lines.map((line) => line.slice(part[1].length)).join("\n"));
 }
 
-async function upload(data) {
-  $("echo").textContent = "sending…";
-  const start = performance.now();
-  const response = await fetch("/echo", { method: "POST", body: data });
-  const back = await response.arrayBuffer();
-  const seconds = (performance.now() - start) / 1000;
-  const same = (await digest(data)) === (await digest(back));
-  const megabytes = (data.byteLength / 1e6).toFixed(1);
-  $("echo").textContent = same
-    ? `${megabytes} MB went and came back intact in ${seconds.toFixed(2)} s.`
-    : "What came back is not what went.";
-}
+// --- latency ---
 
-$("upload").onclick = async () => {
-  const file = $("file").files[0];
-  if (file) await upload(await file.arrayBuffer());
-  else $("echo").textContent = "Choose a file first.";
-};
+const WINDOW = 20_000;
+const samples = { file: [], python: [] };
+const waiting = { file: null, python: null };
 
-$("random").onclick = async () => {
-  const data = new Uint8Array(20_000_000);
-  for (let at = 0; at < data.length; at += 65536) {
-    crypto.getRandomValues(data.subarray(at, at + 65536));
+async function measure(name, path) {
+  for (;;) {
+    const begin = performance.now();
+    waiting[name] = begin;
+    try {
+      const answer = await fetch(path, { cache: "no-store" });
+      await answer.text();
+      samples[name].push([performance.now(), performance.now() - begin]);
+      if (samples[name].length > 400) samples[name].shift();
+    } catch {
+      await pause(1000); // the server was ended
+    }
+    waiting[name] = null;
+    await pause(Math.max(20, 100 - (performance.now() - begin)));
   }
-  await upload(data.buffer);
-};
+}
+
+const shown = (ms) => (ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+function fitted(canvas) {
+  const scale = devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  return [context, width, height];
+}
+
+function draw() {
+  const now = performance.now();
+  const [context, width, height] = fitted($("chart"));
+  const [left, top, bottom] = [52, 14, height - 14];
+  const place = (ms) => bottom - ((Math.log10(Math.min(Math.max(ms, 0.5), 6000)) - Math.log10(0.5)) / Math.log10(12000)) * (bottom - top);
+  context.clearRect(0, 0, width, height);
+  context.font = "12px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  for (const [ms, text] of [[1, "1 ms"], [10, "10 ms"], [100, "100 ms"], [1000, "1 s"], [5000, "5 s"]]) {
+    context.fillStyle = colour("--soft");
+    context.fillText(text, 8, place(ms));
+    context.fillStyle = colour("--line");
+    context.fillRect(left, Math.round(place(ms)), width - left, 1);
+  }
+  for (const [name, line] of [["python", "--warm"], ["file", "--accent"]]) {
+    const points = samples[name].filter(([at]) => now - at < WINDOW);
+    if (waiting[name] !== null && now - waiting[name] > 150) points.push([now, now - waiting[name]]);
+    context.strokeStyle = context.fillStyle = colour(line);
+    context.lineWidth = 2;
+    context.lineJoin = "round";
+    context.beginPath();
+    for (const [at, ms] of points) context.lineTo(left + (1 - (now - at) / WINDOW) * (width - left), place(ms));
+    context.stroke();
+    if (points.length > 0) $(name).textContent = shown(points.at(-1)[1]);
+  }
+  requestAnimationFrame(draw);
+}
+
+measure("file", "/ping.txt");
+measure("python", "/now");
+draw();
 
 $("block").onclick = async () => {
-  let asleep = true;
-  let count = 0;
-  let slowest = 0;
-  fetch("/block").finally(() => { asleep = false; });
-  while (asleep) {
-    const start = performance.now();
-    await (await fetch("/ping.txt", { cache: "no-store" })).text();
-    slowest = Math.max(slowest, performance.now() - start);
-    count += 1;
-    $("busy").textContent =
-      `${count} files while Python sleeps, the slowest in ${slowest.toFixed(1)} ms`;
-  }
-  $("busy").textContent += ". Python is back.";
+  $("block").disabled = true;
+  $("block").textContent = "Python is blocked";
+  await fetch("/block").catch(() => {});
+  $("block").disabled = false;
+  $("block").textContent = "Block Python for 5 s";
 };
+
+// --- live sockets ---
+
+const strokes = [];
+let socket;
+
+function connect() {
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/`);
+  socket.onopen = () => ($("socket").textContent = "connected");
+  socket.onclose = () => {
+    $("socket").textContent = "closed; connecting again";
+    setTimeout(connect, 1000);
+  };
+  socket.onmessage = (event) => {
+    const message = JSON.parse(event.data);
+    if (message.pages !== undefined) {
+      $("clients").textContent = message.pages;
+      $("plural").hidden = message.pages === 1;
+    } else {
+      strokes.push(message);
+      if (strokes.length > 500) strokes.shift();
+      paint();
+    }
+  };
+}
+
+function paint() {
+  const [context, width, height] = fitted($("board"));
+  context.clearRect(0, 0, width, height);
+  context.lineWidth = 3;
+  context.lineCap = "round";
+  for (const { from, to, hue } of strokes) {
+    context.strokeStyle = `hsl(${hue} 65% 50%)`;
+    context.beginPath();
+    context.moveTo(from[0] * width, from[1] * height);
+    context.lineTo(to[0] * width, to[1] * height);
+    context.stroke();
+  }
+}
+
+const hue = Math.floor(Math.random() * 360);
+let last = null;
+const spot = (event) => [event.offsetX / $("board").clientWidth, event.offsetY / $("board").clientHeight];
+$("board").onpointerdown = (event) => {
+  $("board").setPointerCapture(event.pointerId);
+  last = spot(event);
+};
+$("board").onpointermove = (event) => {
+  if (last === null || socket.readyState !== WebSocket.OPEN) return;
+  const next = spot(event);
+  socket.send(JSON.stringify({ from: last, to: next, hue }));
+  last = next;
+};
+$("board").onpointerup = $("board").onpointercancel = () => (last = null);
+addEventListener("resize", paint);
+connect();
+
+// --- events ---
+
+const events = new EventSource("/events");
+events.onopen = () => ($("events").textContent = "connected");
+events.onerror = () => ($("events").textContent = "closed; connecting again");
+events.onmessage = (event) => {
+  const state = JSON.parse(event.data);
+  $("clock").textContent = state.time;
+  $("load").textContent = state.load;
+  $("answered").textContent = state.answered;
+};
+
+// --- video ---
+
+$("film").onseeked = () => {
+  const parts = performance.getEntriesByName(new URL("film.webm", location.href).href).length;
+  $("range").textContent = `At ${$("film").currentTime.toFixed(1)} s of ${$("film").duration.toFixed(0)} s; ${parts || "some"} request${parts === 1 ? "" : "s"} for parts (206).`;
+};
+
+// --- upload ---
+
+function upload(body, size) {
+  const request = new XMLHttpRequest();
+  const begin = performance.now();
+  request.upload.onprogress = (event) => {
+    $("progress").value = event.loaded / size;
+    $("sent").textContent = `${(event.loaded / 1e6).toFixed(1)} of ${(size / 1e6).toFixed(1)} MB`;
+  };
+  request.onload = () => {
+    const seconds = (performance.now() - begin) / 1000;
+    $("progress").value = 1;
+    $("sent").textContent = `${request.responseText.trim()} – ${(size / 1e6 / seconds).toFixed(0)} MB/s`;
+  };
+  request.onerror = () => ($("sent").textContent = "The connection ended.");
+  request.open("POST", "/upload");
+  request.send(body);
+}
+$("choose").onchange = () => {
+  const file = $("choose").files[0];
+  if (file) upload(file, file.size);
+};
+$("random").onclick = () => {
+  const piece = crypto.getRandomValues(new Uint8Array(65536));
+  upload(new Blob(Array(610).fill(piece)), 610 * 65536);
+};
+
+document.documentElement.dataset.ready = "yes";

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ._core import __version__
 from .answers.presence import disconnected
 from .answers.sse import EventStream
+from .answers.types import Response
 from .base.log import logLevel
 from .brokers.protocol import Broker
 from .dispatch.base import Dispatcher
@@ -21,6 +22,7 @@ from .options.static_options import StaticPathOptions
 from .options.tls import TLS
 from .options.topic_options import Topic, TopicStats
 from .rook.base64 import rawToBase64
+from .rook.types import App, Request
 from .rook.uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
 from .rook.websocket import WebSocket
 from .rook.websocket_sending import ConnectionClosed
@@ -39,7 +41,7 @@ from .servers.start import (
 from .static_server.run import runStaticServer
 
 if TYPE_CHECKING:
-    from . import asgi, brokers, wsgi  # noqa: F401
+    from . import asgi, brokers, testing, wsgi  # noqa: F401
 else:
 
     def __getattr__(name):
@@ -49,9 +51,10 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-_PACKAGES = ("asgi", "brokers", "wsgi")
+_PACKAGES = ("asgi", "brokers", "testing", "wsgi")
 
 __all__ = [
+    "App",
     "Broker",
     "TLS",
     "ConnectionClosed",
@@ -61,6 +64,8 @@ __all__ = [
     "Mount",
     "NoFreePortError",
     "PipeServer",
+    "Request",
+    "Response",
     "StaticPath",
     "StaticPathOptions",
     "Topic",

@@ -103,7 +103,7 @@ class Server:
         # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
         open_upload: Callable[[dict[str, Any], Upload], object] | None = None,
         call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
-        # An httpuv.servers.access.AccessLog. None: nobody is told of answers.
+        # An httpuv.servers.access.AccessLog. None: answers are not logged.
         access_log: object = None,
         on_notice: Callable[[int, str], object]
         | None = None,  # level (0: debug to 3: error) and text
@@ -120,6 +120,26 @@ class Server:
         """Listen on a socket that listens already; adopts the descriptor unless it raises OSError.
 
         Returns its address and port; port 0: a Unix socket.
+        """
+    def listen_with(self, other: Server) -> tuple[str, int]:
+        """Listen on the sockets of another server, which takes no connection from then on.
+
+        Raises OSError, and the other goes on; ENOTCONN: it does not listen any more.
+        """
+    def set_program(
+        self,
+        *,
+        call: Callable[[dict[str, Any]], object] | None,
+        on_headers: Callable[[dict[str, Any]], object] | None,
+        on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None,
+        open_upload: Callable[[dict[str, Any], Upload], object] | None,
+        call_first: bool,
+        allow_connect: bool,
+        root: list[dict[str, Any]],
+    ) -> None:
+        """Have others called from the next request on; returns when it is so.
+
+        `root`: an application of another interface, as in `mounts`; or empty.
         """
     def listen_pipe(self, name: str, mask: int | None) -> None:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
@@ -369,6 +389,9 @@ def input_hook_displaced() -> bool:
 
 def clear_input_hook() -> None:
     """Do so no longer."""
+
+def register_headers(cls: type) -> None:
+    """Name the class of HEADERS, one derived from dict; its constructor is not called."""
 
 def register_input(cls: type) -> None:
     """Name the class of rook.input: called with (), (bytes) or (fd, length)."""

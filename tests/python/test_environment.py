@@ -187,3 +187,32 @@ def test_errors_stream(serve: Serve, log: Log) -> None:
 
     assert fetch(address(serve(call)), request()).status == 200
     log.expect("ERROR something 5", "ERROR printed")
+
+
+def test_fields_are_found_in_any_case_of_letters(serve: Serve) -> None:
+    app = Recorder()
+    server = serve(app)
+    with Wire(address(server)) as wire:
+        wire.send(request("/", "X-Some-THING: yes", "User-Agent: me"))
+        wire.response()
+    headers = app.seen[0]["HEADERS"]
+    assert isinstance(headers, dict)
+    assert headers == {"host": "localhost", "x-some-thing": "yes", "user-agent": "me"}
+    for name in ("User-Agent", "user-agent", "USER-AGENT"):
+        assert headers[name] == "me"
+        assert headers.get(name) == "me"
+        assert name in headers
+    assert "Missing" not in headers
+    assert headers.get("Missing") is None
+    assert headers.get("Missing", "x") == "x"
+    with pytest.raises(KeyError, match="Missing"):
+        headers["Missing"]
+    with pytest.raises(KeyError, match="missing"):
+        headers["missing"]
+    headers["X-New"] = "1"
+    assert headers["x-new"] == headers.pop("X-NEW") == "1"
+    headers.update({"A-B": "1"}, c="2")
+    assert headers.setdefault("a-B", "3") == "1"
+    del headers["a-b"]
+    assert headers.copy()["C"] == "2"
+    assert 5 not in headers

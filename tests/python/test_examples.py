@@ -43,12 +43,18 @@ def test_demo(how: signal.Signals) -> None:
         assert home.status == 200 and b"<h1>httpuv</h1>" in home.body
         for name in set(re.findall(rb'(?:src|href)="([\w.]+)"', home.body)):
             assert fetch(at, request("/" + name.decode())).status == 200
-        assert b"Hello &lt;you&gt;" in fetch(at, request("/hello?name=%3Cyou%3E")).body
         assert b"QUERY_STRING" in fetch(at, request("/environment")).body
+        source = fetch(at, request("/source/demo.py")).body
         assert b"demo.py" in fetch(at, request("/source/")).body
+        # The page shows these parts of the program.
+        for part in set(re.findall(rb'data-part="(\w+)"', home.body)):
+            assert re.search(rb"^ *# part: " + part + rb"\n.+?^ *# end$", source, re.M | re.S)
         assert fetch(at, request("/none")).status == 404
         data = bytes(range(256)) * 10_000
-        assert fetch(at, request("/echo", method="POST", body=data)).body == data
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        assert digest.encode() in fetch(at, request("/upload", method="POST", body=data)).body
+        part = fetch(at, request("/film.webm", "Range: bytes=100-199"))
+        assert (part.status, len(part.body), part.get("Content-Type")) == (206, 100, "video/webm")
         with Wire(at) as blocked:
             blocked.send(request("/block"))
             for _ in range(20):

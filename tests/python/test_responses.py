@@ -344,3 +344,13 @@ def test_client_that_left_unseen(serve: Serve, tmp_path: Path, kind: str) -> Non
         wire.reset()
         gone.release()
     assert fetch(address(server), request()).status == 200
+
+
+def test_a_key_that_means_nothing_is_logged_once(answer: Answer, log: Log) -> None:
+    for _ in range(3):
+        response = answer({"status": 200, "bodyy": "x", "header": {}})
+        assert (response.status, response.body) == (200, b"")
+    text = log.text()
+    assert text.count("is ignored") == 2
+    assert "key 'bodyy', which is ignored; did you mean 'body'?" in text
+    assert "key 'header', which is ignored; did you mean 'headers'?" in text

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "net/listen/common.h"
 #include "net/listen/sockets.h"
 
 namespace httpuv::net {
@@ -57,10 +58,8 @@ ListenSocket& ListenSocket::operator=(ListenSocket&& other) noexcept {
   unix_ = other.unix_;
   adopted_ = other.adopted_;
   port_ = other.port_;
-  device_ = other.device_;
-  inode_ = other.inode_;
   host_ = std::move(other.host_);
-  path_ = std::exchange(other.path_, {});
+  common_ = std::move(other.common_);
   return *this;
 }
 
@@ -70,21 +69,47 @@ ListenSocket::~ListenSocket() {
 
 void ListenSocket::close() {
   if (fd_ < 0) return;
-  if (!path_.empty()) {
-    // Only our own file: somebody may have put another in its place since.
-    struct stat now {};
-    if (lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_) {
-      unlink(path_.c_str());
-    }
+  if (common_ != nullptr && common_.use_count() == 1) {
+    if (common_->copied && !adopted_) ::shutdown(fd_, SHUT_RDWR);
+    common_.reset();  // removes the file before nothing listens on it any more
   }
+  common_.reset();
   ::close(std::exchange(fd_, -1));
 }
 
-void ListenSocket::stop_sharing() {
-  ::shutdown(fd_, SHUT_RDWR);
+ListenSocket::Common::~Common() {
+  if (path.empty()) return;
+  // Only our own file: another may have taken its place since.
+  struct stat now {};
+  if (lstat(path.c_str(), &now) == 0 && now.st_dev == device && now.st_ino == inode) {
+    unlink(path.c_str());
+  }
+}
+
+const std::string& ListenSocket::path() const {
+  static const std::string kNone;
+  return common_ != nullptr ? common_->path : kNone;
+}
+
+int ListenSocket::duplicate(ListenSocket* out) const {
+  ListenSocket copy;
+  copy.fd_ = fcntl(fd_, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (copy.fd_ < 0) return last_error();
+  copy.unix_ = unix_;
+  copy.adopted_ = adopted_;
+  copy.port_ = port_;
+  copy.host_ = host_;
+  copy.common_ = common_;
+  *out = std::move(copy);
+  return 0;
+}
+
+void ListenSocket::set_copied() {
+  if (common_ != nullptr) common_->copied = true;
 }
 
 void ListenSocket::read_name() {
+  if (common_ == nullptr) common_ = std::make_shared<Common>();
   SocketAddress name;
   name.length = sizeof(name.storage);
   if (getsockname(fd_, reinterpret_cast<sockaddr*>(&name.storage), &name.length) != 0) return;

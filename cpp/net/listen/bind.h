@@ -3,13 +3,16 @@
 // What: socket, bind and listen, so that a start-up error is an error number on the thread that
 //   asked.
 // Thread: any; resolve() and bind_unix() may block, so not the loop thread.
-// Ownership: a ListenSocket owns its descriptor (and its socket file) until a Listener takes it.
+// Ownership: a ListenSocket owns its descriptor until a Listener takes it. Its socket file belongs
+// to
+//   it and to its duplicates together: the last of them removes it.
 // Failure: negative libuv error numbers. After a failure nothing is left behind: no descriptor,
 //   no socket file.
 #pragma once
 
 #include <sys/stat.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,7 +34,7 @@ class ListenSocket {
   ListenSocket() = default;
   ListenSocket(ListenSocket&& other) noexcept;
   ListenSocket& operator=(ListenSocket&& other) noexcept;
-  ~ListenSocket();  // closes, and removes its own socket file
+  ~ListenSocket();  // as close()
 
   int fd() const { return fd_; }
   bool is_unix() const { return unix_; }
@@ -41,11 +44,15 @@ class ListenSocket {
   const std::string& host() const { return host_; }
   int port() const { return port_; }
   // The socket file, an absolute path; "" for TCP, abstract names and inherited sockets.
-  const std::string& path() const { return path_; }
+  const std::string& path() const;
 
-  // For Listener.
+  // Another descriptor of the same socket: both have one backlog. 0 or an error.
+  int duplicate(ListenSocket* out) const;
+  // The process has forked: a child may hold a copy.
+  void set_copied();
+  // Closes. The last of its duplicates removes the socket file, and makes a forked child's copy
+  // stop listening with shutdown(2), unless others were given the socket.
   void close();
-  void stop_sharing();  // shutdown(2): a forked child's copy must not go on listening
 
  private:
   friend int bind_tcp(const std::string& host, int port, std::vector<ListenSocket>* out,
@@ -54,15 +61,14 @@ class ListenSocket {
                        const BindOptions& options);
   friend int adopt_listener(int fd, ListenSocket* out);
   void read_name();
+  struct Common;  // what duplicates have in common
 
   int fd_ = -1;
   bool unix_ = false;
   bool adopted_ = false;
   int port_ = 0;
-  dev_t device_ = 0;  // of the socket file: only our own is removed
-  ino_t inode_ = 0;
   std::string host_;
-  std::string path_;
+  std::shared_ptr<Common> common_;
 };
 
 // Binds every address `host` stands for, all to the same port; port 0 picks a free one.

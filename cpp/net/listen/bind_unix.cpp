@@ -9,6 +9,7 @@
 #include <string>
 
 #include "net/listen/bind.h"
+#include "net/listen/common.h"
 #include "net/listen/sockets.h"
 
 namespace httpuv::net {
@@ -92,6 +93,7 @@ int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket*
   if (path.empty()) return UV_EINVAL;
   ListenSocket socket;
   socket.unix_ = true;
+  socket.common_ = std::make_shared<ListenSocket::Common>();
 #ifdef __linux__
   if (path.front() == '\0') {
     if (mask || path.size() == 1) return UV_EINVAL;
@@ -124,9 +126,9 @@ int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket*
   }
   // From here on the file is ours, and goes with the socket whatever happens.
   if (lstat(path.c_str(), &file) != 0) return last_error();
-  socket.path_ = absolute(path);
-  socket.device_ = file.st_dev;
-  socket.inode_ = file.st_ino;
+  socket.common_->device = file.st_dev;
+  socket.common_->inode = file.st_ino;
+  socket.common_->path = absolute(path);
   // Nobody can connect before listen(2), so that a mode which is too wide until here does no harm.
   if (mask && (file.st_mode & kAllPermissions) != (kAllPermissions & ~*mask) &&
       ::chmod(path.c_str(), kAllPermissions & ~*mask) != 0) {
@@ -134,8 +136,8 @@ int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket*
   }
   if (::listen(socket.fd_, options.backlog) != 0) return last_error();
   // Where the lock did not hold, another start may have taken the file for an old one: it wins.
-  if (lstat(path.c_str(), &file) != 0 || file.st_dev != socket.device_ ||
-      file.st_ino != socket.inode_) {
+  if (lstat(path.c_str(), &file) != 0 || file.st_dev != socket.common_->device ||
+      file.st_ino != socket.common_->inode) {
     return UV_EADDRINUSE;
   }
   *out = std::move(socket);

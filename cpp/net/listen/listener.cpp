@@ -57,6 +57,7 @@ class Listener::Watch final : public DeadlineOwner {
 
   bool paused_ = false;
   ListenSocket& socket() { return socket_; }
+  int share(ListenSocket* out);
 
  private:
   void on_readable();
@@ -128,10 +129,15 @@ void Listener::Watch::close() {
   // is free when the destructor of the Listener returns.
   const std::lock_guard lock(loop_.descriptors().gate());
   loop_.descriptors().remove(socket_.fd());
-  // One that was given is others' as well: they go on listening.
-  if (loop_.forked() && !socket_.adopted()) socket_.stop_sharing();
+  if (loop_.forked()) socket_.set_copied();
   socket_.close();
   if (reserve_ >= 0) ::close(std::exchange(reserve_, -1));
+}
+
+int Listener::Watch::share(ListenSocket* out) {
+  const std::lock_guard lock(loop_.descriptors().gate());
+  if (loop_.forked()) socket_.set_copied();
+  return socket_.duplicate(out);
 }
 
 int Listener::Watch::accept_one(PeerAddress* peer) {
@@ -252,6 +258,10 @@ bool Listener::paused() const {
 }
 const ListenSocket& Listener::socket() const {
   return watch_->socket();
+}
+
+int Listener::share(ListenSocket* out) {
+  return watch_->share(out);
 }
 
 }  // namespace httpuv::net

@@ -4,7 +4,8 @@
 //   hands each on.
 // Thread: the loop thread alone.
 // Ownership: owns the socket. Destroying it (also inside on_connection) closes the socket at
-//   once, removes its own socket file, and lets the loop's run() return once libuv let go of it.
+//   once, removes its own socket file unless it was shared, and lets the loop's run() return once
+//   libuv let go of it.
 // Failure: open() answers a negative libuv error number. Out of descriptors (EMFILE, ENFILE) a
 //   connection is taken with the one kept in reserve and closed, so that clients learn it at once
 //   and the loop never spins; on_overload says so, at most once a second.
@@ -34,6 +35,8 @@ class Listener {
   bool paused() const;
 
   const ListenSocket& socket() const;
+  // Another descriptor of the socket, for a listener of another loop. 0 or an error.
+  int share(ListenSocket* out);
 
   std::function<void(int error)> on_overload;  // optional
 

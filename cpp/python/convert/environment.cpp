@@ -41,6 +41,15 @@ const Constants& constants() {
 }
 
 PyObject* g_input_class = nullptr;
+PyObject* g_headers_class = nullptr;
+
+// An empty instance of the class of HEADERS, a dict; its constructor is not called.
+py::object make_headers() {
+  if (g_headers_class == nullptr) return stolen(PyDict_New());
+  auto* const type = reinterpret_cast<PyTypeObject*>(g_headers_class);
+  static PyObject* const kNoArguments = PyTuple_New(0);
+  return stolen(type->tp_new(type, kNoArguments, nullptr));
+}
 
 }  // namespace
 
@@ -63,6 +72,10 @@ py::object make_input(server::RequestBody&& body) {
 
 void register_input(py::object input_class) {
   Py_XDECREF(std::exchange(g_input_class, input_class.release().ptr()));
+}
+
+void register_headers(py::object headers_class) {
+  Py_XDECREF(std::exchange(g_headers_class, headers_class.release().ptr()));
 }
 
 Environment::Environment(const py::dict& given) {
@@ -127,7 +140,7 @@ class Environment::Kept {
 
 void Environment::add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept) {
   const Constants& c = constants();
-  const py::object headers = stolen(PyDict_New());
+  const py::object headers = make_headers();
   for (const http::HeaderField& field : head.fields) {
     const std::string_view name = head.view(field.name);
     py::object key;

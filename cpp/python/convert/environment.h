@@ -62,4 +62,7 @@ pybind11::object make_input(server::RequestBody&& body);
 // there is no body an instance is made without calling anything.
 void register_input(pybind11::object input_class);
 
+// Registers the class of HEADERS, one derived from dict; without it that is a dict.
+void register_headers(pybind11::object headers_class);
+
 }  // namespace httpuv::python

@@ -104,6 +104,9 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
   const py::object body_item = find_item(result, keys().body);
   PyObject* const headers = headers_item.ptr();
   PyObject* const body = body_item.ptr();
+  // A key that is none of these is most likely misspelt: Python says so.
+  const Py_ssize_t known = 1 + (headers != nullptr ? 1 : 0) + (body != nullptr ? 1 : 0);
+  if (PyDict_GET_SIZE(result) != known) return false;
 
   if (headers != nullptr && headers != Py_None) {
     if (!PyDict_CheckExact(headers)) return false;

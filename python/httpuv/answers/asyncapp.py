@@ -152,7 +152,7 @@ class Answers:
                 answer.end() if answer.events.topics else answer.events.close()
 
     def close(self) -> None:
-        """The server has stopped: nobody waits for its answers any more."""
+        """The server has stopped: its answers are not waited for any more."""
         for answer in list(self.open):
             answer.lost()
 

@@ -10,8 +10,10 @@ Source: manual page *startServer*, section "Response Values".
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import inspect
+import logging
 import operator
 import os
 import stat
@@ -20,7 +22,13 @@ from typing import Any
 
 from .. import _core
 from ..base.checks import described as _described
+from ..base.log import write
 from ..options.headers import header_fields
+
+_KEYS = ("status", "headers", "body")
+#: Keys of responses that were logged, and how many at most.
+_told: set[object] = set()
+_MOST_TOLD = 100
 
 Headers = list[tuple[str, str]]
 Body = bytes | _core.File | None
@@ -60,8 +68,7 @@ def convert(result: object, environ: dict[str, Any], mime: _core.MimeTable) -> N
             "a response must be a dict with 'status', 'headers' and 'body',"
             f" not {_described(result)}"
         )
-    if "status" not in result:
-        raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
+    _check_keys(result)
     status = _status(result["status"])
     headers = list(header_fields(result.get("headers")))
     return status, headers, _body(result.get("body"), environ, mime)
@@ -76,8 +83,7 @@ def head_of(result: Mapping[Any, Any]) -> tuple[int, Headers, int | None]:
     Raises:
         TypeError, ValueError: As for :func:`convert`.
     """
-    if "status" not in result:
-        raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
+    _check_keys(result)
     headers: Headers = []
     length: int | None = None
     for name, value in header_fields(result.get("headers")):
@@ -88,6 +94,19 @@ def head_of(result: Mapping[Any, Any]) -> tuple[int, Headers, int | None]:
         else:
             length = int(value)
     return _status(result["status"]), headers, length
+
+
+def _check_keys(result: Mapping[Any, Any]) -> None:
+    """Raise TypeError without a status; log a key that means nothing, once for each key."""
+    if "status" not in result:
+        raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
+    for key in result:
+        if key in _KEYS or key in _told or len(_told) >= _MOST_TOLD:
+            continue
+        _told.add(key)
+        close = difflib.get_close_matches(str(key), _KEYS, 1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        write(logging.WARNING, "a response has the key %r, which is ignored%s", key, meant)
 
 
 def _status(value: object) -> int:

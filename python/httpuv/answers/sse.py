@@ -12,6 +12,7 @@ from ..base import fork
 from ..base.checks import check_int, check_seconds
 from ..dispatch import tasks
 from ..options.topic_options import check_topic
+from .types import Response
 
 #: Topics that one stream may have: their positions are in every id.
 _MAX_TOPICS = 64
@@ -108,8 +109,8 @@ class EventStream:
     it is, bytes as base64.
 
     Args:
-        keepalive: Seconds of silence after which a comment is sent, so that nobody in between
-            takes the connection for dead. The I/O thread sends it, whatever Python is doing.
+        keepalive: Seconds of silence after which a comment is sent, so that no proxy takes
+            the connection for dead. The I/O thread sends it, whatever Python is doing.
         topics: The topics that feed it; None: :meth:`send` does.
         history: Whether a client that is new first gets what the topics' histories have.
         retry: Seconds after which a client that was cut off comes back; None: as it likes.
@@ -197,7 +198,7 @@ class EventStream:
         """Whether nothing more can be sent."""
         return self._closed
 
-    def response(self, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def response(self, headers: Mapping[str, str] | None = None) -> Response:
         """What ``call`` returns."""
         fields = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         fields.update(headers or {})

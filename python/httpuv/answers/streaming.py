@@ -245,7 +245,7 @@ class AsyncStream(_Flow):
 
     async def _until_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()
-        # Looked at once more behind that: who makes room wakes what is there.
+        # Checked again after that: whatever makes room wakes the future that is set then.
         if self.full() and not self.answer.over:
             await self._room
         self._room = None

@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import socket as sockets_module
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ..dispatch.own_loop import new_event_loop
 from ..gateways.asgi.lifespan import Lifespan
@@ -100,7 +100,7 @@ class Config:
         factory: bool = False,
         lifespan: str = "auto",
         root_path: str = "",
-        scheme: str = "http",
+        scheme: Literal["http", "https"] = "http",
         workers: int | None = None,
         log_level: str | int | None = None,
         access_log: bool | str = False,

@@ -86,7 +86,7 @@ class Handler(logging.Handler):
 
 
 def is_terminal() -> bool:
-    """Whether somebody at a terminal reads it."""
+    """Whether standard error is a terminal."""
     try:
         return sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # it is closed

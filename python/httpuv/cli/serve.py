@@ -118,7 +118,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--auth",
         metavar="USER:PASSWORD",
-        help="what clients must give (without TLS, anybody on the way can read it)",
+        help="what clients must give (without TLS, it can be read on the way)",
     )
     parser.add_argument(
         "--upload", action="store_true", help="let clients put files into the directory"

@@ -1,4 +1,4 @@
-"""What a dispatcher is: whoever runs the callbacks of servers, in one small class.
+"""The base class of dispatchers: a dispatcher runs the callbacks of servers.
 
 A server hands its events to the dispatcher's :class:`~httpuv.dispatch.queue.Dispatcher`, its
 *source*: a queue and timers. The source has a descriptor that is readable while callbacks wait, and
@@ -65,8 +65,8 @@ class Dispatcher:
             queue.adopt(before)
 
     def run_rest(self) -> None:
-        """Run what the servers said last: nobody will, once :meth:`stop` is through."""
-        # Not one round: whoever stops a server wakes the queue, which ends a round early.
+        """Run the last callbacks of the servers: after :meth:`stop` no thread runs them."""
+        # Not one round: stopping a server wakes the queue, which ends a round early.
         before = queue.adopt(self.source)
         try:
             while self.source.queue.pending() and self.source.run_now(0.0, True):

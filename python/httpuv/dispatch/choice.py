@@ -76,7 +76,7 @@ def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispat
 
 
 def _suitable() -> str:
-    """A running asyncio loop is best, then a prompt; without either somebody calls service()."""
+    """A running asyncio loop is best, then a prompt; without either the program calls service()."""
     shell = sys.modules.get("IPython")
     if shell is not None and hasattr(shell.get_ipython(), "pt_app"):
         return "prompt" if _at_prompt() else "service"  # its asyncio loop rests between inputs

@@ -16,7 +16,7 @@ _BINDINGS = ("PySide6", "PyQt6", "PyQt5", "PySide2")
 
 
 class _GuiDispatcher(Dispatcher):
-    """What both have in common: who stops the last server on another thread only asks."""
+    """What both have in common: a stop on another thread only asks the GUI thread to end."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -69,9 +69,9 @@ class Dispatcher:
         #: Wakes the thread that serves in a loop of its own, if there is one.
         self.wake_loop: Callable[[], object] | None = None
         self._looping = threading.Lock()  # held by that thread
-        self.active = True  # somebody will run this
+        self.active = True  # a thread will run this
         self._interrupts: object = None  # a loop ends when this is not what it was when it began
-        self.closed = False  # nobody will run this any more
+        self.closed = False  # no thread will run this any more
         self._exiting = False
 
         self._mutex = fork.lock()
@@ -85,7 +85,7 @@ class Dispatcher:
     # --- loops ---
 
     def serve(self, seconds: float | None, until: Callable[[], bool] | None = None) -> None:
-        """Run callbacks for so long (None: for ever), or until interrupted or `until()` is true."""
+        """Run callbacks for this time (None: for ever), until interrupted or `until()` is true."""
         seen = self._interrupts
         deadline = None if seconds is None else time.monotonic() + seconds
 
@@ -144,7 +144,7 @@ class Dispatcher:
         self.wake()
 
     def wake(self) -> None:
-        """Have loops look at their `until`, and who waits elsewhere at :meth:`next_time`."""
+        """Make loops check their `until`, and threads that wait elsewhere :meth:`next_time`."""
         self.queue.wake()
         wake_loop = self.wake_loop
         if wake_loop is not None:
@@ -185,7 +185,7 @@ class Dispatcher:
             heapq.heappush(self._timers, entry)
             is_next = not self._timers or self._timers[0] is entry
         if is_next:
-            self.wake()  # who waits for the one that was next must not wait that long
+            self.wake()  # a thread may wait for a later timer
 
         def cancel() -> bool:
             return self._cancel(timer)

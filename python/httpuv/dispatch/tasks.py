@@ -20,7 +20,7 @@ from . import own_loop
 #: How long the interpreter's exit waits for coroutines that were cancelled, in seconds.
 _EXIT_PATIENCE = 0.5
 
-# The loop itself would forget a task that nobody waits for.
+# The loop itself holds tasks by weak references only.
 _tasks: set[asyncio.Future[Any]] = set()
 
 
@@ -31,7 +31,7 @@ def keep(task: asyncio.Future[Any]) -> None:
 
 
 def resolve_soon(future: asyncio.Future[None]) -> None:
-    """Wake who waits for a future, from any thread; nobody does if its loop was closed."""
+    """Resolve a future from any thread; do nothing if its loop was closed."""
     loop = future.get_loop()
     if running_loop() is loop:
         return _resolve(future)

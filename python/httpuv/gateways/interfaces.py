@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..dispatch import tasks
 from ..rook.app import CALLBACKS, DOCUMENTED, App, normalize_app
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ..answers.asyncapp import Answers
     from ..options.limits import Limits
 
-INTERFACES = ("rook", "asgi", "asgi-factory", "wsgi")
+Interface = Literal["rook", "asgi", "asgi-factory", "wsgi"]
+INTERFACES: tuple[Interface, ...] = ("rook", "asgi", "asgi-factory", "wsgi")
 
 #: Seconds that an application may take to stop.
 _SHUTDOWN = 10.0
@@ -51,10 +52,10 @@ class Mount:
     """
 
     app: Any
-    interface: str | None = None
+    interface: Interface | None = None
     root_path: str = ""
-    lifespan: str | Lifespan = "auto"
-    scheme: str = "http"
+    lifespan: Literal["auto", "on", "off"] | Lifespan = "auto"
+    scheme: Literal["http", "https"] = "http"
     websocket: bool = True
     multiprocess: bool = False
 
@@ -67,7 +68,7 @@ class Mount:
             raise ValueError(f"scheme must be 'http' or 'https', not {self.scheme!r}")
 
 
-def detect(app: object) -> str:
+def detect(app: object) -> Interface:
     """Find out which interface an application speaks.
 
     Returns:
@@ -301,6 +302,29 @@ class Applications:
         for gateway in self._asgi:
             if gateway.open:
                 self._in_loop(gateway, gateway.drain(timeout))
+
+    def replace_root(self, other: Applications, timeout: float) -> None:
+        """Take the root application of another, which has been started, in place of one's own.
+
+        What is under way in the one before has that time; then its lifespan ends.
+        """
+        old = [each for each in self._asgi if not each.prefix]
+        self._asgi = [each for each in self._asgi if each.prefix] + other._asgi
+        ended = [each.lifespan for each in old]
+        self._blocking = [each for each in self._blocking if each.lifespan not in ended]
+        self._blocking += other._blocking
+        self.app = other.app
+        self.mounts.pop("", None)
+        self.mounts.update(other.mounts)
+        for gateway in old:
+            self._in_loop(gateway, self._end(gateway, timeout))
+
+    @staticmethod
+    async def _end(gateway: AsgiGateway, timeout: float) -> None:
+        if gateway.open:
+            await gateway.drain(timeout)
+        if gateway.starts_lifespan and gateway.lifespan is not None:
+            await gateway.lifespan.shutdown(_SHUTDOWN)
 
     def shutdown(self) -> None:
         """The server has stopped: cancel what is left, and stop the applications."""

@@ -1,6 +1,6 @@
 """The lists of hosts and origins that a server takes: checked, in the form that is compared.
 
-An entry that no client can ever match is an error: it would refuse everybody without a word.
+An entry that no client can ever match is an error: it would silently refuse all clients.
 """
 
 from __future__ import annotations

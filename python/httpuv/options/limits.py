@@ -71,7 +71,7 @@ class Limits:
     )
     linger_timeout: float = _limit(
         5.0,
-        "Seconds without a byte from a client whose request was refused and who is still sending. "
+        "Seconds without a byte from a client that is still sending a request that was refused. "
         "Beyond: closed.",
     )
 

@@ -380,6 +380,17 @@ class RunOptions(TypedDict, total=False):
             _check_coroutines,
         ),
     ]
+    replace: Annotated[
+        bool,
+        Option(
+            False,
+            """Whether a server of this process that has the address is stopped. The new one takes
+            over its socket, so that no client is refused; answers under way have 3 s. Where only
+            the port, or the path of the Unix socket, is the same - not the host, or the mask -, the
+            other one is stopped first.""",
+            _check_bool,
+        ),
+    ]
 
 
 class Options(RunOptions, total=False):

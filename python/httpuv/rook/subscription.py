@@ -67,7 +67,8 @@ class Gate:
     """
 
     def __init__(self, on_subscribe: Callable[[object, str], object] | None) -> None:
-        self._on_subscribe = on_subscribe
+        #: Of the application; a server whose application is replaced sets it.
+        self.on_subscribe = on_subscribe
         #: Told of each topic that somebody is about to subscribe to.
         self.wanted: Callable[[str], None] | None = None
 
@@ -77,7 +78,7 @@ class Gate:
         Raises:
             PermissionError: The application refuses.
         """
-        if self._on_subscribe is not None and self._on_subscribe(client, topic) is False:
+        if self.on_subscribe is not None and self.on_subscribe(client, topic) is False:
             raise PermissionError(f"onSubscribe refuses the topic {topic!r}")
         if self.wanted is not None:
             self.wanted(topic)

@@ -31,7 +31,7 @@ class Link:
     """A connection as the core knows it: its listener; all clones of a WebSocket share it.
 
     What begins with an underscore is called by the core, on the thread that runs the callbacks.
-    Messages go to the callbacks. Once somebody iterates they go to the inbox as well, where they
+    Messages go to the callbacks. After iteration has begun they go to the inbox as well, where they
     count as unread. While a coroutine of onWSOpen has neither registered a callback nor begun to
     iterate, messages and the end are held for it in the inbox.
 
@@ -92,11 +92,11 @@ class Link:
         self.code: int | None = None
         self.reason = ""
         self.clean: bool | None = None
-        self.inbox: deque[Message] | None = None  # None: nobody iterates
+        self.inbox: deque[Message] | None = None  # None: iteration has not begun
         self.handed = 0  # messages that were taken out of it and count as unread still
         self.held = False
         self.waiters: deque[asyncio.Future[None]] | None = None
-        self.reader: asyncio.Task[Any] | None = None  # who asked for a message last
+        self.reader: asyncio.Task[Any] | None = None  # the task that asked for a message last
 
     # --- from the core ---
 
@@ -172,7 +172,7 @@ class Link:
     def _finish(self) -> None:
         """Tell the application of the end, once."""
         callbacks = self.on_close
-        # They often refer to the WebSocket, which refers to them: let go of them now.
+        # They often refer to the WebSocket, which refers to them: drop them now.
         self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
         self.on_reset = ()
         self.reader = None
@@ -266,7 +266,7 @@ class Link:
         with _switching:
             inbox = self.inbox
             if not self.held or inbox is None:
-                return  # somebody iterates
+                return  # a task iterates
             self.inbox = None
             self.held = False
         self.socket.consumed(len(inbox))
@@ -300,7 +300,7 @@ class Link:
                     return self.inbox.popleft()
             if self.closed:
                 return None
-            # Looked at once more behind this: who changes something then wakes the waiters.
+            # Checked again after this: a change from now on wakes the waiters.
             future = self._waiter()
             try:
                 if not self.inbox and not self.closed:
@@ -357,7 +357,7 @@ class Link:
                 self.waiters.remove(future)
 
     def _wake(self) -> None:
-        """Have everybody look again."""
+        """Make all waiting tasks check again."""
         while self.waiters:
             with contextlib.suppress(IndexError):
                 tasks.resolve_soon(self.waiters.popleft())

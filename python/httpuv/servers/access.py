@@ -21,8 +21,8 @@ _BLOCKED = 0.5
 class AccessLog:
     """What the core tells of answers, on a thread that runs callbacks.
 
-    So that it is seen where nobody has set up :mod:`logging`: a logger without a level gets INFO,
-    and where nobody listens to it, it goes to standard error.
+    To be seen where :mod:`logging` is not set up: a logger without a level gets INFO, and without
+    a handler it writes to standard error.
     """
 
     def __init__(self) -> None:

@@ -35,7 +35,10 @@ from ..options.static_options import StaticPathOptions
 from ..options.topic_options import TopicStats, check_event, check_topic, check_topics, rule_of
 from ..rook import request, upload, websocket
 from ..rook.subscription import Gate
-from . import registry, urls
+from ..rook.app import App
+from ..rook.headers import Headers
+from ..rook.types import AnyApp
+from . import registry, replacing, urls
 from .access import AccessLog
 from .embedding import Embedded
 from .stats import Stats
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _core.register_input(request.Input)
+_core.register_headers(Headers)
 
 #: How long an interrupted stop() waits for the server to be gone, in seconds.
 _LAST_MOMENT = 0.05
@@ -55,7 +59,7 @@ class Server(Embedded):
     """What :class:`WebServer` and :class:`PipeServer` have in common.
 
     A server runs from its construction until :meth:`stop`, on a thread of its own that never runs
-    Python: requests that need Python wait until somebody runs the callbacks (``service()``,
+    Python: requests that need Python wait until a thread runs the callbacks (``service()``,
     ``runServer()``). It is a context manager that stops at the end of the block. All methods may be
     called from any thread, and from inside a callback.
     """
@@ -63,27 +67,30 @@ class Server(Embedded):
     def __init__(self, app: object, **options: Unpack[WebOptions]) -> None:
         options = complete(options)
         call_timeout, apart = options["callTimeout"], options["coroutines"] == "thread"
+        self._replace = options["replace"]
         self._applications = Applications(app, options["mounts"])
+        self._given = app
         self._app = self._applications.app
         self._paths = self._app.staticPaths
         self._options = self._app.staticPathOptions
         self._mime = _core.MimeTable(mime_table(options["mimeTypes"]))
+        self._swapping = fork.lock()
         self._routes_lock = fork.lock()
         self._changing = False  # by _routes_lock: a change of the routes is being made
         self._changes: deque[Callable[[], object]] = deque()  # that are to be made
         self._dispatcher = choose(options["dispatch"], self._applications.only_asgi)
-        if not apart and self._applications.have_coroutines:
-            self._dispatcher.source.coroutines = True
         self._gate = Gate(self._app.onSubscribe)
         self._broker, self._topics = options["broker"], dict(options["topics"] or {})
         self._relay: Relay | None = None
         self._answers = Answers(
             self._dispatcher.source, call_timeout, self._mime, apart, self._gate.enter
         )
+        self._expect_coroutines(self._applications)
         Embedded.__init__(self)
         self._attached: list[bool] = []  # to the dispatcher if it has an entry
         self._stopping = fork.lock()
-        environ: dict[str, object] = {
+        self._limits = options["limits"] or Limits()
+        self._environ: dict[str, object] = {
             "SCRIPT_NAME": "",
             "rook.version": "1.1-0",
             "rook.url_scheme": "http" if options["tls"] is None else "https",
@@ -93,38 +100,101 @@ class Server(Embedded):
         self._tls = options["tls"]
         self._scheme = "http" if self._tls is None else "https"
         if self._tls is not None:
-            environ["HTTPS"] = "on"
-
-        def start(coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
-            return tasks.runner(self._answers.apart).start(coroutine, at_end)
-
-        on_open = self._app.onWSOpen
+            self._environ["HTTPS"] = "on"
         self._admin = options["admin"]
         self._core = _core.Server(
             self._dispatcher.source.queue,
-            call=upload.prepare(self._app, self._answers.prepare(self._app.call)),
-            on_headers=self._app.onHeaders,
             on_error=log_failure,
             on_notice=log_notice,
             convert=self._answers,
-            environ=environ,
+            environ=self._environ,
             settings=core_settings(options),
-            on_ws_open=None if on_open is None else websocket.opener(on_open, start, self._gate),
-            open_upload=upload.opener(self._app),
-            call_first=self._app.streamBody,
-            allow_connect=self._app.allowConnect,
             access_log=AccessLog() if options["accessLog"] is True else None,
-            mounts=self._applications.options(
-                self._answers,
-                options["limits"] or Limits(),
-                self._dispatcher.threads,
-                environ,
-                self._answers.prepare,
-                lambda on_open: websocket.opener(on_open, start, self._gate),
-            ),
+            mounts=self._mounts(self._applications),
+            **self._callbacks(self._app),
             topics=check_topics(options["topics"]),
             brokered=options["broker"] is not None,
         )
+
+    def _expect_coroutines(self, applications: Applications) -> None:
+        if not self._answers.apart and applications.have_coroutines:
+            self._dispatcher.source.coroutines = True
+
+    def _start(self, coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
+        return tasks.runner(self._answers.apart).start(coroutine, at_end)
+
+    def _callbacks(self, app: App) -> dict[str, Any]:
+        """What the core calls for the requests that no mount has."""
+        return {
+            "call": upload.prepare(app, self._answers.prepare(app.call)),
+            "on_headers": app.onHeaders,
+            "on_ws_open": app.onWSOpen and websocket.opener(app.onWSOpen, self._start, self._gate),
+            "open_upload": upload.opener(app),
+            "call_first": app.streamBody,
+            "allow_connect": app.allowConnect,
+        }
+
+    def _mounts(self, applications: Applications) -> list[dict[str, Any]]:
+        return applications.options(
+            self._answers,
+            self._limits,
+            self._dispatcher.threads,
+            self._environ,
+            self._answers.prepare,
+            lambda on_open: websocket.opener(on_open, self._start, self._gate),
+        )
+
+    @property
+    def app(self) -> object:
+        """The application, as it was given. Assigning to it is :meth:`set_app`."""
+        return self._given
+
+    @app.setter
+    def app(self, app: AnyApp) -> None:
+        self.set_app(app)
+
+    def set_app(self, app: AnyApp) -> None:
+        """Replace the application while the server runs; the next request is the new one's.
+
+        Callbacks that run go on, and open WebSockets keep the callbacks that they were opened with;
+        those of an ASGI application are closed when its lifespan ends, after at most 3 s. Static
+        paths of the new application are added, as by :meth:`setStaticPath`; others stay, and so do
+        ``mounts`` and every option of the server. The new application may be of another interface.
+
+        Args:
+            app: As for :func:`startServer`.
+
+        Raises:
+            TypeError, ValueError: It is no application; the one that is there stays.
+            ValueError: Only one of both has ``streamBody`` or ``onBodyData``: how bodies come
+                cannot change in a running server. ``startServer(..., replace=True)`` can.
+            LifespanError: The new ASGI application said that it cannot start.
+            RuntimeError: The server was stopped.
+        """
+        applications = Applications(app, None)
+        new = applications.app
+        with self._swapping:
+            if not self.isRunning():
+                raise RuntimeError(f"{self!r} is not running")
+            for name in () if applications.mounts else ("streamBody", "onBodyData"):
+                if bool(getattr(new, name)) != bool(getattr(self._app, name)):
+                    raise ValueError(
+                        f"app: {name} cannot be set or taken away while the server runs:"
+                        " use startServer(..., replace=True)"
+                    )
+            if new.staticPaths:
+                self.setStaticPath(new.staticPaths)
+            if new.staticPathOptions.as_dict():
+                self.setStaticPathOption(new.staticPathOptions)
+            self._expect_coroutines(applications)
+            root = self._mounts(applications)
+            applications.startup()
+            self._core.set_program(root=root, **self._callbacks(new))
+            self._given = app
+            if not applications.mounts:
+                self._app = new
+                self._gate.on_subscribe = new.onSubscribe
+            self._applications.replace_root(applications, replacing.GRACE)
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
@@ -190,15 +260,26 @@ class Server(Embedded):
         Source: manual page *stopServer*.
         """
         timeout = check_seconds("timeout", timeout, zero=True)
-        if timeout > 0:
-            self._answers.end_events()
-            self._applications.drain(timeout)
-        self._core.begin_stop(timeout)  # also where another stop() has granted more time
+        self._begin_stop(timeout)
         try:
             if timeout > 0 and self._dispatcher.blocked_by(threading.get_ident()):
                 self._stop_and_serve(timeout)
             else:
                 self._stop_core(timeout)
+        finally:
+            if self._core.stopped:
+                self._retire()
+
+    def _begin_stop(self, timeout: float) -> None:
+        if timeout > 0:
+            self._answers.end_events()
+            self._applications.drain(timeout)
+        self._core.begin_stop(timeout)  # also where another stop() has granted more time
+
+    def _end_stop(self, timeout: float) -> None:
+        """Wait, on a thread that runs no callbacks, until nothing of the server is left."""
+        try:
+            self._stop_core(timeout)
         finally:
             if self._core.stopped:
                 self._retire()
@@ -443,7 +524,7 @@ class WebServer(Server):
         self,
         host: str,
         port: int,
-        app: object,
+        app: AnyApp,
         quiet: bool = False,
         **options: Unpack[WebOptions],
     ) -> None:
@@ -459,21 +540,23 @@ class WebServer(Server):
         if self._fd is not None:
             self._host, self._port = self._core.listen_fd(self._fd)
             return
+        if self._replace and self._port:
+            for old in replacing.holders(self, self._has_my_address):
+                if replacing.take_over(self, old) is not None:
+                    return
         try:
             _, self._port = self._core.listen_tcp(self._host, self._port)
         except OSError as error:
-            ours = self._of_this_process() if error.errno == errno.EADDRINUSE else None
-            if ours is None:
-                raise
-            text = f"{error.strerror} by {ours!r} of this process: stop() it first"
-            raise OSError(error.errno, text, error.filename) from None
+            ours = replacing.holders(self, lambda each: each._port == self._port)
+            if not self._replace or error.errno != errno.EADDRINUSE or not ours:
+                raise replacing.in_use(error, ours) from None
+            # Its host is another one, and so are its sockets: they cannot be had.
+            for each in ours:
+                each.stop()
+            _, self._port = self._core.listen_tcp(self._host, self._port)
 
-    def _of_this_process(self) -> Server | None:
-        """The server of this process that has the port, if there is one."""
-        for each in registry.running():
-            if each is not self and isinstance(each, WebServer) and each._port == self._port:
-                return each
-        return None
+    def _has_my_address(self, other: WebServer) -> bool:
+        return other._host == self._host and other._port == self._port
 
     def _name(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -503,7 +586,7 @@ class PipeServer(Server):
         self,
         name: str | os.PathLike[str],
         mask: int | None,
-        app: object,
+        app: AnyApp,
         quiet: bool = False,
         **options: Unpack[Options],
     ) -> None:
@@ -525,11 +608,23 @@ class PipeServer(Server):
         if path[0] == "\0" and self._mask is not None:
             raise ValueError(f"mask must be None: the abstract name {path!r} has no permissions")
         check_names(options, Options.__annotations__)
+        # What the path means now: the process may change its working directory.
+        self._file = path if path[0] == "\0" else os.path.abspath(path)
         super().__init__(app, **options)
         self._listen(quiet)
 
     def _bind(self) -> None:
-        self._core.listen_pipe(self._path, self._mask)
+        ours = replacing.holders(self, lambda each: each._file == self._file)
+        if self._replace:
+            for old in ours:
+                if old._mask != self._mask:
+                    old.stop()  # the file is to have other permissions
+                elif replacing.take_over(self, old) is not None:
+                    return
+        try:
+            self._core.listen_pipe(self._path, self._mask)
+        except OSError as error:
+            raise replacing.in_use(error, ours) from None
 
     def _name(self) -> str:
         # As ss(8) and /proc/net/unix show an abstract name.
@@ -554,6 +649,8 @@ class AdoptedServer(Server):
         self._fd = check_int("fd", fd, 0, 2**31 - 1)
         self._host, self._port = "", 0
         check_names(options, Options.__annotations__)
+        if options.get("replace"):
+            raise ValueError("replace: a server on a given descriptor takes nothing over")
         super().__init__(app, **options)
         self._listen(quiet)
 

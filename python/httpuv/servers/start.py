@@ -20,6 +20,7 @@ from ..base.checks import check_seconds
 from ..dispatch import queue
 from ..dispatch.choice import ServiceDispatcher
 from ..options.server import Options, RunWebOptions, WebOptions, takes
+from ..rook.types import AnyApp
 from . import registry
 from .server import PipeServer, Server, WebServer
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def startServer(
     host: str,
     port: int,
-    app: object,
+    app: AnyApp,
     quiet: bool = False,
     **options: Unpack[WebOptions],
 ) -> WebServer:
@@ -53,10 +54,9 @@ def startServer(
               answer is 404. An exception is logged and answered with 500. It may be a coroutine
               function, or return a :class:`concurrent.futures.Future` or anything else that can
               be awaited: then that gives the answer. A coroutine is run by the asyncio loop that
-              runs the callbacks (see ``coroutines``); it is
-              cancelled when the client resets the connection, of which
-              ``req["httpuv.disconnected"]`` can tell. The body may be an iterable or asynchronous
-              iterable of str or bytes, sent as they come, chunked where there is no
+              runs the callbacks (see ``coroutines``); it is cancelled when the client resets the
+              connection; ``req["httpuv.disconnected"]`` tells of that. The body may be an iterable
+              or asynchronous iterable of str or bytes, sent as they come, chunked where there is no
               Content-Length; it is closed when the client has gone, and if it raises an
               exception the connection is cut.
             * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
@@ -93,7 +93,7 @@ def startServer(
 def startPipeServer(
     name: str | os.PathLike[str],
     mask: int | None,
-    app: object,
+    app: AnyApp,
     quiet: bool = False,
     **options: Unpack[Options],
 ) -> PipeServer:
@@ -122,7 +122,7 @@ def startPipeServer(
 def runServer(
     host: str,
     port: int,
-    app: object,
+    app: AnyApp,
     interruptIntervalMs: float | None = None,
     *,
     quiet: bool = False,
@@ -195,7 +195,7 @@ def run_until_stopped(server: Server, grace: float = 0.0) -> None:
         finally:
             server.stop(grace)
     finally:
-        # What it said last, unless others share the queue: somebody will run theirs, and its own.
+        # Its last callbacks, unless other servers share the queue: those run all of them.
         if not any(each._dispatcher.source is source for each in registry.running()):
             left = source.queue.pending()
             while left > 0 and not source.closed and (ran := source.queue.run(0.0, left)) > 0:
@@ -231,7 +231,7 @@ def listServers() -> list[Server]:
     return [each for each in registry.running() if isinstance(each, Server)]  # all are
 
 
-def startDaemonizedServer(host: str, port: int, app: object, quiet: bool = False) -> WebServer:
+def startDaemonizedServer(host: str, port: int, app: AnyApp, quiet: bool = False) -> WebServer:
     """Deprecated: the same as :func:`startServer`.
 
     Source: manual page *startDaemonizedServer*.

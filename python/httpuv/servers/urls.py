@@ -20,7 +20,7 @@ def local_url(host: str, port: int, scheme: str = "http") -> str:
 
 
 def url(host: str, port: int, scheme: str = "http") -> str:
-    """The URL for the browser of the person who runs this program, as far as its surroundings tell.
+    """The URL for a browser of the user of this program, as far as the environment tells.
 
     Known are GitHub Codespaces, what sets ``VSCODE_PROXY_URI`` (VS Code's and code-server's
     proxies), Google Colab, and JupyterHub, where it is a path on the hub's host and needs

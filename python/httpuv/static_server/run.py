@@ -16,6 +16,7 @@ from ..options.limits import Limits
 from ..options.static import staticPath
 from ..options.static_options import check_names
 from ..options.tls import TLS
+from ..rook.types import AnyApp
 from ..servers.ports import randomPort
 from ..servers.server import WebServer
 from ..servers.start import run_until_stopped, startServer
@@ -68,8 +69,8 @@ def runStaticServer(
         accessLog: Whether each answer is logged, as for :func:`startServer`.
         spa: Whether page navigations that lead to no file are answered with the index page. What a
             page asks for besides (a script that is missing) stays 404.
-        auth: ``"user:password"`` that clients must give (Basic authentication: without TLS anybody
-            on the way can read it); None: none.
+        auth: ``"user:password"`` that clients must give (Basic authentication: without TLS it can
+            be read on the way); None: none.
         upload: Whether clients may put files into the directory: ``PUT /folder/name``, or with the
             listing in a browser.
         overwrite: Whether uploads may replace files.
@@ -141,7 +142,7 @@ def _announce(
         webbrowser.open(url)
 
 
-def _start(host: str, port: int | None, app: object, settings: dict[str, Any]) -> WebServer:
+def _start(host: str, port: int | None, app: AnyApp, settings: dict[str, Any]) -> WebServer:
     # Quiet: in the foreground the exception is seen, and need not be logged as well.
     if port is not None:
         return startServer(host, port, app, quiet=True, **settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from typing import Any, Literal
 
 from ..gateways.interfaces import Mount, import_app
 from ..servers.start import run_until_stopped, startPipeServer, startServer
@@ -18,7 +18,7 @@ def run(
     uds: str | os.PathLike[str] | None = None,
     threads: int = 1,
     root_path: str = "",
-    scheme: str = "http",
+    scheme: Literal["http", "https"] = "http",
     **options: Any,
 ) -> None:
     """Serve a WSGI application until Ctrl-C, or :func:`httpuv.interrupt`.

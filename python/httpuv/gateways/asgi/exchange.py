@@ -273,7 +273,7 @@ class HttpExchange(_core.Exchange):
                 self.waiters = []
             self.waiters.append(future)
             try:
-                # Looked at once more behind that: who changes something wakes what is there.
+                # Checked again after that: a change wakes the future that is set then.
                 if not until():
                     await future
             finally:

@@ -153,7 +153,7 @@ class WebSocketExchange:
             future = asyncio.get_running_loop().create_future()
             self._waiters.append(future)
             try:
-                if not until():  # who changes something wakes what is there
+                if not until():  # a change wakes the future that is set
                     await future
             finally:
                 if future in self._waiters:

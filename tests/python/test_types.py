@@ -1,0 +1,75 @@
+"""What type checkers accept and reject."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpuv
+import pytest
+
+_HERE = Path(__file__).parent
+_TYPED = _HERE / "typed"
+_EXAMPLES = _HERE.parent.parent / "examples"
+
+
+def mypy(*files: Path) -> str:
+    return check("mypy", "--strict", "--config-file=", "--no-error-summary", *map(str, files))
+
+
+def pyright(*files: Path) -> str:
+    """That of basedpyright, whose wheel has all that it needs; by pyright's own rules."""
+    config = '{"typeCheckingMode": "standard", "include": %s, "extraPaths": ["%s"]}'
+    names = str([str(each) for each in files]).replace("'", '"')
+    where = _HERE.parent.parent / ".pytest_cache"
+    where.mkdir(exist_ok=True)
+    project = where / f"pyright-{os.getpid()}.json"
+    project.write_text(config % (names, package().as_posix()))
+    try:
+        return check("basedpyright.cli", "--level", "error", "--project", str(project))
+    finally:
+        project.unlink()
+
+
+def package() -> Path:
+    return Path(httpuv.__file__).parent.parent
+
+
+def check(tool: str, *arguments: str) -> str:
+    name = tool.partition(".")[0]
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    environment = dict(os.environ)
+    if "site-packages" not in str(package()):
+        environment["MYPYPATH"] = str(package())
+    run = (
+        [sys.executable, "-m", tool]
+        if name == "mypy"
+        else [sys.executable, "-c", f"import sys; from {tool} import main; sys.exit(main())"]
+    )
+    done = subprocess.run(
+        [*run, *arguments], capture_output=True, text=True, timeout=300, env=environment
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("checker", [mypy, pyright])
+def test_programs_that_are_right(checker: object) -> None:
+    assert callable(checker)
+    out = checker(_TYPED / "right.py", *sorted(_EXAMPLES.glob("*.py")))
+    assert " error" not in out, out
+
+
+@pytest.mark.parametrize("checker", [mypy, pyright])
+def test_mistakes_are_found_and_nothing_else(checker: object) -> None:
+    assert callable(checker)
+    wrong = _TYPED / "wrong.py"
+    out = checker(wrong)
+    lines = wrong.read_text().splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    found = {int(each) for each in re.findall(r"wrong\.py:(\d+):", out)}
+    assert len(marked) >= 20
+    assert found == marked, out
