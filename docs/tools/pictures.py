@@ -70,6 +70,7 @@ def demonstration() -> Iterator[str]:
             yield child.stdout.readline().split()[-1]
         finally:
             child.terminate()
+            child.stdout.read()
 
 
 @contextlib.contextmanager
@@ -81,9 +82,12 @@ def served(folder: Path, **options: Any) -> Iterator[str]:
 
 
 def take(
-    browser: Any, name: str, url: str, ready: str, target: Path, *, whole: bool = False
+    browser: Any, name: str, url: str, ready: str, target: Path, *, click: str | None = None
 ) -> None:
-    """Pictures of one page in all widths and both schemes; `whole`: to its end."""
+    """Pictures of one page in all widths and both schemes.
+
+    `click`: a button that is pressed first; the whole page is taken when it can be pressed again.
+    """
     for width, height in WIDTHS.items():
         for scheme in ("light", "dark"):
             context = browser.new_context(
@@ -100,8 +104,12 @@ def take(
             )
             page.goto(url)
             page.wait_for_function(ready, polling=100)
+            if click is not None:
+                page.click(click)
+                page.wait_for_selector(f"{click}:disabled")
+                page.wait_for_selector(f"{click}:enabled")
             path = target / f"{name}-{width}-{scheme}.png"
-            page.screenshot(path=path, full_page=whole)
+            page.screenshot(path=path, full_page=click is not None)
             wide = page.evaluate("document.documentElement.scrollWidth")
             context.close()
             # Chromium reports the status of the error page itself.
@@ -131,7 +139,7 @@ def main(target: Path) -> None:
         demo = stack.enter_context(demonstration())
         lively = "parseFloat(document.getElementById('load').textContent) >= 0"
         lively += " && performance.now() > 4000"  # the chart has a line
-        take(browser, "demo", demo, lively, target, whole=True)
+        take(browser, "demo", demo, lively, target, click="#block")
         take(browser, "error", listing + "nothing", "document.body !== null", target)
         take(browser, "listing", listing, "document.querySelector('a') !== null", target)
         take(browser, "docs", docs, "document.querySelector('h1') !== null", target)

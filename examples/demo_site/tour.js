@@ -123,6 +123,12 @@ function connect() {
 function paint() {
   const [context, width, height] = fitted($("board"));
   context.clearRect(0, 0, width, height);
+  if (strokes.length === 0) {
+    context.fillStyle = colour("--soft");
+    context.font = "15px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.fillText("Draw here", width / 2, height / 2);
+  }
   context.lineWidth = 3;
   context.lineCap = "round";
   for (const { from, to, hue } of strokes) {
@@ -149,6 +155,8 @@ $("board").onpointermove = (event) => {
 };
 $("board").onpointerup = $("board").onpointercancel = () => (last = null);
 addEventListener("resize", paint);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+paint();
 connect();
 
 // --- events ---
@@ -166,8 +174,8 @@ events.onmessage = (event) => {
 // --- video ---
 
 $("film").onseeked = () => {
-  const parts = performance.getEntriesByName(new URL("film.webm", location.href).href).length;
-  $("range").textContent = `At ${$("film").currentTime.toFixed(1)} s of ${$("film").duration.toFixed(0)} s; ${parts || "some"} request${parts === 1 ? "" : "s"} for parts (206).`;
+  const film = $("film");
+  $("range").textContent = `At ${film.currentTime.toFixed(1)} s of ${film.duration.toFixed(0)} s. Move the slider.`;
 };
 
 // --- upload ---

@@ -559,10 +559,12 @@ def takes(options: type, *, described: bool = False) -> Callable[[_Function], _F
 
 
 def _reference(names: Sequence[str]) -> str:
-    return textwrap.fill(
-        f"{', '.join(names)}: As for :func:`startServer`.",
-        width=96,
-        initial_indent=" " * 8,
-        subsequent_indent=" " * 12,
-        break_on_hyphens=False,
-    )
+    """The options as one-line entries of an "Args" section that refer to startServer()."""
+    lines: list[str] = []
+    for name in names:
+        longer = f"{lines[-1]}, {name}" if lines else ""
+        if longer and len(longer) <= 60:
+            lines[-1] = longer
+        else:
+            lines.append(name)
+    return "\n".join(f"        {line}: As for :func:`startServer`." for line in lines)

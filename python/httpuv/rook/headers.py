@@ -22,7 +22,7 @@ class Headers(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         lower = _lower(name)
-        if lower == name:
+        if lower == name or not dict.__contains__(self, lower):
             raise KeyError(name)
         return dict.__getitem__(self, lower)
 
