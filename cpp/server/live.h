@@ -85,7 +85,7 @@ class Server::Live final : private net::DeadlineOwner {
   net::Deadline crowded_{this};  // armed while no further connection is accepted
   const Place place_;
   bool stopping_ = false;
-  bool handed_over_ = false;     // another server takes the connections
+  bool handed_over_ = false;  // another server takes the connections
   bool ended_ = false;
 };
 
