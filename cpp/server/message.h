@@ -62,8 +62,8 @@ struct Envelope {
   RequestBody body;
   std::string remote_address;
   int remote_port = 0;
-  bool https = false;         // as the client sees it
-  bool client_told = false;   // a proxy has named the client: others of the connection differ
+  bool https = false;        // as the client sees it
+  bool client_told = false;  // a proxy has named the client: others of the connection differ
   std::shared_ptr<const TlsInfo> tls;  // null where the connection has none
   bool headers_only = false;  // the head has come, the body has not: answer, or say Continue
   bool resumed = false;       // the application has had the head, which is not here again
@@ -477,13 +477,12 @@ struct Stop {
   std::int64_t grace_ms = 0;
 };
 
-using Command =
-    std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamFile, StreamEnd,
-                 StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed, WsPing, WsClose,
-                 WsSubscribe, Publish, Feed, TopicLoad, TopicRelease, QueryTopic, QueryTopics,
-                 QuerySubscriptions, WsOverflow, WsAcknowledge, WsConclude, WsQueued, IsPresent,
-                 SetRoutes, SetRouting, HandOver, TakeBack, Adopt, LetIn, FindIdle, CloseIdle, TakeGauges,
-                 Stop>;
+using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, StreamData, StreamFile,
+                             StreamEnd, StreamRoom, Inform, Cut, WsAccept, WsSend, WsConsumed,
+                             WsPing, WsClose, WsSubscribe, Publish, Feed, TopicLoad, TopicRelease,
+                             QueryTopic, QueryTopics, QuerySubscriptions, WsOverflow, WsAcknowledge,
+                             WsConclude, WsQueued, IsPresent, SetRoutes, SetRouting, HandOver,
+                             TakeBack, Adopt, LetIn, FindIdle, CloseIdle, TakeGauges, Stop>;
 
 // What a command counts for while it waits: itself, and the memory that it owns. There is no
 // command without such a count.

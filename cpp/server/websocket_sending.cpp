@@ -134,11 +134,9 @@ void WebSocketSession::publish(Context& context, Topic& topic,
   if (subscribers.empty()) return;
   for (const SharedPublication& each : messages) compress_large(context, each, subscribers);
   // One subscriber's may be gathered with what else it gets.
-  const SharedBytes together =
-  context.metrics.ws_sent.add(messages.size() * subscribers.size());
-      subscribers.size() == 1
-          ? nullptr
-          : joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));
+  const SharedBytes together = context.metrics.ws_sent.add(messages.size() * subscribers.size());
+  subscribers.size() == 1 ? nullptr
+                          : joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));
   for (WebSocketSession* subscriber : subscribers) {
     subscriber->send_published(topic, messages, together);
   }

@@ -54,9 +54,9 @@ else:
 _PACKAGES = ("asgi", "brokers", "testing", "wsgi")
 
 __all__ = [
+    "TLS",
     "App",
     "Broker",
-    "TLS",
     "ConnectionClosed",
     "Dispatcher",
     "EventStream",

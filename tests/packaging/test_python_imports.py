@@ -30,7 +30,7 @@ LAYERS = (
     {"servers"},
     {"static_server", "asgi"},
     {"wsgi"},
-    {"cli", "demo"},
+    {"cli", "demo", "testing"},
     {"gunicorn", "__main__"},
 )
 # cli has more: one file for each step of a command.

@@ -34,9 +34,9 @@ from ..options.static import StaticPath, normalize_paths, normalize_url, routes
 from ..options.static_options import StaticPathOptions
 from ..options.topic_options import TopicStats, check_event, check_topic, check_topics, rule_of
 from ..rook import request, upload, websocket
-from ..rook.subscription import Gate
 from ..rook.app import App
 from ..rook.headers import Headers
+from ..rook.subscription import Gate
 from ..rook.types import AnyApp
 from . import registry, replacing, urls
 from .access import AccessLog
