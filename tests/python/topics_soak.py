@@ -68,7 +68,7 @@ class Client:
                 await self.visit(until, self.dice.expovariate(1.0))
             await asyncio.sleep(self.dice.random() * 0.2)
 
-    async def visit(self, until: asyncio.Event, seconds: float, goal: str = "") -> None:
+    async def visit(self, until: asyncio.Event, seconds: float, goal: str | None = None) -> None:
         """Connect, and read for so long, or until the goal is reached."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.dice.choice(self.ports))
         try:
