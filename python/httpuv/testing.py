@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import connect as AsyncConnect
     from websockets.sync.client import ClientConnection
 
+    from .gateways.types import AnyApp
     from .options.server import WebOptions
-    from .rook.types import AnyApp
     from .servers.server import WebServer
 
 #: Seconds that answers under way have when a client is closed.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from ..answers.types import Response
 from .headers import Headers
@@ -22,7 +22,6 @@ from .headers import Headers
 if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
-    from ..gateways.interfaces import Mount
     from ..options.static import StaticPath
     from ..options.static_options import StaticPathOptions
     from .request import Errors, Input
@@ -90,18 +89,3 @@ class HasStaticPaths(Protocol):
 
     @property
     def staticPaths(self) -> Mapping[str, Any]: ...
-
-
-#: Whatever :func:`httpuv.startServer` takes: a dict, an object, a function, an ASGI or WSGI
-#: application, a Mount, or an empty list.
-AnyApp = Union[
-    App,
-    "Mapping[str, object]",
-    "Callable[..., Any]",
-    HasCall,
-    HasWebSocket,
-    HasStaticPaths,
-    "Mount",
-    "list[NoReturn]",
-    "tuple[()]",
-]

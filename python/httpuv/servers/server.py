@@ -25,6 +25,7 @@ from ..brokers.relay import Relay
 from ..dispatch import tasks
 from ..dispatch.choice import choose
 from ..gateways.interfaces import Applications
+from ..gateways.types import AnyApp
 from ..options import static_options
 from ..options.limits import Limits
 from ..options.mime import mime_table
@@ -37,7 +38,6 @@ from ..rook import request, upload, websocket
 from ..rook.app import App
 from ..rook.headers import Headers
 from ..rook.subscription import Gate
-from ..rook.types import AnyApp
 from . import registry, replacing, urls
 from .access import AccessLog
 from .embedding import Embedded

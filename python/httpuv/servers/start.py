@@ -19,8 +19,8 @@ from ..base import stderr
 from ..base.checks import check_seconds
 from ..dispatch import queue
 from ..dispatch.choice import ServiceDispatcher
+from ..gateways.types import AnyApp
 from ..options.server import Options, RunWebOptions, WebOptions, takes
-from ..rook.types import AnyApp
 from . import registry
 from .server import PipeServer, Server, WebServer
 

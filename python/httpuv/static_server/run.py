@@ -11,12 +11,12 @@ from typing import Any
 
 from ..base import stderr
 from ..dispatch.queue import interactive
+from ..gateways.types import AnyApp
 from ..options.allowed import can_match
 from ..options.limits import Limits
 from ..options.static import staticPath
 from ..options.static_options import check_names
 from ..options.tls import TLS
-from ..rook.types import AnyApp
 from ..servers.ports import randomPort
 from ..servers.server import WebServer
 from ..servers.start import run_until_stopped, startServer
