@@ -42,13 +42,6 @@ namespace httpuv::server {
 
 class Sequencer;
 
-// What is done with a message for a peer whose queue is full.
-enum class Overflow : std::uint8_t {
-  kClose,  // close with 1013 (Try Again Later)
-  kDrop,   // drop the message
-  kTell,   // drop it and tell the application
-};
-
 struct WebSocketSettings {
   std::vector<std::string> protocols;        // subprotocols, as the client's list prefers them
   std::vector<std::string> allowed_origins;  // see host_check.h; empty: any
