@@ -47,7 +47,7 @@ void HttpSession::FeedPart::write(const std::shared_ptr<const EventText>& text) 
   stream.total += text->plain().size();
   if (stream.silence != nullptr) stream.silence->broken(session.context_.loop);
   if (stream.coder != nullptr) return session.send_piece(*exchange, text->plain());
-  if (exchange->observed != nullptr) exchange->observed->bytes += text->plain().size();
+  exchange->observed.bytes += text->plain().size();
   session.context_.outbox.flush(session.connection_);
   const bool chunked = stream.framing == http::Framing::kChunked;
   session.connection_.write_shared({}, chunked ? text->chunk() : text->plain(), text);
