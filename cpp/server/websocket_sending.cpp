@@ -133,10 +133,12 @@ void WebSocketSession::publish(Context& context, Topic& topic,
   const auto subscribers = Topics::sessions(topic);
   if (subscribers.empty()) return;
   for (const SharedPublication& each : messages) compress_large(context, each, subscribers);
+  context.metrics.ws_sent.add(messages.size() * subscribers.size());
   // One subscriber's may be gathered with what else it gets.
-  const SharedBytes together = context.metrics.ws_sent.add(messages.size() * subscribers.size());
-  subscribers.size() == 1 ? nullptr
-                          : joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));
+  const SharedBytes together =
+      subscribers.size() == 1
+          ? nullptr
+          : joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));
   for (WebSocketSession* subscriber : subscribers) {
     subscriber->send_published(topic, messages, together);
   }
