@@ -55,9 +55,9 @@ struct Context {
   MetricsMemory& metrics_memory;
   Budget& budget;
   SpoolFolder spool_folder{};
-  Routing routing{settings.abilities, settings.mounts};
+  unsigned worker = 0;  // which of the server's loops this is
 
-  unsigned worker = 0;   // which of the server's loops this is
+  Routing routing{settings.abilities, settings.mounts};
   Team* team = nullptr;  // null: there is one worker
   Metrics& metrics = metrics_memory.own(worker);
   Counters& counters = metrics.counters;

@@ -131,18 +131,22 @@ std::uint64_t Workers::publish(std::string&& topic, SharedPublication message, b
   });
 }
 
-bool Workers::subscribe(WsSubscribe&& command, bool ring) {
-  const std::array<std::string, 1> topics{command.topic};
+// A command that is not taken is destroyed behind join(): it gives its holds back, for which the
+// sequencer must not be locked.
+bool Workers::subscribe(WsSubscribe&& subscription, bool ring) {
+  const std::array<std::string, 1> topics{subscription.topic};
+  Command command(std::move(subscription));
   return sequencer_.join(topics, [&](std::vector<TopicHold>&& holds) {
-    command.hold = std::move(holds.front());
+    std::get<WsSubscribe>(command).hold = std::move(holds.front());
     return post(std::move(command), ring);
   });
 }
 
-bool Workers::feed(Feed&& command, bool ring) {
-  const std::vector<std::string> topics = command.request->topics;
+bool Workers::feed(Feed&& request, bool ring) {
+  const std::vector<std::string> topics = request.request->topics;
+  Command command(std::move(request));
   return sequencer_.join(topics, [&](std::vector<TopicHold>&& holds) {
-    command.request->holds = std::move(holds);
+    std::get<Feed>(command).request->holds = std::move(holds);
     return post(std::move(command), ring);
   });
 }

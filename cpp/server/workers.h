@@ -43,8 +43,8 @@ class Workers final : private Team {
   // started.
   std::uint64_t publish(std::string&& topic, SharedPublication message, bool ring = true);
   // A subscriber gets all that is published from now on.
-  bool subscribe(WsSubscribe&& command, bool ring = true);
-  bool feed(Feed&& command, bool ring = true);
+  bool subscribe(WsSubscribe&& subscription, bool ring = true);
+  bool feed(Feed&& request, bool ring = true);
   // For queries that each worker answers for itself.
   [[nodiscard]] unsigned count() const { return static_cast<unsigned>(workers_.size()); }
   bool post_to(unsigned worker, Command&& command, bool ring = true) {

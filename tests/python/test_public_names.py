@@ -16,7 +16,7 @@ def fresh(program: str) -> str:
 
 
 def test_completion_shows_public_names_only() -> None:
-    names = sorted([*httpuv.__all__, "asgi", "testing", "wsgi"])
+    names = sorted([*httpuv.__all__, "asgi", "brokers", "testing", "wsgi"])
     assert dir(httpuv) == names
     # However much of the package is imported by then.
     assert fresh("import httpuv.cli, httpuv.demo, httpuv.asgi; print(dir(httpuv))") == f"{names}\n"

@@ -424,5 +424,5 @@ def test_topics_are_str(serve: Serve) -> None:
         for method in (ws.subscribe, ws.unsubscribe, lambda topic: server.publish(topic, "x")):
             with pytest.raises(TypeError, match="topic must be str, not int"):
                 method(1)
-        with pytest.raises(TypeError, match="a message must be str or bytes-like, not int"):
+        with pytest.raises(TypeError, match="message must be str or bytes-like, not int"):
             server.publish("x", 1)  # type: ignore[arg-type]

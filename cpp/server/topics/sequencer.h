@@ -70,9 +70,9 @@ class Sequencer {
   // Calls subscribe(holds), one for each topic, and has them posted before any later message.
   template <class Topics, class Subscribe>
   auto join(const Topics& topics, Subscribe&& subscribe) {
-    const std::lock_guard lock(mutex_);
-    std::vector<TopicHold> holds;
+    std::vector<TopicHold> holds;  // destroyed, where they are not taken, when it is unlocked
     holds.reserve(topics.size());
+    const std::lock_guard lock(mutex_);
     for (const std::string& topic : topics) {
       Entry& entry = known(topic);
       ++entry.holders;

@@ -53,6 +53,12 @@ class Stats(TypedDict):
     timed_out: int
     #: Connections closed while they waited for a request, because others wanted in, ever.
     evicted: int
+    #: Messages to topics that had subscribers or were kept, ever.
+    published: int
+    #: Messages of topics not sent to a subscriber that was behind, ever.
+    topic_dropped: int
+    #: Subscribers of topics closed because they were behind, ever.
+    topic_closed: int
     #: TLS handshakes that were completed, ever.
     tls_handshakes: int
     #: Those of them that have resumed a session.
