@@ -1,11 +1,11 @@
 // A line of tasks that several threads empty: those of one key leave in their order and one at a
 // time, those of different keys at once.
 //
-// Not locked: who shares one holds a mutex for every call. A thread that works at a task claims its
-// key. What another thread finds for that key in the line it leaves with the claim, and behind the
-// claim's end these tasks are first in line again: so each task is moved twice at most, however
-// many wait for one key, and a single thread that empties the line never moves any. Within its own
-// claims a thread may begin others, for the same keys too: a callback that runs callbacks.
+// Not locked: threads that share one hold a mutex for every call. A thread that works at a task
+// claims its key. What another thread finds for that key in the line it leaves with the claim, and
+// behind the claim's end these tasks are first in line again: so each task is moved twice at most,
+// however many wait for one key, and a single thread that empties the line never moves any. Within
+// its own claims a thread may begin others, for the same keys too: a callback that runs callbacks.
 #pragma once
 
 #include <algorithm>
@@ -81,7 +81,7 @@ class Strands {
   }
   // How many threads do.
   [[nodiscard]] std::size_t threads() const { return threads_; }
-  // How many tasks wait, those that nobody may begin now among them.
+  // How many tasks wait, those included that may not begin now.
   [[nodiscard]] std::size_t size() const { return size_; }
   // Whether next() may find something for any thread; if it does not, this is false afterwards.
   [[nodiscard]] bool open() const { return !line_.empty() || !freed_.empty(); }
@@ -160,7 +160,7 @@ class Strands {
   }
 
   std::deque<Batch> line_;
-  std::deque<Freed> freed_;     // of keys that nobody holds, each once
+  std::deque<Freed> freed_;     // of keys that no thread holds, each once
   std::vector<Claim*> claims_;  // that are at a task, in the order of their beginning
   std::size_t threads_ = 0;
   std::size_t size_ = 0;

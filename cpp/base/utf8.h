@@ -1,6 +1,6 @@
 // UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
 //
-// Pure; a validator belongs to one stream of bytes and to whoever owns that.
+// Pure; a validator belongs to one stream of bytes and to its owner.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,7 @@ class ResponseHead {
 
   // Connection: "close" ends the connection after this answer; never written from here.
   bool close = false;
-  // Content-Length is not among fields(): who writes the head knows the length, or asks here.
+  // Content-Length is not among fields(): the writer of the head knows the length, or asks here.
   std::optional<std::uint64_t> content_length;
 
   // Noted by add(), so that nothing of it is read again.

@@ -146,7 +146,7 @@ void Application::ring(int handled) {
 }
 
 bool Application::send(server::Command&& command) {
-  // From a callback the queue rings when the batch is through; from elsewhere nobody else would.
+  // From a callback the queue rings when the batch is through; from elsewhere nothing else would.
   return server_.post(std::move(command), t_handling != this);
 }
 
@@ -318,7 +318,7 @@ py::object Application::take_announced(const server::ExchangeId& id) {
 }
 
 void Application::on_event(server::RequestEvent&& event, Work& work) {
-  // A stopped server has nobody to answer.
+  // A stopped server has no client to answer.
   if (!server_.answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
   const std::shared_ptr<const Program> program = this->program();
@@ -383,7 +383,7 @@ std::shared_ptr<Reply> Application::open_reply(const server::ExchangeId& id) {
 }
 
 void Application::forget_reply(const server::ExchangeId& id) {
-  std::shared_ptr<Reply> reply;  // let go of behind the lock
+  std::shared_ptr<Reply> reply;  // released after unlocking
   const std::lock_guard lock(mutex_);
   const auto found = replies_.find(id);
   if (found == replies_.end()) return;

@@ -45,7 +45,7 @@ struct Queue::Run {
   void perform(Task& task) {
     const std::shared_ptr<Application> application = std::move(task.application);
     if (task.function) {
-      settle();  // nobody but us tells the loop of a single answer
+      settle();  // no other code tells the loop of a single answer
       const py::object function = std::move(task.function);
       if (application == nullptr) {
         call_python(function);
@@ -216,7 +216,7 @@ std::size_t Queue::next(Run& run, Task& task) {
   return waiting;
 }
 
-// Has somebody else begin what else waits, or lead. By mutex_.
+// Wakes another thread to begin what waits, or to lead. By mutex_.
 void Queue::hand_on() {
   if (strands_.threads() >= threads_) return;
   if (followers_ > 0) {

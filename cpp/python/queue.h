@@ -6,7 +6,7 @@
 // connection (see base::Strands); the others wait. A callback may run the queue again from inside.
 // What a callback raises leaves run() when it is not an Exception; what waits goes on waiting.
 //
-// One of those that wait leads: it polls the doorbell, which a producer rings only when somebody
+// One of those that wait leads: it polls the doorbell, which a producer rings only when a thread
 // does, or may be watching the descriptor. The others follow: they sleep until there is work for
 // them, or nobody who leads.
 #pragma once
@@ -109,12 +109,12 @@ class Queue {
   std::mutex mutex_;                 // never held while Python runs, nor when the GIL is asked for
   base::Strands<Delivery> strands_;  // by mutex_
   std::condition_variable changed_;  // for followers
-  std::condition_variable resting_;  // nobody is in run()
+  std::condition_variable resting_;  // no thread is in run()
   std::size_t runs_ = 0;             // by mutex_: under way
   std::size_t followers_ = 0;        // by mutex_
   bool led_ = false;                 // by mutex_
   bool armed_ = false;               // by mutex_: the next push rings
-  bool watched_ = false;  // by mutex_: somebody has the descriptor, so it must tell the truth
+  bool watched_ = false;  // by mutex_: a loop watches the descriptor, so it must tell the truth
   std::atomic<std::uint64_t> wakes_{0};
   std::size_t awaited_ = 0;           // by mutex_: events in the line that want an answer
   std::uint64_t served_ = 0;          // by mutex_: how often run() was called

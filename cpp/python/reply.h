@@ -29,7 +29,7 @@ class Slot {
     const std::lock_guard lock(mutex_);
     return callback_;
   }
-  void set(pybind11::object callback) {  // what was there is let go of behind the lock
+  void set(pybind11::object callback) {  // what was there is released after unlocking
     const std::lock_guard lock(mutex_);
     std::swap(callback_, callback);
   }

@@ -32,7 +32,7 @@ void Application::begin_upload(const server::ExchangeId& id, Work& work, const P
   }
   if (!program.call_first) return;
   call(id, work, program.call);
-  if (find(id) == nullptr) lose_upload(id);  // it is answered: nobody reads on
+  if (find(id) == nullptr) lose_upload(id);  // it is answered: the rest is not read
 }
 
 py::object Application::open_upload(const server::ExchangeId& id, const py::dict& environment,

@@ -1,4 +1,4 @@
-// What the error numbers of listening mean to somebody who does not know libuv. Any thread.
+// What the error numbers of listening mean, in words. Any thread.
 #pragma once
 
 #include <string>

@@ -14,7 +14,7 @@ namespace httpuv::server {
 
 // `allowed`: names in lower case; empty: any. "*.example.com" is every name below example.com. An
 // entry with a port is for that port only; 80 and 443 are what a Host field without a port may
-// mean. IP addresses need not be among them: nobody can point those elsewhere.
+// mean. IP addresses need not be among them: a page cannot make those resolve to another address.
 bool host_allowed(const std::vector<std::string>& allowed, const http::RequestHead& head);
 
 // `allowed`: origins (RFC 6454) without the default port of their scheme; empty: any. "same" is the

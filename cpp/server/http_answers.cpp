@@ -112,7 +112,7 @@ void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& reso
 bool HttpSession::keeps_alive(const Exchange& exchange, bool close_wanted) const {
   if (!exchange.keep_alive || close_wanted || context_.draining) return false;
   const bool being_read = request_.reading() && exchange.sequence == current_;
-  // The rest of a body that nobody wants is discarded if it is short and sure to come.
+  // The rest of a body that is not wanted is discarded if it is short and sure to come.
   return !being_read || (!body_is_long_ && !exchange.continue_pending);
 }
 

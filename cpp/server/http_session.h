@@ -1,4 +1,4 @@
-// HTTP/1.1 on one connection: feeds the parser, decides who answers each request, keeps the order
+// HTTP/1.1 on one connection: feeds the parser, decides what answers each request, keeps the order
 // of the answers, and knows when the connection may idle, must wait or has to end.
 //
 //   reading ---> answering ---> reading ...            keep-alive

@@ -97,7 +97,7 @@ void Server::Live::set_routes(std::shared_ptr<const files::RouteTable> routes) {
 
 void Server::Live::run() {
   loop_.run();
-  // What the last turn made: nobody is left to answer, but the application is told.
+  // What the last turn made: no client is left to answer, but the application is told.
   if (!context_.events.empty()) deliver();
   log();
   file_log_.end();

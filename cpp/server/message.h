@@ -185,10 +185,10 @@ struct WsCloseEvent {
 // Requests that are over, where an access log is kept. Nothing is answered to it.
 struct LogEvent {
   AccessBatch batch;
-  ConnectionId id{UINT32_MAX, UINT32_MAX};  // nobody's
+  ConnectionId id{UINT32_MAX, UINT32_MAX};  // no connection's
 };
 
-// Something that whoever runs the server should know; it goes to the log as it is.
+// Something that the operator should know; it goes to the log as it is.
 enum class NoticeLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct NoticeEvent {
   NoticeLevel level = NoticeLevel::kWarning;
@@ -256,7 +256,7 @@ struct SetRoutes {
   std::promise<void> done;
 };
 
-// What is sent on a stream that nothing was sent on for so long, so that nobody in between takes
+// What is sent on a stream that has been silent for a time, so that no proxy in between takes
 // the connection for dead.
 struct Filler {
   std::string bytes;

@@ -124,7 +124,7 @@ bool Server::post(Command&& command, bool ring_now) {
     case base::Post::kClosed:
       return false;
     case base::Post::kFirst:
-    case base::Post::kQueued:  // who was first may not have rung yet
+    case base::Post::kQueued:  // the first producer may not have rung yet
       if (ring_now) ring();
       return true;
   }
@@ -198,7 +198,7 @@ void Server::before_fork() {
 }
 
 void Server::after_fork() {
-  // Also if the server was stopped in between: what before_fork() held must be let go.
+  // Also if the server was stopped in between: what before_fork() held must be released.
   if (loop_ != nullptr) loop_->after_fork();
 }
 

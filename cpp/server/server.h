@@ -134,7 +134,7 @@ class Server {
   // and switched off, never taken away.
   void set_routing(Routing routing);
 
-  // Stops accepting, lets exchanges under way finish for so long, closes everything, joins.
+  // Stops accepting, gives exchanges under way this time to finish, closes everything, joins.
   // Any thread but the loop's; a second call waits for the first.
   void stop(std::int64_t grace_ms);
   // The same in two parts. begin_stop() may be called again, to shorten the time; wait_stopped()

@@ -12,7 +12,7 @@ namespace httpuv::server {
 namespace {
 
 // With so much waiting for the peer its pings are answered later, and of several only the last
-// (RFC 6455 section 5.5.3): who pings and does not read gets no memory for it.
+// (RFC 6455 section 5.5.3): a peer that pings and does not read gets no memory for it.
 constexpr std::size_t kPongBacklog = 64 * 1024;
 
 }  // namespace

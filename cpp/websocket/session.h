@@ -71,7 +71,7 @@ class Session {
   // `compress`: if negotiated, and the payload has at least options->compress_threshold bytes.
   bool append_message(std::string& out, bool text, std::string_view payload, bool compress = true);
 
-  // A ping, and a pong nobody asked for (section 5.5.3). False also for more than 125 bytes.
+  // A ping, and an unsolicited pong (section 5.5.3). False also for more than 125 bytes.
   bool append_ping(std::string& out, std::string_view payload = {});
   bool append_pong(std::string& out, std::string_view payload);
 

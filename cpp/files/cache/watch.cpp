@@ -29,7 +29,7 @@ std::shared_ptr<Watch> WatchSet::share(Witness&& witness) {
   std::weak_ptr<Watch>& place = directories_[witness.path];
   std::shared_ptr<Watch> old = place.lock();
   if (old != nullptr && !old->broken && old->witness.stamp == witness.stamp) return old;
-  // The old one, if any, goes on for those who have it; its next look breaks it.
+  // Holders of the old one, if any, keep it; its next look breaks it.
   std::shared_ptr<Watch> watch(new Watch, [this](Watch* gone) { forget(gone); });
   watch->witness = std::move(witness);
   place = watch;

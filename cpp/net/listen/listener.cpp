@@ -125,7 +125,7 @@ void Listener::Watch::close() {
     const std::unique_ptr<Watch> self(static_cast<Watch*>(handle->data));
     self->loop_.closed();
   });
-  // libuv has let go of the descriptor (a poll handle never closes it), so it can go now: the port
+  // libuv no longer uses the descriptor (a poll handle never closes it), so it can go now: the port
   // is free when the destructor of the Listener returns.
   const std::lock_guard lock(loop_.descriptors().gate());
   loop_.descriptors().remove(socket_.fd());

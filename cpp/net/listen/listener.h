@@ -41,7 +41,7 @@ class Listener {
   std::function<void(int error)> on_overload;  // optional
 
  private:
-  class Watch;  // lives until libuv let go of the handle
+  class Watch;  // lives until libuv has closed the handle
   explicit Listener(Watch* watch);
   Watch* watch_;
 };

@@ -4,7 +4,7 @@
 //   its descriptors. Not a singleton: any number may exist.
 // Thread: created anywhere, then belongs to the thread that calls run() ("the loop thread");
 //   only what says "any thread" may be called elsewhere.
-// Ownership: whoever created it destroys it, after run() returned (or without run() if nothing
+// Ownership: its creator destroys it, after run() returned (or without run() if nothing
 //   was ever put on it). In a forked child it is never destroyed: call forget_in_child() and leak
 //   it.
 // Failure: create() reports a libuv error number; after that nothing here fails.
@@ -52,7 +52,7 @@ class Loop final : public Reactor, private WheelAlarm {
   // merged.
   void wake() noexcept;
 
-  // Instead of sleeping at once: gives the processor away until ready(), at most for so long.
+  // Instead of sleeping at once: yields the processor until ready(), at most for this time.
   // Meanwhile a wake() only gives it away, too, so that the thread that calls it need not put this
   // one to sleep and wake it again. Returns ready(), after which no wake() is lost.
   bool linger(std::chrono::microseconds most, const std::function<bool()>& ready);

@@ -25,7 +25,7 @@ int LoopThread::start(std::function<void()> body) {
     body();
     const std::lock_guard lock(mutex_);
     at_end_ = true;
-    ended_.notify_all();  // under the lock: whoever waits may destroy this once it has joined
+    ended_.notify_all();  // locked: the thread that waits may destroy this once it has joined
   });
   started_ = error == 0;
   return error;

@@ -1,7 +1,7 @@
 // Something that is done every few milliseconds for a while, finer than the wheel's ticks.
 //
 // What: one repeating uv_timer. Thread: the loop thread alone.
-// Ownership: owns its handle, which outlives it until libuv let go of it; run() waits for that.
+// Ownership: owns its handle, which outlives it until libuv has closed it; run() waits for that.
 // Failure: none.
 #pragma once
 

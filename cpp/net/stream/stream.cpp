@@ -244,7 +244,7 @@ bool Stream::begin_close() {
 void Stream::close() {
   const int socket = fd();
   if (!begin_close()) return;
-  // A child that was forked and has not let go yet would keep the connection open.
+  // A forked child that has not closed its copy yet would keep the connection open.
   if (loop().forked() && socket >= 0) ::shutdown(socket, SHUT_RDWR);
   const std::lock_guard lock(loop().descriptors().gate());
   if (socket >= 0) loop().descriptors().remove(socket);

@@ -40,7 +40,7 @@ void Publications::add(Publish&& command) {
 
 void Publications::send() {
   if (messages_.empty()) return;
-  // Out of reach: who is closed for not reading may say its last word, which comes back here.
+  // Taken out first: closing a subscriber that does not read may call this function again.
   const std::vector<SharedPublication> messages = std::exchange(messages_, {});
   bytes_ = 0;
   if (Topic* const topic = context_.topics.find(topic_)) send_to(*topic, messages);

@@ -470,6 +470,8 @@ def complete(given: Mapping[str, object]) -> WebOptions:
     check_names(given, DESCRIPTIONS)
     for name, value in given.items():
         DESCRIPTIONS[name].check(name, value)
+    if given.get("proxyProtocol") and given.get("tls") is not None:
+        raise ValueError("proxyProtocol cannot be combined with tls: let the proxy end TLS")
     return cast(WebOptions, {**DEFAULTS, **given})
 
 

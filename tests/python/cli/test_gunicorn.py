@@ -32,6 +32,9 @@ def test_serves_and_ends(apps: Path, name: str) -> None:
     arguments = ["--workers", "2", "--graceful-timeout", "60"]
     with gunicorn(apps, f"apps:{name}", *arguments) as child:
         url = listening(child)
+        for _ in range(2):  # gunicorn loses a SIGTERM that comes while a worker starts
+            while "httpuv serves" not in child.error_line():
+                pass
         assert httpx.get(url, timeout=60).text.startswith(name)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             answer = pool.submit(httpx.get, url + "/wait", timeout=60)

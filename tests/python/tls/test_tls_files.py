@@ -68,6 +68,12 @@ def test_passwords(pair: Pair, tmp_path: Path, serve: Serve, client: ssl.SSLCont
             assert wire.response().body == b"hello"
 
 
+def test_not_with_the_proxy_protocol(pair: Pair) -> None:
+    tls = httpuv.TLS(pair.cert, pair.key)
+    with pytest.raises(ValueError, match="proxyProtocol cannot be combined with tls"):
+        httpuv.startServer("127.0.0.1", 0, {}, tls=tls, proxyProtocol=True)
+
+
 def test_one_file_for_both(pair: Pair, tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
     both.write_text(pair.key.read_text() + pair.cert.read_text())
