@@ -5,7 +5,8 @@
 #   tests/tools/system_packages.sh test      to run `make test` besides
 #
 # Installs what is missing with apt where it may (root, or sudo without a password), else names it. Extras
-# are for tests that skip without them, and ccache, since several builds compile the same files.
+# are for tests that skip without them. ccache is used where it is, but not installed: in a cold build it
+# costs more than it saves, since precompiled headers do not work with it.
 set -eu
 wanted=$1
 python=${PYTHON:-python3}
@@ -33,7 +34,6 @@ look() {
     [ -e /usr/include/doctest/doctest.h ] || compiles c++ '#include <doctest/doctest.h>' -fsyntax-only ||
       missing+=(doctest-dev)
     has curl || missing+=(curl)
-    has ccache || extras+=(ccache)
     has nginx || [ -x /usr/sbin/nginx ] || extras+=(nginx-light)
     has haproxy || [ -x /usr/sbin/haproxy ] || extras+=(haproxy)
     [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || extras+=(libnginx-mod-stream)
