@@ -11,6 +11,10 @@
 
 namespace {
 
+using namespace httpuv::server;
+using httpuv::server::test::Asked;
+using httpuv::server::test::World;
+
 WsSubscribe subscription(const ConnectionId& id, std::uint8_t what) {
   WsSubscribe command;
   command.id = id;
@@ -26,10 +30,6 @@ Publish publication(std::string_view data) {
   message->offset = ++offset;
   return {"topic", std::move(message)};
 }
-
-using namespace httpuv::server;
-using httpuv::server::test::Asked;
-using httpuv::server::test::World;
 
 class Input {
  public:
