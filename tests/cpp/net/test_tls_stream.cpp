@@ -77,7 +77,9 @@ struct Server final : Observer {
   explicit Server(std::int64_t timeout_ms = 10'000) {
     const OpenSsl& api = *test::system_openssl();
     hosts = std::make_shared<const Hosts>(test::identity(api, files), std::vector<Hosts::Entry>{});
-    endpoint = std::make_unique<Endpoint>(loop.loop(), hosts, timeout_ms, *this, *ledger, kKind);
+    loop.call([&] {  // it asks the loop for the time
+      endpoint = std::make_unique<Endpoint>(loop.loop(), hosts, timeout_ms, *this, *ledger, kKind);
+    });
     listener = std::make_unique<ListenerHarness>(
         loop, [this](Accepted&& accepted) { accept(std::move(accepted)); });
   }
