@@ -187,9 +187,12 @@ TEST_CASE("keys of tickets are replaced, and the last ones still open") {
   struct EVP_MAC;
   const auto fetch =
       ClientSession::look_up<EVP_MAC*(void*, const char*, const char*)>("EVP_MAC_fetch");
+  const auto free_algorithm = ClientSession::look_up<void(EVP_MAC*)>("EVP_MAC_free");
   const auto new_mac = ClientSession::look_up<EVP_MAC_CTX*(EVP_MAC*)>("EVP_MAC_CTX_new");
+  const auto free_mac = ClientSession::look_up<void(EVP_MAC_CTX*)>("EVP_MAC_CTX_free");
   EVP_CIPHER_CTX* const cipher = new_cipher();
-  EVP_MAC_CTX* const mac = new_mac(fetch(nullptr, "HMAC", nullptr));
+  EVP_MAC* const algorithm = fetch(nullptr, "HMAC", nullptr);
+  EVP_MAC_CTX* const mac = new_mac(algorithm);
   const auto seal = [&](TicketKeys& keys, Ticket* ticket) {
     return keys.prepare(*api, ticket->name.data(), ticket->iv.data(), cipher, mac, true);
   };
@@ -217,6 +220,8 @@ TEST_CASE("keys of tickets are replaced, and the last ones still open") {
   CHECK(open(stepped, first) == 2);
   now += std::chrono::hours(1);
   CHECK(open(stepped, first) == 0);
+  free_mac(mac);
+  free_algorithm(algorithm);
   free_cipher(cipher);
 }
 
