@@ -85,6 +85,10 @@ void Workers::take_back() {
 
 // The acceptor comes last: when it hands a connection on, the others are there.
 int Workers::start() {
+  // Counts may go on where those of a process that has ended stood (MetricsMemory).
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    placed_[i] = workers_[i]->counters().accepted.get();
+  }
   int error = 0;
   const std::shared_ptr<net::Lanes> lanes = net::Lanes::start(&error);
   if (lanes == nullptr) return error;
@@ -241,13 +245,17 @@ std::uint64_t Workers::total(Counter Counters::*counter) const {
 // --- Team ---------------------------------------------------------------------------------------
 
 // A connection that was placed and not yet taken counts as one that is open.
+std::uint64_t Workers::load(std::size_t worker) const {
+  const Counters& counters = workers_[worker]->counters();
+  const std::uint64_t taken = counters.accepted.get();
+  return counters.connections.get() + (placed_[worker] - taken);
+}
+
 Server* Workers::place() {
   std::size_t best = 0;
-  std::uint64_t fewest = ~std::uint64_t{0};
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const Counters& counters = workers_[i]->counters();
-    const std::uint64_t taken = counters.accepted.get();
-    const std::uint64_t open = counters.connections.get() + (placed_[i] - taken);
+  std::uint64_t fewest = load(0);
+  for (std::size_t i = 1; i < workers_.size(); ++i) {
+    const std::uint64_t open = load(i);
     if (open < fewest) {
       fewest = open;
       best = i;
@@ -259,11 +267,7 @@ Server* Workers::place() {
 
 std::uint64_t Workers::connections() const {
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const Counters& counters = workers_[i]->counters();
-    const std::uint64_t taken = counters.accepted.get();
-    sum += counters.connections.get() + (placed_[i] - taken);
-  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) sum += load(i);
   return sum;
 }
 

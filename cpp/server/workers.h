@@ -88,6 +88,7 @@ class Workers final : private Team {
   void let_in(unsigned worker, bool idle) override;
   void acceptor_stops(std::int64_t grace_ms) override;
 
+  [[nodiscard]] std::uint64_t load(std::size_t worker) const;
   Server& worker_of(const ConnectionId& id) { return *workers_[worker_of_slot(id.slot)]; }
   bool post_to_all(const Command& command, bool ring);
 
