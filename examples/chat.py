@@ -2,9 +2,9 @@
 
     python examples/chat.py [PORT] [HOST]
 
-The page comes from C++, every line goes through `say` below, and C++ sends it to everybody: Python
-makes one call for a line, however many are there. The topic keeps the last lines: whoever comes, or
-comes back, gets those first, and the page shows each once.
+The page comes from C++, every line goes through `say` below, and C++ sends it to all pages: Python
+makes one call for a line, however many there are. The topic keeps the last lines: a page that
+connects, or reconnects, gets those first and shows each once.
 """
 
 import itertools

@@ -1,5 +1,5 @@
 // The PROXY protocol, versions 1 and 2: the line or block with which a proxy begins a connection,
-// and says in it on behalf of which client (haproxy.org, "The PROXY protocol").
+// and names the client in it (haproxy.org, "The PROXY protocol").
 //
 // What: reads it from the first bytes of a connection; takes no more than it.
 // Thread: any. Owner: values. Failure: kError for what is none, or longer than kMost.

@@ -31,7 +31,7 @@ struct Counters {
   Counter accept_failures;  // the system had no room for a connection, ever
   Counter timed_out;        // connections a deadline ended, ever
   Counter evicted;          // idle connections closed because others wanted in, ever
-  Counter published;        // messages to topics that somebody gets or that are kept, ever
+  Counter published;        // messages to topics that have subscribers or a history, ever
   Counter topic_dropped;    // not sent to a subscriber that was behind, ever
   Counter topic_closed;     // subscribers that were closed for being behind, ever
   Counter tls_handshakes;   // done, ever

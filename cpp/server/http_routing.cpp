@@ -1,4 +1,4 @@
-// Who answers a request: nobody, the server by itself, a WebSocket, a static path or the
+// What answers a request: a refusal, the server by itself, a WebSocket, a static path or the
 // application.
 #include <optional>
 #include <string>

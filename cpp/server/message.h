@@ -388,7 +388,7 @@ struct TopicNeeds {
 struct QueryTopics {
   std::promise<TopicNeeds> answer;
 };
-// Forgets a topic, unless somebody subscribes to it.
+// Forgets a topic, unless it has subscribers.
 struct TopicRelease {
   std::string topic;
   std::promise<bool> answer;
@@ -456,23 +456,27 @@ struct TakeGauges {
   std::promise<void> done;
 };
 
-// Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.
 // The sockets that another server listens on from now on. None: this one does not listen any more.
 struct HandedOver {
   int error = 0;  // 0 or a libuv error
   std::vector<net::ListenSocket> sockets;
 };
+
 // Give duplicates of the listening sockets to another server, and take no connection from now on.
 struct HandOver {
   std::promise<HandedOver> done;
 };
+
 // The other server did not start: take connections again.
 struct TakeBack {};
+
 // What the application can do has changed; exchanges under way go on with what they began with.
 struct SetRouting {
   Routing routing;
   std::promise<void> done;
 };
+
+// Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.
 struct Stop {
   std::int64_t grace_ms = 0;
 };

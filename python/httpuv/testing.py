@@ -13,7 +13,7 @@ are those of websockets.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -77,6 +77,21 @@ def _address(server: WebServer) -> str:
     return f"127.0.0.1:{server.getPort()}"
 
 
+def _handshake(
+    server: WebServer,
+    path: str,
+    subprotocols: Sequence[str] | None,
+    headers: dict[str, str] | None,
+) -> dict[str, Any]:
+    """The arguments of both kinds of ``connect()`` of the package websockets."""
+    return {
+        "uri": f"ws://{_address(server)}{path}",
+        "subprotocols": subprotocols,
+        "additional_headers": headers,
+        "proxy": None,
+    }
+
+
 class Client(httpx.Client):
     """An :class:`httpx.Client` of one server; made by :func:`client`."""
 
@@ -107,12 +122,10 @@ class Client(httpx.Client):
         """
         from websockets.sync.client import connect
 
-        return connect(
-            f"ws://{_address(self.server)}{path}",
-            subprotocols=cast(Any, subprotocols),
-            additional_headers=headers,
-            proxy=None,
+        connection: ClientConnection = connect(
+            **_handshake(self.server, path, subprotocols, headers)
         )
+        return connection
 
     def close(self) -> None:
         """Close the connections and stop the server."""
@@ -152,12 +165,7 @@ class AsyncClient(httpx.AsyncClient):
         """
         from websockets.asyncio.client import connect
 
-        return connect(
-            f"ws://{_address(self.server)}{path}",
-            subprotocols=cast(Any, subprotocols),
-            additional_headers=headers,
-            proxy=None,
-        )
+        return connect(**_handshake(self.server, path, subprotocols, headers))
 
     async def aclose(self) -> None:
         """Close the connections and stop the server."""

@@ -5,7 +5,7 @@
 // Thread: the loop thread alone.
 // Ownership: owns the socket. Destroying it (also inside on_connection) closes the socket at
 //   once, removes its own socket file unless it was shared, and lets the loop's run() return once
-//   libuv let go of it.
+//   libuv has closed it.
 // Failure: open() answers a negative libuv error number. Out of descriptors (EMFILE, ENFILE) a
 //   connection is taken with the one kept in reserve and closed, so that clients learn it at once
 //   and the loop never spins; on_overload says so, at most once a second.

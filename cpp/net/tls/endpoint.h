@@ -1,6 +1,6 @@
 // What the TLS connections of a server have in common on one loop.
 //
-// What: the certificates, the buffers of which one connection at a time makes use, and a look at
+// What: the certificates, the buffers that one connection at a time uses, and a look at
 //   the files of the certificates while connections come: what has changed is read in a disk's
 //   lane, so that later connections are shown the new certificate. Nothing wakes an idle server.
 // Thread: the loop thread.

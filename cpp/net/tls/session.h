@@ -30,7 +30,7 @@ class Session {
     kFailed,
   };
 
-  // `output`: what is to be sent is appended to it; whoever calls takes it out.
+  // `output`: what is to be sent is appended to it; the caller takes it out.
   Session(std::shared_ptr<const Hosts> hosts, std::string& output);
   ~Session();
   Session(const Session&) = delete;

@@ -59,7 +59,7 @@ bool TicketKeys::rotate(const OpenSsl& api) {
       api.RAND_bytes(key.cipher.data(), kSize) != 1 || api.RAND_bytes(key.mac.data(), kSize) != 1) {
     return false;
   }
-  // Those whose time has passed go: `missed` periods have had no ticket to seal.
+  // Keys that are too old are dropped: in `missed` periods no ticket was sealed.
   const auto missed = count_ == 0 ? 0 : static_cast<std::size_t>((now - made_) / period_) - 1;
   count_ = missed >= kKeys ? 0 : std::min(count_, kKeys - 1 - std::min(missed, kKeys - 1));
   std::copy_backward(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(count_),

@@ -8,14 +8,14 @@ namespace httpuv::net::tls {
 
 namespace {
 
-// A record's header, and that of the message in it, whose length is to be known.
+// The headers of a record and of the message in it, which tells the length.
 constexpr std::size_t kBeginning = 9;
 constexpr char kHandshakeRecord = 22;  // RFC 8446 section 5.1
 // Of the first message. Those of real clients have some kilobytes; OpenSSL would make room for 128
 // KiB as soon as it is announced.
 constexpr std::size_t kMaxHello = std::size_t{16} * 1024;
 
-// What still comes is read for so long, so that a reset does not overtake our last words.
+// After our last bytes, input is read for this time: a reset would overtake them.
 constexpr std::int64_t kLastWordsMs = 2000;
 
 // What OpenSSL itself may have to say (keys to be changed) to a peer that does not read.
@@ -245,7 +245,7 @@ int TlsStream::fail(int error) {
 void TlsStream::shutdown() {
   if (refusal() != 0) return;
   shutdown_ = true;
-  // Fails only with the socket, of which reading tells.
+  // Fails only with the socket; reading reports that.
   if (state_ == State::kOpen && chunks_.empty()) end_sending();
 }
 

@@ -194,7 +194,7 @@ int begun_clear(PyObject* self) {
   return 0;
 }
 
-// Before anything that is garbage is taken apart: nobody finds it in reserve any more.
+// Before anything that is garbage is taken apart: it is not found in reserve any more.
 void begun_finalize(PyObject* self) {
   leave_reserve(&begun_of(self));
 }

@@ -9,7 +9,7 @@
 namespace httpuv::python {
 
 // Adds the type AsyncCall: AsyncCall(function, disconnected), called with a request. `disconnected`
-// is a class, an instance of which - made without a call of __init__() - each request gets as
+// is a class. Each request gets an instance of it, made without a call of __init__(), as
 // "httpuv.disconnected". A call returns what the coroutine returned, its task if it waits, or the
 // coroutine itself where no loop runs.
 void register_call(pybind11::module_& module);

@@ -50,7 +50,7 @@ const Asyncio& asyncio() {
 py::object make_task(const py::object& loop, BegunObject*& begun) {
   const Asyncio& a = asyncio();
   const py::object object = make_begun(loop, begun);
-  // In an empty context: it would hold the variables of whoever came first.
+  // In an empty context: otherwise it would hold the variables of the first user.
   const py::object context = stolen(PyContext_New());
   PyObject* const arguments[] = {object.ptr(), loop.ptr()};
   if (PyContext_Enter(context.ptr()) != 0) throw py::error_already_set();

@@ -130,7 +130,7 @@ void EventGroup::send(EventFeed& feed, Topic& topic, const std::vector<SharedPub
   const std::size_t all = waiting + text->plain().size();
   if (waiting == 0 || (all <= context_.limits.ws_max_queue && !context_.budget.full())) {
     if (feed.latest_ == nullptr) return output.write(text);
-    // What the id would say of the topics whose newest message waits is not so yet.
+    // No id: it would name positions of messages that still wait.
     std::string events;
     for (const SharedPublication& each : messages) append_message(events, "", *each);
     return output.write(made(events));

@@ -3,7 +3,7 @@
 //
 // What: where each topic stands that is known: its epoch and its last offset. The offset is given
 //   and the message posted under one lock, so that messages reach every loop in the order of their
-//   offsets. A topic is known as long as somebody holds it: a loop that has it, or a subscriber on
+//   offsets. A topic is known as long as it has a holder: a loop that has it, or a subscriber on
 //   its way there. One that is known again has another epoch.
 // Thread: any. The lock is held for a look-up and a post, and never while Python may run.
 // Ownership: the server's; outlives its loops.
@@ -86,7 +86,7 @@ class Sequencer {
   void release(const std::string& topic);
   // The same, unless messages are on their way behind that offset: then false.
   bool release_at(const std::string& topic, std::uint64_t offset);
-  // A message has come that nobody gets.
+  // A message has come for a topic without subscribers.
   void forget_unheld(const std::string& topic);
 
  private:

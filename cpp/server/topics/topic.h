@@ -45,7 +45,7 @@ class Topic {
   // Whether nothing was lost since it began.
   [[nodiscard]] bool whole() const { return reaches({epoch_, 0}); }
 
-  // Messages that were not sent to somebody who was behind.
+  // Messages that were not sent to a subscriber that was behind.
   void count_dropped(std::uint64_t messages) { dropped_ += messages; }
 
  private:

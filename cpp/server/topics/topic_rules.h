@@ -34,7 +34,7 @@ struct TopicSettings {
   std::vector<TopicRule> rules;
   // Positions come from a broker: a topic has none until the broker's was loaded.
   bool brokered = false;
-  // Topics with a rule that nobody subscribes to and that hold no message are remembered, so that a
+  // Topics with a rule are remembered without subscribers and messages, so that a
   // client that comes back loses nothing; of more than this the oldest is forgotten.
   std::size_t most_idle = 100'000;
 

@@ -159,7 +159,7 @@ void Topics::leave(Topic& topic, EventGroup& group) {
 Topic* Topics::record(const std::string& name, const SharedPublication& message) {
   Topic* topic = find(name);
   if (topic == nullptr) {
-    // Without a rule: nobody is there, and nothing is to be kept.
+    // Without a rule: there is no subscriber, and nothing is to be kept.
     if (settings_.brokered || settings_.rule_of(name) == nullptr) {
       if (sequencer_ != nullptr) sequencer_->forget_unheld(name);
       return nullptr;

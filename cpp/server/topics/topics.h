@@ -46,7 +46,7 @@ class Topics {
   void join(Topic& topic, EventGroup& group);
   void leave(Topic& topic, EventGroup& group);
 
-  // A message was published: the topic that it is to be sent to, or null where nobody gets it. One
+  // A message was published: the topic that it is to be sent to, or null if it has none. One
   // that the topic has had already is not sent again.
   Topic* record(const std::string& name, const SharedPublication& message);
 

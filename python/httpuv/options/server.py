@@ -276,7 +276,7 @@ class RunOptions(TypedDict, total=False):
             ``"10.0.0.0/8"``, ``"unix"`` for those on Unix sockets, ``"*"`` for any; several as a
             list, or with commas. From X-Forwarded-For, -Proto, -Host and -Port, or else from
             Forwarded (RFC 7239), come REMOTE_ADDR, the scheme, Host and the address in the log. Of
-            a chain of proxies the nearest client that is not among these counts. None: nobody is
+            a chain of proxies the nearest client that is not among these counts. None: none is
             believed.""",
             lambda name, value: check_proxies(value),
         ),
@@ -481,9 +481,9 @@ def core_settings(options: WebOptions) -> dict[str, object]:
         "limits": (options["limits"] or Limits()).as_dict(),
         "allowed_hosts": check_hosts(options["allowedHosts"]),
         "gzip": options["gzip"],
-        "backlog": check_int("backlog", options["backlog"], 1, 2**31 - 1),
+        "backlog": int(options["backlog"]),
         "reuse_port": options["reusePort"],
-        "io_threads": check_int("ioThreads", options["ioThreads"], 1, 256),
+        "io_threads": int(options["ioThreads"]),
         "tls": certificates(options["tls"]),
         "ws_allowed_origins": check_origins(options["allowedOrigins"]),
         "ws_protocols": check_protocols(options["wsProtocols"]),

@@ -69,7 +69,7 @@ class Gate:
     def __init__(self, on_subscribe: Callable[[object, str], object] | None) -> None:
         #: Of the application; a server whose application is replaced sets it.
         self.on_subscribe = on_subscribe
-        #: Told of each topic that somebody is about to subscribe to.
+        #: Told of each topic that a client is about to subscribe to.
         self.wanted: Callable[[str], None] | None = None
 
     def enter(self, client: object, topic: str) -> None:
