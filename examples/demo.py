@@ -8,16 +8,19 @@ Ctrl-C ends it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import hashlib
 import html
 import json
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +64,7 @@ class Demo:
 
     # part: block
     def now(self, req: httpuv.Request) -> httpuv.Response:
-        """Python's answer; the file's has no code at all."""
+        """Python's answer; file, health and pong have no code at all."""
         return {"status": 200, "body": time.strftime("%X")}
 
     def block(self, req: httpuv.Request) -> httpuv.Response:
@@ -74,6 +77,8 @@ class Demo:
     # part: socket
     def onWSOpen(self, ws: httpuv.WebSocket) -> None:
         """A page has opened its socket."""
+        if ws.request["PATH_INFO"] == "/pings":
+            return  # demo_pings.py, which only measures
         ws.subscribe("board")
         self.pages.add(ws)
         ws.onMessage(lambda binary, message: self.publish(message))
@@ -153,11 +158,27 @@ def page(status: int, title: str, text: str) -> httpuv.Response:
 def start(app: Demo, port: int) -> httpuv.WebServer:
     """Listen on the port, or on another one if that is taken."""
     try:
-        return httpuv.startServer("127.0.0.1", port, app, quiet=True)
+        return httpuv.startServer("127.0.0.1", port, app, quiet=True, health="/livez")
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        return httpuv.startServer("127.0.0.1", 0, app)
+        return httpuv.startServer("127.0.0.1", 0, app, health="/livez")
+
+
+@contextlib.contextmanager
+def pings(server: httpuv.WebServer) -> Iterator[None]:
+    """Have another process measure WebSocket pings; the page finds its numbers as a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "ping.txt").write_text("0")
+        server.setStaticPath("/measured", folder)
+        program = Path(__file__).with_name("demo_pings.py")
+        arguments = [sys.executable, str(program), str(server.getPort()), f"{folder}/ping.txt"]
+        # In a session of its own: Ctrl-C is for this process, which then ends the other one.
+        with subprocess.Popen(arguments, start_new_session=True) as child:
+            try:
+                yield
+            finally:
+                child.terminate()
 
 
 def main() -> int:
@@ -172,7 +193,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     demo = Demo()
     try:
-        with start(demo, options.port) as server:
+        with start(demo, options.port) as server, pings(server):
             demo.server = server
             demo.tick()
             url = f"http://127.0.0.1:{server.getPort()}/"

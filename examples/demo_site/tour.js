@@ -21,18 +21,42 @@ for (const pre of document.querySelectorAll("pre[data-part]")) {
 // --- latency ---
 
 const WINDOW = 20_000;
-const samples = { file: [], python: [] };
-const waiting = { file: null, python: null };
+const samples = { network: [], python: [] };
+const waiting = { network: null, python: null };
+const latest = { file: 0, ping: 0, health: 0 };
 
-async function measure(name, path) {
+async function timed(path) {
+  const begin = performance.now();
+  const answer = await fetch(path, { cache: "no-store" });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return [performance.now() - begin, text];
+}
+
+// What C++ answers: a file, the health check, and pings, which another process measures.
+async function network() {
+  const [[file], [health], [, ping]] = await Promise.all([timed("/ping.txt"), timed("/livez"), timed("/measured/ping.txt")]);
+  Object.assign(latest, { file, health, ping: parseFloat(ping) });
+  for (const name in latest) $(name).textContent = shown(latest[name]);
+  return Math.max(...Object.values(latest));
+}
+
+// The time waited so far, ten times a second: a curve instead of one jump.
+function climb(begin, end) {
+  const points = [];
+  for (let at = begin + 20; at < end; at += 100) points.push([at, at - begin]);
+  return [...points, [end, end - begin]];
+}
+
+async function measure(name, take) {
   for (;;) {
     const begin = performance.now();
     waiting[name] = begin;
     try {
-      const answer = await fetch(path, { cache: "no-store" });
-      await answer.text();
-      samples[name].push([performance.now(), performance.now() - begin]);
-      if (samples[name].length > 400) samples[name].shift();
+      const took = await take();
+      if (took > 150) samples[name].push(...climb(begin, begin + took));
+      else samples[name].push([performance.now(), took]);
+      while (samples[name].length > 600) samples[name].shift();
     } catch {
       await pause(1000); // the server was ended
     }
@@ -58,7 +82,7 @@ function fitted(canvas) {
 function draw() {
   const now = performance.now();
   const [context, width, height] = fitted($("chart"));
-  const [left, top, bottom] = [52, 14, height - 14];
+  const [left, top, bottom] = [60, 14, height - 14];
   const place = (ms) => bottom - ((Math.log10(Math.min(Math.max(ms, 0.5), 6000)) - Math.log10(0.5)) / Math.log10(12000)) * (bottom - top);
   context.clearRect(0, 0, width, height);
   context.font = "12px system-ui, sans-serif";
@@ -69,22 +93,25 @@ function draw() {
     context.fillStyle = colour("--line");
     context.fillRect(left, Math.round(place(ms)), width - left, 1);
   }
-  for (const [name, line] of [["python", "--warm"], ["file", "--accent"]]) {
+  for (const [name, line] of [["python", "--warm"], ["network", "--accent"]]) {
     const points = samples[name].filter(([at]) => now - at < WINDOW);
-    if (waiting[name] !== null && now - waiting[name] > 150) points.push([now, now - waiting[name]]);
+    // An answer that is late: the line climbs while it is waited for, to what it took.
+    if (waiting[name] !== null && now - waiting[name] > 150) points.push(...climb(waiting[name], now));
     context.strokeStyle = context.fillStyle = colour(line);
     context.lineWidth = 2;
     context.lineJoin = "round";
     context.beginPath();
     for (const [at, ms] of points) context.lineTo(left + (1 - (now - at) / WINDOW) * (width - left), place(ms));
     context.stroke();
-    if (points.length > 0) $(name).textContent = shown(points.at(-1)[1]);
   }
+  const late = waiting.python === null ? 0 : now - waiting.python;
+  if (late > 150) $("python").textContent = shown(late);
+  else if (samples.python.length > 0) $("python").textContent = shown(samples.python.at(-1)[1]);
   requestAnimationFrame(draw);
 }
 
-measure("file", "/ping.txt");
-measure("python", "/now");
+measure("network", network);
+measure("python", async () => (await timed("/now"))[0]);
 draw();
 
 $("block").onclick = async () => {

@@ -56,6 +56,9 @@ def test_files_come_while_python_is_blocked(browser_context: Any, url: str) -> N
     page.wait_for_selector("#block:disabled")
     # Python's latency grows to seconds; meanwhile a file is fetched as before.
     page.wait_for_function("document.getElementById('python').textContent.endsWith(' s')")
+    # So are the health check and the pongs that another process waits for.
+    for name in ("file", "health", "ping"):
+        assert page.text_content(f"#{name}").endswith(" ms"), name
     took = page.evaluate(
         """async () => {
           const begin = performance.now();
