@@ -3,7 +3,7 @@
 # make test      set everything up and run all kinds of tests
 # make test-all  the same without choosing: all Python tests under the sanitizers and with every Python found
 # The rest: build test-cpp test-python test-apps test-apps-light lint sanitize fuzz test-packaging test-other-python test-all-pythons
-#           tidy format bench conformance docs docs-links docs-pictures wheel clean
+#           tidy format bench conformance docs docs-links docs-pictures docs-plots wheel clean
 SHELL := /bin/bash
 unexport MAKEFLAGS # or ninja looks for a job server that make has closed to it
 .SHELLFLAGS := -eu -o pipefail -c
@@ -29,7 +29,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .PHONY: build demo check test test-all test-cpp test-python test-apps test-apps-light test-autobahn lint sanitize asan asan-python tsan fuzz soak-topics \
   test-packaging test-other-python test-all-pythons build-dev build-asan build-asan-python build-tsan tidy format bench conformance \
-  docs docs-links docs-pictures wheel clean
+  docs docs-links docs-pictures docs-plots wheel clean
 
 build: .make/installed
 
@@ -56,6 +56,10 @@ demo: build
 
 .make/docs: .make/venv
 	@$(STEP) "Installing what builds the documentation (Sphinx)" $(PIP) --group docs
+	@touch $@
+
+.make/plots: .make/venv
+	@$(STEP) "Installing what draws the benchmarks (matplotlib)" $(PIP) --group plots
 	@touch $@
 
 .make/installed: .make/venv $(SOURCES)
@@ -161,6 +165,7 @@ format: .make/dev
 # make bench AGAINST=<commit> compares with our build of that commit.
 bench: .make/dev .make/installed
 	python benchmarks/run.py $(if $(AGAINST),--against $(AGAINST))
+	$(if $(AGAINST),,python benchmarks/blocked.py)
 
 conformance: .make/dev .make/installed
 	python tests/conformance/run.py
@@ -176,6 +181,11 @@ docs-links: .make/docs .make/installed
 # Screenshots for the documentation, in build/docs/pictures; needs Chromium.
 docs-pictures: docs .make/dev
 	$(BIN)/python docs/tools/pictures.py build/docs/pictures
+
+# Figures of the benchmarks for the documentation, from what `make bench` and benchmarks/blocked.py have measured.
+# RESULTS and BLOCKED name other files.
+docs-plots: .make/plots
+	$(BIN)/python benchmarks/plots.py $(if $(RESULTS),--results $(RESULTS)) $(if $(BLOCKED),--blocked $(BLOCKED))
 
 wheel: .make/dev
 	python -m build --outdir dist
