@@ -2,6 +2,7 @@
 
 ``httpuv-limits``: every limit with its default and what happens beyond it.
 ``httpuv-options``: every keyword of ``startServer`` with its default and its description.
+``httpuv-metrics``: every metric that a server shows, with its type and what it counts.
 ``httpuv-command``: the help text of a command.
 """
 
@@ -12,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from dataclasses import fields
 from typing import Any
 
@@ -64,6 +66,41 @@ class Limits(_Generated):
                 f"     - {_size(field.default)}",
                 f"     - {field.metadata['text']}",
             ]
+        return [*result, ""]
+
+
+#: The labels of metrics, which a server without requests does not show.
+LABELS = {
+    "http_server_requests_total": "``method``, ``status``, ``kind``",
+    "http_server_request_duration_seconds": "``method``, ``kind``",
+    "http_server_connections": "``state``",
+    "http_server_refused_total": "``status``, ``reason``",
+    "httpuv_websocket_messages_total": "``direction``",
+    "httpuv_build_info": "``version``, ``python``, ``implementation``",
+}
+
+
+class Metrics(_Generated):
+    """A table with each metric."""
+
+    makes = nodes.table
+
+    def lines(self) -> list[str]:
+        with httpuv.startServer(
+            "127.0.0.1", 0, {}, metrics="/metrics", dispatch="thread"
+        ) as server:
+            open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+            with open_url(f"http://127.0.0.1:{server.getPort()}/metrics") as answer:
+                text = answer.read().decode()
+        result = [".. list-table::", "   :header-rows: 1", "   :widths: 38 12 50", ""]
+        result += ["   * - Metric and labels", "     - Type", "     - What it counts"]
+        found = re.findall(r"^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$", text, re.MULTILINE)
+        unknown = LABELS.keys() - {name for name, _, _ in found}
+        if unknown:
+            raise self.error(f"there are no such metrics: {sorted(unknown)}")
+        for name, meaning, kind in found:
+            labels = f"; {LABELS[name]}" if name in LABELS else ""
+            result += [f"   * - ``{name}``{labels}", f"     - {kind}", f"     - {meaning}"]
         return [*result, ""]
 
 
@@ -121,6 +158,7 @@ class Command(Directive):
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("httpuv-limits", Limits)
+    app.add_directive("httpuv-metrics", Metrics)
     app.add_directive("httpuv-options", Options)
     app.add_directive("httpuv-command", Command)
     return {"parallel_read_safe": True}

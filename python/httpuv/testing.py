@@ -15,7 +15,12 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import httpx
+try:
+    import httpx
+except ImportError as error:
+    raise ImportError(
+        "httpuv.testing needs httpx: pip install 'httpuv[testing]'", name=error.name
+    ) from error
 
 from .dispatch import tasks
 from .servers.start import startServer
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from .gateways.types import AnyApp
     from .options.server import WebOptions
     from .servers.server import WebServer
+
+__all__ = ["AsyncClient", "Client", "async_client", "client"]
 
 #: Seconds that answers under way have when a client is closed.
 _GRACE = 1.0

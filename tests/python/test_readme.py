@@ -3,12 +3,14 @@
 import ast
 import concurrent.futures
 import importlib
+import inspect
 import json
 import re
 import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import blocks
@@ -64,12 +66,92 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-@pytest.mark.parametrize("module", ["httpuv", "httpuv.asgi", "httpuv.wsgi"])
+@pytest.mark.parametrize(
+    "module", ["httpuv", "httpuv.asgi", "httpuv.brokers", "httpuv.testing", "httpuv.wsgi"]
+)
 def test_every_public_name_is_in_the_reference(module: str) -> None:
     pages = [page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md")]
     described = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)", "\n".join(pages), re.MULTILINE))
     names = set(importlib.import_module(module).__all__) - {"__version__"}
+    if module == "httpuv.brokers":
+        names -= set(httpuv.__all__)  # described as httpuv.Broker
     assert {f"{module}.{name}" for name in names} - described == set()
+
+
+@pytest.mark.parametrize(
+    "function", [httpuv.startServer, httpuv.staticPath, httpuv.runStaticServer, httpuv.TLS]
+)
+def test_every_argument_is_described(function: Callable[..., object]) -> None:
+    text = inspect.getdoc(function) or ""
+    names = inspect.signature(function).parameters
+    assert [name for name in names if not re.search(rf"\b{name}\b[^\n]*:", text)] == []
+
+
+def test_every_log_message_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "log-messages.md").read_text()
+    messages = [*python_messages(), *core_messages()]
+    assert len(messages) > 20
+    assert [each for each in messages if each not in page] == []
+
+
+def python_messages() -> list[str]:
+    """The longest fixed part of each message that the package logs."""
+    found = []
+    for path in (ROOT / "python" / "httpuv").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call):
+                continue
+            name = ast.unparse(call.func)
+            if name in ("write", "log.write"):
+                message = call.args[1] if ast.unparse(call.args[0]).startswith("logging.") else None
+            elif re.fullmatch(r".*log(ger)?\.(debug|info|warning|error|exception)", name):
+                message = call.args[0]
+            else:
+                continue
+            if isinstance(message, ast.Constant) and isinstance(message.value, str):
+                found.append(longest(re.split("%[a-z]", message.value)))
+    return [each for each in found if len(each) > 3]
+
+
+def core_messages() -> list[str]:
+    """The same of the notices of the core."""
+    found = []
+    for path in (ROOT / "cpp").rglob("*.cpp"):
+        for notice in re.finditer(r"NoticeEvent\{(.*?)\}", path.read_text(), re.DOTALL):
+            literals = re.findall(r'"((?:[^"\\]|\\.)*)"', notice[1])
+            if "std::move(text)" in notice[1]:  # it was built before, from this beginning
+                before = path.read_text()[: notice.start()]
+                literals = [re.findall(r'std::string text = "(.*?)"', before)[-1]]
+            assert literals, (path, notice[0])
+            found += [each.strip() for each in literals]
+    return found
+
+
+def longest(parts: list[str]) -> str:
+    return max(parts, key=len).strip()
+
+
+def test_every_close_code_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "close-codes.md").read_text()
+    header = (ROOT / "cpp" / "websocket" / "close_frame.h").read_text()
+    codes = re.findall(r"kClose\w+ =\s*(\d{4});", header)
+    assert len(codes) >= 9
+    described = re.findall(r"^\| (\d{4}) \|", page, re.MULTILINE)
+    assert sorted(codes) == described
+
+
+def test_every_status_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "statuses.md").read_text()
+    first_column = re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE)
+    described = set(re.findall(r"\d{3}", "".join(first_column)))
+    sent = set()
+    for folder in ("http", "server", "files"):
+        for path in (ROOT / "cpp" / folder).rglob("*.cpp"):
+            # A number that is returned, assigned to a status, or the argument of a function.
+            use = r"(?:return |status = |\w\((?:\*?\w+, )?)([1345]\d\d)[,;)]"
+            sent |= set(re.findall(use, path.read_text()))
+    assert len(sent) > 12
+    assert sent - described == set()
 
 
 def test_every_page_can_be_reached() -> None:
