@@ -85,13 +85,21 @@ def read_answer(client: socket.socket, data: bytes = b"") -> tuple[Answer, bytes
 
 
 def connected(port: int, tls: bool = False) -> socket.socket:
-    """A connection; with TLS it is the cipher that all are measured with."""
+    """A connection.
+
+    Raises:
+        Wrong: With TLS, its cipher is not the one that all are measured with.
+    """
     client = socket.create_connection((HOST, port), 10)
     if not tls:
         return client
     context = ssl._create_unverified_context()
     context.set_alpn_protocols(["http/1.1"])
-    return context.wrap_socket(client)
+    wrapped = context.wrap_socket(client)
+    cipher = wrapped.cipher()
+    if cipher is None or cipher[0] != common.CIPHER:
+        raise Wrong(f"the cipher is {cipher}, not {common.CIPHER}")
+    return wrapped
 
 
 def fetch(port: int, target: str, *fields: str) -> Answer:
@@ -125,6 +133,39 @@ def check_hello(port: int, tls: bool = False) -> None:
 
 def check_stream(port: int) -> None:
     check_content(port, "/stream", common.PIECE * common.PIECES)
+
+
+def check_large_stream(port: int) -> None:
+    check_content(port, "/stream64k", common.LARGE_PIECE * common.LARGE_PIECES)
+
+
+def check_body(port: int) -> None:
+    check_content(port, "/body", common.BODY)
+
+
+def check_order(port: int) -> None:
+    """A good order comes back; one without its customer is refused."""
+    good = common.order()
+    assert len(good) == 1024
+    for body, status in ((good, 200), (good.replace(b"customer", b"costumer"), 422)):
+        fields = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+        with socket.create_connection((HOST, port), 10) as client:
+            client.sendall(request("/order", *fields).replace(b"GET", b"POST", 1) + body)
+            answer, _ = read_answer(client)
+        expect(answer, status, good if status == 200 else None)
+
+
+def check_health(port: int, target: str) -> None:
+    expect(fetch(port, target), 200, None)
+
+
+def check_ping(port: int) -> None:
+    """A ping over a WebSocket is answered with its payload (RFC 6455, section 5.5.3)."""
+    with socket.create_connection((HOST, port), 10) as client:
+        upgrade(client, "/ws")
+        client.sendall(client_frame(b"ping", 9))
+        if read_message(client, 4) != (10, b"ping"):
+            raise Wrong("the answer to a ping is no pong")
 
 
 def check_pipelined(port: int, depth: int) -> None:

@@ -19,6 +19,7 @@ VENV = HERE / ".venv"
 PYTHON = VENV / "bin" / "python"
 BUILD = HERE.parent / "build" / "benchmarks"
 WSLOAD = BUILD / "wsload"
+PACE = BUILD / "pace"
 
 #: A program or header, and the Debian package that has it.
 SYSTEM = {
@@ -99,19 +100,20 @@ def install_peers() -> None:
     stamp.write_text(digest)
 
 
-def build_wsload() -> None:
-    """Compiles the WebSocket load client if its source is newer."""
-    source = HERE / "wsload.c"
-    if WSLOAD.exists() and WSLOAD.stat().st_mtime >= source.stat().st_mtime:
-        return
-    BUILD.mkdir(parents=True, exist_ok=True)
-    command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", str(WSLOAD), str(source)]
-    subprocess.run(command, check=True)
+def build_clients() -> None:
+    """Compiles those clients that are ours if their source is newer."""
+    for program in (WSLOAD, PACE):
+        source = HERE / f"{program.name}.c"
+        if program.exists() and program.stat().st_mtime >= source.stat().st_mtime:
+            continue
+        BUILD.mkdir(parents=True, exist_ok=True)
+        command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", str(program), str(source)]
+        subprocess.run(command, check=True)
 
 
 @contextlib.contextmanager
 def folder(parent: Path) -> Iterator[Path]:
-    """A folder of files with fixed pseudo-random content, for as long as the run lasts."""
+    """A folder of files with fixed pseudo-random content, while the run lasts."""
     root = parent / "root"
     root.mkdir(parents=True)
     source = random.Random(1)
@@ -162,7 +164,7 @@ def httpuv_version() -> str:
 
 
 def facts() -> dict[str, object]:
-    """The machine and the versions, for whoever reads the numbers later."""
+    """The machine and the versions, without which the numbers say little."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+) kB", Path("/proc/meminfo").read_text())
     commit = output(["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"])

@@ -2,10 +2,19 @@
 --
 -- DEPTH=n  sends n requests at once, pipelined (RFC 9112, section 9.3.2)
 -- PATHS=n  asks for the n files below the path in turn: 00000.bin, 00001.bin ...
+-- BODY=file posts the JSON of a file.
 --
--- With neither, no `request` is defined and wrk sends its own constant one, which costs it nothing.
+-- With none of them, no `request` is defined and wrk sends its own constant one, which costs it nothing.
 local depth = tonumber(os.getenv("DEPTH") or "1")
 local paths = tonumber(os.getenv("PATHS") or "0")
+
+local body = os.getenv("BODY")
+
+if body then
+  wrk.method = "POST"
+  wrk.headers["Content-Type"] = "application/json"
+  wrk.body = assert(io.open(body, "rb")):read("*a")
+end
 
 if depth > 1 or paths > 0 then
   local batches = {}

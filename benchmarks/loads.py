@@ -1,4 +1,5 @@
-"""The clients: wrk for HTTP, wsload for WebSockets, and connections that only stay."""
+"""The clients: wrk for HTTP, wsload for WebSockets, pace for what is blocked, and connections that
+only stay."""
 
 from __future__ import annotations
 
@@ -9,14 +10,16 @@ import re
 import resource
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import checks
-from environment import WSLOAD
-from servers import HOST, Server
+from environment import PACE, WSLOAD
+from servers import HOST, Counters, Server
 
 HERE = Path(__file__).parent
 
@@ -50,27 +53,29 @@ class Measured:
     answers: float = 0.0
 
 
+#: Longer than its time plus this, and a client has hung.
+PATIENCE = 20.0
+
+
 @dataclass(frozen=True)
 class Used:
-    """What a client printed, and the processor time that the two sides took."""
+    """What a client printed, what the server took meanwhile, and the client's processor time."""
 
     result: dict[str, float]
-    server_seconds: float
+    server: Counters
     load_seconds: float
     wall_seconds: float
-    switches: int
-    transfers: int
 
     def measured(self, value: float, answers: float) -> Measured:
         return Measured(
             value,
             self.result["p50_us"],
             self.result["p99_us"],
-            self.server_seconds / self.wall_seconds,
+            self.server.cpu_seconds / self.wall_seconds,
             self.load_seconds / self.wall_seconds,
-            1e6 * self.server_seconds / max(answers, 1),
-            self.switches / max(answers, 1),
-            self.transfers / max(answers, 1),
+            1e6 * self.server.cpu_seconds / max(answers, 1),
+            self.server.switches / max(answers, 1),
+            self.server.transfers / max(answers, 1),
             answers,
         )
 
@@ -79,8 +84,7 @@ def run_client(
     command: list[str], server: Server, core: str | None, env: dict[str, str], seconds: float
 ) -> Used:
     pin = ["taskset", "-c", core] if core is not None else []
-    cpu, switches = server.cpu_seconds(), server.context_switches()
-    transfers = server.transfers()
+    counters = server.counters()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     try:
@@ -90,14 +94,12 @@ def run_client(
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, **env},
-            timeout=2 * seconds + 60,
+            timeout=seconds + PATIENCE,
         )
     except subprocess.TimeoutExpired:
         raise LoadFailed(f"{command[0]} is not done in time") from None
     wall = time.monotonic() - start
-    cpu = server.cpu_seconds() - cpu
-    switches = server.context_switches() - switches
-    transfers = server.transfers() - transfers
+    counters = server.counters().since(counters)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     server.check()
@@ -106,8 +108,7 @@ def run_client(
     )
     if result.returncode != 0 or line is None:
         raise LoadFailed(f"{command[0]}: {result.stdout.strip()[-300:]}")
-    result_of = json.loads(line.removeprefix("result "))
-    return Used(result_of, cpu, used, wall, switches, transfers)
+    return Used(json.loads(line.removeprefix("result ")), counters, used, wall)
 
 
 class Load:
@@ -115,6 +116,16 @@ class Load:
 
     #: A short run that does not count comes first.
     warms_up = True
+
+    def missing(self, port: int, root: Path) -> dict[str, str]:
+        """The parts that the server on this port cannot be measured at, and why."""
+        return {}
+
+    def measure_parts(
+        self, server: Server, core: str | None, seconds: float
+    ) -> dict[str, Measured]:
+        """All that one run measures, by what is appended to the scenario's name."""
+        return {"": self.measure(server, core, seconds)}
 
     def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
         """Measures for so many seconds, pinned to `core` unless that is None.
@@ -134,6 +145,9 @@ class Wrk(Load):
         depth: Requests in a batch.
         paths: Files below the target to be asked for in turn.
         unit: What counts: "requests" or "bytes" for each second, or "p99" in microseconds.
+        conditional: With the validator that the server gives.
+        body: "order": a POST with common.order().
+        size: Of an answer's body: a slice ends within answers that take long.
     """
 
     target: str = "/"
@@ -143,8 +157,11 @@ class Wrk(Load):
     unit: str = "requests"
     conditional: bool = False
     tls: bool = False
+    body: str = ""
+    size: int = 0
 
     def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
+        seconds = max(1.0, float(round(seconds)))  # wrk knows no shorter time
         command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds:.0f}s", "--timeout", "30s"]
         command += ["-s", str(HERE / "load.lua")]
         if self.conditional:
@@ -152,7 +169,12 @@ class Wrk(Load):
             command += ["-H", f"{field}: {condition}"]
         command.append(f"http{'s' if self.tls else ''}://{HOST}:{server.port}{self.target}")
         env = {"DEPTH": str(self.depth), "PATHS": str(self.paths)}
-        used = run_client(command, server, core, env, seconds)
+        with tempfile.NamedTemporaryFile() as body:
+            if self.body:
+                body.write(checks.common.order())
+                body.flush()
+                env["BODY"] = body.name
+            used = run_client(command, server, core, env, seconds)
         result = used.result
         if result["failed"] or result["status"] or not result["bytes"]:
             raise LoadFailed(f"wrk counted failures: {result}")
@@ -167,7 +189,8 @@ class Wrk(Load):
             "bytes": result["bytes"] / result["seconds"],
             "p99": result["p99_us"],
         }[self.unit]
-        return used.measured(value, result["requests"])
+        answers = result["bytes"] / self.size if self.size else result["requests"]
+        return used.measured(value, answers)
 
 
 @dataclass(frozen=True)
@@ -182,24 +205,36 @@ class Handshakes(Load):
 
     def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
         pin = ["taskset", "-c", core] if core is not None else []
+        seconds = max(1.0, float(round(seconds)))  # whole ones only
         command = [*pin, "openssl", "s_time", "-connect", f"{HOST}:{server.port}", "-new"]
-        command += ["-time", f"{max(seconds, 1):.0f}"]
-        cpu, start = server.cpu_seconds(), time.monotonic()
+        command += ["-time", f"{seconds:.0f}"]
+        counters, start = server.counters(), time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         clients = [
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             for _ in range(self.clients)
         ]
-        outputs = [client.communicate(timeout=2 * seconds + 60)[0] for client in clients]
+        try:
+            outputs = [client.communicate(timeout=seconds + PATIENCE)[0] for client in clients]
+        except subprocess.TimeoutExpired:
+            raise LoadFailed("openssl s_time is not done in time") from None
+        finally:
+            for client in clients:
+                client.kill()
+                client.wait()
         wall = time.monotonic() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         server.check()
-        total = 0.0
+        answers = 0
         for output in outputs:
             found = re.search(r"(\d+) connections in (\d+) real seconds", output)
-            if found is None or int(found[2]) == 0:
+            if found is None:
                 raise LoadFailed(f"openssl s_time: {output.strip()[-300:]}")
-            total += int(found[1]) / max(seconds, 1)
-        used = server.cpu_seconds() - cpu
-        return Measured(total, server_cpu=used / wall, cpu_us=1e6 * used / max(total * wall, 1))
+            answers += int(found[1])
+        load = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        used = Used({"p50_us": 0.0, "p99_us": 0.0}, server.counters().since(counters), load, wall)
+        # s_time counts whole seconds; what it takes to start is a few milliseconds.
+        return used.measured(answers / wall, answers)
 
 
 @dataclass(frozen=True)
@@ -223,7 +258,7 @@ class WsLoad(Load):
 
     def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
         command = [str(WSLOAD), self.kind, HOST, str(server.port), self.path]
-        command += [str(self.connections), str(self.size), self.type, f"{seconds:.0f}"]
+        command += [str(self.connections), str(self.size), self.type, f"{seconds:g}"]
         if self.under_way:
             command.append(str(self.under_way))
         used = run_client(command, server, core, {}, seconds)
@@ -231,6 +266,86 @@ class WsLoad(Load):
         value = used.result["p50_us"] if self.unit == "p50" else rate
         # The client's warm-up is part of the processor time.
         return used.measured(value, rate * used.wall_seconds)
+
+
+@dataclass(frozen=True)
+class Pace(Load):
+    """pace: a file, health and pings at a fixed rate, first with an idle server, then while a
+    handler of the application blocks. Their p99 in microseconds.
+
+    Attributes:
+        block: What blocks for longer than BLOCKED seconds.
+        rate: Of each kind, a second.
+    """
+
+    warms_up = False
+
+    KINDS: ClassVar[dict[str, str]] = {"static": "1 KiB", "health": "health", "ping": "pings"}
+    PATHS: ClassVar[dict[str, str]] = {
+        "static": "/static/1k.bin",
+        "health": "/livez",
+        "ping": "/ws",
+    }
+    BLOCKED: ClassVar[float] = 2.9
+    BEFORE: ClassVar[float] = 1.5
+
+    block: str
+    rate: int = 300
+
+    def missing(self, port: int, root: Path) -> dict[str, str]:
+        tries: dict[str, Callable[[], None]] = {
+            "static": lambda: checks.check_content(
+                port, self.PATHS["static"], (root / "1k.bin").read_bytes()
+            ),
+            "health": lambda: checks.check_health(port, self.PATHS["health"]),
+            "ping": lambda: checks.check_ping(port),
+        }
+        found = {}
+        for kind, attempt in tries.items():
+            try:
+                attempt()
+            except (checks.Wrong, OSError, ValueError) as error:
+                found[kind] = f"{type(error).__name__}: {error}"
+        return found
+
+    def measure_parts(
+        self, server: Server, core: str | None, seconds: float
+    ) -> dict[str, Measured]:
+        found: dict[str, Measured] = {}
+        for phase, time_, block in (("-before", self.BEFORE, "-"), ("", self.BLOCKED, self.block)):
+            command = [str(PACE), HOST, str(server.port), str(time_), str(self.rate)]
+            paths = [self.PATHS[kind] for kind in ("static", "health", "ping")]
+            command += [
+                "-" if kind in server.missing else path
+                for kind, path in zip(("static", "health", "ping"), paths, strict=True)
+            ]
+            used = run_client([*command, block], server, None, {}, time_)
+            for kind, times in used.result.items():
+                assert isinstance(times, dict)
+                found[f"-{kind}{phase}"] = Measured(
+                    times["p99_us"], times["p50_us"], times["p99_us"], answers=times["answered"]
+                )
+        return found
+
+
+@dataclass(frozen=True)
+class WakeUps(Load):
+    """Context switches a second of a server that has had a request and has none now."""
+
+    warms_up = False
+
+    def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
+        with socket.create_connection((HOST, server.port), 10) as client:
+            client.sendall(checks.request("/"))
+            checks.read_answer(client)
+            time.sleep(self.SETTLES)
+            before = server.counters()
+            time.sleep(max(seconds, 1.0))
+            used = server.counters().since(before)
+        server.check()
+        return Measured(used.switches / max(seconds, 1.0))
+
+    SETTLES: ClassVar[float] = 0.3
 
 
 @dataclass(frozen=True)

@@ -2,41 +2,74 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import statistics
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from field import OURS, PEERS, SCENARIOS, TARGETS, Scenario, Target
+from field import OURS, PEERS
 from loads import Measured
+from scenarios import SCENARIOS, Scenario
+from targets import EARLIER, TARGETS, Cell, Target
 
 #: The load used nearly its whole core and the server did not: the client was the limit.
 SATURATED = 0.97
 
+#: Median, least and greatest.
+Range = tuple[float, float, float]
+
 
 @dataclass
 class Results:
-    """Measurements by scenario and peer, one for each round, and why some are missing."""
+    """Measurements by scenario and peer, one for each slice, and why some are missing.
+
+    Attributes:
+        calls: System calls for each answer, and what counted them.
+    """
 
     facts: dict[str, object]
     measured: dict[str, dict[str, list[Measured]]] = field(default_factory=dict)
+    calls: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)
     failures: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, scenario: str, peer: str, measured: Measured) -> None:
         self.measured.setdefault(scenario, {}).setdefault(peer, []).append(measured)
 
+    def count(self, scenario: str, peer: str, calls: float, tool: str) -> None:
+        self.calls.setdefault(scenario, {})[peer] = (calls, tool)
+
     def fail(self, scenario: str, peer: str, why: str) -> None:
         self.failures.setdefault(scenario, {})[peer] = why
 
-    def median(self, scenario: str, peer: str, attribute: str = "value") -> float | None:
-        rounds = self.measured.get(scenario, {}).get(peer)
-        return statistics.median(getattr(one, attribute) for one in rounds) if rounds else None
+    def forget(self, scenario: str) -> None:
+        """Drops what an earlier run has found of a scenario and of its parts."""
+        for found in (self.measured, self.calls, self.failures):
+            for name in list(found):
+                if name == scenario or (name in SCENARIOS and SCENARIOS[name].part_of == scenario):
+                    del found[name]
 
-    def ratio(self, scenario: str, subject: str, peer: str) -> float | None:
-        ours, theirs = self.median(scenario, subject), self.median(scenario, peer)
-        return None if ours is None or not theirs else ours / theirs
+    def values(self, cell: Cell) -> list[float]:
+        rounds = self.measured.get(cell.scenario, {}).get(cell.peer, [])
+        return [getattr(one, cell.attribute) for one in rounds]
+
+    def range(self, cell: Cell) -> Range | None:
+        values = self.values(cell)
+        return (statistics.median(values), min(values), max(values)) if values else None
+
+    def median(self, scenario: str, peer: str, attribute: str = "value") -> float | None:
+        found = self.range(Cell(scenario, peer, attribute))
+        return found[0] if found else None
+
+    def ratio(self, subject: Cell, reference: Cell) -> Range | None:
+        """Of the slices with the same number; of the medians where there are not as many."""
+        above, below = self.values(subject), self.values(reference)
+        if len(above) != len(below):
+            above, below = (
+                [statistics.median(values)] if values else [] for values in (above, below)
+            )
+        ratios = [a / b for a, b in zip(above, below, strict=False) if b]
+        return (statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
 
     def client_bound(self, scenario: str, peer: str) -> bool:
         load, server = (
@@ -47,11 +80,18 @@ class Results:
     def write_json(self, path: Path) -> None:
         scenarios = {
             scenario: {
+                "family": SCENARIOS[scenario].family,
+                "title": SCENARIOS[scenario].title,
                 "unit": SCENARIOS[scenario].unit,
+                "lower": SCENARIOS[scenario].lower,
                 "peers": {
                     peer: {
                         "median": self.median(scenario, peer),
-                        "ratio": self.ratio(scenario, OURS, peer),
+                        "ratio": (
+                            self.ratio(Cell(scenario, OURS), Cell(scenario, peer)) or (None,)
+                        )[0],
+                        "calls": self.calls.get(scenario, {}).get(peer, (None, ""))[0],
+                        "calls_by": self.calls.get(scenario, {}).get(peer, (None, ""))[1],
                         "rounds": [asdict(one) for one in rounds],
                     }
                     for peer, rounds in peers.items()
@@ -59,8 +99,28 @@ class Results:
             }
             for scenario, peers in self.measured.items()
         }
-        whole = {"facts": self.facts, "scenarios": scenarios, "failures": self.failures}
+        whole = {
+            "facts": self.facts,
+            "targets": [judgement(self, target) for target in TARGETS],
+            "scenarios": scenarios,
+            "failures": self.failures,
+        }
         path.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Results:
+    """What write_json() wrote."""
+    whole = json.loads(path.read_text())
+    results = Results(whole["facts"], failures=whole["failures"])
+    for scenario, found in whole["scenarios"].items():
+        if scenario not in SCENARIOS:
+            continue  # there is no such scenario any more
+        for peer, of in found["peers"].items():
+            for one in of["rounds"]:
+                results.add(scenario, peer, Measured(**one))
+            if of["calls"] is not None:
+                results.count(scenario, peer, of["calls"], of["calls_by"])
+    return results
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
@@ -75,50 +135,132 @@ def number(value: float, unit: str) -> str:
     if unit == "bytes/s":
         return f"{value / 1e6:,.0f} MB/s"
     if unit == "bytes":
-        return f"{value / 1024:.1f} KiB"
+        return f"{value / 1024:.1f} KiB" if value >= 1024 else f"{value:,.0f} bytes"
     if unit == "µs":
         return f"{value:,.0f} µs" if value < 10_000 else f"{value / 1000:,.0f} ms"
+    if unit == "/s":
+        return f"{value:.2f} /s"
     return f"{value / 1000:,.1f} k/s" if value >= 1000 else f"{value:,.0f} /s"
-
-
-def absolute(results: Results, name: str, peer: str) -> str:
-    value = results.median(name, peer)
-    if value is None:
-        return "-"
-    mark = "*" if results.client_bound(name, peer) else ""
-    return number(value, SCENARIOS[name].unit) + mark
-
-
-def ratio(results: Results, name: str, peer: str) -> str:
-    value = results.ratio(name, OURS, peer)
-    return "-" if value is None else f"{value:.2f}"
 
 
 def title(scenario: Scenario) -> str:
     return f"{scenario.title} (lower is better)" if scenario.lower else scenario.title
 
 
-def reached(results: Results, target: Target) -> tuple[str, bool] | None:
-    """What was reached of a target and whether that is enough; None if it was not measured."""
-    scenario = SCENARIOS[target.scenario]
-    if target.peer is None:
-        value = results.median(target.scenario, target.subject)
-        return None if value is None else (number(value, scenario.unit), value <= target.factor)
-    value = results.ratio(target.scenario, target.subject, target.peer)
-    if value is None:
-        return None
-    enough = value <= target.factor if scenario.lower else value >= target.factor
-    return f"{value:.2f}", enough
+def figure(value: float, target: Target) -> str:
+    """A value of a target, in its unit."""
+    if target.reference is not None:
+        return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+    if target.subject.attribute != "value":
+        return f"{value:.2f}"
+    return number(value, SCENARIOS[target.subject.scenario].unit)
 
 
 def wanted(target: Target) -> str:
-    scenario = SCENARIOS[target.scenario]
-    if target.peer is None:
-        return f"at most {number(target.factor, scenario.unit)}"
-    return f"at {'most' if scenario.lower else 'least'} {target.factor:.2f} x {target.peer}"
+    of = f" x {target.reference.peer}" if target.reference else ""
+    if target.reference and target.reference.scenario != target.subject.scenario:
+        other = SCENARIOS[target.reference.scenario]
+        of = " x before" if target.reference.scenario.endswith("-before") else f" x {other.title}"
+    if target.subject.attribute == "cpu_us":
+        of += ", processor time"
+    if target.factor is None:
+        return f"shown:{of}"
+    return f"at {'least' if target.least else 'most'} {figure(target.factor, target)}{of}"
 
 
-def markdown(results: Results) -> str:
+def judgement(results: Results, target: Target) -> dict[str, object]:
+    """A target, what was measured, and whether it is reached; "reached" is None where nothing was
+    measured, with the reason, or nothing is asked for."""
+    found = (
+        results.range(target.subject)
+        if target.reference is None
+        else results.ratio(target.subject, target.reference)
+    )
+    reached = None
+    if found is not None and target.factor is not None:
+        reached = found[0] >= target.factor if target.least else found[0] <= target.factor
+    why = ""
+    if found is None:
+        why = "not measured"
+        for cell in target.cells():
+            failures = results.failures.get(cell.scenario, {})
+            why = failures.get(cell.peer, failures.get("all", why))
+    return {
+        "part": target.part,
+        "title": target.title,
+        "subject": target.subject.peer,
+        "wanted": wanted(target),
+        "factor": target.factor,
+        "median": found[0] if found else None,
+        "low": found[1] if found else None,
+        "high": found[2] if found else None,
+        "slices": len(results.values(target.subject)),
+        "reached": reached,
+        "why": why,
+        "scenario": target.subject.scenario,
+    }
+
+
+def target_rows(results: Results, all_of_them: bool) -> list[list[str]]:
+    """The table of targets; also those of scenarios that did not run if all are wanted."""
+    rows = []
+    for target in TARGETS:
+        judged = judgement(results, target)
+        ran = any(
+            cell.scenario in results.measured or cell.scenario in results.failures
+            for cell in target.cells()
+        )
+        if not ran and (target in EARLIER or not all_of_them):
+            continue
+        measured = str(judged["why"])
+        if judged["median"] is not None:
+            median, low, high = (
+                figure(float(str(judged[key])), target) for key in ("median", "low", "high")
+            )
+            measured = f"{median} [{low}-{high}]"
+        verdict = {True: "reached", False: "**short**", None: "-"}[
+            judged["reached"]  # type: ignore[index]
+        ]
+        title_ = f"{target.title}: {target.subject.peer}"
+        rows.append([target.part, title_, wanted(target), measured, verdict])
+    return rows
+
+
+def scenario_rows(results: Results, name: str) -> list[list[str]]:
+    """The head, and each peer: its rate and what an answer takes. Columns without a figure are left
+    out."""
+    scenario, rows = SCENARIOS[name], []
+    others = [peer for peer in results.measured.get(name, {}) if peer not in PEERS]
+    for peer in [*PEERS, *others]:
+        found = results.range(Cell(name, peer))
+        if found is None:
+            continue
+        median, low, high = (number(value, scenario.unit) for value in found)
+        mark = "*" if results.client_bound(name, peer) else ""
+        row = [peer, f"{median}{mark} [{low}-{high}]"]
+        for attribute, form in (
+            ("p50_us", "{:,.0f}"),
+            ("p99_us", "{:,.0f}"),
+            ("cpu_us", "{:.1f}"),
+            ("switches", "{:.3f}"),
+            ("server_cpu", "{:.0%}"),
+            ("load_cpu", "{:.0%}"),
+        ):
+            value = results.median(name, peer, attribute)
+            row.append(form.format(value) if value else "-")
+        calls = results.calls.get(name, {}).get(peer)
+        row.insert(5, f"{calls[0]:.2f}" if calls else "-")
+        rows.append(row)
+    used = [n for n in range(len(HEAD)) if any(row[n] != "-" for row in rows)]
+    return [[row[n] for n in used] for row in [HEAD, *rows]] if rows else []
+
+
+HEAD = ["", "median [range]", "p50 µs", "p99 µs", "processor µs", "system calls", "switches"]
+HEAD += ["server", "client"]
+
+
+def markdown(results: Results, all_targets: bool = False) -> str:
+    """The report; with `all_targets` also the targets of scenarios that did not run."""
     facts = results.facts
     lines = [
         f"{facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}, "
@@ -126,72 +268,32 @@ def markdown(results: Results) -> str:
         f"at {facts['commit'] or 'no commit'}. {facts['method']}",
         "",
     ]
-    families: dict[str, list[str]] = {}
+    if rows := target_rows(results, all_targets):
+        lines += ["**Targets.** Ratios are of slices with the same number.", ""]
+        head = ["", "figure", "target", "measured: median [range]", ""]
+        lines += ["| " + " | ".join(head) + " |", "|---|---|---|---|---|"]
+        lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+    family = ""
     for name, scenario in SCENARIOS.items():
-        if name in results.measured:
-            families.setdefault(scenario.family, []).append(name)
-    for family, names in families.items():
-        peers = [p for p in PEERS if any(p in results.measured[name] for name in names)]
-        others = [peer for peer in peers if peer != OURS]
-        if OURS in peers and others:
-            lines += [f"**{family}: httpuv ÷ peer**", ""]
-            lines += table(
-                ["", *others],
-                (
-                    [title(SCENARIOS[name]), *(ratio(results, name, p) for p in others)]
-                    for name in names
-                ),
-            )
-        lines += [f"{family}, as measured here:", ""]
-        lines += table(
-            ["", *peers],
-            (
-                [title(SCENARIOS[name]), *(absolute(results, name, p) for p in peers)]
-                for name in names
-            ),
-        )
-        busy = [name for name in names if results.median(name, peers[0], "cpu_us")]
-        if busy:
-            lines += ["Processor time of the server for each answer, µs:", ""]
-            lines += table(
-                ["", *peers],
-                (
-                    [
-                        SCENARIOS[name].title,
-                        *(
-                            f"{value:.1f}" if value else "-"
-                            for value in (results.median(name, p, "cpu_us") for p in peers)
-                        ),
-                    ]
-                    for name in busy
-                ),
-            )
-    if any(
-        results.client_bound(name, peer)
-        for name, peers_of in results.measured.items()
-        for peer in peers_of
-    ):
-        lines += ["\\* The client was the limit, not the server.", ""]
-    judged = [(target, outcome) for target in TARGETS if (outcome := reached(results, target))]
-    if judged:
-        lines += ["**Targets**", ""]
-        lines += table(
-            ["", "target", "reached", ""],
-            (
-                [
-                    f"{SCENARIOS[target.scenario].title}"
-                    + ("" if target.subject == OURS else f" ({target.subject})"),
-                    wanted(target),
-                    value,
-                    "yes" if enough else "**no**",
-                ]
-                for target, (value, enough) in judged
-            ),
-        )
+        rows = scenario_rows(results, name)
+        if not rows:
+            continue
+        if scenario.family != family:
+            family = scenario.family
+            lines += [f"**{family}**", ""]
+        lines += [f"{title(scenario)}:", "", *table(rows[0], rows[1:])]
+    tools = {tool for found in results.calls.values() for _, tool in found.values()}
+    lines += [
+        "Processor time, system calls "
+        + (f"({', '.join(sorted(tools))}) " if tools else "")
+        + "and context switches are the server's, for each answer; server and client: shares of "
+        "one core. \\*: the client was the limit, not the server.",
+        "",
+    ]
     if results.failures:
         lines += ["Not measured:", ""]
         lines += [
-            f"- {SCENARIOS[name].title}, {peer}: {why}"
+            f"- {name}, {peer}: {why}"
             for name, whys in results.failures.items()
             for peer, why in whys.items()
         ]
@@ -236,15 +338,14 @@ def plot(results: Results, folder: Path) -> list[Path]:
     return written
 
 
-def write(results: Results, folder: Path, stamp: str) -> Path:
-    """Writes results/<stamp>.json and .md, and "latest" links to both; the Markdown's path."""
+def write(results: Results, folder: Path, name: str, all_targets: bool = False) -> Path:
+    """Writes results/<name>.json and .md, and "latest" links to both; the Markdown's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    results.write_json(folder / f"{stamp}.json")
-    text = folder / f"{stamp}.md"
-    text.write_text(markdown(results))
+    results.write_json(folder / f"{name}.json")
+    text = folder / f"{name}.md"
+    text.write_text(markdown(results, all_targets))
     for path in (text, text.with_suffix(".json")):
         link = folder / f"latest{path.suffix}"
-        with contextlib.suppress(FileNotFoundError):
-            link.unlink()
+        link.unlink(missing_ok=True)
         link.symlink_to(path.name)
     return text

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -25,11 +26,13 @@ class Died(Exception):
     """The server did not start, or ended by itself."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """So many different ones."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def children(pid: int) -> list[int]:
@@ -42,17 +45,36 @@ def children(pid: int) -> list[int]:
     return found
 
 
+@dataclass(frozen=True)
+class Counters:
+    """What a server has used so far: processor time, context switches and calls of read(2),
+    write(2) and their kin."""
+
+    cpu_seconds: float
+    switches: int
+    transfers: int
+
+    def since(self, before: Counters) -> Counters:
+        return Counters(
+            self.cpu_seconds - before.cpu_seconds,
+            self.switches - before.switches,
+            self.transfers - before.transfers,
+        )
+
+
 class Server:
     """A running server.
 
     Attributes:
         port: Where it listens, on 127.0.0.1.
+        missing: Parts of its scenario that it cannot be measured at; see loads.Load.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process = process
         self.port = port
         self.log = log
+        self.missing: set[str] = set()
 
     def await_listening(self) -> None:
         """Returns when a connection is accepted.
@@ -80,6 +102,9 @@ class Server:
     def last_words(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1][-300:] if lines else "it said nothing"
+
+    def counters(self) -> Counters:
+        return Counters(self.cpu_seconds(), self.context_switches(), self.transfers())
 
     def tasks(self) -> Iterator[Path]:
         """/proc/PID/task/TID of all threads of the process and its children."""
@@ -117,7 +142,7 @@ class Server:
         """Calls of read(2), write(2) and their kin that the process and its children made.
 
         Not all system calls: epoll_wait(2), futex(2), sendmsg(2) and sendfile(2) among others are
-        missing. Counting all takes perf or strace, see against.py.
+        missing. Counting all takes perf or strace, see calls.py.
         """
         total = 0
         for pid in children(self.process.pid):
@@ -156,7 +181,10 @@ class Server:
 def running(
     command: list[str], port: int, core: str | None, env: dict[str, str], log: Path
 ) -> Iterator[Server]:
-    """Runs a server, pinned to `core` (as taskset takes it) unless that is None."""
+    """Runs a server, pinned to `core` (as taskset takes it) unless that is None.
+
+    It may not listen yet: see Server.await_listening().
+    """
     pin = ["taskset", "-c", core] if core is not None else []
     env = {**os.environ, **env}
     env["PATH"] += ":/usr/sbin:/sbin"
@@ -171,7 +199,6 @@ def running(
         )
     server = Server(process, port, log)
     try:
-        server.await_listening()
         yield server
     finally:
         server.end()

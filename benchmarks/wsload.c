@@ -38,7 +38,7 @@ enum {
   SUB_BITS = 6, /* each power of two of nanoseconds in 64 steps: percentiles to 1.6 % */
   BUCKETS = 64 << SUB_BITS
 };
-static const double WARM_UP = 0.5;
+static const double WARM_UP = 0.2;
 
 typedef struct {
   int fd;

@@ -32,6 +32,15 @@ def hold() -> None:
         time.sleep(0.005)
 
 
+def block(how: str) -> None:
+    """Keeps the interpreter busy for three seconds in this thread: "spin" or "hold"."""
+    if how == "hold":
+        ctypes.PyDLL(None).usleep(HOLD_MICROSECONDS)
+    else:
+        end = time.monotonic() + HOLD_MICROSECONDS / 1e6
+        spin_while(lambda: time.monotonic() < end)
+
+
 def occupy(how: str) -> None:
     """Starts a daemon thread: "spin", "hold", or nothing for ""."""
     if how:

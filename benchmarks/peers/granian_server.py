@@ -12,36 +12,10 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.rsgi import HTTPProtocol, Scope, WebsocketProtocol
 
-LENGTH = str(len(common.HELLO))
-WSGI_HEADERS = [("Content-Type", "text/plain"), ("Content-Length", LENGTH)]
-ASGI_HEADERS = [(b"content-type", b"text/plain"), (b"content-length", LENGTH.encode())]
 RSGI_HEADERS = [("content-type", "text/plain")]
 
 
-def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
-    if environ["PATH_INFO"] == "/stream":
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return common.stream()
-    start_response("200 OK", WSGI_HEADERS)
-    return [common.HELLO]
-
-
-async def asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (event := await receive())["type"] == "websocket.receive":
-            await send({**event, "type": "websocket.send"})
-        return
-    if scope["path"] == "/stream":
-        start = {"type": "http.response.start", "status": 200, "headers": ASGI_HEADERS[:1]}
-        await send(start)
-        for piece in common.stream():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body"})
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": ASGI_HEADERS})
-    await send({"type": "http.response.body", "body": common.HELLO})
+wsgi, asgi = common.wsgi_app, common.asgi_app
 
 
 async def rsgi(scope: Scope, protocol: HTTPProtocol | WebsocketProtocol) -> None:

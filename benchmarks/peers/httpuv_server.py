@@ -4,6 +4,8 @@
         thread, asyncio, uvloop: another dispatcher runs them
         async-def, uvloop-async-def: as service and uvloop, but the callback is an `async def`
         send-loop: as service, but a broadcast is a loop over send()
+        io-threads, log, metrics: as service, with two I/O threads, an access log in a file, or
+            metrics
 
 Exit status 3: this build does not offer what the mode or a route needs.
 """
@@ -25,13 +27,26 @@ TEXT = {"Content-Type": "text/plain"}
 
 
 def call(request: dict[str, Any]) -> dict[str, Any]:
-    if request["PATH_INFO"] == "/stream":
+    path = request["PATH_INFO"]
+    if path == "/stream":
         return {"status": 200, "headers": TEXT, "body": common.stream()}
+    if path == "/stream64k":
+        return {"status": 200, "headers": TEXT, "body": common.large_stream()}
+    if path == "/body":
+        return {"status": 200, "headers": TEXT, "body": common.BODY}
     return {"status": 200, "headers": TEXT, "body": common.HELLO}
 
 
 async def async_call(request: dict[str, Any]) -> dict[str, Any]:
     return call(request)
+
+
+#: What a mode adds to startServer().
+OPTIONS: dict[str, dict[str, Any]] = {
+    "io-threads": {"ioThreads": 2},
+    "log": {"accessLog": "combined"},
+    "metrics": {"metrics": "/metrics"},
+}
 
 
 class Sockets:
@@ -72,6 +87,9 @@ def start(arguments: Any, dispatch: str | None) -> Any:
     elif dispatch is not None or arguments.mode.endswith("async-def"):
         print("this build has no dispatchers to choose from", file=sys.stderr)
         sys.exit(NOT_OFFERED)
+    options.update(OPTIONS.get(arguments.mode, {}))
+    if arguments.mode == "log":
+        options["accessLogFile"] = f"{arguments.temp}/access.log"
     if arguments.tls:
         if not hasattr(httpuv, "TLS"):
             print("this build has no TLS", file=sys.stderr)

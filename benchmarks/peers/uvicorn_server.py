@@ -10,8 +10,6 @@ import common
 import uvicorn
 from starlette.staticfiles import StaticFiles
 
-HEADERS = [(b"content-type", b"text/plain"), (b"content-length", str(len(common.HELLO)).encode())]
-
 
 class App:
     def __init__(self, root: str) -> None:
@@ -24,15 +22,8 @@ class App:
             await self.websocket(path, receive, send)
         elif self.files is not None and path.startswith("/static/"):
             await self.files({**scope, "root_path": "/static"}, receive, send)
-        elif path == "/stream":
-            start = {"type": "http.response.start", "status": 200, "headers": HEADERS[:1]}
-            await send(start)
-            for piece in common.stream():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body"})
         else:
-            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await send({"type": "http.response.body", "body": common.HELLO})
+            await common.asgi_app(scope, receive, send)
 
     async def websocket(self, path: str, receive: Any, send: Any) -> None:
         await receive()
