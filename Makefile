@@ -162,10 +162,13 @@ format: .make/dev
 	find cpp tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp' | xargs clang-format -i
 	ruff check --fix
 
-# make bench AGAINST=<commit> compares with our build of that commit.
+# make bench                    all that has a target, about 25 minutes, and one curve for each server while it is blocked
+# make bench GROUPS="http tls"  only these; benchmarks/run.py --list names them
+# make bench AGAINST=<commit>   with our build of that commit as one more server
+# make bench QUICK=1 INTO=name  a third of the slices; added to benchmarks/results/name.json
 bench: .make/dev .make/installed
-	python benchmarks/run.py $(if $(AGAINST),--against $(AGAINST))
-	$(if $(AGAINST),,python benchmarks/blocked.py)
+	python benchmarks/run.py $(GROUPS) $(if $(AGAINST),--against $(AGAINST)) $(if $(QUICK),--quick) $(if $(INTO),--into $(INTO))
+	$(if $(GROUPS),,python benchmarks/blocked.py)
 
 conformance: .make/dev .make/installed
 	python tests/conformance/run.py

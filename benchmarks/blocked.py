@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import environment
-from servers import HOST, free_port
+from servers import HOST, free_ports
 
 RESULTS = Path(__file__).parent / "results"
 FILE = "file.txt"
@@ -144,7 +144,7 @@ def measure(name: str, python: str) -> list[tuple[float, float]]:
     """Start a server, ask it, end it."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, FILE).write_text("x" * 1024)
-        port = free_port()
+        port = free_ports(1)[0]
         command = [python, __file__, "--serve", name, str(port), folder]
         with subprocess.Popen(command) as server:
             try:

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,6 +164,13 @@ def httpuv_version() -> str:
     return found.removeprefix("httpuv ") if found.startswith("httpuv ") else ""
 
 
+def installed_by_pip() -> bool:
+    """Whether it is the one that pip has built and installed: optimised, at link time too. One that
+    is imported from a source folder may be anything."""
+    file = output([sys.executable, "-c", "import httpuv; print(httpuv.__file__)"])
+    return file.startswith(sysconfig.get_path("platlib"))
+
+
 def facts() -> dict[str, object]:
     """The machine and the versions, without which the numbers say little."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
@@ -177,6 +185,7 @@ def facts() -> dict[str, object]:
         "wrk": output(["wrk", "-v"]).splitlines()[0],
         "compiler": output(["cc", "--version"]).splitlines()[0],
         "httpuv": httpuv_version(),
+        "installed_by_pip": installed_by_pip(),
         "commit": commit,
         "load_average": os.getloadavg(),
         "peers": peer_versions(),

@@ -142,7 +142,7 @@ def bars(pyplot: Any, scenarios: dict[str, dict[str, Any]], theme: Theme, path: 
             ],
             error_kw={"ecolor": theme.text, "elinewidth": 1, "capsize": 2},
         )
-        most = max(max(rounds) for _, rounds in peers)
+        most = max(max(rounds) for _, rounds in peers) or 1.0
         for place, median, (_, rounds) in zip(places, medians, peers, strict=True):
             axes.text(
                 max(rounds) + 0.015 * most,

@@ -301,43 +301,6 @@ def markdown(results: Results, all_targets: bool = False) -> str:
     return "\n".join(lines)
 
 
-def plot(results: Results, folder: Path) -> list[Path]:
-    """One bar chart for each scenario; none, with a message, where matplotlib is not installed."""
-    try:
-        import matplotlib  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        print("no plots: matplotlib is not installed")
-        return []
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    written = []
-    for name, peers in results.measured.items():
-        scenario = SCENARIOS[name]
-        ranked = sorted(
-            ((results.median(name, peer) or 0.0, peer) for peer in peers),
-            reverse=scenario.lower,
-        )
-        figure, axes = pyplot.subplots(figsize=(7, 0.4 * len(ranked) + 1.2))
-        bars = axes.barh(
-            [peer for _, peer in ranked],
-            [value for value, _ in ranked],
-            color=["#c03030" if peer.startswith(OURS) else "#8090a0" for _, peer in ranked],
-        )
-        axes.bar_label(bars, [number(value, scenario.unit) for value, _ in ranked], padding=3)
-        axes.set_title(title(scenario))
-        axes.set_xlim(0, 1.2 * max(value for value, _ in ranked))
-        axes.xaxis.set_visible(False)
-        for side in ("top", "right", "bottom"):
-            axes.spines[side].set_visible(False)
-        path = folder / f"{name}.svg"
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
-        written.append(path)
-    return written
-
-
 def write(results: Results, folder: Path, name: str, all_targets: bool = False) -> Path:
     """Writes results/<name>.json and .md, and "latest" links to both; the Markdown's path."""
     folder.mkdir(parents=True, exist_ok=True)

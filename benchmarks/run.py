@@ -77,7 +77,6 @@ def options() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, help=f"seconds in all; {LIMIT:.0f} a scenario")
     parser.add_argument("--into", metavar="NAME", help="add to benchmarks/results/NAME.json")
     parser.add_argument("--cores", default="", metavar="SERVER,CLIENT")
-    parser.add_argument("--plots", action="store_true", help="bar charts, with matplotlib")
     parser.add_argument("--list", action="store_true", help="name groups, scenarios and peers")
     parser.add_argument("--report", action="store_true", help="only print what --into names")
     arguments = parser.parse_args()
@@ -118,6 +117,8 @@ def measure(arguments: argparse.Namespace, results: report.Results) -> None:
     values = {}
     if environment.httpuv_version():
         versions[OURS] = environment.httpuv_version()
+        if not environment.installed_by_pip():
+            print("httpuv is not the one that pip installs: is it an optimised build?", flush=True)
     if arguments.against:
         build = against.build(arguments.against)
         versions[BEFORE] = build.name
@@ -179,8 +180,6 @@ def main() -> int:
     name = arguments.into or datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
     path = report.write(results, RESULTS, name, bool(arguments.into))
     print("\n" + path.read_text())
-    if arguments.plots:
-        report.plot(results, RESULTS)
     wrong = [
         why
         for whys in results.failures.values()
