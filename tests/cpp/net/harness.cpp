@@ -13,29 +13,14 @@
 #include <filesystem>
 #include <random>
 
+#include "../uninterrupted.h"
 #include "net/file/file_slice.h"
 
 namespace httpuv::net::test {
 
-namespace {
-
-// A time limit on a socket makes its calls end with EINTR instead of being restarted, and the end
-// of an io_uring (libuv's, of an earlier loop) interrupts the thread that made it.
-template <class Call>
-ssize_t retrying(Call call) {
-  for (;;) {
-    const ssize_t result = call();
-    if (result >= 0 || errno != EINTR) return result;
-  }
-}
-
-// The same for connect(2), which goes on by itself when it was interrupted.
-bool connected(int fd, const sockaddr* address, socklen_t length) {
-  if (retrying([&] { return ::connect(fd, address, length); }) == 0) return true;
-  return errno == EISCONN;
-}
-
-}  // namespace
+using httpuv::test::connected;
+using httpuv::test::receive_some;
+using httpuv::test::send_some;
 
 std::shared_ptr<Lanes> lanes() {
   static const std::shared_ptr<Lanes> shared = [] {
@@ -273,8 +258,7 @@ void Client::set_patience() const {
 
 void Client::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t count =
-        retrying([&] { return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); });
+    const ssize_t count = send_some(fd_, bytes.data(), bytes.size());
     REQUIRE(count > 0);
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
@@ -284,7 +268,7 @@ std::string Client::receive(std::size_t count) {
   std::string bytes(count, '\0');
   std::size_t have = 0;
   while (have < count) {
-    const ssize_t got = retrying([&] { return ::recv(fd_, bytes.data() + have, count - have, 0); });
+    const ssize_t got = receive_some(fd_, bytes.data() + have, count - have);
     const int error = errno;
     REQUIRE_MESSAGE(got >= 0, "recv: " << std::string(std::strerror(error)) << " after " << have);
     if (got == 0) break;
@@ -307,7 +291,7 @@ std::string Client::receive_end() {
   std::string bytes;
   char buffer[4096];
   for (;;) {
-    const ssize_t got = retrying([&] { return ::recv(fd_, buffer, sizeof(buffer), 0); });
+    const ssize_t got = receive_some(fd_, buffer, sizeof(buffer));
     if (got == 0) return bytes;
     if (got < 0) return errno == ECONNRESET ? "RST" : std::strerror(errno);
     bytes.append(buffer, static_cast<std::size_t>(got));

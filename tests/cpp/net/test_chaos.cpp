@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "../uninterrupted.h"
 #include "harness.h"
 
 namespace httpuv::net {
@@ -137,8 +138,9 @@ bool visit(int port, std::mt19937& random, const std::string& content) {
   std::size_t position = 0;
   std::string buffer(100'000, '\0');
   for (std::uint32_t step = random() % 30; step > 0; --step) {
-    if (::send(client.fd(), buffer.data(), random() % 2000, MSG_NOSIGNAL) < 0) break;
-    const ssize_t got = ::recv(client.fd(), buffer.data(), 1 + random() % buffer.size(), 0);
+    if (httpuv::test::send_some(client.fd(), buffer.data(), random() % 2000) < 0) break;
+    const ssize_t got =
+        httpuv::test::receive_some(client.fd(), buffer.data(), 1 + random() % buffer.size());
     if (got == 0) break;
     for (ssize_t i = 0; i < got; ++i) {
       if (buffer[static_cast<std::size_t>(i)] != content[position]) return false;
@@ -151,7 +153,7 @@ bool visit(int port, std::mt19937& random, const std::string& content) {
       break;
     case 1:
       ::shutdown(client.fd(), SHUT_WR);
-      ::recv(client.fd(), buffer.data(), buffer.size(), 0);
+      httpuv::test::receive_some(client.fd(), buffer.data(), buffer.size());
       break;
     default:
       break;

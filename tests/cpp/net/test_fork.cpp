@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "../uninterrupted.h"
 #include "harness.h"
 
 namespace httpuv::net {
@@ -51,13 +52,13 @@ class Child {
   // In the parent.
   void wait_until_ready() const {
     char byte = 0;
-    CHECK(::read(ready_[0], &byte, 1) == 1);
+    CHECK(httpuv::test::uninterrupted([&] { return ::read(ready_[0], &byte, 1); }) == 1);
   }
   void step() const { CHECK(::write(gate_[1], "x", 1) == 1); }
   int end() {
     ::close(gate_[1]);
     int status = 0;
-    CHECK(waitpid(pid_, &status, 0) == pid_);
+    CHECK(httpuv::test::uninterrupted([&] { return waitpid(pid_, &status, 0); }) == pid_);
     pid_ = -1;
     ::close(ready_[0]);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -69,7 +70,8 @@ class Child {
   }
   void wait_for_parent() const {
     char byte = 0;
-    [[maybe_unused]] const ssize_t count = ::read(gate_[0], &byte, 1);
+    [[maybe_unused]] const ssize_t count =
+        httpuv::test::uninterrupted([&] { return ::read(gate_[0], &byte, 1); });
   }
   void announce() const { [[maybe_unused]] const ssize_t count = ::write(ready_[1], "r", 1); }
 

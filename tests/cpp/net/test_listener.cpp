@@ -13,6 +13,7 @@
 #include <cstring>
 #include <future>
 
+#include "../uninterrupted.h"
 #include "harness.h"
 #include "net/loop/ticker.h"
 
@@ -104,7 +105,7 @@ TEST_CASE("a process without standard streams does not lose connections to their
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(server.port()));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  REQUIRE(httpuv::test::connected(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)));
   Client client(socket);
   client.send("x");
   CHECK(client.receive(1) == "x");
@@ -217,9 +218,9 @@ TEST_CASE("without descriptors clients are turned away, the server says so once 
   address.sin_port = htons(static_cast<std::uint16_t>(server.port()));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   for (const int fd : unconnected) {
-    CHECK(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    CHECK(httpuv::test::connected(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)));
     char byte = 0;
-    CHECK(::recv(fd, &byte, 1, 0) <= 0);  // FIN or RST, at once
+    CHECK(httpuv::test::receive_some(fd, &byte, 1) <= 0);  // FIN or RST, at once
   }
   early.send("y");
   CHECK(early.receive(1) == "y");

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "../uninterrupted.h"
 #include "base/charge.h"
 #include "harness.h"
 #include "net/tls/tls_stream.h"
@@ -44,9 +45,10 @@ struct Handler final : StreamHandler {
     {
       const std::lock_guard lock(mutex);
       received += data;
-      changed.notify_all();
     }
     if (data_hook) data_hook(*this, data);
+    const std::lock_guard lock(mutex);  // last: a test may wait for what the hook does
+    changed.notify_all();
   }
   void on_eof() override { record('E'); }
   void on_error(int code) override {
@@ -135,7 +137,7 @@ struct TlsClient {
   // At least one byte from the server; false at its end.
   bool more() {
     char piece[16'384];
-    const ssize_t count = ::recv(wire.fd(), piece, sizeof piece, 0);
+    const ssize_t count = httpuv::test::receive_some(wire.fd(), piece, sizeof piece);
     if (count <= 0) return false;
     session.feed({piece, static_cast<std::size_t>(count)});
     return true;
@@ -409,7 +411,7 @@ TEST_CASE("a peer that has keys changed all the time and does not read is cut of
     std::size_t sent = 0;
     while (sent < flood.size()) {
       const ssize_t count =
-          ::send(client.wire.fd(), flood.data() + sent, flood.size() - sent, MSG_NOSIGNAL);
+          httpuv::test::send_some(client.wire.fd(), flood.data() + sent, flood.size() - sent);
       if (count < 0) break;
       sent += static_cast<std::size_t>(count);
     }

@@ -10,20 +10,12 @@
 
 #include <cerrno>
 
+#include "../uninterrupted.h"
+
 namespace httpuv::server {
 
-namespace {
-
-// recv(2), whatever interrupts it (a sanitizer's runtime, a debugger).
-ssize_t receive(int fd, char (&chunk)[65536]) {
-  ssize_t n = 0;
-  do {
-    n = ::recv(fd, chunk, sizeof chunk, 0);
-  } while (n < 0 && errno == EINTR);
-  return n;
-}
-
-}  // namespace
+using test::receive_some;
+using test::send_some;
 
 void TestSink::deliver(std::vector<Event>& events) {
   {
@@ -105,7 +97,7 @@ TestClient::TestClient(int port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOE
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(test::connected(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address));
   const timeval patience{20, 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
@@ -116,7 +108,7 @@ TestClient::~TestClient() {
 
 void TestClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = send_some(fd_, bytes.data(), bytes.size());
     if (n <= 0) return;  // the server has closed: what it said is still to be read
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -149,7 +141,7 @@ void TestClient::vanish() {
 std::string TestClient::read_until(std::string_view text) {
   char chunk[65536];
   while (buffer_.find(text) == std::string::npos) {
-    const ssize_t n = receive(fd_, chunk);
+    const ssize_t n = receive_some(fd_, chunk, sizeof chunk);
     if (n <= 0) break;
     buffer_.append(chunk, static_cast<std::size_t>(n));
   }
@@ -162,7 +154,7 @@ std::string TestClient::read_until(std::string_view text) {
 
 std::string TestClient::read_all() {
   char chunk[65536];
-  for (ssize_t n = 0; (n = receive(fd_, chunk)) > 0;) {
+  for (ssize_t n = 0; (n = receive_some(fd_, chunk, sizeof chunk)) > 0;) {
     buffer_.append(chunk, static_cast<std::size_t>(n));
   }
   return std::exchange(buffer_, {});
@@ -171,7 +163,7 @@ std::string TestClient::read_all() {
 std::string TestClient::read_exactly(std::size_t size) {
   char chunk[65536];
   while (buffer_.size() < size) {
-    const ssize_t n = receive(fd_, chunk);
+    const ssize_t n = receive_some(fd_, chunk, sizeof chunk);
     if (n <= 0) break;
     buffer_.append(chunk, static_cast<std::size_t>(n));
   }
