@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,10 +164,10 @@ def httpuv_version() -> str:
 
 
 def installed_by_pip() -> bool:
-    """Whether it is the one that pip has built and installed: optimised, at link time too. One that
-    is imported from a source folder may be anything."""
+    """Whether it is one that pip has built and installed: optimised, at link time too. One that is
+    imported from a source folder may be anything."""
     file = output([sys.executable, "-c", "import httpuv; print(httpuv.__file__)"])
-    return file.startswith(sysconfig.get_path("platlib"))
+    return any(Path(file).parent.parent.glob("httpuv-*.dist-info"))
 
 
 def facts() -> dict[str, object]:

@@ -172,11 +172,13 @@ def main() -> int:
     results = found_so_far(arguments.into)
     if not arguments.report:
         # Ended from outside, it ends its servers, too.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("ended by SIGTERM"))
         try:
             measure(arguments, results)
-        except KeyboardInterrupt:
-            print("interrupted: what was measured so far is kept")
+        except (KeyboardInterrupt, SystemExit) as error:
+            if not results.measured:
+                raise
+            print(f"{error or 'interrupted'}: what was measured so far is kept")
     name = arguments.into or datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
     path = report.write(results, RESULTS, name, bool(arguments.into))
     print("\n" + path.read_text())

@@ -6,6 +6,7 @@ It prints lines such as "events: httpuv 9,000/s, starlette 1,000/s: 9.0 x",
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 
 import report
-from field import OURS
+from field import OURS, path_with_peers
 from loads import Measured
 from scenarios import SCENARIOS
 
@@ -54,13 +55,20 @@ def measure(results: report.Results, quick: bool, limit: float) -> None:
     results.forget("topics")
     command = [sys.executable, "-u", str(SCRIPT)]
     command += ["--rounds", str(QUICK_ROUNDS if quick else ROUNDS)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    # It finds the peers of the other scenarios, too.
+    env = {**os.environ, "PYTHONPATH": path_with_peers()}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=env
+    )
     try:
         output, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGTERM)  # and its servers
         output, _ = process.communicate(timeout=10)
         results.fail("topics", "all", "time was up")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     if process.returncode != 0 and "topics" not in results.failures:
         results.fail("topics", "all", f"topics.py ended with status {process.returncode}")
     print(output, flush=True)
