@@ -1,8 +1,8 @@
-"""Answers that take their time: what ``call`` returned is awaited, or streamed.
+"""Answers that are not ready when ``call`` returns: they are awaited, or streamed.
 
-For every server there is one :class:`Answers`; the core calls it with what is no plain dict. An
-:class:`Answer` is one request whose answer is still being made. It begins on the thread that runs
-the callbacks; its end may come from there, from an asyncio loop or from a worker's thread.
+Each server has one :class:`Answers`. The core calls it with every result that is not a plain dict.
+An :class:`Answer` is the pending answer of one request. It starts on the thread that runs the
+callbacks; it may end on that thread, in an asyncio loop or on a worker's thread.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ _FORBIDDEN: Normal = (
     b"403 Forbidden\n",
 )
 
-#: Seconds that an answer may wait for others of the same turn of an asyncio loop.
+#: Seconds that an answer may wait for other answers of the same iteration of an asyncio loop.
 _RING_EVERY = 0.002
 
 _over_lock = fork.lock()
 
 
 class Answers:
-    """The answers of one server that are being made.
+    """The pending answers of one server.
 
     Args:
         source: Runs the server's callbacks.
-        timeout: Seconds that an awaited answer may take to begin; beyond: 503. None: any time.
-            ``req["httpuv.timeout"]`` replaces it for one request.
+        timeout: Seconds until an awaited answer must have started; the client gets 503 after that.
+            None: no limit. ``req["httpuv.timeout"]`` replaces it for one request.
         mime: Media types of files, by their extension.
         apart: Whether coroutines run on a thread of their own (``coroutines="thread"``).
-        enter: Called with a request and a topic that is to feed its answer; raises PermissionError
-            if the application refuses.
+        enter: Called with a request and each topic of its event stream. It raises PermissionError
+            if the application refuses the subscription.
     """
 
     def __init__(
@@ -74,15 +74,15 @@ class Answers:
         self.timeout = timeout
         self.mime = mime
         self.open: set[Answer] = set()
-        # Where a ring is due at the end of the turn. Of several loops, each has its own.
+        # The loops that must wake the I/O thread at the end of their iteration.
         self._gathering: asyncio.AbstractEventLoop | None = None
-        self._rung = 0.0  # when the last was
+        self._rung = 0.0  # time of the last wake-up
 
     def prepare(self, call: Callable[[dict[str, Any]], Any] | None) -> Any:
-        """``call``; if it is a coroutine function, with requests that can tell of their clients.
+        """``call``. A coroutine function gets requests with ``httpuv.disconnected``.
 
-        Where the asyncio loop runs the callbacks, it is begun at once: if it never has to wait, its
-        answer costs little more than that of a plain function.
+        Where the asyncio loop runs the callbacks, the coroutine starts at once. A coroutine that
+        never waits costs little more than a plain function.
         """
         if call is None or not tasks.is_async_function(call):
             return call
@@ -123,10 +123,11 @@ class Answers:
         return None
 
     def rings(self, reply: _core.Reply) -> bool:
-        """Whether what is sent now is to ring the I/O thread.
+        """Whether the answer that is sent now must wake the I/O thread.
 
-        On one core every ring is a switch of threads. So in a turn of an asyncio loop only the
-        first does, and those that come milliseconds later; one more at its end is for the rest.
+        On one core every wake-up is a context switch. So in one iteration of an asyncio loop only
+        the first answer wakes it, and answers that come milliseconds later. One more wake-up at
+        the end of the iteration is for the rest.
         """
         loop = tasks.running_loop()
         if loop is None:
@@ -146,19 +147,19 @@ class Answers:
         reply.ring()
 
     def end_events(self) -> None:
-        """The server is about to stop: streams of events, which would not end by themselves, do."""
+        """End the event streams, because the server is about to stop: they have no own end."""
         for answer in list(self.open):
             if answer.events is not None:
                 answer.end() if answer.events.topics else answer.events.close()
 
     def close(self) -> None:
-        """The server has stopped: its answers are not waited for any more."""
+        """Abandon all pending answers, because the server has stopped."""
         for answer in list(self.open):
             answer.lost()
 
 
 class Answer:
-    """One answer that is being made. Over when it was given, or the client has gone."""
+    """One pending answer. It is over when it was sent, or when the client has gone."""
 
     def __init__(self, answers: Answers, environ: dict[str, Any], reply: _core.Reply) -> None:
         self.answers = answers
@@ -170,7 +171,7 @@ class Answer:
         self.gone: Disconnected = gone
         self.events: EventStream | None = None
         self._over = False
-        # What makes it end early: cancels a task or a future, closes a stream.
+        # Ends the answer early: cancels a task or a future, or closes a stream.
         self._cancel: Callable[[], object] | None = None
         self._cancel_timer: Callable[[], object] | None = None
         answers.open.add(self)
@@ -182,14 +183,14 @@ class Answer:
         return self._over
 
     def rings(self) -> bool:
-        """Whether what is sent now is to ring the I/O thread."""
+        """Whether the answer that is sent now must wake the I/O thread."""
         return self.answers.rings(self.reply)
 
     def finish(self, last: Callable[[], object] | None = None) -> bool:
-        """It is over, and `last` the last thing to do, unless it was over before.
+        """End the answer and call `last`, unless the answer was over before.
 
         Raises:
-            Exception: What `last` raised; then it is not over.
+            Exception: What `last` raised. The answer is not over then.
         """
         with _over_lock:
             if self._over:
@@ -199,7 +200,7 @@ class Answer:
         if self._cancel_timer is not None:
             self._cancel_timer()
         if self.events is not None:
-            self.events.left(self)  # its coroutine may never have begun
+            self.events.left(self)  # its coroutine may never have started
         reply = self.reply
         if last is not None:
             try:
@@ -207,17 +208,17 @@ class Answer:
             except BaseException:
                 self._over = False  # the client still waits
                 raise
-        # They refer to this object, as it does to them.
+        # Break the reference cycles with this object.
         reply.on_abandoned = reply.on_taken = None
         return True
 
     def fail(self, error: BaseException) -> None:
-        """An exception instead of an answer: 500, or a connection that is cut."""
+        """Report an exception: the client gets 500, or its connection is cut."""
         if self.finish(self.reply.cut):
             log_failure("call", self.environ, error)
 
     def lost(self) -> None:
-        """The client has gone, or the server: all that makes the answer ends."""
+        """End everything that makes the answer: the client or the server has gone."""
         if self.finish(self.reply.cut):
             self.gone._set()
             if self._cancel is not None:
@@ -229,13 +230,13 @@ class Answer:
         """Seconds that this answer may take; None: any time.
 
         Raises:
-            TypeError, ValueError: What the request says instead is no time.
+            TypeError, ValueError: ``req["httpuv.timeout"]`` is no number of seconds.
         """
         timeout = self.environ.get("httpuv.timeout", self.answers.timeout)
         return None if timeout is None else check_seconds("httpuv.timeout", timeout)
 
     def wait_for(self, awaitable: Any) -> None:
-        """It is what an awaitable gives, in an asyncio loop."""
+        """Answer with the result of an awaitable, which runs in an asyncio loop."""
         if not inspect.iscoroutine(awaitable):
             awaitable = tasks.result_of(awaitable)
         runner = tasks.runner(self.answers.apart)
@@ -246,7 +247,7 @@ class Answer:
             self.fail(error)
 
     def _begin(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
-        # Even if its client has gone meanwhile: it may hold something that it is to clean up.
+        # Even if the client has gone meanwhile: the coroutine may hold resources.
         try:
             result = eager.run(coroutine, loop)
         except BaseException as error:
@@ -260,7 +261,7 @@ class Answer:
             self._have(result)
 
     def follow(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
-        """It is the result of a future."""
+        """Answer with the result of a future."""
         if isinstance(future, asyncio.Future):
             return _call_in(future.get_loop(), lambda: self._follow_task(future))
         try:
@@ -276,7 +277,7 @@ class Answer:
         future.add_done_callback(self._done)
 
     def _follow_task(self, future: asyncio.Future[Any]) -> None:
-        """The same on the thread of its loop. A task has taken its first step."""
+        """The same on the thread of the future's loop; its task has run its first step."""
         loop = future.get_loop()
         tasks.keep(future)
         try:
@@ -293,7 +294,7 @@ class Answer:
     def _cancelled_by(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
         if self._over and self.gone:
-            cancel()  # it was lost in between
+            cancel()  # the client left in between
 
     def _done(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:
         try:
@@ -313,7 +314,7 @@ class Answer:
             )
             cancel()
 
-    # --- what it is ---
+    # --- kinds of results ---
 
     def _have(self, result: object) -> None:
         if isinstance(result, EventStream):
@@ -330,7 +331,11 @@ class Answer:
             self.fail(error)
 
     def stream(self, result: Mapping[Any, Any], inside: bool = False) -> None:
-        """Send the pieces of the body as they come. `inside` of the callback itself, or not.
+        """Send the pieces of the body as they come.
+
+        Args:
+            result: The answer.
+            inside: Whether the callback itself is still running.
 
         Raises:
             TypeError, ValueError: Status or headers are wrong.
@@ -345,7 +350,7 @@ class Answer:
         else:
             self.reply.start(status, headers, length)
         if self._cancel_timer is not None:
-            self._cancel_timer()  # it has begun
+            self._cancel_timer()  # the answer has started
         empty = self.environ.get("REQUEST_METHOD") == "HEAD" or status in (204, 304)
         if self.events is not None and self.events.topics:
             return self._feed(self.events, empty)
@@ -375,12 +380,12 @@ class Answer:
         events.begin(self)
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """The body is complete."""
         self.finish(self.reply.end)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, func: Callable[[], object]) -> None:
-    """Call a function on the thread of a loop: at once, if that is this one."""
+    """Call a function on the thread of a loop: at once, if this is that thread."""
     if tasks.running_loop() is loop:
         func()
         return

@@ -17,14 +17,14 @@ _lock = fork.lock()
 def disconnected() -> bool:
     """Whether the client of the request that is being answered on this thread has gone.
 
-    For plain functions that take long: they keep the thread that would learn of it otherwise, so
-    each call asks the I/O thread (some ten microseconds). A client has gone when it has reset the
-    connection, or has taken nothing of an answer for ``limits.write_timeout``. One that only says
-    that it will send no more still waits for its answer (RFC 9112 section 9.6). Coroutine functions
-    have ``req["httpuv.disconnected"]``, which can be waited for.
+    This is for plain functions that take long. Each call asks the I/O thread, which takes about ten
+    microseconds. A client has gone when it has reset the connection, or has taken nothing of an
+    answer for ``limits.write_timeout``. A client that only closes its sending side still waits for
+    its answer (RFC 9112 section 9.6). Coroutine functions have ``req["httpuv.disconnected"]``,
+    which can be awaited.
 
     Raises:
-        RuntimeError: Not inside of ``call`` or ``onHeaders``, or on another thread than theirs.
+        RuntimeError: It was not called by ``call`` or ``onHeaders`` on their own thread.
     """
     return _core.client_gone()
 
@@ -32,17 +32,17 @@ def disconnected() -> bool:
 class Disconnected:
     """Whether the client of a request has gone: ``req["httpuv.disconnected"]``.
 
-    Coroutine functions find it in every request, ``onBodyData`` too; other callbacks in one that
-    they answer with something to wait for or to iterate over, from their return on. True as an
-    object once the client has gone: it has reset the connection, has taken nothing of an answer for
-    ``limits.write_timeout``, or has left in the middle of its request. One that only says that it
-    will send no more still waits for its answer (RFC 9112 section 9.6). May be used on any thread,
-    and awaited in asyncio.
+    Coroutine functions and ``onBodyData`` find it in every request. Other callbacks find it after
+    their return, if they have answered with an awaitable or an iterable. The object is true once
+    the client has gone: the client has reset the connection, has taken nothing of an answer for
+    ``limits.write_timeout``, or has left in the middle of its request. A client that only closes
+    its sending side still waits for its answer (RFC 9112 section 9.6). The object may be used on
+    any thread, and awaited in asyncio.
     """
 
-    # The core makes an instance for each request of a coroutine function, without __init__().
+    # The core creates an instance for each request of a coroutine function, without __init__().
     _gone = False
-    _listeners: tuple[Callable[[], object], ...] = ()  # by _lock
+    _listeners: tuple[Callable[[], object], ...] = ()  # guarded by _lock
 
     def is_set(self) -> bool:
         """Whether the client has gone."""
@@ -51,13 +51,14 @@ class Disconnected:
     __bool__ = is_set
 
     def wait(self, timeout: float | None = None) -> Any:
-        """Wait until the client has gone; False if so many seconds have passed before.
+        """Wait until the client has gone; return False if ``timeout`` seconds pass first.
 
-        In a coroutine it is to be awaited (``await gone.wait()``), and the asyncio loop goes on. A
-        plain function waits in its thread.
+        A coroutine awaits it (``await gone.wait()``), and the asyncio loop goes on. A plain
+        function blocks its thread.
 
         Raises:
-            RuntimeError: In a plain function on the thread of an asyncio loop, which it would stop.
+            RuntimeError: A plain function on the thread of an asyncio loop called it. It would
+                block the loop.
         """
         if tasks.running_loop() is not None:
             if asyncio.current_task() is None:
@@ -104,7 +105,7 @@ class Disconnected:
 
     def _ignore(self, func: Callable[[], object]) -> None:
         with _lock:
-            # Equal is enough: a bound method is another object each time.
+            # Equality, not identity: a bound method is another object each time.
             self._listeners = tuple(each for each in self._listeners if each != func)
 
     def _set(self) -> None:

@@ -1,8 +1,8 @@
-"""What ``call`` and ``onHeaders`` may return, turned into what the core sends.
+"""Conversion of the results of ``call`` and ``onHeaders`` to the core's types.
 
-The core itself converts the plain shape - a dict with an int ``status``, a dict of str headers (or
-none), and a str, bytes or no ``body``. Everything else comes to
-:mod:`httpuv.answers.asyncapp`, and what is not waited for nor streamed, to :func:`convert`.
+The core itself converts the plain shape: a dict with an int ``status``, a dict of str headers or
+none, and a str, bytes or no ``body``. Everything else goes to :mod:`httpuv.answers.asyncapp`.
+Results that are neither awaited nor streamed go to :func:`convert`.
 
 Source: manual page *startServer*, section "Response Values".
 """
@@ -47,9 +47,9 @@ def convert(result: object, environ: dict[str, Any], mime: _core.MimeTable) -> N
               (name, value) pairs, or None;
             * ``body``: str (sent as UTF-8), bytes-like, None, or
               ``{"file": path, "owned": bool}``; an owned file is deleted when it has been sent.
-              To GET and HEAD a file is sent as a static path sends it: with Content-Type, ETag and
-              Last-Modified unless ``headers`` has them, and with regard to Range and conditions.
-              (An iterable of text or bytes, too, but that is :mod:`httpuv.answers.streaming`'s.)
+              GET and HEAD get a file as from a static path: with Content-Type, ETag and
+              Last-Modified unless ``headers`` has them, and with ranges and conditions.
+              :mod:`httpuv.answers.streaming` sends iterables of text or bytes.
         environ: The request.
         mime: Media types by file extension.
 
@@ -63,7 +63,7 @@ def convert(result: object, environ: dict[str, Any], mime: _core.MimeTable) -> N
     """
     if not isinstance(result, Mapping):
         if inspect.iscoroutine(result):
-            result.close()  # or Python warns besides that it was never awaited
+            result.close()  # avoids Python's warning that it was never awaited
         raise TypeError(
             "a response must be a dict with 'status', 'headers' and 'body',"
             f" not {_described(result)}"
@@ -75,10 +75,10 @@ def convert(result: object, environ: dict[str, Any], mime: _core.MimeTable) -> N
 
 
 def head_of(result: Mapping[Any, Any]) -> tuple[int, Headers, int | None]:
-    """Convert an application's answer whose body is streamed.
+    """Convert the head of an answer with a streamed body.
 
     Returns:
-        Status, header fields without Content-Length, and that length, None where there is none.
+        Status, header fields without Content-Length, and the length or None.
 
     Raises:
         TypeError, ValueError: As for :func:`convert`.
@@ -97,7 +97,7 @@ def head_of(result: Mapping[Any, Any]) -> tuple[int, Headers, int | None]:
 
 
 def _check_keys(result: Mapping[Any, Any]) -> None:
-    """Raise TypeError without a status; log a key that means nothing, once for each key."""
+    """Raise TypeError if there is no status; log each unknown key once."""
     if "status" not in result:
         raise TypeError(f"a response must have a 'status'; this one has {_keys(result)}")
     for key in result:
@@ -150,7 +150,7 @@ def _file(body: Mapping[Any, Any], environ: dict[str, Any], mime: _core.MimeTabl
     if not isinstance(owned, bool):
         raise TypeError(f"'owned' of a body must be bool, not {_described(owned)}")
     path = os.fspath(body["file"])
-    # Non-blocking, so that a FIFO cannot hold us; a regular file does not care.
+    # Non-blocking, because opening a FIFO would block; regular files ignore the flag.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         status = os.fstat(fd)
@@ -158,7 +158,7 @@ def _file(body: Mapping[Any, Any], environ: dict[str, Any], mime: _core.MimeTabl
             code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
             raise OSError(code, "a body must be a regular file", path)
         if owned:
-            # Its name goes now, the file itself when it has been sent.
+            # The name is removed now; the system frees the file when it has been sent.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
     except BaseException:

@@ -14,9 +14,9 @@ from ..dispatch import tasks
 from ..options.topic_options import check_topic
 from .types import Response
 
-#: Topics that one stream may have: their positions are in every id.
+#: Topics that one stream may have. Every event id contains the positions of all topics.
 _MAX_TOPICS = 64
-#: Bytes of events that may wait for a client; beyond, its stream ends, and it may come back.
+#: Bytes of events that may wait for a client. Beyond that its stream ends; it may reconnect.
 _MAX_WAITING = 1024 * 1024
 
 
@@ -28,8 +28,8 @@ def format_event(
     Args:
         data: Any text. Line ends - ``\n``, ``\r\n`` or ``\r`` - all arrive as ``\n``.
         event: The name of the event; without it, it is ``message``.
-        id: What the client names in ``Last-Event-ID`` when it comes back.
-        retry: Milliseconds after which a client that was cut off comes back.
+        id: The value of ``Last-Event-ID`` when the client reconnects.
+        retry: Milliseconds after which a disconnected client reconnects.
 
     Raises:
         TypeError, ValueError: An argument is of the wrong type, or has a line end in it.
@@ -64,9 +64,9 @@ def _check_topics(topics: Sequence[str] | None) -> list[str]:
 
 
 def last_event_id(environ: Mapping[str, Any]) -> str:
-    """Where the client of a request stands; ``""`` if it is new.
+    """The position of the client of a request; ``""`` for a new client.
 
-    The field comes from an EventSource that was cut off; its URL is the same as at first.
+    An EventSource that reconnects sends the field; its URL is the same as at first.
     """
     field = environ.get("HTTP_LAST_EVENT_ID")
     if field:
@@ -76,7 +76,7 @@ def last_event_id(environ: Mapping[str, Any]) -> str:
 
 
 class Fed(Protocol):
-    """What is known here of an answer that topics feed."""
+    """The part of an answer that this module uses."""
 
     def end(self) -> None: ...
 
@@ -93,27 +93,26 @@ class EventStream:
             if not events.send("news"):
                 subscribers.discard(events)
 
-    Or one that topics feed, for any number of clients: the I/O thread sends them what
-    ``server.publish()`` is given, and Python has nothing to do with it. A client that comes back -
-    browsers do by themselves - first gets what it missed, or an event ``reset`` if the topics'
-    histories do not reach back to where it was: then it has to begin anew. The data of that event
-    are the topics, as JSON::
+    Or a stream of topics, for any number of clients. The I/O thread sends what ``server.publish()``
+    is given, without Python. A client that reconnects, as browsers do by themselves, first gets
+    what it missed. If the topics' histories do not reach back to its position, it gets an event
+    ``reset`` and has to start again. The data of that event are the topics, as JSON::
 
         news = httpuv.EventStream(topics=["news"])
         app = lambda req: news
         server = httpuv.startServer(host, port, app, topics={"news": httpuv.Topic(history=200)})
         server.publish("news", "It rains.")
 
-    The ids of its events say where the client stands in each topic. Where it stood is told by
-    ``Last-Event-ID``, or for a first connection by ``?lastEventId=...`` in the URL. Text is sent as
-    it is, bytes as base64.
+    The ids of its events contain the position in each topic. A client names its position by
+    ``Last-Event-ID``, or at its first connection by ``?lastEventId=...`` in the URL. Text is sent
+    as it is, bytes as base64.
 
     Args:
-        keepalive: Seconds of silence after which a comment is sent, so that no proxy takes
-            the connection for dead. The I/O thread sends it, whatever Python is doing.
-        topics: The topics that feed it; None: :meth:`send` does.
-        history: Whether a client that is new first gets what the topics' histories have.
-        retry: Seconds after which a client that was cut off comes back; None: as it likes.
+        keepalive: Seconds of silence after which a comment is sent, so that proxies keep the
+            connection. The I/O thread sends it, whatever Python is doing.
+        topics: The topics of the stream. None: the events come from :meth:`send`.
+        history: Whether a new client first gets the histories of the topics.
+        retry: Seconds after which a disconnected client reconnects; None: the client decides.
 
     Raises:
         TypeError, ValueError: An argument is wrong; the message names it.
@@ -134,11 +133,11 @@ class EventStream:
         self.retry = None if retry is None else check_seconds("retry", retry, zero=True)
         if not self.topics and (history or retry is not None):
             raise ValueError("history and retry are for streams that have topics")
-        self._fed: set[Fed] = set()  # by _lock
-        #: After so many seconds of silence, what is sent.
+        self._fed: set[Fed] = set()  # guarded by _lock
+        #: Seconds of silence, and the comment that is sent then.
         self.filler = (check_seconds("keepalive", keepalive), b":\n\n")
         self._lock = fork.lock()
-        self._waiting: deque[bytes] = deque()  # by _lock, as is all that follows
+        self._waiting: deque[bytes] = deque()  # guarded by _lock, as is all that follows
         self._bytes = 0
         self._closed = False
         self._wake: asyncio.Future[None] | None = None
@@ -146,14 +145,14 @@ class EventStream:
     def send(
         self, data: str, event: str | None = None, id: str | None = None, retry: int | None = None
     ) -> bool:
-        """Send an event; see :func:`format_event`. From any thread.
+        """Send an event; see :func:`format_event`. May be called on any thread.
 
         Returns:
-            False if it will not arrive: the stream was closed, its client has gone, or it reads too
-            slowly, which closes the stream.
+            False if the event will not arrive: the stream was closed, the client has gone, or the
+            client reads too slowly, which closes the stream.
 
         Raises:
-            RuntimeError: Topics feed it.
+            RuntimeError: It is a stream of topics.
         """
         if self.topics:
             raise RuntimeError("topics feed this stream: publish to one of them")
@@ -170,7 +169,7 @@ class EventStream:
             return not self._closed
 
     def close(self) -> None:
-        """End the stream, behind the events that were sent. Its clients will come back."""
+        """End the stream after the events that were sent. Its clients will reconnect."""
         with self._lock:
             self._closed = True
             self._resolve()
@@ -179,7 +178,7 @@ class EventStream:
             each.end()
 
     def begin(self, answer: Fed) -> None:
-        """Topics feed an answer: :meth:`close` is to end it."""
+        """Register an answer with topics, so that :meth:`close` ends it."""
         with self._lock:
             self._fed.add(answer)
             closed = self._closed

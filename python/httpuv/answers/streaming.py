@@ -1,7 +1,7 @@
-"""Bodies that are made piece by piece: iterables and asynchronous iterables.
+"""Bodies that are produced piece by piece: iterables and asynchronous iterables.
 
-Each piece goes to the client as soon as it is there. A slow client slows its iterable: the next
-piece is asked for only while less than :data:`WINDOW` bytes are on their way to the kernel.
+Each piece is sent as soon as it exists. A slow client slows its iterable: the next piece is
+requested only while less than :data:`WINDOW` bytes wait for the kernel.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..dispatch import tasks
 
 #: Bytes of a body that may be on their way from the iterable to the kernel.
 WINDOW = 256 * 1024
-#: After so many bytes the core is asked to tell when the kernel has them.
+#: Bytes after which the core is asked to report that the kernel has them.
 _STEP = 64 * 1024
-#: Seconds that one iterable may run before other callbacks have their turn.
+#: Seconds that one iterable may run before other callbacks run.
 _SLICE = 0.005
 
 
 class Answer(Protocol):
-    """What is known here of the answer that a stream is the body of."""
+    """The part of the pending answer that a stream uses."""
 
     environ: dict[str, Any]
     reply: _core.Reply
@@ -53,19 +53,19 @@ def is_streamed(body: object) -> bool:
 
 
 class _Flow:
-    """How much was sent, of how much, and how much of it the kernel has."""
+    """Counts of a body's bytes: sent, promised by Content-Length, and taken by the kernel."""
 
     def __init__(self, answer: Answer, length: int | None, empty: bool) -> None:
         self.answer = answer
         self.length = length
-        self.empty = empty  # there is no body in this answer, such as one to HEAD
+        self.empty = empty  # this answer has no body, such as an answer to HEAD
         self.sent = 0
         self._asked = 0
         self.taken = 0
         answer.reply.on_taken = self._on_taken
 
     def full(self) -> bool:
-        """Whether the client is to read first."""
+        """Whether the client must read before more is sent."""
         return self.sent - self.taken >= WINDOW
 
     def write(self, piece: object) -> None:
@@ -73,7 +73,7 @@ class _Flow:
 
         Raises:
             TypeError: It is neither str nor bytes-like.
-            ValueError: It is more than what Content-Length has promised.
+            ValueError: The body is longer than its Content-Length.
         """
         if isinstance(piece, str):
             data = piece.encode()
@@ -95,7 +95,7 @@ class _Flow:
         """The iterable has ended.
 
         Raises:
-            ValueError: Before what Content-Length has promised.
+            ValueError: The body is shorter than its Content-Length.
         """
         if self.length is not None and self.sent < self.length and not self.empty:
             raise ValueError(
@@ -112,12 +112,12 @@ class _Flow:
             self.resume()
 
     def resume(self) -> None:
-        """There is room again. On the thread that runs the callbacks."""
+        """Continue, because there is room again. On the thread that runs the callbacks."""
         raise NotImplementedError
 
 
 class Stream(_Flow):
-    """An iterable: runs among the callbacks, a few milliseconds at a time."""
+    """An iterable, which runs between callbacks, a few milliseconds at a time."""
 
     def __init__(self, answer: Answer, body: Any, length: int | None, empty: bool) -> None:
         super().__init__(answer, length, empty)
@@ -126,16 +126,16 @@ class Stream(_Flow):
         self._waiting = False  # for room
         self._running = False
         self._closed = False
-        # All of the iterable runs in one context, though its pieces are asked for in several
-        # callbacks: what it sets is still there when it goes on.
+        # The whole iterable runs in one context, although several callbacks request its pieces.
+        # So a context variable that it sets keeps its value.
         self._context = contextvars.copy_context()
 
     def begin(self) -> None:
-        """Have the first piece asked for, on the thread that runs the callbacks."""
+        """Schedule the first piece on the thread that runs the callbacks."""
         self._post()
 
     def begin_here(self) -> None:
-        """Ask for the first pieces now, inside of the callback."""
+        """Request the first pieces now, inside the callback."""
         self._step()
 
     def resume(self) -> None:
@@ -145,7 +145,7 @@ class Stream(_Flow):
             self._step()
 
     def leave(self) -> None:
-        """The client has gone. Closes the iterable, on the thread that runs the callbacks."""
+        """Close the iterable on the thread that runs the callbacks: the client has gone."""
         self.answer.reply.call_soon(self._close)
 
     def _post(self) -> None:
@@ -153,7 +153,7 @@ class Stream(_Flow):
 
     def _step(self) -> None:
         if self._running:
-            return  # the iterable runs callbacks itself
+            return  # the iterable itself runs callbacks at this moment
         if self.answer.over:
             self._close()
             return
@@ -189,7 +189,7 @@ class Stream(_Flow):
                 return self._post()
 
     def _close(self) -> None:
-        """Let the iterable clean up, wherever it is."""
+        """Let the iterable clean up, wherever it has stopped."""
         if self._running or self._closed:
             return
         self._closed = True
@@ -204,7 +204,7 @@ class Stream(_Flow):
 
 
 class AsyncStream(_Flow):
-    """An asynchronous iterable: runs as a task."""
+    """An asynchronous iterable, which runs as a task."""
 
     def __init__(self, answer: Answer, body: Any, length: int | None, empty: bool) -> None:
         super().__init__(answer, length, empty)
@@ -245,7 +245,7 @@ class AsyncStream(_Flow):
 
     async def _until_room(self) -> None:
         self._room = asyncio.get_running_loop().create_future()
-        # Checked again after that: whatever makes room wakes the future that is set then.
+        # Checked again afterwards: room that comes from here on resolves this future.
         if self.full() and not self.answer.over:
             await self._room
         self._room = None

@@ -1,4 +1,4 @@
-"""Types of what applications answer, for type checkers; plain dicts at run time.
+"""Types of answers, for type checkers; at run time they are plain dicts.
 
 Source: manual page *startServer*, "Response Values".
 """

@@ -1,1 +1,1 @@
-"""What every other part of the package stands on."""
+"""Helpers that every other part of the package uses."""

@@ -1,4 +1,4 @@
-"""Checks of arguments that several modules share. Each names the argument and what came."""
+"""Checks of arguments that several modules share. Each message names the argument and its value."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
 
 
 def strings_of(value: object) -> list[str] | None:
-    """A list or another iterable of str, as a list; None where it is no such thing.
+    """A list or another iterable of str, as a list; None for any other value.
 
-    A str is an iterable of str too, but never meant as one.
+    A str is an iterable of str too, but it is never meant as one.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         return None
@@ -58,7 +58,7 @@ def strings_of(value: object) -> list[str] | None:
 
 
 def described(value: object) -> str:
-    """A short account of a wrong value, for a message: its type, and itself where that is short."""
+    """A wrong value for a message: its type, and the value if that is short."""
     text = repr(value)
     name = type(value).__name__
     return name if value is None or len(text) > 80 else f"{name} ({text})"

@@ -1,8 +1,8 @@
-"""What a fork() does to this package: the only module that hooks it.
+"""The package's hooks for fork(); no other module installs any.
 
-The core sees to its threads and descriptors by itself (``cpp/python/runtime/fork_guard.h``). This
-is about the state of Python modules. In the child no other thread exists: locks that one of them
-held are made anew, and modules forget what was the parent's.
+The core handles its own threads and descriptors (``cpp/python/runtime/fork_guard.h``). This module
+handles the state of Python modules. The child has one thread only: locks that another thread held
+are created again, and modules drop what belongs to the parent.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _forgetting: list[Callable[[], object]] = []
 
 
 def lock() -> AbstractContextManager[object]:
-    """A lock that a forked child never finds locked by a thread that it does not have.
+    """A lock that a forked child never finds locked by a thread of the parent.
 
-    It is reentrant, because a signal handler may call what the thread that it interrupts is in the
-    middle of: what it guards must stand that. A handler never waits for its own thread.
+    It is reentrant, because a signal handler may interrupt its holder and take it again on the same
+    thread. The guarded code must allow that.
     """
     made = threading.RLock()
     _locks.add(made)
@@ -30,14 +30,14 @@ def lock() -> AbstractContextManager[object]:
 
 
 def in_child(function: Callable[[], object]) -> None:
-    """Have a function called in each forked child, after those that were given before."""
+    """Register a function to call in each forked child, after those registered before."""
     _forgetting.append(function)
 
 
 def _after_fork_in_child() -> None:
     made: Any
     for made in list(_locks):
-        if not made._is_owned():  # by this thread, the only one: it goes on, and lets go of it
+        if not made._is_owned():  # this thread, the only one, releases its own locks itself
             made._at_fork_reinit()
     for forget in _forgetting:
         forget()

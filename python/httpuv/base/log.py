@@ -53,7 +53,7 @@ def write(level: int, message: str, *arguments: object, error: BaseException | N
     """Log a message. Raises no :class:`Exception`, whatever handlers and filters raise.
 
     A message that cannot be logged goes to standard error. Without a handler, warnings and errors
-    go there, too, as :mod:`logging` does it; but never block there.
+    go there as well, as :mod:`logging` does it, but they never block there.
 
     Args:
         level: Of :mod:`logging`.
@@ -105,7 +105,7 @@ def log_failure(where: str, environ: dict[str, Any] | None, error: BaseException
 
 
 def log_notice(level: int, text: str) -> None:
-    """Log what the core has to say of the server as a whole, such as a disk that is full.
+    """Log a notice of the core about the server as a whole, such as a full disk.
 
     Args:
         level: 0: debug, 1: info, 2: warning, 3: error.

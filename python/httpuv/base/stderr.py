@@ -1,4 +1,4 @@
-"""Standard error, written without waiting for long for the program that reads it."""
+"""Standard error, written without waiting long for its reader."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import select
 import sys
 import threading
 
-#: Seconds that a text waits for a pipe or a terminal that takes nothing, before it is dropped.
+#: Seconds that a text waits for a full pipe or terminal before it is dropped.
 PATIENCE = 0.5
-#: Characters that a pipe that takes anything takes at once: PIPE_BUF bytes, in UTF-8.
+#: Characters that a pipe takes in one write if it has room: PIPE_BUF bytes of UTF-8.
 _PIECE = select.PIPE_BUF // 4
 
 
 class _Stderr:
-    """What ``sys.stderr`` is at the time of each call."""
+    """The ``sys.stderr`` of the moment of each call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,7 +23,7 @@ class _Stderr:
 
     def write(self, text: str) -> bool:
         """Write a text; False if it, or its end, was dropped. Raises no :class:`Exception`."""
-        # A signal handler may log while this thread writes: it must not wait for itself.
+        # A signal handler may log while this thread writes; the thread must not wait for itself.
         mine = self._lock.acquire(timeout=PATIENCE)
         try:
             return self._write(text)
@@ -38,7 +38,7 @@ class _Stderr:
         if stream is None:
             return False
         fd = -1
-        with contextlib.suppress(Exception):  # what replaces it may have no descriptor
+        with contextlib.suppress(Exception):  # a replacement may have no descriptor
             fd = stream.fileno()
         for start in range(0, len(text), _PIECE):
             if fd >= 0 and not self._takes(fd):

@@ -1,7 +1,7 @@
-"""Brokers: what lets several servers, processes or machines share topics.
+"""Brokers share topics between servers, processes or machines.
 
-:class:`Memory` for the servers of one process, :class:`Redis` for machines. Others can be written:
-:class:`httpuv.Broker` says what one has to do.
+:class:`Memory` is for the servers of one process, :class:`Redis` for several machines. The protocol
+:class:`httpuv.Broker` describes how to write another one.
 """
 
 from .memory import Memory

@@ -1,4 +1,4 @@
-"""What the processes of ``httpuv run --workers`` say to each other: a JSON object, and bytes."""
+"""Frames between the processes of ``httpuv run --workers``: a JSON object and bytes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _HEAD = struct.Struct(">II")
 
 
 def send(connection: socket.socket, head: dict[str, Any], data: bytes = b"") -> None:
-    """Send one. Not from two threads at once."""
+    """Send a frame. Two threads must not call this at once."""
     text = json.dumps(head).encode()
     connection.sendall(_HEAD.pack(len(text), len(data)) + text + data)
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], bytes] | None:
-    """The next one; None at the end."""
+    """The next frame; None at the end of the connection."""
     sizes = _exactly(connection, _HEAD.size)
     if sizes is None:
         return None
@@ -39,7 +39,7 @@ def _exactly(connection: socket.socket, size: int) -> bytes | None:
 
 
 def packed(messages: list[Delivery]) -> tuple[list[list[Any]], bytes]:
-    """Messages, as a part of the object and bytes."""
+    """Messages as a part of the JSON object, and bytes."""
     heads: list[list[Any]] = []
     bodies = []
     for each in messages:

@@ -1,4 +1,4 @@
-"""The parent's end of topics that the workers of ``httpuv run`` share."""
+"""The parent's side of the topics that the workers of ``httpuv run`` share."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from . import frames
 from .memory import Memory
 from .protocol import Delivery, Keep
 
-#: The variable that tells workers where its socket is.
+#: The environment variable with the path of its socket, for workers.
 SHARED = "_HTTPUV_SHARED_TOPICS"
-#: Frames that may wait for a worker; beyond, its connection ends, and it comes back and catches up.
+#: Frames that may wait for a worker. Beyond that its connection ends; it reconnects and catches up.
 _MOST = 10_000
 
 
 class Hub:
-    """Listens on a Unix socket in a folder of its own, which only this user may enter."""
+    """Listens on a Unix socket in its own folder, which only this user may enter."""
 
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="httpuv-")
@@ -40,7 +40,7 @@ class Hub:
                 _Worker(connection, self._memory)
 
     def close(self) -> None:
-        """Listen no longer. The workers have ended."""
+        """Stop listening. The workers have ended."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -48,7 +48,7 @@ class Hub:
 
 
 class _Worker:
-    """One connection: a thread that reads, and one that writes."""
+    """One connection, with a thread that reads and a thread that writes."""
 
     def __init__(self, connection: socket.socket, memory: Memory) -> None:
         self._connection = connection

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..base import fork
 from .protocol import Delivery, Health, Keep, Receive, Standing
 
-#: What a message takes besides its data.
+#: Bytes that a message takes besides its data.
 _OVERHEAD = 200
 
 
@@ -18,7 +18,7 @@ class _Topic:
     def __init__(self) -> None:
         self.epoch = secrets.token_urlsafe(8)
         self.offset = 0
-        self.kept: deque[tuple[float, Delivery]] = deque()  # with the time it is too old
+        self.kept: deque[tuple[float, Delivery]] = deque()  # with the time at which it expires
         self.bytes = 0
         self.subscribers: dict[object, Receive] = {}
 
@@ -34,7 +34,7 @@ class Memory:
     """Topics in the memory of this process.
 
     Servers that are started with the same object share their topics. Without a broker each server
-    has its own, which cost less. See :class:`httpuv.Broker` for the methods.
+    has topics of its own, which cost less. See :class:`httpuv.Broker` for the methods.
     """
 
     away = "refuse"  # it never is
@@ -67,7 +67,7 @@ class Memory:
             found.bytes += len(data) + _OVERHEAD
             while found.kept and (len(found.kept) > keep.history or found.bytes > keep.max_bytes):
                 found.drop()
-            # Within the lock, so that the order is that of the offsets.
+            # Inside the lock, so that messages arrive in the order of their offsets.
             for receive in found.subscribers.values():
                 receive(topic, found.epoch, message)
             return found.epoch, found.offset

@@ -1,4 +1,4 @@
-"""What a broker does, and what is said to it."""
+"""The interface of a broker, and the types of its arguments and results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Unavailable(ConnectionError):
     """The broker cannot be reached, or refuses.
 
     Attributes:
-        maybe: Whether a message may have been published nevertheless: the answer did not come.
+        maybe: Whether the message may have been published although the answer did not come.
     """
 
     def __init__(self, text: str, *, maybe: bool = False) -> None:
@@ -30,7 +30,7 @@ class Delivery(NamedTuple):
     """A message of a topic.
 
     Attributes:
-        offset: 1 for the first of the epoch, and so on: each has the next number.
+        offset: 1 for the first message of the epoch; each message has the next number.
         data: str is text, bytes are binary.
         event: The name of the server-sent event; ``""``: none.
     """
@@ -44,9 +44,9 @@ class Standing(NamedTuple):
     """Where a topic stands.
 
     Attributes:
-        epoch: 1 to 64 letters, digits, ``-`` and ``_``. Another one whenever history was lost.
-        offset: That of the last message; 0: there was none.
-        messages: The last ones, in order, up to that; some may have been dropped before.
+        epoch: 1 to 64 letters, digits, ``-`` and ``_``. It changes whenever history is lost.
+        offset: The offset of the last message; 0: there was none.
+        messages: The last messages up to that offset, in order. Older ones may have been dropped.
     """
 
     epoch: str
@@ -59,10 +59,10 @@ class Health(NamedTuple):
 
     Attributes:
         ok: Whether it can be reached.
-        detail: In words; ``""`` if all is well.
-        dropped: Messages that were not handed over because the server was behind; the gaps were
+        detail: A description of the problem; ``""`` if there is none.
+        dropped: Messages that were not handed over because the server was behind. The gaps were
             filled from the history.
-        renewed: How often its subscriptions were made anew.
+        renewed: How often the subscriptions were renewed.
     """
 
     ok: bool
@@ -75,8 +75,8 @@ class Published(int):
     """What ``publish()`` returns where there is a broker: the offset, as an int.
 
     Attributes:
-        epoch: Names the time in which offsets count.
-        local: Whether the broker was away: the message went to this server's own clients only, and
+        epoch: The epoch of the offset.
+        local: Whether the broker was away. The message went to this server's own clients only and
             has no offset (0).
     """
 
@@ -97,10 +97,10 @@ Receive = Callable[[str, str, Delivery], None]
 class Broker(Protocol):
     """Shares topics between servers.
 
-    The server calls ``start`` once; the others come from any thread and at the same time. None of
-    them waits for longer than a few seconds: then it raises
+    The server calls ``start`` once. It calls the other methods on any thread, also at the same
+    time. A method waits for a few seconds at most and then raises
     :class:`httpuv.brokers.Unavailable`. One object may serve several servers of a process: each
-    has a token, and gets what it has subscribed to.
+    server has a token and gets the messages of its own subscriptions.
 
     Attributes:
         away: What ``server.publish()`` does while the broker is away: ``"refuse"`` raises
@@ -110,12 +110,12 @@ class Broker(Protocol):
     away: str
 
     def start(self, receive: Receive, renew: Callable[[], None]) -> object:
-        """A server begins. Returns its token.
+        """Register a server and return its token.
 
         Args:
-            receive: To be called with topic, epoch and :class:`Delivery` for each message of a
-                topic that is subscribed to, in order. Returns at once.
-            renew: To be called when messages may have been missed: after an outage.
+            receive: The broker calls it with topic, epoch and :class:`Delivery` for each message
+                of a subscribed topic, in order. It returns at once.
+            renew: The broker calls it when messages may have been missed, after an outage.
         """
 
     def publish(self, topic: str, data: str | bytes, event: str, keep: Keep) -> tuple[str, int]:
@@ -129,24 +129,24 @@ class Broker(Protocol):
         """
 
     def subscribe(self, token: object, topic: str) -> None:
-        """Have messages received that are published from the return on.
+        """Receive the messages that are published after the return of this call.
 
         Raises:
             Unavailable: The broker is away.
         """
 
     def unsubscribe(self, token: object, topic: str) -> None:
-        """Have them received no longer. Does not fail."""
+        """Stop receiving the messages of a topic. Does not fail."""
 
     def history(self, topic: str, since: tuple[str, int] | None) -> Standing:
-        """Where a topic stands, and what it has behind a position, or all.
+        """The state of a topic, and its messages after a position, or all of them.
 
         Raises:
             Unavailable: The broker is away.
         """
 
     def health(self) -> Health:
-        """How it is doing. Does not wait."""
+        """The state of the broker. Does not wait."""
 
     def close(self, token: object) -> None:
         """A server has stopped."""

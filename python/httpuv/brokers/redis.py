@@ -1,4 +1,4 @@
-"""A broker on Redis: topics of many processes and machines."""
+"""A broker on Redis, for topics of many processes and machines."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..base.checks import check_seconds
 from .protocol import Delivery, Health, Keep, Receive, Standing, Unavailable
 from .redis_scripts import HISTORY, PUBLISH
 
-#: Milliseconds for which a topic without new messages is remembered at least.
+#: Milliseconds for which Redis remembers a topic without new messages, at least.
 _REMEMBER = 24 * 3600 * 1000
-#: Seconds between two messages to itself, and without one until its listener counts as deaf.
+#: Seconds between two messages to itself, and seconds without one until the listener is replaced.
 _BEAT = 1.0
 _DEAF = 5.0
 #: Seconds between two attempts to listen.
@@ -26,15 +26,15 @@ _RETRY = 0.5
 class Redis:
     """Topics in Redis 6.2 or later (``pip install httpuv[redis]``). See :class:`httpuv.Broker`.
 
-    Offsets, epochs and histories live in Redis; a message gets its offset, is kept and sent in one
-    script. The process has one connection that listens, with one subscription a topic, however many
-    clients that has. It sends itself a message each second: a listener that has gone deaf is
-    replaced within seconds, and what it missed is fetched from the history.
+    Offsets, epochs and histories live in Redis. One script gives a message its offset, stores it
+    and sends it. The process has one connection that listens, with one subscription per topic,
+    however many clients the topic has. The process sends itself a message each second. A listener
+    that gets none is replaced within seconds, and missed messages are read from the history.
 
     Args:
-        url: As redis-py takes it: ``redis://host:6379/0``, ``rediss://``, ``unix://``.
-        prefix: What the names of all keys and channels begin with.
-        shard: Whether to use sharded channels (Redis 7): in a cluster a message then goes only to
+        url: A URL for redis-py: ``redis://host:6379/0``, ``rediss://``, ``unix://``.
+        prefix: The prefix of the names of all keys and channels.
+        shard: Whether to use sharded channels (Redis 7). In a cluster a message then goes only to
             the nodes of its topic's slot.
         away: What ``server.publish()`` does while Redis is away; see :class:`httpuv.Broker`.
         timeout: Seconds that Redis may take to answer.
@@ -70,7 +70,7 @@ class Redis:
         self._errors = redis.exceptions
         timeout = check_seconds("timeout", timeout)
         self._timeout = timeout
-        # Not tried again by itself: a message would be published twice.
+        # No automatic retry: a message might be published twice.
         self._client: Any = redis.Redis.from_url(
             url,
             socket_timeout=timeout,
@@ -80,7 +80,7 @@ class Redis:
         self._publish = self._client.register_script(PUBLISH)
         self._history = self._client.register_script(HISTORY)
         self._beat = f"{prefix}beat:{secrets.token_hex(8)}"
-        self._lock = fork.lock()  # for all that follows
+        self._lock = fork.lock()  # guards all members below
         self._servers: dict[object, tuple[Receive, Callable[[], None]]] = {}
         self._topics: dict[str, set[object]] = {}
         self._confirmed: dict[str, threading.Event] = {}
@@ -93,14 +93,14 @@ class Redis:
     # --- names ---
 
     def _keys(self, topic: str) -> list[str]:
-        # What is in braces decides the slot; a brace of the topic must not end it.
+        # Redis hashes the part in braces; a brace in the topic must not end that part.
         tag = f"{self._prefix}{{{topic.replace('%', '%25').replace('}', '%7D')}}}"
         return [f"{tag}:at", f"{tag}:log"]
 
     def _channel(self, topic: str) -> str:
         return f"{self._keys(topic)[0][:-3]}:live"
 
-    # --- what a server asks for ---
+    # --- called by servers ---
 
     def start(self, receive: Receive, renew: Callable[[], None]) -> object:
         """See :meth:`httpuv.Broker.start`."""
@@ -202,7 +202,7 @@ class Redis:
     # --- the listener's thread ---
 
     def _say(self, channel: str, wanted: bool) -> None:
-        """Subscribe or not; by _lock. Where that fails, the listener is replaced, and says all."""
+        """Subscribe or unsubscribe, with _lock held. On failure the listener is replaced."""
         listening = self._listening
         if listening is None:
             return

@@ -1,7 +1,7 @@
-"""What runs in Redis, each as one step: Lua.
+"""Lua scripts; Redis runs each as one atomic step.
 
 A topic has two keys, in one slot of a cluster: ``...:at`` is a hash with its epoch (e), its last
-offset (o) and the bytes of its messages (b); ``...:log`` is a stream whose ids are the offsets.
+offset (o) and the bytes of its messages (b); ``...:log`` is a stream with the offsets as ids.
 """
 
 #: Keys: at, log. Arguments: an epoch to begin with, most messages, most bytes, ms to keep them, ms

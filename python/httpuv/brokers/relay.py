@@ -1,4 +1,4 @@
-"""Between a broker and a server: loads topics that clients want, fills gaps, releases the rest."""
+"""The relay between a broker and a server: loads topics, fills gaps, releases unused topics."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Protocol
 from ..base import fork, log
 from .protocol import Broker, Delivery, Health, Keep, Published, Unavailable
 
-#: Messages that may wait for the relay's thread; beyond, they are fetched from the history.
+#: Messages that may wait for the relay's thread. Further ones are read from the history.
 _MOST = 10_000
-#: Seconds between two looks at what topics have no subscribers, or wait in vain.
+#: Seconds between two checks for topics without subscribers and for failed loads.
 _TICK = 1.0
-#: Looks for which a topic has to be without subscribers before it is released.
+#: Checks in a row without subscribers after which a topic is released.
 _PATIENCE = 10
 
 
 class Core(Protocol):
-    """What is known here of a server."""
+    """The part of a server that this module uses."""
 
     def publish(
         self,
@@ -44,29 +44,29 @@ class Core(Protocol):
 
 
 class Relay:
-    """One for each server that has a broker.
+    """The relay of one server with a broker.
 
-    Its thread asks the broker for what is missing; the broker's own thread only hands messages to
-    it. No thread of the server waits for the network, but one that publishes.
+    Its thread asks the broker for missing messages. The broker's own thread only hands messages to
+    it. Of the server's threads only one that publishes waits for the network.
 
     Args:
         core: The server.
         broker: The broker.
-        keep: Says how much of a topic is kept.
+        keep: Returns how much of a topic is kept.
     """
 
     def __init__(self, core: Core, broker: Broker, keep: Callable[[str], Keep]) -> None:
         self._core = core
         self._broker = broker
         self._keep = keep
-        self._at: dict[str, tuple[str, int]] = {}  # where those stand that are loaded
-        self._unused: dict[str, int] = {}  # looks for which they had no subscribers
-        self._stale: set[str] = set()  # to be loaded once the broker is there
+        self._at: dict[str, tuple[str, int]] = {}  # positions of the loaded topics
+        self._unused: dict[str, int] = {}  # checks in a row without subscribers
+        self._stale: set[str] = set()  # to load once the broker is reachable
         self._subscribed: set[str] = set()
         self._work: queue.Queue[Callable[[], None]] = queue.Queue(_MOST)
         self._lock = fork.lock()
-        self._missed: set[str] = set()  # by _lock
-        self._dropped = 0  # by _lock
+        self._missed: set[str] = set()  # guarded by _lock
+        self._dropped = 0  # guarded by _lock
         self._renewing = threading.Event()
         self._closing = threading.Event()
         self._token = broker.start(self._receive, self._renewing.set)
@@ -76,7 +76,7 @@ class Relay:
     # --- any thread ---
 
     def want(self, topic: str) -> None:
-        """A client is about to subscribe: the I/O thread keeps that until the topic is loaded."""
+        """Load a topic for a client; the I/O thread keeps the subscription until it is loaded."""
         if topic not in self._at:
             self._put(lambda: self._load(topic), topic)
 
@@ -89,7 +89,7 @@ class Relay:
         try:
             epoch, offset = self._broker.publish(topic, data, event, self._keep(topic))
         except Unavailable as error:
-            # One that may have been published would come a second time.
+            # A message that may have been published would arrive twice.
             if self._broker.away != "local" or error.maybe:
                 raise
             self._core.publish(topic, data, compress, None, event, 0)
@@ -163,12 +163,12 @@ class Relay:
         self._unused = counts
 
     def _load(self, topic: str, anew: bool = False) -> None:
-        """Tell the server where a topic stands, and what it has not got."""
+        """Give the server the state of a topic and the messages that it has not got."""
         at = self._at.get(topic)
         if at is not None and not anew:
             return
         try:
-            # First of all, so that nothing falls in between.
+            # Subscribe first, so that no message is missed in between.
             self._broker.subscribe(self._token, topic)
             self._subscribed.add(topic)
             standing = self._broker.history(topic, at)
@@ -186,7 +186,7 @@ class Relay:
     def _deliver(self, topic: str, epoch: str, message: Delivery) -> None:
         at = self._at.get(topic)
         if at is None:
-            return  # its load will bring it
+            return  # loading the topic will bring the message
         if at == (epoch, message.offset - 1):
             self._core.publish(topic, message.data, True, None, message.event, message.offset)
             self._at[topic] = (epoch, message.offset)

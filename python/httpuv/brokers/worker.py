@@ -1,4 +1,4 @@
-"""A worker's end of topics that the workers of ``httpuv run`` share."""
+"""A worker's side of the topics that the workers of ``httpuv run`` share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..base import fork
 from . import frames
 from .protocol import Delivery, Health, Keep, Receive, Standing, Unavailable
 
-#: Seconds for an answer, and between two attempts to connect.
+#: Seconds to wait for an answer, and between two attempts to connect.
 _PATIENCE = 3.0
 _RETRY = 0.1
 
@@ -23,17 +23,17 @@ _Answer = tuple[dict[str, Any], bytes]
 
 
 class Worker:
-    """A broker that is in the process that started this one. For one server.
+    """A broker for one server; the topics are in the process that started this one.
 
     Args:
-        path: Of its socket.
+        path: The path of the hub's socket.
     """
 
     away = "refuse"
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._lock = fork.lock()  # for what follows, and for sending
+        self._lock = fork.lock()  # guards the members below, and sending
         self._connection: socket.socket | None = None
         self._waiting: dict[int, Future[_Answer]] = {}
         self._topics: set[str] = set()

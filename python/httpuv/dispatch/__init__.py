@@ -1,1 +1,1 @@
-"""Who runs the callbacks, and when."""
+"""Dispatchers: they decide which thread runs the callbacks, and when."""

@@ -1,4 +1,4 @@
-"""Callbacks on an asyncio loop, uvloop's too."""
+"""Callbacks in an asyncio loop, also uvloop's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AsyncioDispatcher(Dispatcher):
     """Runs callbacks on the asyncio loop that is running where the server is started.
 
     Raises:
-        RuntimeError: None is.
+        RuntimeError: No loop is running.
     """
 
     def __init__(self) -> None:
@@ -30,18 +30,18 @@ class AsyncioDispatcher(Dispatcher):
         self._kernel = ipython.is_kernel()
 
     def start(self) -> None:
-        """Have the loop watch the queue."""
+        """Add the queue's descriptor to the loop."""
         self._fd = self.fileno()
         queue.adopt(self.source)
         self._on_loop(self._watch)
 
     def stop(self) -> None:
-        """Have it not."""
+        """Remove the queue's descriptor from the loop."""
         self.source.active = False
         self._on_loop(self._unwatch)
 
     def unserved(self) -> tuple[str, bool]:
-        """Whether the loop has ended. One that is busy is its program's own matter."""
+        """Report a loop that was closed or does not run. A busy loop is not reported."""
         if self.loop.is_closed():
             return (
                 "their asyncio loop is closed: they get 503 from now on. Call stop() before the"
@@ -53,14 +53,14 @@ class AsyncioDispatcher(Dispatcher):
         return "", False
 
     def blocked_by(self, thread: int) -> bool:
-        """Whether it is the thread of the loop."""
+        """Whether the thread is the loop's."""
         return thread == self._ident
 
     def _on_loop(self, function: queue.Callback) -> None:
         if threading.get_ident() == self._ident and not self.loop.is_closed():
             function()
             return
-        with contextlib.suppress(RuntimeError):  # it was closed, and watches nothing
+        with contextlib.suppress(RuntimeError):  # a closed loop watches nothing
             self.loop.call_soon_threadsafe(function)
 
     def _watch(self) -> None:
@@ -70,7 +70,7 @@ class AsyncioDispatcher(Dispatcher):
 
     def _unwatch(self) -> None:
         if self._servers:
-            return  # the next one has come
+            return  # the next server has started
         self.loop.remove_reader(self._fd)
         if self._timer is not None:
             self._timer.cancel()
@@ -95,17 +95,18 @@ class AsyncioDispatcher(Dispatcher):
             self._timer = self.loop.call_later(seconds, self._ready)
 
 
-# It knows its loop, so held by the loop's entry both would stay for ever. Its servers hold it.
+# A dispatcher refers to its loop. A strong reference here would keep both alive for ever, so only
+# the servers hold the dispatcher.
 _by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[AsyncioDispatcher]] = (
     weakref.WeakKeyDictionary()
 )
 
 
 def of_running_loop() -> AsyncioDispatcher:
-    """The dispatcher of the loop that is running here; there is one for each loop.
+    """The dispatcher of the loop that runs on this thread; each loop has one.
 
     Raises:
-        RuntimeError: None is running.
+        RuntimeError: No loop is running.
     """
     loop = _running()
     known = _by_loop.get(loop) if loop is not None else None
@@ -117,10 +118,10 @@ def of_running_loop() -> AsyncioDispatcher:
 
 
 class _PrivateLoopDispatcher(AsyncioDispatcher):
-    """The same on the loop of a thread of its own (see :mod:`httpuv.dispatch.tasks`)."""
+    """The same for the loop of a separate thread (see :mod:`httpuv.dispatch.tasks`)."""
 
     def start(self) -> None:
-        """Have that loop watch the queue."""
+        """Add the queue's descriptor to that loop."""
         self._fd = self.fileno()
         self._on_loop(self._begin)
 
@@ -130,7 +131,7 @@ class _PrivateLoopDispatcher(AsyncioDispatcher):
 
 
 def of_private_loop() -> AsyncioDispatcher:
-    """A dispatcher of the loop that runs the coroutines of callbacks elsewhere."""
+    """A dispatcher for the loop that runs coroutines on a separate thread."""
 
     async def make() -> AsyncioDispatcher:
         return _PrivateLoopDispatcher()

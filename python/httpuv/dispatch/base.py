@@ -1,8 +1,8 @@
 """The base class of dispatchers: a dispatcher runs the callbacks of servers.
 
 A server hands its events to the dispatcher's :class:`~httpuv.dispatch.queue.Dispatcher`, its
-*source*: a queue and timers. The source has a descriptor that is readable while callbacks wait, and
-runs them when told to. What remains for a class here is to notice, on the thread that it is about::
+*source*: a queue and timers. The source has a descriptor that is readable while callbacks wait. A
+subclass watches the descriptor on its thread and calls :meth:`Dispatcher.run` there::
 
     class QtDispatcher(httpuv.Dispatcher):
         def start(self):
@@ -26,8 +26,8 @@ from . import queue, watch
 class Dispatcher:
     """Runs the callbacks of the servers that were started with ``dispatch=`` this object.
 
-    A subclass has :meth:`start` and :meth:`stop`, and calls :meth:`run` whenever the descriptor
-    :meth:`fileno` is readable, or :meth:`timeout` has passed. One may serve several servers.
+    A subclass defines :meth:`start` and :meth:`stop`. It calls :meth:`run` whenever the descriptor
+    :meth:`fileno` is readable or :meth:`timeout` has passed. One object may serve several servers.
     """
 
     #: How many callbacks may run at once.
@@ -41,10 +41,10 @@ class Dispatcher:
     # --- for subclasses to define ---
 
     def start(self) -> None:
-        """The first server comes: begin to watch. On the thread that starts the server."""
+        """Begin to watch: the first server starts. Called on the thread that starts it."""
 
     def stop(self) -> None:
-        """The last server has gone: watch no more. On any thread; it must not wait for long."""
+        """Stop watching: the last server has stopped. Called on any thread; must not wait long."""
 
     # --- for subclasses to use ---
 
@@ -53,19 +53,19 @@ class Dispatcher:
         return self.source.queue.fileno()
 
     def run(self) -> None:
-        """Run the callbacks that wait, on this thread. Never waits.
+        """Run the waiting callbacks on this thread. Never waits.
 
         Raises:
             BaseException: What a callback raised, if it is no :class:`Exception`.
         """
-        before = queue.adopt(self.source)  # what is called from callbacks is about this one
+        before = queue.adopt(self.source)  # later() and others in callbacks use this source
         try:
             self.source.run_now(0.0, True)
         finally:
             queue.adopt(before)
 
     def run_rest(self) -> None:
-        """Run the last callbacks of the servers: after :meth:`stop` no thread runs them."""
+        """Run the last callbacks of the servers; after :meth:`stop` no thread runs them."""
         # Not one round: stopping a server wakes the queue, which ends a round early.
         before = queue.adopt(self.source)
         try:
@@ -75,10 +75,9 @@ class Dispatcher:
             queue.adopt(before)
 
     def timeout(self) -> float | None:
-        """Seconds until :func:`httpuv.later` wants :meth:`run` to be called; None: never.
+        """Seconds until the next timer of :func:`httpuv.later`; None: there is none.
 
-        To be asked again after each :meth:`run`: a timer that is added makes the descriptor
-        readable.
+        Call it again after each :meth:`run`. A new timer makes the descriptor readable.
         """
         due = self.source.next_time()
         return None if due is None else max(0.0, due - time.monotonic())
@@ -88,7 +87,7 @@ class Dispatcher:
     def attach(self) -> None:
         """A server begins to use it."""
         with self._lock:
-            self._servers += 1  # first: a signal handler may start a server in the middle
+            self._servers += 1  # first, because a signal handler may start a server here
             if self._servers > 1:
                 return
             try:
@@ -108,18 +107,18 @@ class Dispatcher:
                     watch.end(self)
                 self.stop()
 
-    #: Whether it is reported that requests wait and no thread runs callbacks.
+    #: Whether requests that wait without a thread for callbacks are reported.
     watched = True
 
     def unserved(self) -> tuple[str, bool]:
-        """For requests that wait while no thread is in :meth:`run`: what the log says, if anything.
+        """The log message for requests that wait while no thread is in :meth:`run`.
 
         Returns:
-            A text that says what to do (``""``: nothing is logged), and whether no thread will run
-            callbacks again: then requests get 503.
+            A text that says what to do (``""``: nothing is logged), and whether no thread will ever
+            run callbacks again. In that case requests get 503.
         """
         return "the dispatcher must call run() when its descriptor is readable", False
 
     def blocked_by(self, thread: int) -> bool:
-        """Whether no callback runs while the thread of this ident waits, unless it runs them."""
+        """Whether callbacks cannot run while the thread with this ident blocks."""
         return True

@@ -1,4 +1,4 @@
-"""The ``dispatch=`` of ``startServer``: from a name to a dispatcher."""
+"""From the value of ``dispatch=`` to a dispatcher."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ServiceDispatcher(Dispatcher):
     """Runs callbacks in ``service()``, ``runNow()`` and ``runServer()``, and nowhere else."""
 
     def unserved(self) -> tuple[str, bool]:
-        """Say how callbacks are run, unless a thread does it in its own asyncio loop."""
+        """Say how to run callbacks, unless a thread runs them in its own asyncio loop."""
         if self.source.serves_in_loop():
             return "", False  # a coroutine is busy
         return (
@@ -30,13 +30,13 @@ def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispat
     Args:
         dispatch: A dispatcher, or ``"service"``, ``"asyncio"``, ``"thread"``, ``"prompt"``,
             ``"qt"``, ``"tk"`` or ``"auto"``, or a number of threads.
-        coroutines: Whether all callbacks are coroutines, so that ``"auto"`` has them run where
-            coroutines do, if no asyncio loop runs here.
+        coroutines: Whether all callbacks are coroutines. Then ``"auto"`` runs them where coroutines
+            run, if no asyncio loop runs here.
 
     Raises:
         TypeError, ValueError: It is none of these.
-        RuntimeError: ``"asyncio"``, and no loop is running here; ``"qt"`` or ``"tk"``, and there
-            is no application or root window.
+        RuntimeError: ``"asyncio"`` without a running loop, or ``"qt"`` or ``"tk"`` without an
+            application or root window.
     """
     if isinstance(dispatch, Dispatcher):
         return dispatch
@@ -76,11 +76,11 @@ def choose(dispatch: str | int | Dispatcher, coroutines: bool = False) -> Dispat
 
 
 def _suitable() -> str:
-    """A running asyncio loop is best, then a prompt; without either the program calls service()."""
+    """Prefer a running asyncio loop, then a prompt; otherwise the program calls service()."""
     shell = sys.modules.get("IPython")
     if shell is not None and hasattr(shell.get_ipython(), "pt_app"):
         return "prompt" if _at_prompt() else "service"  # its asyncio loop rests between inputs
-    # A program that has not imported asyncio runs no loop, and need not pay for the import.
+    # A program that has not imported asyncio runs no loop; it is not imported for this check.
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None:
         try:

@@ -1,8 +1,8 @@
-"""Coroutines that begin before their task has its turn: one that never waits costs no turn at all.
+"""Coroutines that start at once: a coroutine that never waits needs no iteration of the loop.
 
-The core takes the first step (cpp/python/coroutine): since 3.12 by ``eager_start`` of asyncio,
-before by a task in reserve, which is used up only by a coroutine that waits or that has left a
-trace on it.
+The core runs the first step (cpp/python/coroutine). Since Python 3.12 it uses ``eager_start`` of
+asyncio. Before, it uses a task in reserve, which can be reused unless the coroutine waits or has
+left a trace on the task.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from .. import _core
 
 
 def run(coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Any:
-    """Begin a coroutine in the loop that is running here.
+    """Start a coroutine in the loop that runs on this thread.
 
     Returns:
-        What it returned, or if it waits, its task.
+        The coroutine's result, or its task if it waits.
 
     Raises:
-        BaseException: What it raised before it ever waited.
+        BaseException: The coroutine raised it before it waited for the first time.
     """
     return _core.begin_coroutine(coroutine, loop)

@@ -11,12 +11,12 @@ from typing import Any
 from . import queue
 from .base import Dispatcher
 
-#: Qt for Python, as it is looked for: what the program has imported comes first.
+#: The bindings of Qt, in the order of preference; one that the program has imported comes first.
 _BINDINGS = ("PySide6", "PyQt6", "PyQt5", "PySide2")
 
 
 class _GuiDispatcher(Dispatcher):
-    """What both have in common: a stop on another thread only asks the GUI thread to end."""
+    """The common part: a stop on another thread only asks the GUI thread to end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class _GuiDispatcher(Dispatcher):
         self._watching = False
 
     def start(self) -> None:
-        """Have the toolkit's loop watch the queue."""
+        """Add the queue's descriptor to the toolkit's loop."""
         if threading.get_ident() != self._ident:
             raise RuntimeError("dispatch: a server must be started on the toolkit's thread")
         self.source.active = True
@@ -35,18 +35,18 @@ class _GuiDispatcher(Dispatcher):
         self._ready()
 
     def stop(self) -> None:
-        """Have it watch no longer."""
+        """Remove the descriptor from the toolkit's loop."""
         if threading.get_ident() == self._ident:
             self._end()
         else:
-            self.source.wake()  # the loop finds no servers
+            self.source.wake()  # the GUI thread then finds no servers
 
     def blocked_by(self, thread: int) -> bool:
-        """Whether it is the toolkit's thread."""
+        """Whether the thread is the toolkit's."""
         return thread == self._ident
 
     def unserved(self) -> tuple[str, bool]:
-        """Say what runs callbacks."""
+        """Say which call runs callbacks."""
         return "the toolkit's loop runs them: app.exec() or root.mainloop()", False
 
     def _ready(self, *_: object) -> None:
@@ -76,10 +76,10 @@ class _GuiDispatcher(Dispatcher):
 
 
 class QtDispatcher(_GuiDispatcher):
-    """Runs callbacks in Qt's loop: PySide6's, PyQt6's or that of an older one.
+    """Runs callbacks in the loop of Qt: of PySide6, PyQt6 or an older binding.
 
     Raises:
-        RuntimeError: There is no Qt, no QCoreApplication yet, or it is another thread's.
+        RuntimeError: There is no Qt, no QCoreApplication yet, or it belongs to another thread.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class TkDispatcher(_GuiDispatcher):
     """Runs callbacks in the loop of tkinter's root window.
 
     Raises:
-        RuntimeError: There is none yet.
+        RuntimeError: There is no root window yet.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from ..base.log import log_failure
 from .base import Dispatcher
 
-#: A function that stays in a toolkit's loop until its context's descriptor is readable.
+#: A function that runs a toolkit's loop until its context's descriptor is readable.
 Hook = Callable[[Any], object]
 
 
@@ -25,9 +25,9 @@ def shell() -> Any:
 
 
 def terminal() -> Any:
-    """The shell of this terminal, if it has a prompt of its own.
+    """The shell of this terminal, if it has IPython's own prompt.
 
-    Its simple prompt is Python's input().
+    IPython's simple prompt is Python's input().
     """
     found = shell()
     return found if getattr(found, "pt_app", None) is not None else None
@@ -40,12 +40,12 @@ def is_kernel() -> bool:
 
 
 def install(dispatcher: Dispatcher, shell: Any) -> Callable[[], object]:
-    """Have callbacks run while the prompt waits, beside the loop that ``%gui`` has chosen, if any.
+    """Run callbacks while the prompt waits, beside the loop that ``%gui`` has chosen, if any.
 
-    Not as one of those loops: IPython has room for one.
+    This is not one of IPython's loops, because IPython can have only one.
 
     Returns:
-        What undoes it.
+        A function that undoes this.
     """
     session = shell.pt_app
     prompt, prompt_async = session.prompt, session.prompt_async
@@ -71,21 +71,21 @@ def install(dispatcher: Dispatcher, shell: Any) -> Callable[[], object]:
 
 
 def run(dispatcher: Dispatcher) -> None:
-    """Run the callbacks that wait. Ctrl-C, or a kernel's interrupt, ends the one that runs."""
+    """Run the waiting callbacks. Ctrl-C, or a kernel's interrupt, ends the current one."""
     try:
         with interruptible():
             dispatcher.run()
     except KeyboardInterrupt as error:
-        # Not the prompt's, or the kernel's: those would end of it.
+        # The exception must not reach the prompt or the kernel: it would end them.
         log_failure("a callback", None, error)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Have Ctrl-C raise KeyboardInterrupt in here.
+    """Let Ctrl-C raise KeyboardInterrupt inside this block.
 
-    At the prompt it is a key while that waits, and asyncio's signal; in an idle kernel it is
-    ignored.
+    While the prompt waits, Ctrl-C is a key for it and a signal for asyncio. An idle kernel ignores
+    it.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before is None:
@@ -103,7 +103,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _terminal_signals() -> Callable[[], object]:
-    """Have the terminal make a signal of Ctrl-C. Returns what undoes it."""
+    """Let the terminal turn Ctrl-C into a signal. Returns a function that undoes this."""
     import termios
 
     try:
@@ -119,7 +119,7 @@ def _terminal_signals() -> Callable[[], object]:
 
 
 class _Wait:
-    """One wait of the prompt; for the toolkit's hook, the context of such a wait."""
+    """One wait of the prompt. It is also the context that the toolkit's hook gets."""
 
     def __init__(self, dispatcher: Dispatcher, context: Any, hook: Hook | None) -> None:
         self._dispatcher = dispatcher
@@ -137,7 +137,7 @@ class _Wait:
                     return
 
     def _wait(self) -> bool:
-        """Wait for anything to do. Whether there is input."""
+        """Wait for input or callbacks; return whether there is input."""
         due = self._dispatcher.timeout()
         if self._hook is not None:
             with _alarm(self._dispatcher, due):
@@ -145,7 +145,7 @@ class _Wait:
             if self.input_is_ready():
                 due = 0
             else:
-                self._hook = None  # it did not wait: there is no window, or no display
+                self._hook = None  # the hook did not wait: there is no window or no display
         return any(key is self._input for key, _ in self._both.select(due))
 
     # --- for the toolkit's hook ---
@@ -155,13 +155,13 @@ class _Wait:
         return self._both.fileno()
 
     def input_is_ready(self) -> bool:
-        """Whether the hook is to return."""
+        """Whether the hook must return."""
         return bool(self._both.select(0))
 
 
 @contextlib.contextmanager
 def _alarm(dispatcher: Dispatcher, due: float | None) -> Iterator[None]:
-    """Have the descriptor of a dispatcher tell of its next timer."""
+    """Make the descriptor of a dispatcher readable when its next timer is due."""
     if due is None:
         yield
         return
@@ -176,7 +176,7 @@ def _alarm(dispatcher: Dispatcher, due: float | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _on_loop(dispatcher: Dispatcher) -> Iterator[None]:
-    """Have the asyncio loop that is running here run callbacks."""
+    """Run callbacks in the asyncio loop that runs on this thread."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
 

@@ -1,8 +1,8 @@
 """The asyncio loop of a thread that runs callbacks: coroutines run where callbacks do.
 
-A thread that serves callbacks of applications with coroutines owns a loop. The loop waits with the
-queue's descriptor as one reader, so that no request changes threads. It lasts as long as the
-thread: what waits in it goes on whenever the thread serves again.
+A thread that runs callbacks of applications with coroutines owns a loop. The queue's descriptor is
+one of the loop's readers, so no request changes threads. The loop lives as long as the thread:
+tasks in it continue whenever the thread serves again.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Protocol
 from .. import _core
 from ..base import fork
 
-#: How long the end of a thread waits for coroutines that were cancelled, in seconds.
+#: Seconds that the end of a thread waits for cancelled coroutines.
 _PATIENCE = 0.5
 
-#: After how long callbacks that another thread keeps from running are looked at again, in seconds.
+#: Seconds until callbacks that another thread keeps from running are tried again.
 _BUSY = 0.005
 
 
 class _Owner:
-    """Closes a loop when its thread ends, since any thread may call service().
+    """Closes a loop when its thread ends; any thread may have called service().
 
-    A forked child destroys what belongs to the parent's other threads. It must not close their
-    loops: both processes share the epoll instance.
+    A forked child destroys the thread-local objects of the parent's other threads. It must not
+    close their loops, because both processes share the epoll instance.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class _Owner:
         self.loop = new_event_loop()
 
     def __del__(self) -> None:
-        # The exception of a signal may have ended the constructor: there is no loop then.
+        # An exception of a signal handler may have ended the constructor: then there is no loop.
         loop: asyncio.AbstractEventLoop | None = self.__dict__.get("loop")
         if loop is None or self._process != os.getpid():
             return
@@ -48,12 +48,12 @@ class _Owner:
 
 
 _local = threading.local()
-# What a forked child inherited: its descriptors are the parent's, so it is not even closed.
+# Loops that a forked child has inherited. Their descriptors are the parent's, so they stay open.
 _inherited: list[_Owner] = []
 
 
 class Served(Protocol):
-    """What is known here of the source of callbacks."""
+    """The part of a source of callbacks that this module uses."""
 
     queue: _core.Queue
     wake_loop: Callable[[], object] | None
@@ -73,7 +73,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def of_thread() -> asyncio.AbstractEventLoop:
-    """The loop of this thread, made when it is first asked for."""
+    """The loop of this thread, created at the first call."""
     loop = _present()
     if loop is None or loop.is_closed():
         _local.owner = _Owner()
@@ -87,12 +87,12 @@ def _present() -> asyncio.AbstractEventLoop | None:
 
 
 def is_own(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether it is the loop of this thread, not that of the program."""
+    """Whether this is the loop of this thread and not a loop of the program."""
     return loop is _present()
 
 
 def close() -> None:
-    """The thread ends: cancel what its loop runs, and close it."""
+    """Cancel the tasks of this thread's loop and close it, because the thread ends."""
     loop = _present()
     if loop is None or loop.is_closed() or loop.is_running():
         return
@@ -116,7 +116,7 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
     fd = source.queue.fileno()
     timer: asyncio.TimerHandle | None = None
     reading = False
-    over = False  # what was scheduled before must not stop a later run of the loop
+    over = False  # callbacks scheduled before must not stop a later run of the loop
     failure: BaseException | None = None
 
     def ready() -> None:
@@ -128,7 +128,7 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
             timer = None
         try:
             busy = not ended() and not source.run_now(0.0, True) and source.queue.pending() > 0
-        except BaseException as error:  # a loop only logs most of what a callback raises
+        except BaseException as error:  # a loop only logs most exceptions of its callbacks
             failure = error
             over = True
             loop.stop()

@@ -1,13 +1,14 @@
 """Callbacks while a prompt waits for input: Python's own, with and without readline, and IPython's.
 
-Both call a function while nothing is typed. It stays until there is input, and runs what comes in
-the meantime on the thread of the prompt; so callbacks and what is typed never run at once. For
-Python's own prompt the core has that function. The windows of a GUI toolkit live meanwhile, too:
-at Python's prompt they are looked after here (:mod:`httpuv.dispatch.windows`), at IPython's by the
-hook that ``%gui`` has installed.
+Both prompts call a hook function while nothing is typed. The hook runs callbacks on the thread of
+the prompt until there is input. So callbacks and typed lines never run at the same time. For
+Python's own prompt the hook is in the core. Windows of a GUI toolkit stay alive meanwhile: at
+Python's prompt :mod:`httpuv.dispatch.windows` handles their events, at IPython's prompt the hook
+that ``%gui`` has installed.
 
-An application of Qt that is created after the server takes Python's hook for itself. The hook is
-taken back when a request waits; Qt's loop leaves with the next line, and the log says so.
+A Qt application that is created after the server installs its own hook in place of ours. When a
+request waits, the hook is installed again. Qt's loop returns with the next line, and the log says
+so.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class PromptDispatcher(Dispatcher):
         self._repl: _Repl | None = None
 
     def start(self) -> None:
-        """Have the prompt call."""
+        """Install the hook."""
         shell = ipython.terminal()
         if shell is None:
             self._repl = _Repl(self)
@@ -42,14 +43,14 @@ class PromptDispatcher(Dispatcher):
             self._uninstall = ipython.install(self, shell)
 
     def stop(self) -> None:
-        """Have it call no longer."""
+        """Remove the hook."""
         uninstall, self._uninstall = self._uninstall, None
         self._repl = None
         if uninstall is not None:
             uninstall()
 
     def unserved(self) -> tuple[str, bool]:
-        """Say what keeps the prompt from calling; what is typed may take its time."""
+        """Say why the hook does not run. A typed line that takes long is not reported."""
         repl = self._repl
         return (repl.displaced() if repl is not None else ""), False
 
@@ -58,7 +59,7 @@ _dispatcher: PromptDispatcher | None = None
 
 
 def dispatcher() -> PromptDispatcher:
-    """The dispatcher of the prompt; there is one."""
+    """The dispatcher of the prompt; there is only one."""
     global _dispatcher
     if _dispatcher is None or _dispatcher.source is not queue.default():
         _dispatcher = PromptDispatcher()
@@ -66,13 +67,13 @@ def dispatcher() -> PromptDispatcher:
 
 
 def available() -> bool:
-    """Whether there is a prompt whose idle time can be used."""
+    """Whether there is a prompt with a hook that can be used."""
     if threading.current_thread() is not threading.main_thread():
         return False
     if ipython.terminal() is not None:
         return True
     if ipython.is_kernel():
-        return False  # its loop is asyncio's
+        return False  # a kernel runs an asyncio loop
     try:
         sys.stdin.fileno()
     except (AttributeError, OSError, ValueError):
@@ -84,7 +85,7 @@ def available() -> bool:
 
 
 class _Repl:
-    """The hook of Python's own prompt, on the thread of the prompt but for displaced()."""
+    """The hook of Python's own prompt. All but displaced() run on the thread of the prompt."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -102,10 +103,10 @@ class _Repl:
         _core.clear_input_hook()
 
     def displaced(self) -> str:
-        """Take the hook back from a toolkit that has installed its own. On any thread.
+        """Install the hook again after a toolkit has installed its own. On any thread.
 
         Returns:
-            What the user is to be told, until the hook runs again.
+            The message for the user until the hook runs again.
         """
         if _core.input_hook_displaced():
             if windows.known():
@@ -127,7 +128,7 @@ class _Repl:
             self._dispatcher.run()
             shown = windows.update()
         except KeyboardInterrupt:
-            raise  # Ctrl-C while a callback ran: the prompt's
+            raise  # Ctrl-C while a callback ran: the prompt handles it
         except BaseException as error:
             log_failure("a callback", None, error)
             shown = False
@@ -142,8 +143,8 @@ class _Repl:
 def _typed_ahead() -> bool:
     """Whether the prompt of Python 3.13 has read keys that it has not used.
 
-    It calls the hook all the same, which must not wait then: the descriptor has nothing more to
-    read. No interface tells.
+    The prompt calls the hook nevertheless. The hook must not wait then, because the descriptor has
+    nothing more to read. Python has no interface for this.
     """
     prompt: Any = sys.modules.get("_pyrepl.readline")
     try:
@@ -152,5 +153,5 @@ def _typed_ahead() -> bool:
         return False  # another prompt
 
 
-# The descriptor is the parent's.
+# In a forked child: the descriptor belongs to the parent.
 fork.in_child(_core.clear_input_hook)

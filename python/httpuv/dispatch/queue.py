@@ -1,10 +1,11 @@
-"""Callbacks that wait, and the loops that run them.
+"""The queue of callbacks, and the loops that run them.
 
-A :class:`Dispatcher` joins the core's event queue with the timers of :func:`later`, and runs both
-on the threads that run one of its loops: that of :func:`service`, :func:`runNow` or ``runServer``,
-or a dispatcher's own. Any thread may run one and several may try at once: so many callbacks as it
-was made for run at a time, never two of one connection, nor two timers; the others wait for their
-turn. There is one for the process, where one callback runs at a time.
+A :class:`Dispatcher` joins the core's event queue with the timers of :func:`later`. It runs both on
+the threads that run one of its loops: the loop of :func:`service`, :func:`runNow` or ``runServer``,
+or a dispatcher's own loop. Any thread may run a loop, and several threads may do so at once. The
+constructor's ``threads`` limits the callbacks that run at a time. Two callbacks of one connection
+never run at once, and neither do two timers. The process has one default object, which runs one
+callback at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ..base import fork
 from ..base.log import log_failure
 from . import tasks
 
-#: How long interpreter exit waits for a callback that a daemon thread is running, in seconds.
+#: Seconds that the interpreter's exit waits for a callback on a daemon thread.
 _EXIT_PATIENCE = 0.5
 
 Callback = Callable[[], object]
@@ -44,21 +45,21 @@ async def _guarded(coroutine: Coroutine[Any, Any, Any]) -> None:
 
 
 class _Timer:
-    """One call of later(). By the lock of its dispatcher."""
+    """One call of later(). Guarded by the lock of its dispatcher."""
 
     __slots__ = ("context", "func", "in_line")
 
     def __init__(self, func: Callback) -> None:
-        self.func: Callback | None = func  # None: ran or cancelled
+        self.func: Callback | None = func  # None: it has run or was cancelled
         self.context = contextvars.copy_context()  # of the caller, as asyncio does it
-        self.in_line = False  # it was due, and waits for its turn among the events
+        self.in_line = False  # it is due and waits in the event queue
 
 
 class Dispatcher:
     """The core's queue, timers, and the loop that runs both.
 
     Args:
-        threads: How many threads may be in callbacks at a time.
+        threads: How many callbacks may run at a time.
     """
 
     def __init__(self, threads: int = 1) -> None:
@@ -66,20 +67,20 @@ class Dispatcher:
         self.threads = threads
         #: Whether coroutines run on the thread that runs the callbacks (see own_loop).
         self.coroutines = False
-        #: Wakes the thread that serves in a loop of its own, if there is one.
+        #: Wakes the thread that serves in its own asyncio loop, if there is one.
         self.wake_loop: Callable[[], object] | None = None
         self._looping = threading.Lock()  # held by that thread
-        self.active = True  # a thread will run this
-        self._interrupts: object = None  # a loop ends when this is not what it was when it began
-        self.closed = False  # no thread will run this any more
+        self.active = True  # threads still run callbacks of this object
+        self._interrupts: object = None  # a loop ends when this has changed since its start
+        self.closed = False  # no thread will run callbacks of this object again
         self._exiting = False
 
         self._mutex = fork.lock()
-        # A heap of (time of time.monotonic(), number that orders equal times, timer); by _mutex,
-        # and a signal handler may change it between any two calls.
+        # A heap of (time of time.monotonic(), number that orders equal times, timer), guarded by
+        # _mutex. A signal handler may change it between any two calls.
         self._timers: list[tuple[float, int, _Timer]] = []
-        self._changes = 0  # of the heap; by _mutex
-        self._cancelled = 0  # how many of them are; by _mutex
+        self._changes = 0  # of the heap; guarded by _mutex
+        self._cancelled = 0  # cancelled timers in the heap; guarded by _mutex
         self._numbers = itertools.count()
 
     # --- loops ---
@@ -95,7 +96,7 @@ class Dispatcher:
         if self._serve_in_loop(deadline, ended):
             return
         while True:
-            wakes = self.queue.wakes  # a wake-up from here on ends the round
+            wakes = self.queue.wakes  # a wake-up after this line ends the round
             if ended():
                 break
             self._run_round(wakes, deadline, 0)
@@ -110,15 +111,15 @@ class Dispatcher:
         return self._looping.locked()
 
     def _serve_in_loop(self, deadline: float | None, ended: Callable[[], bool]) -> bool:
-        """Serve in the asyncio loop of this thread, if there are coroutines and it has none yet."""
+        """Serve in the asyncio loop of this thread, if there are coroutines and no loop runs."""
         if not self.coroutines or self.threads > 1 or self.closed:
             return False
         from . import own_loop, tasks
 
         if tasks.running_loop() is not None:
-            return False  # a callback that runs others, or a program's own loop
+            return False  # inside a callback, or in a loop of the program
         if not self._looping.acquire(blocking=False):
-            return False  # one thread runs the coroutines; others help with what else there is
+            return False  # another thread runs the coroutines; this one runs plain callbacks
         try:
             own_loop.serve(self, deadline, ended)
         finally:
@@ -126,7 +127,7 @@ class Dispatcher:
         return not self._exiting
 
     def run_now(self, seconds: float | None, all: bool) -> bool:
-        """Run what is ready, waiting so long (None: for ever) if nothing is; whether any did."""
+        """Run ready callbacks; wait for one at most this long (None: for ever). Whether any ran."""
         seen = self._interrupts
         deadline = None if seconds is None else time.monotonic() + seconds
         while True:
@@ -139,30 +140,30 @@ class Dispatcher:
                 return False
 
     def interrupt(self) -> None:
-        """End the loops that are running now, each once its present callback has returned."""
+        """End the loops that run now, each when its current callback has returned."""
         self._interrupts = object()
         self.wake()
 
     def wake(self) -> None:
-        """Make loops check their `until`, and threads that wait elsewhere :meth:`next_time`."""
+        """Make loops check their `until`, and other waiting threads :meth:`next_time`."""
         self.queue.wake()
         wake_loop = self.wake_loop
         if wake_loop is not None:
             wake_loop()
 
     def next_time(self) -> float | None:
-        """When the next timer is due, by time.monotonic(); None if there is none."""
+        """The time of time.monotonic() at which the next timer is due; None: there is none."""
         with self._mutex:
-            first = self._timers[:1]  # a signal handler may leave none
+            first = self._timers[:1]  # a signal handler may have emptied the heap
             return first[0][0] if first else None
 
     def _ended(self, seen: object) -> bool:
         return self._interrupts is not seen or self.closed
 
     def _run_round(self, wakes: int, deadline: float | None, most: int) -> int:
-        """Run what is ready now, at most so many callbacks (0: all); how many ran.
+        """Run the ready callbacks, at most `most` of them (0: all); return how many ran.
 
-        Waits up to the deadline or the next timer if nothing is, or until there is a wake-up.
+        If none is ready, wait until the deadline, the next timer or a wake-up.
         """
         if not self._timers:
             due = deadline
@@ -185,7 +186,7 @@ class Dispatcher:
             heapq.heappush(self._timers, entry)
             is_next = not self._timers or self._timers[0] is entry
         if is_next:
-            self.wake()  # a thread may wait for a later timer
+            self.wake()  # a thread may be waiting for a later timer
 
         def cancel() -> bool:
             return self._cancel(timer)
@@ -208,13 +209,13 @@ class Dispatcher:
         changes = self._changes
         kept = [each for each in self._timers if each[2].func is not None]
         heapq.heapify(kept)
-        # One expression without a call or a branch, so that no signal handler runs in it: what one
-        # has changed before stays, and the cancelled ones too, until another time.
+        # One expression without a call or a branch, so that no signal handler runs inside it. If a
+        # handler has changed the heap before, the cancelled timers stay until the next time.
         self._timers = (self._timers, kept)[self._changes == changes]
         self._cancelled = sum(each[2].func is None for each in self._timers)
 
     def _queue_due(self) -> None:
-        """Put the timers that are due in line with the events."""
+        """Put the due timers into the event queue."""
         now = time.monotonic()
         with self._mutex:
             while self._timers and self._timers[0][0] <= now:
@@ -250,13 +251,13 @@ class Dispatcher:
     # --- ends ---
 
     def close(self) -> None:
-        """The interpreter ends: get every thread out of the core."""
+        """Get every thread out of the core, because the interpreter ends."""
         self.closed = self._exiting = True
         self.wake()
         self.queue.rest(_EXIT_PATIENCE)
 
     def forget(self) -> None:
-        """This process was forked: the loop that is on the stack, if any, ends. Takes no lock."""
+        """End the loop on the stack, if any, in a forked child. Takes no lock."""
         self.closed = True
         self._looping = threading.Lock()
         self.wake_loop = None
@@ -264,7 +265,8 @@ class Dispatcher:
 
 
 _default = Dispatcher()
-# What a forked child inherited. Never destroyed: a thread of the parent may have held its locks.
+# Objects that a forked child has inherited. They are never destroyed, because a thread of the
+# parent may have held their locks.
 _inherited: list[Dispatcher] = []
 
 
@@ -279,28 +281,28 @@ _main_loop = threading.Lock()
 
 
 def adopt(source: Dispatcher | None) -> Dispatcher | None:
-    """This thread runs that dispatcher from now on, while it is active; which one did it before?"""
+    """Make this thread run that dispatcher while it is active; return the previous one."""
     before: Dispatcher | None = getattr(_local, "source", None)
     _local.source = source
     return before
 
 
 def here() -> Dispatcher:
-    """The dispatcher that this thread runs; that of the process if it runs none of its own."""
+    """The dispatcher that this thread runs; the process's default if it runs none."""
     source: Dispatcher | None = getattr(_local, "source", None)
     return source if source is not None and source.active else _default
 
 
 @contextlib.contextmanager
 def loop() -> Iterator[Dispatcher]:
-    """What a loop that has a server of its own is to run: runServer's.
+    """The dispatcher for runServer().
 
-    It is the dispatcher of the process, so that timers and other servers have their turn. Where
-    another thread has such a loop already, it is one of its own: neither runs the callbacks of the
-    other, nor ends with it.
+    It is the default of the process, so that timers and other servers are served as well. If
+    another thread is in runServer() already, it is a new one: neither thread runs the callbacks of
+    the other, nor ends with it.
     """
     outer: Dispatcher | None = getattr(_local, "loop", None)
-    if outer is not None and not outer.closed:  # inside of a callback
+    if outer is not None and not outer.closed:  # inside a callback
         yield outer
         return
     claim = _main_loop
@@ -317,7 +319,7 @@ def loop() -> Iterator[Dispatcher]:
 
 
 def inherit(source: Dispatcher) -> None:
-    """In a forked child: that dispatcher is the parent's, and runs nothing here."""
+    """Deactivate a dispatcher of the parent in a forked child."""
     source.forget()
     _inherited.append(source)
 
@@ -340,17 +342,17 @@ def interactive() -> bool:
 
 
 def service(timeoutMs: float | EllipsisType | None = ...) -> None:
-    """Run callbacks - requests, WebSocket messages, timers - for about so long.
+    """Run callbacks (requests, WebSocket messages, timers) for about this time.
 
     Args:
-        timeoutMs: Milliseconds to run before returning; 100 at a prompt and 1000 otherwise if it
-            is left out. 0 or :data:`math.inf`: do not return until :func:`interrupt` is called.
-            None or :data:`math.nan` (R's NA): run what is waiting now and return.
+        timeoutMs: Milliseconds to run before returning. The default is 100 at a prompt and 1000
+            otherwise. 0 or :data:`math.inf`: return only after :func:`interrupt`. None or
+            :data:`math.nan` (R's NA): run the callbacks that wait now, and return.
 
     Raises:
         TypeError, ValueError: ``timeoutMs`` is no number, or negative.
-        KeyboardInterrupt: Ctrl-C, within 100 ms. What a callback raises is logged instead, unless
-            it is no :class:`Exception`.
+        KeyboardInterrupt: Ctrl-C was pressed; it is raised within 100 ms. An :class:`Exception` of
+            a callback is logged and not raised.
 
     Source: manual page *service*.
     """
@@ -370,10 +372,10 @@ def service(timeoutMs: float | EllipsisType | None = ...) -> None:
 
 
 def interrupt() -> None:
-    """End the loop that is running: ``service`` or ``runServer`` returns to its caller.
+    """End the running loop: ``service`` or ``runServer`` returns to its caller.
 
-    It does so once the callback that is running has returned; no further one runs until it is
-    called again. If no loop is running, nothing happens. May be called from any thread.
+    It returns when the current callback has returned. No further callback runs before the next
+    call. If no loop is running, nothing happens. May be called on any thread.
 
     Source: manual page *interrupt*.
     """
@@ -381,20 +383,19 @@ def interrupt() -> None:
 
 
 def later(func: Callable[[], object], delaySecs: float = 0) -> Callable[[], bool]:
-    """Call a function later, on the thread that runs the callbacks; never before now.
+    """Call a function later, on the thread that runs the callbacks.
 
-    What it raises is logged. If it is a coroutine function, or returns anything else that can be
-    awaited, that is run as a task in asyncio. Functions run in the order of their times, and in the
-    order of these calls where the times are the same. No server is needed. May be called from any
-    thread.
+    Its exceptions are logged. If it returns a coroutine or another awaitable, that runs as a task
+    in asyncio. Functions run in the order of their times; functions with equal times run in the
+    order of these calls. No server is needed. May be called on any thread.
 
     Args:
         func: Called without arguments.
-        delaySecs: Seconds from now; it may get later, not earlier.
+        delaySecs: Seconds from now. The call may be later, but not earlier.
 
     Returns:
-        A function that cancels the call. It returns True if it did, and False if ``func`` has run
-        or was cancelled before.
+        A function that cancels the call. It returns True if it did so, and False if ``func`` has
+        run or was cancelled before.
 
     Raises:
         TypeError, ValueError: ``func`` cannot be called, or ``delaySecs`` is no finite number.
@@ -413,9 +414,9 @@ def runNow(timeoutSecs: float = 0, all: bool = True) -> bool:
     """Run the callbacks that are ready, waiting for one if there is none.
 
     Args:
-        timeoutSecs: Seconds to wait if nothing is ready. Negative or :data:`math.inf`: as long as
-            it takes.
-        all: Whether to run all that are ready, or one at most.
+        timeoutSecs: Seconds to wait if no callback is ready. Negative or :data:`math.inf`: for
+            ever.
+        all: Whether to run all ready callbacks, or one at most.
 
     Returns:
         Whether any ran.

@@ -1,4 +1,4 @@
-"""Awaitables that callbacks return: which asyncio loop runs them, and how they get there."""
+"""Awaitables that callbacks return: the asyncio loops that run them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..base import fork
 from ..base.log import log_failure
 from . import own_loop
 
-#: How long the interpreter's exit waits for coroutines that were cancelled, in seconds.
+#: Seconds that the interpreter's exit waits for cancelled coroutines.
 _EXIT_PATIENCE = 0.5
 
-# The loop itself holds tasks by weak references only.
+# A loop holds its tasks by weak references only.
 _tasks: set[asyncio.Future[Any]] = set()
 
 
@@ -45,17 +45,17 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 def is_async_function(func: object) -> bool:
-    """Whether calling an object surely returns a coroutine: of it, or of its ``__call__``."""
+    """Whether an object, or its ``__call__``, is a coroutine function."""
     return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(
         getattr(func, "__call__", None)  # noqa: B004
     )
 
 
 def coroutine_of(result: object) -> Coroutine[Any, Any, Any] | None:
-    """What a callback returned, as a coroutine to run; None if it is nothing to wait for.
+    """A callback's result as a coroutine to run; None if the result is not an awaitable.
 
-    Coroutines, generators of ``types.coroutine``, futures of asyncio and of ``concurrent``, and
-    every object with ``__await__``.
+    Awaitables are coroutines, generators of ``types.coroutine``, futures of asyncio and of
+    ``concurrent``, and every object with ``__await__``.
     """
     if inspect.iscoroutine(result):
         return result
@@ -65,7 +65,7 @@ def coroutine_of(result: object) -> Coroutine[Any, Any, Any] | None:
 
 
 async def result_of(awaitable: Awaitable[Any]) -> Any:
-    """What an awaitable gives, as a coroutine."""
+    """A coroutine that returns the result of an awaitable."""
     return await awaitable
 
 
@@ -74,10 +74,10 @@ async def _result_of_future(future: concurrent.futures.Future[Any]) -> Any:
 
 
 def refuse(where: str, result: object) -> None:
-    """For a callback that must be a plain function.
+    """Reject an awaitable result of a callback that must be a plain function.
 
     Raises:
-        TypeError: It returned something to wait for, which is closed or cancelled.
+        TypeError: The result is an awaitable; it was closed or cancelled.
     """
     if result is None or (coroutine := coroutine_of(result)) is None:
         return
@@ -88,16 +88,16 @@ def refuse(where: str, result: object) -> None:
 
 
 class Runner:
-    """Has functions and coroutines run in an asyncio loop; from any thread."""
+    """Runs functions and coroutines of any thread in an asyncio loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        # Each with the context of its caller, which the tasks that it starts inherit.
+        # Each function with the context of its caller, which its tasks inherit.
         self._inbox: deque[tuple[contextvars.Context, Callable[[], None]]] = deque()
-        self._told = False  # the loop will look into the inbox
+        self._told = False  # the loop is scheduled to read the inbox
 
     def call(self, func: Callable[[], None]) -> None:
-        """Call a function in the loop: at once, if that is running here. It must not raise.
+        """Call a function in the loop; at once if the loop runs here. It must not raise.
 
         Raises:
             RuntimeError: The loop was closed.
@@ -118,13 +118,13 @@ class Runner:
         coroutine: Coroutine[Any, Any, None],
         at_end: Callable[[], object] | None = None,
     ) -> Callable[[], None]:
-        """Run a coroutine; return a function that cancels it, to be called on any thread.
+        """Run a coroutine; return a function that cancels it on any thread.
 
-        Where Python can (3.12), a coroutine for the loop that is running here begins at once.
+        Since Python 3.12, a coroutine starts at once if the loop runs on this thread.
 
         Args:
             coroutine: Logs its own exceptions.
-            at_end: Called in the loop when it has ended, even if it never began.
+            at_end: Called in the loop when the coroutine has ended, even if it never started.
 
         Raises:
             RuntimeError: The loop was closed.
@@ -144,7 +144,7 @@ class Runner:
                 context, func = self._inbox.popleft()
                 context.run(func)
         finally:
-            if self._inbox:  # one has raised SystemExit or its like
+            if self._inbox:  # a function has raised SystemExit or KeyboardInterrupt
                 self.loop.call_soon(self._look)
 
     def _cancel(self, job: _Job) -> None:
@@ -166,21 +166,21 @@ class _Job:
         if sys.version_info >= (3, 12):
             try:
                 self.task = asyncio.Task(self.coroutine, loop=loop, eager_start=True)
-            except BaseException:  # SystemExit and its like, in its first step
+            except BaseException:  # SystemExit or KeyboardInterrupt in the first step
                 self.drop()
                 raise
         else:
             self.task = loop.create_task(self.coroutine)
         if not self.task.done():
             keep(self.task)
-        # If it is done already, this comes behind the first steps of the tasks that it started.
+        # If the task is done already, this runs after the first steps of the tasks that it started.
         self.task.add_done_callback(self._ended)
 
     def cancel(self) -> None:
         if self.task is None:
             return
         if inspect.getcoroutinestate(self.coroutine) == inspect.CORO_CREATED:
-            # It begins before, as it has where that is at once: it cleans up what it holds.
+            # The coroutine starts first, so that it can clean up its resources.
             self.task.get_loop().call_soon(self.task.cancel)
         else:
             self.task.cancel()
@@ -198,15 +198,15 @@ class _Job:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The asyncio loop that is running on this thread."""
-    return asyncio._get_running_loop()  # without the exception that its better known kin raises
+    """The asyncio loop that runs on this thread; None: there is none."""
+    return asyncio._get_running_loop()  # unlike get_running_loop(), it raises no exception
 
 
 # --- the private loop ---------------------------------------------------------------------------
 
 
 class _Private(Runner):
-    """A loop on a daemon thread, for callbacks that run where there is none."""
+    """A loop on a daemon thread, for callbacks on threads without a loop."""
 
     def __init__(self) -> None:
         super().__init__(asyncio.new_event_loop())
@@ -220,7 +220,7 @@ class _Private(Runner):
             try:
                 self.loop.run_forever()
             except BaseException as error:
-                # SystemExit and its like, which asyncio raises here.
+                # asyncio raises SystemExit and KeyboardInterrupt here.
                 log_failure("a coroutine", None, error)
         self._look()
         left = asyncio.all_tasks(self.loop)
@@ -239,44 +239,44 @@ class _Private(Runner):
 
 _private: _Private | None = None
 _private_lock = fork.lock()
-# What a forked child inherited: its descriptors are the parent's, so it is not even closed.
+# Loops that a forked child has inherited. Their descriptors are the parent's, so they stay open.
 _inherited: list[_Private] = []
 
 
 def callback_loop(apart: bool) -> asyncio.AbstractEventLoop | None:
-    """The loop that runs here, if coroutines of callbacks are to run in it.
+    """The loop that runs here, if coroutines of callbacks run in it.
 
     Args:
-        apart: Whether they run on a thread of their own, unless the program runs a loop here.
+        apart: Whether coroutines run on a separate thread unless the program runs a loop here.
     """
     loop = running_loop()
     return None if loop is not None and apart and own_loop.is_own(loop) else loop
 
 
 def runner(apart: bool = False) -> Runner:
-    """Who runs a coroutine that a callback on this thread returned.
+    """The runner for a coroutine that a callback on this thread returned.
 
-    The asyncio loop that is running here, or else a private one on a thread of its own.
+    It uses the asyncio loop that runs here, or a private loop on a separate thread.
     """
     loop = callback_loop(apart)
     return Runner(loop) if loop is not None else private()
 
 
 def private() -> Runner:
-    """The runner of a loop on a thread of its own; all that need one share it."""
+    """The shared runner of the private loop, which has its own thread."""
     global _private
     with _private_lock:
         if _private is None:
             made = _Private()
             if _private is None:
                 _private = made
-            else:  # a signal handler was here meanwhile
+            else:  # a signal handler has created it meanwhile
                 made.close()
         return _private
 
 
 def close() -> None:
-    """The interpreter ends: cancel what the private loop runs."""
+    """Cancel the tasks of the private loop, because the interpreter ends."""
     global _private
     private, _private = _private, None
     if private is not None:

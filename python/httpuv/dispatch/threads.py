@@ -1,4 +1,4 @@
-"""Callbacks on threads of their own: for scripts that block, for GUIs, for callbacks that block."""
+"""Callbacks on separate threads: for scripts that block, GUI programs and blocking callbacks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..base.log import log_failure
 from . import queue
 from .base import Dispatcher
 
-#: How long stop() waits for callbacks that are running, in seconds. The threads are daemons.
+#: Seconds that stop() waits for running callbacks. The threads are daemon threads.
 _PATIENCE = 0.5
 
 
 class ThreadDispatcher(Dispatcher):
     """Runs callbacks on daemon threads; installs no signal handlers.
 
-    Callbacks of one connection run in their order and one at a time, those of different ones at
-    the same time, on as many threads as there are. With one thread there is one callback at a time.
+    Callbacks of one connection run in order and one at a time. Callbacks of different connections
+    run at the same time, on as many threads as there are.
 
     Args:
         threads: How many threads, at least 1.
@@ -46,7 +46,7 @@ class ThreadDispatcher(Dispatcher):
             raise
 
     def stop(self) -> None:
-        """End the threads, each once the callback that it is running has returned."""
+        """End the threads, each when its current callback has returned."""
         threads, self._threads = self._threads, []
         self.source.wake()
         until = time.monotonic() + _PATIENCE
@@ -55,7 +55,7 @@ class ThreadDispatcher(Dispatcher):
                 thread.join(max(0.0, until - time.monotonic()))
 
     def blocked_by(self, thread: int) -> bool:
-        """Whether it is one of the threads."""
+        """Whether the thread is one of this dispatcher's."""
         return any(each.ident == thread for each in self._threads)
 
     def _run(self) -> None:
@@ -65,7 +65,7 @@ class ThreadDispatcher(Dispatcher):
             try:
                 self.source.serve(None, until=lambda: me not in self._threads)
             except BaseException as error:
-                # SystemExit and its like, which would leave the server without callbacks.
+                # SystemExit or KeyboardInterrupt would leave the server without callbacks.
                 log_failure("a callback", None, error)
         if not self._threads:
             self.run_rest()

@@ -1,7 +1,7 @@
-"""A watch over servers that no thread serves: requests that wait are reported, or refused.
+"""A watch over servers: requests that wait while no thread runs callbacks are logged or refused.
 
-A thread of its own sleeps while nothing waits, and looks a few times a second otherwise. It exists
-for servers whose callbacks run only when the program calls for them, or while its loop runs.
+The watch has a thread, which sleeps while nothing waits and checks a few times a second otherwise.
+Servers have a watch if their callbacks run only in calls of the program or while its loop runs.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Protocol
 from ..base import fork, log
 from . import queue
 
-#: Seconds that requests wait without a thread that runs callbacks before that is logged.
+#: Seconds that requests wait without a thread for callbacks before a message is logged.
 PATIENCE = 2.0
-#: Seconds between two looks.
+#: Seconds between two checks.
 _STEP = 0.25
 
 
 class Watched(Protocol):
-    """What is known here of a dispatcher."""
+    """The part of a dispatcher that this module uses."""
 
     source: queue.Dispatcher
 
@@ -28,13 +28,13 @@ class Watched(Protocol):
 
 
 class Watch:
-    """Watches the queue of one source; of several dispatchers with the same source, one does."""
+    """Watches the queue of one source. Dispatchers with the same source share one watch."""
 
     def __init__(self, dispatcher: Watched) -> None:
         self._dispatcher = dispatcher
         self._queue = dispatcher.source.queue
         self._number = self._queue.begin_watch()
-        self.users = 0  # servers; by _lock
+        self.users = 0  # servers; guarded by _lock
         self._thread = threading.Thread(target=self._run, name="httpuv watch", daemon=True)
         self._thread.start()
 
@@ -81,7 +81,7 @@ def end(dispatcher: Watched) -> None:
     with _lock:
         watch = _watches.get(dispatcher.source)
         if watch is None:
-            return  # it was the parent's, before a fork
+            return  # it belonged to the parent, before a fork
         watch.users -= 1
         if watch.users > 0:
             return

@@ -1,8 +1,8 @@
 """Windows of a GUI toolkit at Python's own prompt.
 
-Tk, PyQt and others have a hook of the prompt of their own, which stays in the toolkit's loop until
-there is input: beside it no callback would run. So where servers run, their windows are looked
-after from the one hook that is installed, at the pace that tkinter's own hook has.
+Tk, PyQt and other toolkits install their own hook of the prompt, which runs the toolkit's loop
+until there is input. No callback would run beside it. So while servers run, the installed hook
+handles the events of the windows, as often as tkinter's own hook does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-#: Seconds between two looks at the windows.
+#: Seconds between two updates of the windows.
 PERIOD = 0.02
 
 _QT = ("PySide6", "PyQt6", "PyQt5", "PySide2")
@@ -22,10 +22,10 @@ def known() -> bool:
 
 
 def update() -> bool:
-    """Handle what has happened to the windows of this program; whether it may have any.
+    """Handle the events of this program's windows; return whether it may have windows.
 
     Raises:
-        BaseException: What a handler has raised, if the toolkit lets it through.
+        BaseException: A handler raised it, and the toolkit passed it on.
     """
     return _update_tk() | _update_qt()
 

@@ -18,7 +18,7 @@ from ..rook.request import Errors
 
 #: Bytes of an answer that may be on their way from the application to the kernel.
 _WINDOW = 256 * 1024
-#: Seconds that one iterable may run before other callbacks have their turn.
+#: Seconds that one iterable may run before other callbacks run.
 _SLICE = 0.005
 
 
@@ -110,7 +110,7 @@ class _Rest:
 
     def _step(self) -> None:
         if self.running or self.over:
-            return  # the iterable runs callbacks itself
+            return  # the iterable itself runs callbacks at this moment
         self.running = True
         try:
             self.context.run(self._advance)

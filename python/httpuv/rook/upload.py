@@ -67,7 +67,7 @@ class BodyReader:
         self._whole = whole  # a body that is there already
         self._begun = False
         self._lock = fork.lock()
-        self._pieces: deque[bytes] = deque()  # by _lock, as is all that follows
+        self._pieces: deque[bytes] = deque()  # guarded by _lock, as is all that follows
         self._offset = 0  # what was taken of the first piece
         self._ended = upload is None
         self._lost = False

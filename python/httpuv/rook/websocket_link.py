@@ -315,7 +315,7 @@ class Link:
         self.socket.consumed(handed)
 
     def full(self) -> bool:
-        """Whether the client is to read first."""
+        """Whether the client must read before more is sent."""
         return self.socket.outstanding() > _HIGH_WATER
 
     async def room(self) -> None:

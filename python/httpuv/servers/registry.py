@@ -13,7 +13,7 @@ from ..dispatch.base import Dispatcher
 
 
 class Server(Protocol):
-    """What is known here of a server."""
+    """The part of a server that this module uses."""
 
     _core: _core.Server
     _dispatcher: Dispatcher

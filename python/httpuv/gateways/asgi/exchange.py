@@ -29,7 +29,7 @@ Message = dict[str, Any]
 
 #: Bytes of an answer that may be on their way from the application to the kernel.
 WINDOW = 256 * 1024
-#: After so many bytes the core is asked to tell when the kernel has them.
+#: Bytes after which the core is asked to report that the kernel has them.
 _STEP = 64 * 1024
 #: Bytes of a body that is in a file, for one message.
 _PIECE = 64 * 1024
@@ -213,7 +213,7 @@ class HttpExchange(_core.Exchange):
         self.task = None
         reply = self.reply
         if reply is not None:
-            # They refer to this object, as it does to them.
+            # Break the reference cycles with this object.
             reply.on_abandoned = reply.on_taken = None
         self._wake()
 
