@@ -92,7 +92,7 @@ class Metrics(_Generated):
             open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
             with open_url(f"http://127.0.0.1:{server.getPort()}/metrics") as answer:
                 text = answer.read().decode()
-        result = [".. list-table::", "   :header-rows: 1", "   :widths: 38 12 50", ""]
+        result = [".. list-table::", "   :header-rows: 1", "   :widths: 48 12 40", ""]
         result += ["   * - Metric and labels", "     - Type", "     - What it counts"]
         found = re.findall(r"^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$", text, re.MULTILINE)
         unknown = LABELS.keys() - {name for name, _, _ in found}
