@@ -143,9 +143,14 @@ def check_body(port: int) -> None:
     check_content(port, "/body", common.BODY)
 
 
+def order() -> bytes:
+    """What is sent to /order."""
+    return common.order()
+
+
 def check_order(port: int) -> None:
     """A good order comes back; one without its customer is refused."""
-    good = common.order()
+    good = order()
     assert len(good) == 1024
     for body, status in ((good, 200), (good.replace(b"customer", b"costumer"), 422)):
         fields = ("Content-Type: application/json", f"Content-Length: {len(body)}")

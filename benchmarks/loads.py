@@ -171,7 +171,7 @@ class Wrk(Load):
         env = {"DEPTH": str(self.depth), "PATHS": str(self.paths)}
         with tempfile.NamedTemporaryFile() as body:
             if self.body:
-                body.write(checks.common.order())
+                body.write(checks.order())
                 body.flush()
                 env["BODY"] = body.name
             used = run_client(command, server, core, env, seconds)

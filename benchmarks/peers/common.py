@@ -55,11 +55,12 @@ RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADER
 def wsgi_app(environ: dict[str, Any], start_response: Any) -> Any:
     """The routes /, /stream and /block by WSGI."""
     path = environ["PATH_INFO"]
-    if path == "/stream":
-        start_response("200 OK", HEADERS[:1])
-        return stream()
-    if path == "/block":
-        busy.block(environ["QUERY_STRING"])
+    if path != "/":  # which is asked for most
+        if path == "/stream":
+            start_response("200 OK", HEADERS[:1])
+            return stream()
+        if path == "/block":
+            busy.block(environ["QUERY_STRING"])
     start_response("200 OK", HEADERS)
     return [HELLO]
 

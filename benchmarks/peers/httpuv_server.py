@@ -28,6 +28,8 @@ TEXT = {"Content-Type": "text/plain"}
 
 def call(request: dict[str, Any]) -> dict[str, Any]:
     path = request["PATH_INFO"]
+    if path == "/":  # first: it is asked for most
+        return {"status": 200, "headers": TEXT, "body": common.HELLO}
     if path == "/stream":
         return {"status": 200, "headers": TEXT, "body": common.stream()}
     if path == "/stream64k":

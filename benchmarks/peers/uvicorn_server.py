@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable
 from typing import Any
 
 import busy
@@ -16,30 +17,26 @@ class App:
         self.files = StaticFiles(directory=root) if root else None
         self.everyone: set[Any] = set()
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Awaitable[None]:
+        """Not a coroutine itself, which would make each request of the common ones dearer."""
         path = scope["path"]
-        if scope["type"] == "websocket":
-            await self.websocket(path, receive, send)
-        elif self.files is not None and path.startswith("/static/"):
-            await self.files({**scope, "root_path": "/static"}, receive, send)
-        else:
-            await common.asgi_app(scope, receive, send)
+        if path == "/broadcast":
+            return self.broadcast(receive, send)
+        if self.files is not None and path.startswith("/static/"):
+            return self.files({**scope, "root_path": "/static"}, receive, send)
+        return common.asgi_app(scope, receive, send)
 
-    async def websocket(self, path: str, receive: Any, send: Any) -> None:
+    async def broadcast(self, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        if path == "/broadcast":
-            self.everyone.add(send)
+        self.everyone.add(send)
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 message = {**event, "type": "websocket.send"}
-                if path == "/broadcast":
-                    for other in tuple(self.everyone):
-                        # One that has gone does not end the others.
-                        with contextlib.suppress(Exception):
-                            await other(message)
-                else:
-                    await send(message)
+                for other in tuple(self.everyone):
+                    # One that has gone does not end the others.
+                    with contextlib.suppress(Exception):
+                        await other(message)
         finally:
             self.everyone.discard(send)
 
@@ -51,6 +48,7 @@ if __name__ == "__main__":
         common.fastapi_app() if arguments.mode == "fastapi" else App(arguments.root),
         host="127.0.0.1",
         port=arguments.port,
+        interface="asgi3",
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
