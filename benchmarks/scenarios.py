@@ -71,12 +71,16 @@ def file_check(target: str) -> Callable[[int, Path], None]:
 def files(
     title: str, target: str, unit: str = "requests", check: str = "", **options: object
 ) -> Scenario:
-    whole: dict[str, object] = {"family": "Static files", "feature": "files", **options}
     size = FILES["10m.bin"] if unit == "bytes" else 0
+    whole: dict[str, object] = {
+        "family": "Static files",
+        "feature": "files",
+        "load": Wrk(target, unit=unit, conditional=check == "304", size=size),
+        **options,
+    }
     return Scenario(
         title=title,
         unit={"requests": "requests/s", "bytes": "bytes/s", "p99": "µs"}[unit],
-        load=Wrk(target, unit=unit, conditional=check == "304", size=size),
         check=(lambda port, root: checks.check_not_modified(port, target))
         if check
         else file_check(target),
@@ -135,10 +139,11 @@ def while_spinning(scenario: Scenario) -> Scenario:
 
 
 def blocked(how: str, title: str, without: frozenset[str]) -> Scenario:
-    """Three kinds of requests while a handler blocks, and right before."""
+    """Three kinds of requests while a handler blocks for 3 s, and right before. Server and client
+    use all cores."""
     load = Pace(f"/block?{how}")
     return Scenario(
-        "One handler blocks Python for 3 s; server and client on both cores",
+        "A handler blocks Python",
         title,
         "µs",
         "block",
@@ -153,8 +158,9 @@ def blocked(how: str, title: str, without: frozenset[str]) -> Scenario:
 def parts(name: str, scenario: Scenario) -> dict[str, Scenario]:
     """A scenario of Pace, and what it measures besides."""
     found = {name: scenario}
+    during = scenario.title
     for kind, title in Pace.KINDS.items():
-        for phase, when in (("", scenario.title), ("-before", "before")):
+        for phase, when in (("", during), ("-before", during.replace("while", "before"))):
             found[f"{name}-{kind}{phase}"] = replace(
                 scenario, title=f"{title}, p99 {when}", part_of=name
             )
@@ -240,6 +246,16 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "io-threads": files(
         "1 KiB", "/static/1k.bin", family="Two cores", feature="io-threads", pinned=False
+    ),
+    # With a client that takes as much of the two cores as one thread of the server does, a second
+    # one has no room; pipelined requests cost both less.
+    "io-threads-pipelined": files(
+        f"1 KiB, {PIPELINE} pipelined",
+        "/static/1k.bin",
+        family="Two cores",
+        feature="io-threads",
+        pinned=False,
+        load=Wrk("/static/1k.bin", depth=PIPELINE),
     ),
     **STATIC,
     **{f"busy-{name}": while_spinning(scenario) for name, scenario in STATIC.items()},
@@ -409,7 +425,7 @@ TARGET_GROUPS = {
     "apps": ["wsgi", "asgi", "fastapi", "fastapi-json"],
     "asgi-more": ["asgi-stream", "asgi-ws-echo-50", "asgi-ws-echo-1", "asgi-ws-idle"],
     "blocked": ["block", "block-hold"],
-    "two-cores": ["io-threads", "cores", "cores-files"],
+    "two-cores": ["io-threads", "io-threads-pipelined", "cores", "cores-files"],
     "tls": ["https", "https-new", "https-10m"],
     "watched": ["log", "wake-ups"],
     **{f"compared-{key}": [f"against-{name}" for name in COMPARED[key]] for key in COMPARED},

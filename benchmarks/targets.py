@@ -105,6 +105,7 @@ ASKED = [
     beside(ENGINE, "against-ws-broadcast", 1.0, BEFORE),
     beside(ENGINE, "against-ws-broadcast-64", 1.0, BEFORE),
     beside(ENGINE, "io-threads", 1.5, OURS, "httpuv 2 I/O threads"),
+    beside(ENGINE, "io-threads-pipelined", None, OURS, "httpuv 2 I/O threads"),
     *(
         most(ENGINE, "wake-ups", 0, peer, title="wake-ups while idle")
         for peer in (OURS, "httpuv thread", "httpuv uvloop", "httpuv asgi")
@@ -228,7 +229,7 @@ def compared(scenario: str) -> set[str]:
         return {
             cell.peer
             for target in table
-            if target.factor is not None or target.part == RUN
+            if target.factor is not None or target.subject.peer.startswith(OURS)
             for cell in target.cells()
             if scenario in (cell.scenario, SCENARIOS[cell.scenario].part_of)
         }
