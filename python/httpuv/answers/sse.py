@@ -137,7 +137,7 @@ class EventStream:
         #: Seconds of silence, and the comment that is sent then.
         self.filler = (check_seconds("keepalive", keepalive), b":\n\n")
         self._lock = fork.lock()
-        self._waiting: deque[bytes] = deque()  # guarded by _lock, as is all that follows
+        self._waiting: deque[bytes] = deque()  # guarded by _lock, like the members below
         self._bytes = 0
         self._closed = False
         self._wake: asyncio.Future[None] | None = None

@@ -104,7 +104,7 @@ class Server:
         Raises:
             LifespanError: The application has failed to start.
             OSError: The address cannot be listened on.
-            KeyboardInterrupt: Ctrl-C; the server has been stopped.
+            KeyboardInterrupt: Ctrl-C was pressed. The server is stopped then.
             RuntimeError: An asyncio loop is running here: await :meth:`serve` there.
         """
         run_coroutine(self.serve(sockets))

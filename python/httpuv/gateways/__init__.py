@@ -1,1 +1,1 @@
-"""Applications of each interface, as the core calls them."""
+"""The gateways: they let the core call applications of each interface."""

@@ -1,4 +1,4 @@
-"""Which interface an application speaks - Rook, ASGI or WSGI -, and the applications of a server.
+"""The interface of an application (Rook, ASGI or WSGI), and the applications of a server.
 
 Sources: manual page *startServer*; ASGI specification 3.0; PEP 3333.
 """
@@ -34,17 +34,18 @@ _SHUTDOWN = 10.0
 
 @dataclass(frozen=True)
 class Mount:
-    """An application with what a server needs to know of it; for ``mounts`` and ``app``.
+    """An application with its interface and settings, for ``mounts`` and ``app``.
 
     Args:
         app: The application.
         interface: ``"rook"``, ``"asgi"``, ``"asgi-factory"`` (a function that returns an ASGI
-            application) or ``"wsgi"``; None: by its signature.
-        root_path: What a proxy in front takes away from paths: a part of ``root_path`` (ASGI) and
-            ``SCRIPT_NAME`` (WSGI).
-        lifespan: ASGI: ``"auto"``, ``"on"`` or ``"off"``. Or a lifespan that others start and stop.
-        scheme: ``"http"`` or ``"https"``, as clients see it; a server with ``tls`` says https.
-        websocket: ASGI: whether it may be asked for WebSockets.
+            application) or ``"wsgi"``; None: the signature decides.
+        root_path: The prefix that a proxy in front removes from paths. It becomes a part of
+            ``root_path`` (ASGI) and ``SCRIPT_NAME`` (WSGI).
+        lifespan: ASGI: ``"auto"``, ``"on"`` or ``"off"``, or a lifespan that the caller starts and
+            stops.
+        scheme: ``"http"`` or ``"https"``, as clients see it. A server with ``tls`` uses https.
+        websocket: ASGI: whether the application gets WebSockets.
         multiprocess: WSGI: whether other processes serve the same application.
 
     Raises:
@@ -69,15 +70,14 @@ class Mount:
 
 
 def detect(app: object) -> Interface:
-    """Find out which interface an application speaks.
+    """Find out the interface of an application.
 
     Returns:
-        ``"rook"``, ``"asgi"``, ``"asgi-factory"`` or ``"wsgi"``. An application is told by how it
-        may be called: with ``(scope, receive, send)``, ``(environ, start_response)``, one argument,
-        or none at all.
+        ``"rook"``, ``"asgi"``, ``"asgi-factory"`` or ``"wsgi"``. The parameters of the application
+        decide: ``(scope, receive, send)``, ``(environ, start_response)``, one, or none.
 
     Raises:
-        TypeError: It is no application, or its signature does not tell.
+        TypeError: It is no application, or the signature does not decide.
     """
     if isinstance(app, Mapping) or any(
         getattr(app, name, None) is not None for name in DOCUMENTED if name != "call"
@@ -125,10 +125,10 @@ def detect(app: object) -> Interface:
 
 
 def resolve(mount: Mount) -> Mount:
-    """The same mount with its interface known, and a factory called.
+    """The same mount with a known interface; a factory is replaced by its application.
 
     Raises:
-        TypeError: As for :func:`detect`; or a factory has returned no ASGI application.
+        TypeError: As for :func:`detect`, or a factory has not returned an ASGI application.
     """
     app, interface = mount.app, mount.interface or detect(mount.app)
     if interface == "asgi-factory":
@@ -176,14 +176,14 @@ def _prefix(url: object) -> str:
 
 
 class Applications:
-    """The applications of one server: the Rook one that it was given, and its mounts.
+    """The applications of one server: its root application and its mounts.
 
     Args:
         app: Of any interface.
         mounts: URL paths to applications of any interface.
 
     Raises:
-        TypeError, ValueError: One of them is none, or a URL path is wrong.
+        TypeError, ValueError: An object is no application, or a URL path is wrong.
     """
 
     def __init__(self, app: object, mounts: Mapping[str, object] | None) -> None:
@@ -201,7 +201,7 @@ class Applications:
                 raise ValueError(f"mounts: {url!r} is there twice")
             self.mounts[prefix] = resolve(given)
         root = resolve(app if isinstance(app, Mount) else Mount(app))
-        #: What is not mounted.
+        #: The root application.
         self.app: App = App()
         if root.interface == "rook":
             self.app = normalize_app(root.app)
@@ -214,7 +214,7 @@ class Applications:
 
     @property
     def only_asgi(self) -> bool:
-        """Whether all that runs Python is ASGI."""
+        """Whether all applications are ASGI applications."""
         rook = any(getattr(self.app, name) for name in CALLBACKS)
         return (
             not rook
@@ -224,7 +224,7 @@ class Applications:
 
     @property
     def have_coroutines(self) -> bool:
-        """Whether some of it is written with coroutines, as far as can be seen."""
+        """Whether an application has coroutine functions, as far as the signature shows."""
         callbacks = [self.app.call, self.app.onWSOpen]
         for each in self.mounts.values():
             if each.interface == "asgi":
@@ -280,10 +280,10 @@ class Applications:
     def startup(self) -> None:
         """Start the ASGI applications that have a lifespan.
 
-        Where an asyncio loop runs on this thread it does not wait for that; their requests do.
+        If an asyncio loop runs on this thread, the call does not wait; requests wait instead.
 
         Raises:
-            LifespanError: One said that it cannot.
+            LifespanError: An application has failed to start.
         """
         for gateway in self._asgi:
             lifespan = gateway.lifespan
@@ -298,15 +298,15 @@ class Applications:
             self._blocking.append(blocking)
 
     def drain(self, timeout: float) -> None:
-        """Have what is under way told that the server stops, and cancelled in the end."""
+        """Tell running exchanges that the server stops; cancel the rest in the end."""
         for gateway in self._asgi:
             if gateway.open:
                 self._in_loop(gateway, gateway.drain(timeout))
 
     def replace_root(self, other: Applications, timeout: float) -> None:
-        """Take the root application of another, which has been started, in place of one's own.
+        """Replace the root application by that of another object, which has been started.
 
-        What is under way in the one before has that time; then its lifespan ends.
+        Running exchanges of the old application have ``timeout`` seconds; then its lifespan ends.
         """
         old = [each for each in self._asgi if not each.prefix]
         self._asgi = [each for each in self._asgi if each.prefix] + other._asgi
@@ -327,7 +327,7 @@ class Applications:
             await gateway.lifespan.shutdown(_SHUTDOWN)
 
     def shutdown(self) -> None:
-        """The server has stopped: cancel what is left, and stop the applications."""
+        """Cancel what still runs and stop the applications: the server has stopped."""
         for gateway in self._asgi:
             if gateway.open:
                 self._in_loop(gateway, gateway.drain(0.0))
@@ -339,7 +339,7 @@ class Applications:
             each.shutdown(_SHUTDOWN)
 
     def cancel(self) -> None:
-        """Cancel what is under way, in the loop that runs here."""
+        """Cancel running exchanges, in the loop that runs here."""
         for gateway in self._asgi:
             gateway.cancel()
 

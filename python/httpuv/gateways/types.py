@@ -1,4 +1,4 @@
-"""The type of whatever :func:`httpuv.startServer` takes as its application."""
+"""The type of the applications that :func:`httpuv.startServer` takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Union
 from ..rook.types import App, HasCall, HasStaticPaths, HasWebSocket
 from .interfaces import Mount
 
-#: Whatever :func:`httpuv.startServer` takes: a dict, an object, a function, an ASGI or WSGI
+#: An application of :func:`httpuv.startServer`: a dict, an object, a function, an ASGI or WSGI
 #: application, a Mount, or an empty list.
 AnyApp = Union[
     App,

@@ -1,4 +1,4 @@
-"""A WSGI application among the applications of a server: what the core is told of it.
+"""The gateway of one WSGI application of a server.
 
 Source: PEP 3333.
 """
@@ -23,11 +23,11 @@ _SLICE = 0.005
 
 
 class FileWrapper:
-    """``wsgi.file_wrapper``: an iterable over a file, which the kernel sends where it can.
+    """``wsgi.file_wrapper``: an iterable over a file; the kernel sends the file if possible.
 
     Args:
-        filelike: What has ``read()``.
-        blksize: Bytes that are read at a time.
+        filelike: An object with ``read()``.
+        blksize: The number of bytes of one read.
     """
 
     def __init__(self, filelike: Any, blksize: int = 64 * 1024) -> None:
@@ -48,13 +48,13 @@ class FileWrapper:
 
 
 def open_file(wrapper: FileWrapper) -> tuple[int, int, int] | None:
-    """Descriptor, offset and length of what is left of a file; None: it has to be read."""
+    """Descriptor, offset and length of the rest of a file; None: it has to be read."""
     filelike = wrapper.filelike
     try:
         fd = filelike.fileno()
         status = os.fstat(fd)
         offset = filelike.tell()
-    except (AttributeError, OSError, ValueError):  # io.UnsupportedOperation is of the last two
+    except (AttributeError, OSError, ValueError):  # io.UnsupportedOperation is both of the last
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
@@ -62,14 +62,14 @@ def open_file(wrapper: FileWrapper) -> tuple[int, int, int] | None:
 
 
 class _Rest:
-    """An iterable that takes longer, where one thread runs all callbacks: it runs among others.
+    """The rest of an iterable, which runs between callbacks if one thread runs all callbacks.
 
     Args:
-        iterator: What is left of it.
-        iterable: What is to be closed.
+        iterator: The rest of the pieces.
+        iterable: The object to close at the end.
         environ: The request.
-        reply: Its answer, whose head has left.
-        context: The context that the application was called in.
+        reply: The answer; its head was sent.
+        context: The context of the application's call.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class _Rest:
         self.over = False
         reply.on_taken = self._on_taken
         reply.on_abandoned = self._gone
-        # The client may have to take what was sent before: it tells when it has.
+        # The client may first have to read the pieces before; the core reports when it has.
         reply.write(b"", True)
         self._post()
 
@@ -100,7 +100,7 @@ class _Rest:
 
     def _on_taken(self, total: int) -> None:
         waited = self.sent >= _WINDOW
-        self.sent = 0  # everything up to here
+        self.sent = 0  # bytes sent so far
         if waited:
             self._post()
 
@@ -160,8 +160,8 @@ class WsgiGateway:
 
     Args:
         app: The application.
-        prefix: Where it is mounted, decoded and without a slash at its end; ``""`` is the root.
-        root_path: What a proxy in front takes away from paths.
+        prefix: The path of the mount, decoded and without a slash at its end; ``""`` is the root.
+        root_path: The prefix that a proxy in front removes from paths.
         threads: How many callbacks may run at once.
         multiprocess: Whether other processes serve the same application.
         scheme: ``"http"`` or ``"https"``, as clients see it.

@@ -1,1 +1,1 @@
-"""What servers and static paths are told: options, checked, as the core takes them."""
+"""The options of servers and static paths: checked, and converted for the core."""

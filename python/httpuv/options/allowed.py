@@ -1,6 +1,6 @@
-"""The lists of hosts and origins that a server takes: checked, in the form that is compared.
+"""The lists of allowed hosts and origins: checked, and in the form that the core compares.
 
-An entry that no client can ever match is an error: it would silently refuse all clients.
+An entry that no client can ever match is an error, because it would silently refuse all clients.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..base.checks import strings_of
 
-#: A name as browsers send it: letters of other alphabets are "xn--..." there (RFC 5890).
+#: A name as browsers send it; they write letters beyond ASCII as "xn--..." (RFC 5890).
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\.?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -1,8 +1,8 @@
-"""Header fields that an application gives: of its answers and of static paths, by one rule.
+"""Header fields of answers and static paths, by one rule.
 
-A value is str (of Latin-1 characters, as the fields of a request are read), bytes, int, or what
-:func:`operator.index` takes (numpy's integers); a list or tuple of values is a field that is sent
-several times.
+A value is str (Latin-1 characters, as in the fields of a request), bytes, int, or an object for
+:func:`operator.index` (numpy's integers). A list or tuple of values is a field that is sent several
+times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def header_fields(headers: object) -> Iterator[tuple[str, str]]:
 
     Raises:
         TypeError: The shape, a name or a value has a wrong type; the message names the header.
-        ValueError: A value has a character that is not of Latin-1.
+        ValueError: A value has a character that is not in Latin-1.
     """
     if headers is None:
         return
@@ -45,7 +45,7 @@ def header_fields(headers: object) -> Iterator[tuple[str, str]]:
         if not isinstance(name, str):
             raise TypeError(f"the name of a header must be str, not {described(name)}")
         for each in value if isinstance(value, (list, tuple)) else (value,):
-            # str() makes a plain one of a subclass, which the core insists on.
+            # str() converts an instance of a subclass; the core requires a plain str.
             yield str(name), _text(name, each)
 
 
@@ -59,7 +59,7 @@ def _text(name: str, value: object) -> str:
         return text
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    # True and False are ints that are meant as something else.
+    # True and False are ints, but never meant as numbers.
     if not isinstance(value, bool):
         try:
             return str(operator.index(value))  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""What a server grants a client: every limit, and the answer that crossing it gets.
+"""The limits of a server: what a client may use, and the answer beyond each limit.
 
 Each field of :class:`Limits` has its default, its bounds and its text. The checks, the command line
-and the documentation are made of it; the core's side is ``server::Limits``.
+and the documentation are generated from it. The core's side is ``server::Limits``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ def _limit(default: float | None, text: str, *, zero: bool = False) -> Any:
     """A field of :class:`Limits`: float for seconds, int for bytes and numbers.
 
     Args:
-        default: Its value unless it is given; None: the server finds one, as the text says.
-        text: What it bounds, in which unit, and what happens beyond.
-        zero: Whether 0 makes sense.
+        default: The default value; None: the server determines it as the text says.
+        text: The bounded quantity, its unit, and what happens beyond the limit.
+        zero: Whether 0 is allowed.
     """
     return dataclasses.field(default=default, metadata={"text": text, "zero": zero})
 
@@ -28,8 +28,8 @@ def _limit(default: float | None, text: str, *, zero: bool = False) -> Any:
 class Limits:
     """Limits of one server; give it as ``startServer(..., limits=Limits(...))``.
 
-    All are enforced by the I/O thread, whatever Python is doing. Every default is finite and meant
-    for a server that faces the internet.
+    The I/O thread enforces all of them, whatever Python is doing. Every default is finite and
+    suits a server on the internet.
 
     Raises:
         TypeError, ValueError: A limit is no number or out of range; the message names it.

@@ -1,4 +1,4 @@
-"""Media types by file extension: the standard library's table and what it lacks."""
+"""Media types by file extension: the standard library's table and additions to it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def mime_table(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
     read.
 
     Args:
-        overrides: Further types, or others; extensions with or without the dot, in any case.
+        overrides: Additional or different types; extensions with or without the dot, in any case.
 
     Raises:
         TypeError: ``overrides`` is not a dict of strings.

@@ -1,4 +1,4 @@
-"""Options for the operator of a server: health, metrics, and where they are asked for."""
+"""Options for the operator of a server: health, metrics, and their listener."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _board: tuple[int, int] | None = None
 
 
 def set_board(fd: int, place: int) -> None:
-    """Have the next server of this process count where the other workers do."""
+    """Let the next server of this process count in the file of all workers."""
     global _board
     _board = (fd, place)
 
 
 def take_board() -> tuple[int, int] | None:
-    """Where the server that is being made counts; None: by itself."""
+    """The file and place in which the new server counts; None: it counts alone."""
     global _board
     taken, _board = _board, None
     return taken
 
 
 def build() -> list[tuple[str, str]]:
-    """What the metrics say of the program."""
+    """The labels of the metric ``httpuv_build_info``."""
     return [
         ("version", _core.__version__),
         ("python", platform.python_version()),
@@ -44,7 +44,7 @@ def check_path(name: str, value: object) -> None:
 
 
 def check_admin(name: str, value: object) -> None:
-    """Raise TypeError or ValueError if nothing can be listened on by that name."""
+    """Raise TypeError or ValueError if the value names no address to listen on."""
     if value is None:
         return
     if isinstance(value, int) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Which proxies are believed about their clients."""
+"""The proxies that a server trusts to name their clients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_proxies(given: object) -> list[str]:
     """The addresses, networks and words of ``forwardedAllowIps``.
 
     Raises:
-        TypeError, ValueError: It is none of what is allowed.
+        TypeError, ValueError: An entry is not an address, a network or a known word.
     """
     if given is None:
         return []

@@ -1,8 +1,8 @@
-"""The options of a server: the one place that says what there is.
+"""The options of a server; each option is described here and nowhere else.
 
 Each key of :class:`Options` has its type, and an :class:`Option` with its default, its check and
-its text. :func:`httpuv.startServer` and its like, what ``help()`` shows of them, the messages for
-wrong names and the documentation are made of it. Limits are described in
+its text. The keywords of :func:`httpuv.startServer` and similar functions, their ``help()``, the
+messages for wrong names and the documentation are generated from it. Limits are described in
 :mod:`httpuv.options.limits`, static paths in :mod:`httpuv.options.static_options`.
 """
 
@@ -48,10 +48,10 @@ def _unchecked(name: str, value: object) -> None:
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option besides its name and type.
+    """The description of an option, besides its name and type.
 
     Args:
-        default: Its value where none is given.
+        default: The default value.
         text: What it does, as reStructuredText.
         check: Raises TypeError or ValueError, with the name in the message, for a wrong value.
     """
@@ -103,7 +103,7 @@ def _check_broker(name: str, value: object) -> None:
 
 
 class RunOptions(TypedDict, total=False):
-    """What every way to start a server takes by keyword."""
+    """The keywords that all functions that start a server take."""
 
     limits: Annotated[
         Limits | None,
@@ -113,10 +113,10 @@ class RunOptions(TypedDict, total=False):
         TLS | Mapping[str, TLS] | None,
         Option(
             None,
-            """HTTPS and WSS instead of HTTP: a :class:`TLS`, or a dict from the names of hosts
-            (``"*.example.com"`` for all one label below, ``"*"`` for all others; else the first is
-            for those). None: plain HTTP. Plain HTTP that comes to such a port is answered with 400.
-            """,
+            """HTTPS and WSS instead of HTTP: a :class:`TLS`, or a dict from host names to TLS
+            objects. ``"*.example.com"`` matches one label, ``"*"`` matches all other names; without
+            ``"*"`` the first entry is used for them. None: plain HTTP. A client that sends plain
+            HTTP to a port with TLS gets 400.""",
             check_tls,
         ),
     ]
@@ -132,11 +132,11 @@ class RunOptions(TypedDict, total=False):
         Sequence[str] | None,
         Option(
             None,
-            """Names that the Host field may have; others get 403. None or ``["*"]``: any. Protects
-            a server on the loopback address from web pages whose own name resolves to it.
-            ``"*.example.com"`` allows every name below example.com (not that one itself),
-            ``"localhost:8080"`` a name with that port only. IP addresses need not be named: a page
-            cannot make those resolve to another address.""",
+            """Names that the Host field may have; others get 403. None or ``["*"]``: any name. The
+            option protects a server on the loopback address from web pages with a name that
+            resolves to this address. ``"*.example.com"`` allows every name below example.com, but
+            not example.com itself. ``"localhost:8080"`` allows the name with this port only. IP
+            addresses are always allowed: a page cannot make them resolve to another address.""",
             lambda name, value: check_hosts(value),
         ),
     ]
@@ -144,12 +144,12 @@ class RunOptions(TypedDict, total=False):
         Sequence[str] | None,
         Option(
             None,
-            """Web pages that may open WebSockets here, by their origins, such as
-            ``"https://example.com"`` or ``"https://*.example.com"``, or ``"same"`` for those from
-            the very host that they connect to; others get 403. None or ``["*"]``: any. A port that
-            is the scheme's own may be left out. Browsers let every page connect to any host.
-            Where cookies or the network decide what a client may do, set this option, too. Clients
-            that are no browsers send no origin and are let in.""",
+            """Origins of web pages that may open WebSockets, such as ``"https://example.com"`` or
+            ``"https://*.example.com"``. ``"same"`` allows pages from the host that they connect to.
+            Others get 403. None or ``["*"]``: any origin. The default port of the scheme may be
+            left out. Browsers let every page connect to any host, so set this option if cookies or
+            the network decide what a client may do. Clients that are not browsers send no origin
+            and are allowed.""",
             lambda name, value: check_origins(value),
         ),
     ]
@@ -166,8 +166,8 @@ class RunOptions(TypedDict, total=False):
         Compression,
         Option(
             True,
-            """Whether WebSocket messages are compressed (RFC 7692) where the client can. True:
-            unless it is on this machine, where bytes cost nothing; ``"always"``: there, too.""",
+            """Whether WebSocket messages are compressed (RFC 7692) if the client supports it. True:
+            except for clients on this machine; ``"always"``: also for them.""",
             lambda name, value: check_compression(value),
         ),
     ]
@@ -175,8 +175,8 @@ class RunOptions(TypedDict, total=False):
         Overflow,
         Option(
             "close",
-            """What becomes of a message for a WebSocket client that does not read, when
-            ``limits.ws_queue_bytes`` wait for it: ``"close"`` closes the connection with 1013,
+            """What happens to a message for a WebSocket client that does not read, when
+            ``limits.ws_queue_bytes`` already wait: ``"close"`` closes the connection with 1013,
             ``"drop"`` drops the message, ``"callback"`` drops it and calls ``ws.onDropped``.""",
             lambda name, value: check_overflow(value),
         ),
@@ -185,10 +185,10 @@ class RunOptions(TypedDict, total=False):
         float | None,
         Option(
             None,
-            """Seconds that an awaited answer may take from the return of ``call`` until it begins;
-            beyond, it is cancelled and the client gets 503. None: any time.
-            ``req["httpuv.timeout"]`` replaces it for one request, where ``call`` sets it before it
-            returns, or before its first ``await``.""",
+            """Seconds from the return of ``call`` until an awaited answer must have started. After
+            that it is cancelled and the client gets 503. None: no limit. ``call`` may replace it
+            for one request by ``req["httpuv.timeout"]``, before it returns or before its first
+            ``await``.""",
             _check_timeout,
         ),
     ]
@@ -196,13 +196,14 @@ class RunOptions(TypedDict, total=False):
         bool,
         Option(
             True,
-            """Whether the answers of ``call`` are compressed for clients that accept it: text,
-            JSON and their like, streams too, of 1 KiB or of unknown length; not files, parts (206),
-            streams of events, nor what has a Content-Encoding, ``Cache-Control: no-transform`` or a
-            digest. The I/O thread and its pool do it. Such answers say ``Vary: Accept-Encoding``,
-            and a strong ETag becomes a weak one. An answer with ``Content-Encoding: identity``
-            leaves as it is, without that field; the right choice where TLS is in front and a
-            secret stands beside what the client chose (the BREACH attack).""",
+            """Whether the answers of ``call`` are compressed for clients that accept it. Text, JSON
+            and similar types are compressed from 1 KiB on, or if the length is unknown, also in
+            streams. Files, parts (206), streams of events, and answers with a Content-Encoding,
+            ``Cache-Control: no-transform`` or a digest are not compressed. The I/O thread and its
+            pool do the work. Compressed answers have ``Vary: Accept-Encoding``, and a strong ETag
+            becomes a weak one. An answer with ``Content-Encoding: identity`` is sent uncompressed
+            and without that field. Use that for an encrypted answer that has a secret beside text
+            that the client chose (the BREACH attack).""",
             _check_bool,
         ),
     ]
@@ -210,22 +211,22 @@ class RunOptions(TypedDict, total=False):
         bool | str,
         Option(
             False,
-            """Whether each answer, static ones too, is logged with its client, request, status,
-            bytes of body and time. True: by ``logging.getLogger("httpuv.access")`` at level INFO;
-            where logging is not set up, to standard error. The records have these as attributes,
-            too: ``client``, ``clientPort``, ``request`` (its first line), ``method``, ``target``,
+            """Whether each answer, also of static paths, is logged with its client, request,
+            status, bytes of body and time. True: by ``logging.getLogger("httpuv.access")`` at level
+            INFO, or to standard error if logging is not set up. The records have the attributes
+            ``client``, ``clientPort``, ``request`` (the first line), ``method``, ``target``,
             ``status`` (0: the connection ended before), ``size``, ``seconds``, ``referer``,
-            ``userAgent``, ``requestId``, ``traceId``; what could end a line or its quotes is
-            escaped in all of them. Bytes and time are those of the answer as it was handed to the
-            system; a client may still have left in the middle of it. It is logged where the
-            callbacks run, so handlers that are slow hold up callbacks. What waits to be logged is
-            bounded by 8 MiB, beyond which answers are only counted. ``"text"``, ``"common"``,
-            ``"combined"``, ``"json"``, or a text with fields such as ``"{client} {request}
-            {status}"``: written without Python, by a thread that holds nothing up, to
-            ``accessLogFile``. The fields are ``time``, ``clf_time``, ``client``, ``port``,
-            ``request``, ``method``, ``target``, ``protocol``, ``status``, ``size``, ``seconds``,
-            ``milliseconds``, ``host``, ``scheme``, ``referer``, ``user_agent``, ``request_id``,
-            ``trace_id`` (of a traceparent) and ``kind`` (what made the answer).""",
+            ``userAgent``, ``requestId`` and ``traceId``. Characters that could end a line or its
+            quotes are escaped. Bytes and time are those of the answer as it was handed to the
+            system; the client may have left before it got all of it. The records are logged where
+            the callbacks run, so slow handlers delay callbacks. At most 8 MiB of records wait;
+            beyond that answers are only counted. ``"text"``, ``"common"``, ``"combined"``,
+            ``"json"``, or a text with fields such as ``"{client} {request} {status}"``: a thread
+            without Python writes lines in this format to ``accessLogFile``. The fields are
+            ``time``, ``clf_time``, ``client``, ``port``, ``request``, ``method``, ``target``,
+            ``protocol``, ``status``, ``size``, ``seconds``, ``milliseconds``, ``host``, ``scheme``,
+            ``referer``, ``user_agent``, ``request_id``, ``trace_id`` (of a traceparent) and
+            ``kind`` (what made the answer).""",
             _check_access_log,
         ),
     ]
@@ -233,8 +234,8 @@ class RunOptions(TypedDict, total=False):
         str | PathLike[str] | None,
         Option(
             None,
-            """The file that ``accessLog`` with a format is written to; it is opened again when its
-            name leads to another one, as after logrotate(8). None: standard error.""",
+            """The file of an ``accessLog`` with a format. It is opened again when its name leads to
+            another file, as after logrotate(8). None: standard error.""",
             _check_file,
         ),
     ]
@@ -242,9 +243,9 @@ class RunOptions(TypedDict, total=False):
         bool,
         Option(
             False,
-            """Whether each request has an X-Request-ID for the application and the log: that of a
-            proxy among ``forwardedAllowIps``, else a new one, also in place of what the client has
-            sent. A log with ``request_id`` or ``"json"`` asks for it by itself.""",
+            """Whether each request has an X-Request-ID for the application and the log. It comes
+            from a proxy among ``forwardedAllowIps``; otherwise it is a new one and replaces that of
+            the client. A log with ``request_id`` or ``"json"`` switches this on.""",
             _check_bool,
         ),
     ]
@@ -252,10 +253,10 @@ class RunOptions(TypedDict, total=False):
         int,
         Option(
             1,
-            """Threads that do the network, 1 to 256, each with its own loop and connections: static
-            files, WebSockets, compression and ``publish()`` use so many processors. A new
-            connection goes to the thread with the fewest. Callbacks still run where ``dispatch``
-            says.""",
+            """The number of I/O threads, 1 to 256, each with its own loop and connections. Static
+            files, WebSockets, compression and ``publish()`` can use so many processors. A new
+            connection goes to the thread with the fewest connections. ``dispatch`` still decides
+            where callbacks run.""",
             lambda name, value: check_int(name, value, 1, 256),
         ),
     ]
@@ -263,8 +264,8 @@ class RunOptions(TypedDict, total=False):
         int,
         Option(
             4096,
-            """Connections that may wait in the kernel to be accepted; it clamps the number (Linux:
-            ``net.core.somaxconn``).""",
+            """Connections that may wait in the kernel to be accepted. The kernel limits the number
+            (Linux: ``net.core.somaxconn``).""",
             lambda name, value: check_int(name, value, 1, 2**31 - 1),
         ),
     ]
@@ -272,12 +273,12 @@ class RunOptions(TypedDict, total=False):
         str | Sequence[str] | None,
         Option(
             None,
-            """Proxies that are believed about their clients: addresses, networks such as
-            ``"10.0.0.0/8"``, ``"unix"`` for those on Unix sockets, ``"*"`` for any; several as a
-            list, or with commas. From X-Forwarded-For, -Proto, -Host and -Port, or else from
-            Forwarded (RFC 7239), come REMOTE_ADDR, the scheme, Host and the address in the log. Of
-            a chain of proxies the nearest client that is not among these counts. None: none is
-            believed.""",
+            """Proxies that are trusted to name their clients: addresses, networks such as
+            ``"10.0.0.0/8"``, ``"unix"`` for Unix sockets, ``"*"`` for any; a list, or a str with
+            commas. REMOTE_ADDR, the scheme, Host and the address in the log then come from
+            X-Forwarded-For, -Proto, -Host and -Port, or else from Forwarded (RFC 7239). In a chain
+            of proxies the nearest address that is not in the list is the client's. None: no proxy
+            is trusted.""",
             lambda name, value: check_proxies(value),
         ),
     ]
@@ -286,8 +287,8 @@ class RunOptions(TypedDict, total=False):
         Option(
             False,
             """Whether every connection begins with the PROXY protocol (version 1 or 2), in which a
-            proxy such as HAProxy names the client. Connections without it are closed, and those
-            from others than ``forwardedAllowIps`` where there are some.""",
+            proxy such as HAProxy names the client. Connections without it are closed. If
+            ``forwardedAllowIps`` is given, connections from other addresses are closed, too.""",
             _check_bool,
         ),
     ]
@@ -295,9 +296,9 @@ class RunOptions(TypedDict, total=False):
         str | None,
         Option(
             None,
-            """A path, such as ``"/livez"``, that the server answers by itself with 200, whatever
-            Python is doing: whether the process lives. Every Host is allowed. None: no such
-            path.""",
+            """The path of a health check, such as ``"/livez"``. The I/O thread answers it with 200
+            as long as the process lives, whatever Python is doing. Every Host is allowed. None: no
+            such path.""",
             check_path,
         ),
     ]
@@ -305,9 +306,9 @@ class RunOptions(TypedDict, total=False):
         str | None,
         Option(
             None,
-            """A path, such as ``"/readyz"``, that the server answers by itself: 200, or 503 when it
-            is stopping or a request has waited for Python for more than ``readyMaxWait``. Every
-            Host is allowed.""",
+            """The path of a readiness check, such as ``"/readyz"``. The I/O thread answers it with
+            200. It answers with 503 while the server stops, and while a request has waited for
+            Python for more than ``readyMaxWait`` seconds. Every Host is allowed.""",
             check_path,
         ),
     ]
@@ -323,8 +324,8 @@ class RunOptions(TypedDict, total=False):
         str | None,
         Option(
             None,
-            """A path, such as ``"/metrics"``, that the server answers by itself with its metrics,
-            in the text format of Prometheus. Those of all workers of ``httpuv run`` add up.""",
+            """The path of the metrics, such as ``"/metrics"``, in the text format of Prometheus.
+            The I/O thread answers it. The numbers of all workers of ``httpuv run`` add up.""",
             check_path,
         ),
     ]
@@ -332,8 +333,8 @@ class RunOptions(TypedDict, total=False):
         str | int | None,
         Option(
             None,
-            """A listener of its own for these three, under their paths or else ``/livez``,
-            ``/readyz`` and ``/metrics``; it answers nothing else. ``"HOST:PORT"``, the path of a
+            """A separate listener for these three paths only; without paths of their own they are
+            ``/livez``, ``/readyz`` and ``/metrics``. The value is ``"HOST:PORT"``, the path of a
             Unix socket (with a slash in it), or the descriptor of a listening socket, which is
             adopted.""",
             check_admin,
@@ -343,19 +344,20 @@ class RunOptions(TypedDict, total=False):
         Mapping[str, object] | None,
         Option(
             None,
-            """Applications below paths, a dict from URL paths to applications of any interface or
-            :class:`Mount` objects: ``{"/api": asgi_app, "/old": wsgi_app}``. The longest path wins;
-            static paths come before. One that is Rook's may have ``call`` and ``onWSOpen``.""",
+            """Applications below paths: a dict from URL paths to applications of any interface or
+            :class:`Mount` objects, such as ``{"/api": asgi_app, "/old": wsgi_app}``. The longest
+            path wins; static paths come first. A Rook application here may have ``call`` and
+            ``onWSOpen`` only.""",
         ),
     ]
     topics: Annotated[
         Mapping[str, Topic] | None,
         Option(
             None,
-            """What is kept of topics, a dict from names or patterns to :class:`Topic`: ``{"news":
-            httpuv.Topic(history=200), "chat/*": httpuv.Topic()}``. ``*`` stands for any characters;
-            the longest pattern wins, the topic's own name before all. Of a topic that none is for,
-            nothing is kept.""",
+            """The history of topics: a dict from names or patterns to :class:`Topic`, such as
+            ``{"news": httpuv.Topic(history=200), "chat/*": httpuv.Topic()}``. ``*`` matches any
+            characters. The exact name wins, then the longest pattern. A topic without an entry has
+            no history.""",
             lambda name, value: check_topics(value),
         ),
     ]
@@ -363,9 +365,9 @@ class RunOptions(TypedDict, total=False):
         Broker | None,
         Option(
             None,
-            """What shares topics with other servers: a :class:`httpuv.brokers.Redis`, a
-            :class:`httpuv.brokers.Memory`, or another :class:`httpuv.Broker`. None: the topics are
-            this server's.""",
+            """Shares topics with other servers: a :class:`httpuv.brokers.Redis`, a
+            :class:`httpuv.brokers.Memory`, or another :class:`httpuv.Broker`. None: the topics
+            belong to this server alone.""",
             _check_broker,
         ),
     ]
@@ -373,10 +375,10 @@ class RunOptions(TypedDict, total=False):
         Literal["callbacks", "thread"],
         Option(
             "callbacks",
-            """Where coroutines run if no asyncio loop runs the callbacks. ``"callbacks"``: on
-            the thread that runs the callbacks, in an asyncio loop that it owns (uvloop's where that
-            is installed), while it serves. ``"thread"``: on a thread of their own, which callbacks
-            that block do not hold up; each answer costs two switches of threads more.""",
+            """Where coroutines run if no asyncio loop runs the callbacks. ``"callbacks"``: on the
+            thread that runs the callbacks, in its own asyncio loop (uvloop's if that is installed).
+            ``"thread"``: on a separate thread, which blocking callbacks do not delay; each answer
+            costs two more context switches.""",
             _check_coroutines,
         ),
     ]
@@ -384,44 +386,44 @@ class RunOptions(TypedDict, total=False):
         bool,
         Option(
             False,
-            """Whether a server of this process that has the address is stopped. The new one takes
-            over its socket, so that no client is refused; answers under way have 3 s. Where only
-            the port, or the path of the Unix socket, is the same - not the host, or the mask -, the
-            other one is stopped first.""",
+            """Whether to replace a server of this process that has the address. The new server
+            takes over its socket, so no client is refused; answers under way have 3 s. If only the
+            port is the same but not the host, or the path but not the mask, the old server is
+            stopped before the new one starts.""",
             _check_bool,
         ),
     ]
 
 
 class Options(RunOptions, total=False):
-    """The same where the callbacks may run anywhere."""
+    """The same with ``dispatch``."""
 
     dispatch: Annotated[
         Literal["auto", "service", "asyncio", "thread", "prompt", "qt", "tk"] | int | Dispatcher,
         Option(
             "auto",
-            """Where the callbacks run. ``"service"``: in :func:`service` and its like, where they
-            are called. ``"asyncio"``: in the loop that is running here. ``"thread"``: in a thread
-            of the server's own. A number: in so many threads of its own, for callbacks that block;
-            those of one connection run in order and one at a time. ``"prompt"``: in the idle time
-            of Python's prompt or IPython's, and in ``service()``. ``"qt"``: in the loop of the
-            QApplication that there is, PySide6's or PyQt6's; ``"tk"``: in that of tkinter's root
-            window; where an asyncio loop runs on that thread, such as qasync's, it runs coroutines.
-            ``"auto"``: in an asyncio loop if one is running here (so in notebooks), at a prompt as
-            ``"prompt"``, otherwise as ``"service"``. Or a :class:`Dispatcher`.""",
+            """Where the callbacks run. ``"service"``: in calls of :func:`service`, :func:`runNow`
+            and :func:`runServer`. ``"asyncio"``: in the asyncio loop that runs on this thread.
+            ``"thread"``: on a thread of the server's own. A number: on so many threads, for
+            callbacks that block; callbacks of one connection run in order and one at a time.
+            ``"prompt"``: in the idle time of Python's or IPython's prompt, and in ``service()``.
+            ``"qt"``: in the loop of the QApplication of PySide6 or PyQt6. ``"tk"``: in the loop of
+            tkinter's root window. If an asyncio loop such as qasync's runs on the toolkit's thread,
+            it runs coroutines. ``"auto"``: ``"asyncio"`` if a loop runs here (as in notebooks),
+            ``"prompt"`` at a prompt, otherwise ``"service"``. Or a :class:`Dispatcher`.""",
         ),
     ]
 
 
 class TcpOptions(TypedDict, total=False):
-    """What only servers on a TCP port take."""
+    """The keywords that only servers on a TCP port take."""
 
     reusePort: Annotated[
         bool,
         Option(
             False,
-            """Whether other processes of the same user that say so, too, may listen on the same
-            port (SO_REUSEPORT): the kernel spreads the connections over them.""",
+            """Whether other processes of the same user may listen on the same port, if they set
+            this option, too (SO_REUSEPORT). The kernel distributes the connections.""",
             _check_bool,
         ),
     ]
@@ -429,22 +431,22 @@ class TcpOptions(TypedDict, total=False):
         int | None,
         Option(
             None,
-            """A descriptor of a socket that listens already, inherited from systemd or a parent:
-            the server takes it over, and ``host`` and ``port`` are not bound. None: they are.""",
+            """The descriptor of a listening socket, inherited from systemd or a parent process. The
+            server takes it over and does not bind ``host`` and ``port``. None: it binds them.""",
             _check_fd,
         ),
     ]
 
 
 class WebOptions(Options, TcpOptions, total=False):
-    """What :func:`startServer` takes by keyword."""
+    """The keywords of :func:`startServer`."""
 
 
 class RunWebOptions(RunOptions, TcpOptions, total=False):
-    """What :func:`runServer` takes by keyword."""
+    """The keywords of :func:`runServer`."""
 
 
-#: What is known of each option, by name.
+#: The description of each option, by name.
 DESCRIPTIONS: dict[str, Option] = {
     name: hint.__metadata__[0] for name, hint in WebOptions.__annotations__.items()
 }
@@ -462,7 +464,7 @@ def check_names(given: Mapping[str, object], known: Iterable[str]) -> None:
 
 
 def complete(given: Mapping[str, object]) -> WebOptions:
-    """The options that were given, checked, and the defaults of all others.
+    """The given options, checked, and the defaults of all others.
 
     Raises:
         TypeError, ValueError: A name or a value is wrong; the message names it.
@@ -476,7 +478,7 @@ def complete(given: Mapping[str, object]) -> WebOptions:
 
 
 def core_settings(options: WebOptions) -> dict[str, object]:
-    """What the core takes of options that are complete, in its types."""
+    """The settings of the core, in its types, from complete options."""
     return {
         "limits": (options["limits"] or Limits()).as_dict(),
         "allowed_hosts": check_hosts(options["allowedHosts"]),
@@ -503,7 +505,7 @@ def core_settings(options: WebOptions) -> dict[str, object]:
 
 
 def _file_log(options: Options) -> tuple[str, str] | None:
-    """Format and path of an access log that is written without Python."""
+    """Format and path of the access log that the core writes; None: there is none."""
     file = options["accessLogFile"]
     if not isinstance(options["accessLog"], str):
         if file is not None:
@@ -528,12 +530,12 @@ def documentation(names: Sequence[str]) -> str:
 
 
 def takes(options: type, *, described: bool = False) -> Callable[[_Function], _Function]:
-    """Have help() show the ``**options`` of a function by name, as type checkers do.
+    """Let help() show the ``**options`` of a function by name, as type checkers do.
 
     Args:
-        options: The TypedDict of them.
-        described: Whether the docstring describes them; otherwise it refers to startServer(). It
-            stands in the place of the line that begins with ``options: ``.
+        options: The TypedDict of the options.
+        described: Whether the docstring describes the options; otherwise it refers to
+            startServer(). The text replaces the line that begins with ``options: ``.
     """
     names = tuple(options.__annotations__)
 

@@ -46,7 +46,7 @@ class StaticPath:
 
 
 class _StaticPath(Protocol[P]):
-    """The type of ``staticPath``."""
+    """The type of the function ``staticPath``."""
 
     __name__: str
 
@@ -56,7 +56,7 @@ class _StaticPath(Protocol[P]):
 
 
 def _path_maker(options: Callable[P, StaticPathOptions]) -> _StaticPath[P]:
-    """``staticPath``, which takes what the options take."""
+    """Make ``staticPath``, with the parameters of the options."""
 
     def staticPath(path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> StaticPath:
         local = _local_path(path)
@@ -68,7 +68,7 @@ def _path_maker(options: Callable[P, StaticPathOptions]) -> _StaticPath[P]:
 def _options_maker(
     options: Callable[P, StaticPathOptions],
 ) -> Callable[P, StaticPathOptions]:
-    """``staticPathOptions``, which does so, too."""
+    """Make ``staticPathOptions``, with the parameters of the options."""
 
     def staticPathOptions(*args: P.args, **kwargs: P.kwargs) -> StaticPathOptions:
         return _made("staticPathOptions()", _ALL_OPTIONS, args, kwargs)
@@ -79,7 +79,7 @@ def _options_maker(
 def _made(
     where: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> StaticPathOptions:
-    """Options, or an error that says which path they were for."""
+    """Make the options; an error names the path."""
     try:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -89,7 +89,7 @@ def _made(
 
 
 def _signature(without: str | None, defaults: Mapping[str, Any]) -> inspect.Signature:
-    """That of the options' constructor, with other defaults."""
+    """The signature of the options' constructor, with other defaults."""
     signature = inspect.signature(StaticPathOptions)
     return signature.replace(
         parameters=[
@@ -116,7 +116,7 @@ for _function, _parameters in (
     _function.__signature__ = inspect.Signature(_parameters)
     _function.__qualname__ = _function.__name__
 
-staticPath.__doc__ = f"""Name a directory or a file that ``staticPaths`` of an application serves.
+staticPath.__doc__ = f"""Describe a directory or a file for ``staticPaths`` of an application.
 
     Every option that is None is inherited from the ``staticPathOptions`` of the application.
 
@@ -198,7 +198,7 @@ def normalize_options(options: object) -> StaticPathOptions:
 
 
 def normalize_url(url: object) -> str:
-    """A URL path as routes have it: decoded, one slash in front, none behind ("/" for the root).
+    """A URL path in the form of routes: decoded, one slash in front, none at the end.
 
     Raises:
         TypeError: It is no string.
@@ -215,7 +215,7 @@ def normalize_url(url: object) -> str:
 
 
 def routes(paths: Mapping[str, StaticPath], defaults: StaticPathOptions) -> list[Route]:
-    """The table that the core serves from, every option resolved."""
+    """The core's table of routes, with every option resolved."""
     return [
         (
             url,
@@ -235,5 +235,5 @@ def _local_path(path: object) -> str:
     if not path:
         raise ValueError("path must not be empty")
     absolute = os.path.abspath(os.path.expanduser(path))
-    os.stat(absolute)  # raises the OSError that says what is wrong with it
+    os.stat(absolute)  # raises an OSError that says what is wrong
     return absolute

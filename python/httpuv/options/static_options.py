@@ -1,8 +1,8 @@
-"""The options of static paths: the one place that says what there is.
+"""The options of static paths; each option is described here and nowhere else.
 
-Each field of :class:`StaticPathOptions` has its type, its default, its check and its description;
+Each field of :class:`StaticPathOptions` has its type, its default, its check and its description.
 :func:`httpuv.staticPath`, :func:`httpuv.staticPathOptions`, the command line and their
-documentation are made of it. The core's side is ``files::Options``.
+documentation are generated from it. The core's side is ``files::Options``.
 
 Source: manual page *staticPathOptions*. Options that the manual does not have are keyword-only and
 marked as extensions.
@@ -25,12 +25,12 @@ Validation = str | Sequence[str]
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of an option besides its name and type."""
+    """The description of an option, besides its name and type."""
 
     default: object
     text: str
     check: Callable[[str, object], None]
-    #: The option of the command line, and the value that it has there unless told otherwise.
+    #: The option of the command line, and its default there.
     flag: str | None
     flag_default: object
 
@@ -128,7 +128,7 @@ def _option(
     flag: str | None = None,
     flag_default: object = None,
 ) -> Any:
-    """A field of :class:`StaticPathOptions`. None, "inherited", is its value unless it is given."""
+    """A field of :class:`StaticPathOptions`. Its default is None, which means "inherited"."""
     if flag_default is None:
         flag_default = default
     description = Description(default, text, check, flag, flag_default)
@@ -139,20 +139,20 @@ def _option(
 class StaticPathOptions:
     """How a static path is served; made by :func:`staticPathOptions` and :func:`staticPath`.
 
-    An option that is None is inherited: from the options of the application, and from the defaults
-    there.
+    An option that is None is inherited from the options of the application. An option that is None
+    there has its default.
     """
 
     indexhtml: bool | None = _option(
         True,
-        "Whether a directory with an ``index.html`` answers with it.",
+        "Whether a directory with an ``index.html`` is answered with that file.",
         kw_only=False,
         flag="--index",
     )
     fallthrough: bool | None = _option(
         False,
-        "Whether a request for a file that does not exist goes to ``call``; otherwise it is"
-        " answered with 404 at once.",
+        "Whether a request for a missing file goes to ``call``. Otherwise it is answered with 404"
+        " at once.",
         kw_only=False,
     )
     html_charset: str | None = _option(
@@ -163,26 +163,26 @@ class StaticPathOptions:
     )
     headers: Headers | None = _option(  # noqa: RUF009
         (),
-        "Further header fields of every answer: a dict, or a list of pairs; values are str, bytes,"
-        " whole numbers, or lists of them. Content-Type, ETag, Last-Modified, Accept-Ranges,"
-        " Cache-Control and Date replace the server's own, and conditions of requests are checked"
-        " against them. The framing (Content-Length, Transfer-Encoding, Connection) is the"
-        " server's.",
+        "Additional header fields of every answer: a dict, or a list of pairs. Values are str,"
+        " bytes, whole numbers, or lists of them. Content-Type, ETag, Last-Modified, Accept-Ranges,"
+        " Cache-Control and Date replace the server's own fields, and conditions of requests are"
+        " checked against them. Framing fields (Content-Length, Transfer-Encoding, Connection) are"
+        " always the server's.",
         _check_headers,
         kw_only=False,
     )
     validation: Validation | None = _option(  # noqa: RUF009
         (),
-        """``'"abc" = "xyz"'``, or with ``==``, lets in only requests with the field ``abc``"""
-        " (in any case) and exactly that value; others get 403. An empty list lets in all.",
+        """``'"abc" = "xyz"'``, or with ``==``, allows only requests with the field ``abc`` (in"""
+        " any case of letters) and exactly that value. Others get 403. An empty list allows all.",
         _check_validation,
         kw_only=False,
     )
-    exclude: bool | None = _option(False, "For :func:`excludeStaticPath` alone.", kw_only=False)
+    exclude: bool | None = _option(False, "For :func:`excludeStaticPath` only.", kw_only=False)
     listing: bool | None = _option(
         False,
-        "Extension. Whether a directory without an index shows its entries: a page, or JSON for"
-        " clients that ask for it (Accept).",
+        "Extension. Whether a directory without an index is answered with a list of its entries: a"
+        " page, or JSON for clients that prefer it (Accept).",
         flag="--listing",
         flag_default=True,
     )
@@ -193,7 +193,7 @@ class StaticPathOptions:
     )
     dotfiles: bool | None = _option(
         False,
-        "Extension. Whether names that begin with a dot are served; ``.well-known`` is.",
+        "Extension. Whether names that begin with a dot are served; ``.well-known`` always is.",
         flag="--dotfiles",
     )
     precompressed: bool | None = _option(
@@ -232,13 +232,13 @@ class StaticPathOptions:
     )
     listing_tools: str | None = _option(
         "",
-        "Extension. HTML to show above the rows of a listing, as it is; ``{path}`` in it stands for"
-        " the URL path of the directory.",
+        "Extension. HTML that is shown above the rows of a listing, unescaped. ``{path}`` in it is"
+        " replaced by the URL path of the directory.",
         _check_html,
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.headers, Iterator):  # it is read more than once
+        if isinstance(self.headers, Iterator):  # the headers are read more than once
             object.__setattr__(self, "headers", tuple(self.headers))
         for name, value in self.items():
             if value is not None:
@@ -294,7 +294,7 @@ def documentation(*, without: Sequence[str] = ()) -> str:
 
 
 def core_options(options: StaticPathOptions) -> dict[str, object]:
-    """Options of which none is None, in the core's types."""
+    """Complete options (none is None), in the core's types."""
     result = options.as_dict()
     del result["exclude"]
     result["headers"] = [

@@ -1,7 +1,7 @@
-"""TLS: which certificate a server presents, and what it asks of clients.
+"""TLS: the certificates of a server, and the verification of clients.
 
-OpenSSL is the one that Python's :mod:`ssl` has loaded; the core calls its public functions on the
-I/O thread. Importing this module does not import ssl: the first :class:`TLS` does.
+The core uses the OpenSSL that Python's :mod:`ssl` has loaded, and calls its public functions on the
+I/O thread. Importing this module does not import ssl; the first :class:`TLS` does.
 """
 
 from __future__ import annotations
@@ -20,36 +20,37 @@ _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9
 
 
 class TLS:
-    """A certificate with its key, and how clients are met: for ``startServer(..., tls=TLS(...))``.
+    """A certificate with its key and settings, for ``startServer(..., tls=TLS(...))``.
 
-    The files are read now, and again when they have changed: while connections come, a server looks
-    every two seconds, and presents a renewed certificate to the next ones. A new file that is no
-    good is logged as an error; what was there before stays in use. Connections that are open are
-    not touched.
+    The files are read now, and again when they have changed. While connections come, a server
+    checks every two seconds, and new connections get the renewed certificate. A new file that
+    cannot be used is logged as an error, and the old certificate stays in use. Open connections do
+    not change.
 
-    Sessions are resumed by tickets, whose keys are replaced every hour; not where one address has
-    several certificates and one of them asks for clients' certificates. Renegotiation and
-    compression are off.
+    Sessions are resumed by tickets; the server replaces the ticket keys every hour. There are no
+    tickets if one address has several certificates and one of them verifies clients. Renegotiation
+    and compression are off.
 
     Args:
-        certfile: The path of the certificate in PEM form, followed by those of its issuers.
-        keyfile: The path of its private key in PEM form; None: it is in ``certfile``.
-        password: The password of the key, where it is encrypted.
-        ca_certs: The path of a file with the certificates, in PEM form, whose clients are trusted.
-        verify: Whether a client must show a certificate that ``ca_certs`` has issued: ``"none"``
-            (it is not asked), ``"optional"`` (it may do without) or ``"required"``. One that is not
-            valid ends the handshake. What a client has shown is in the environment
-            (``SSL_CLIENT_VERIFY``, ``SSL_CLIENT_S_DN``, ...) and in the ``tls`` extension of ASGI.
+        certfile: The path of the certificate in PEM form, followed by the issuers' certificates.
+        keyfile: The path of the private key in PEM form; None: the key is in ``certfile``.
+        password: The password of the key, if it is encrypted.
+        ca_certs: The path of a PEM file with the certificates of the issuers of client
+            certificates.
+        verify: Whether a client must show a certificate of ``ca_certs``: ``"none"`` (no request for
+            one), ``"optional"`` or ``"required"``. An invalid certificate ends the handshake. The
+            client's certificate is in the environment (``SSL_CLIENT_VERIFY``, ``SSL_CLIENT_S_DN``,
+            ...) and in the ``tls`` extension of ASGI.
         minimum_version: ``"TLSv1.2"`` or ``"TLSv1.3"``.
-        ciphers: Names of ciphers as OpenSSL's ciphers(1) has them, those of TLS 1.3
-            (``TLS_AES_128_GCM_SHA256``) among them. None: of TLS 1.2 those with forward secrecy and
-            authenticated encryption, of TLS 1.3 OpenSSL's default.
-        alpn: The protocols to agree on (RFC 7301). Empty: it is not negotiated.
+        ciphers: Names of ciphers as in OpenSSL's ciphers(1), also for TLS 1.3
+            (``TLS_AES_128_GCM_SHA256``). None: for TLS 1.2 the ciphers with forward secrecy and
+            authenticated encryption, for TLS 1.3 OpenSSL's default.
+        alpn: The protocols to negotiate (RFC 7301). Empty: no negotiation.
 
     Raises:
         OSError: A file cannot be read; ``filename`` names it.
-        ValueError: A file is no certificate or key, they do not belong together, the password is
-            wrong, or an argument is; the message says which.
+        ValueError: A file is no certificate or key, key and certificate do not match, or the
+            password or another argument is wrong; the message says which.
         TypeError: An argument has a wrong type.
         RuntimeError: This Python has no OpenSSL that the server could use.
     """
@@ -108,10 +109,10 @@ class TLS:
         )
 
     def reload(self) -> None:
-        """Read the files again, now; connections from now on are presented what is in them.
+        """Read the files again now; new connections get the new certificate.
 
         Raises:
-            OSError, ValueError: As for :class:`TLS`; what was there before stays in use.
+            OSError, ValueError: As for :class:`TLS`. The old certificate stays in use.
         """
         self._core.reload()
 
@@ -125,7 +126,7 @@ def check_tls(name: str, value: object) -> None:
 
 
 def certificates(value: TLS | Mapping[str, TLS] | None) -> list[tuple[str, _core.Certificate]]:
-    """``tls`` as the core takes it: host and certificate, ``"*"`` for all others."""
+    """``tls`` in the core's types: host and certificate, ``"*"`` for all other hosts."""
     return [(host, each._core) for host, each in _entries("tls", value)]
 
 
@@ -147,7 +148,7 @@ def _entries(name: str, value: object) -> list[tuple[str, TLS]]:
     if not entries:
         raise ValueError(f"{name} must not be empty: None is plain HTTP")
     if len({each._minimum_version for _, each in entries}) > 1:
-        # The version is agreed on before the client's host is looked at.
+        # OpenSSL negotiates the version before it looks at the client's host.
         raise ValueError(f"{name}: minimum_version must be the same for all hosts")
     return entries
 
@@ -160,11 +161,11 @@ def _path(name: str, value: object) -> str:
         raise TypeError(f"{name} must be a path in str, not {path!r}")
     if not path or "\0" in path:
         raise ValueError(f"{name} must be the path of a file, not {path!r}")
-    return os.path.abspath(path)  # a program may change its directory
+    return os.path.abspath(path)  # the program may change its working directory
 
 
 def _find_openssl() -> None:
-    """Load ssl, and have the core find the OpenSSL that it has loaded."""
+    """Load ssl, and let the core find the OpenSSL that ssl has loaded."""
     try:
         import _ssl
         import ssl

@@ -1,4 +1,4 @@
-"""Topics: what ``startServer(topics=...)`` says about them, and what ``topic_stats()`` tells."""
+"""Topics: the rules of ``startServer(topics=...)``, and the numbers of ``topic_stats()``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..base.checks import check_int, check_seconds
 
-#: A rule as the core takes it: pattern, messages, bytes, seconds, overflow.
+#: A rule in the core's types: pattern, messages, bytes, seconds, overflow.
 Rule = tuple[str, int, int, float, str | None]
 
 _OVERFLOW = ("close", "drop", "latest")
@@ -17,7 +17,7 @@ _OVERFLOW = ("close", "drop", "latest")
 
 @dataclass(frozen=True)
 class Topic:
-    """What a server keeps of a topic, so that clients that were away get what they missed.
+    """The history of a topic: clients that were away get the messages that they missed.
 
     ::
 
@@ -26,13 +26,13 @@ class Topic:
     Attributes:
         history: How many messages are kept; 0: none.
         ttl: Seconds for which a message is kept.
-        max_bytes: Bytes of messages that are kept, with what each takes besides its text. A message
-            that is longer by itself is sent, and not kept.
-        overflow: What becomes of a message for a subscriber that is behind. ``"close"``: when
-            ``Limits.ws_queue_bytes`` wait for it, it is closed (WebSockets with 1013; an
-            EventSource is cut off, comes back by itself, and gets what it missed); ``"drop"``: the
-            message is dropped then; ``"latest"``: as soon as anything waits for it, only the newest
-            message of the topic does, and those before it are dropped. None: as ``wsOverflow``.
+        max_bytes: Bytes of messages that are kept, including the overhead of each. A single longer
+            message is sent but not kept.
+        overflow: What happens to a message for a slow subscriber. ``"close"``: when
+            ``Limits.ws_queue_bytes`` wait for the subscriber, its connection is closed. WebSockets
+            get 1013; an EventSource reconnects by itself and gets what it missed. ``"drop"``: the
+            message is dropped then. ``"latest"``: of the messages of the topic only the newest
+            waits; older ones are dropped. None: as ``wsOverflow``.
 
     Raises:
         TypeError, ValueError: An argument is wrong; the message names it.
@@ -54,15 +54,15 @@ class Topic:
 
 
 class TopicStats(NamedTuple):
-    """How a topic is doing in this process.
+    """The numbers of a topic in this process.
 
     Attributes:
-        subscribers: WebSockets and streams of events that get its messages.
-        epoch: Names the time since it began; ``""``: it is not known.
-        offset: The number of its last message.
-        messages: How many messages its history has.
-        bytes: What these take.
-        dropped: Messages that were not sent to a subscriber because it was behind, in all.
+        subscribers: WebSockets and event streams that get its messages.
+        epoch: The epoch of its offsets; ``""``: it is not known.
+        offset: The offset of its last message.
+        messages: The number of messages in its history.
+        bytes: The bytes of these messages.
+        dropped: The number of messages that were not sent because a subscriber was too slow.
     """
 
     subscribers: int = 0
@@ -89,7 +89,7 @@ def check_event(event: object) -> str:
 
     Raises:
         TypeError: It is neither str nor None.
-        ValueError: It has a line end or NUL in it, or is ``"reset"``, which the server sends.
+        ValueError: It has a line end or NUL in it, or is ``"reset"``, which is the server's own.
     """
     if event is None:
         return ""
@@ -103,7 +103,7 @@ def check_event(event: object) -> str:
 
 
 def check_topics(topics: Mapping[str, Topic] | None) -> list[Rule]:
-    """The rules of ``startServer(topics=...)``, as the core takes them.
+    """The rules of ``startServer(topics=...)``, in the core's types.
 
     Raises:
         TypeError: It is no mapping from str to :class:`Topic`.
@@ -123,7 +123,7 @@ def check_topics(topics: Mapping[str, Topic] | None) -> list[Rule]:
 
 
 def rule_of(topics: Mapping[str, Topic], topic: str) -> Topic | None:
-    """The rule for a topic: its own name's, else that of the longest pattern, else None."""
+    """The rule for a topic: of its exact name, else of the longest pattern, else None."""
     found = topics.get(topic)
     if found is not None or not topics:
         return found

@@ -1,4 +1,4 @@
-"""The options of a server that concern WebSockets (RFC 6455, RFC 7692)."""
+"""The options of a server for WebSockets (RFC 6455, RFC 7692)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Overflow = Literal["close", "drop", "callback"]
 
 #: RFC 9110 section 5.6.2; what a subprotocol's name is (RFC 6455 section 4.1).
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-#: What the core takes for each value of wsCompression.
+#: The core's settings for each value of wsCompression.
 COMPRESSION: dict[bool | str, dict[str, bool]] = {
     True: {"ws_deflate": True, "ws_deflate_loopback": False},
     False: {"ws_deflate": False, "ws_deflate_loopback": False},

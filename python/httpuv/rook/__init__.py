@@ -1,1 +1,1 @@
-"""What a Rook application is, gets and uses: the manual, but for servers."""
+"""Rook applications: their types, requests, WebSockets, and the functions of the manual."""

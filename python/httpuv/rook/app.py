@@ -13,7 +13,7 @@ from ..dispatch.tasks import is_async_function
 from ..options.static import StaticPath, normalize_options, normalize_paths
 from ..options.static_options import StaticPathOptions
 
-#: A request as ``call`` and ``onHeaders`` get it.
+#: A request, as in ``call`` and ``onHeaders``.
 Environ = dict[str, Any]
 
 CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen", "onSubscribe")
@@ -23,7 +23,7 @@ DOCUMENTED = (*CALLBACKS, *_SWITCHES, "staticPaths", "staticPathOptions")
 
 @dataclass(frozen=True)
 class App:
-    """What a server does, whatever shape it was given in."""
+    """An application in its normal form."""
 
     call: Callable[[Environ], Any] | None = None
     onHeaders: Callable[[Environ], Any] | None = None
@@ -44,15 +44,15 @@ def normalize_app(app: object) -> App:
 
             * a mapping with any of ``call``, ``onHeaders``, ``onBodyData``, ``streamBody``,
               ``allowConnect``, ``onWSOpen``, ``onSubscribe``, ``staticPaths`` and
-              ``staticPathOptions``; None is the same as missing. Another key gets a warning,
-              because it is most likely misspelt, unless it begins with ``_`` or ``.``: such keys
-              are the application's own;
-            * an object with attributes of these names (it may have any others);
-            * a function, or anything else that can be called: it is ``call``;
-            * an empty list, R's ``list()``: nothing.
+              ``staticPathOptions``; None is the same as missing. Other keys get a warning, because
+              they are most likely misspelt. Keys that begin with ``_`` or ``.`` belong to the
+              application and get none;
+            * an object with attributes of these names (other attributes are ignored);
+            * a function or another callable: it is ``call``;
+            * an empty list (R's ``list()``): an application without callbacks.
 
     Raises:
-        TypeError, ValueError: The application or a part of it is none of that.
+        TypeError, ValueError: The application or a part of it has a wrong type or value.
         FileNotFoundError: A static path does not exist.
 
     Source: manual page *startServer*, argument ``app``.
@@ -106,7 +106,7 @@ def _warn_of_unknown_keys(app: Mapping[Any, Any]) -> None:
         warnings.warn(
             f"app: {key!r} is none of {', '.join(DOCUMENTED)} and is ignored{hint}",
             category=UserWarning,
-            # normalize_app, the server's constructor(s), startServer: whoever called that.
+            # The caller of startServer, not normalize_app or the server's constructor.
             stacklevel=_frames_to_caller(),
         )
 

@@ -1,6 +1,6 @@
 """The fields of a request: ``req["HEADERS"]``.
 
-Names are stored in lower case and found in any (RFC 9110 section 5.1).
+Names are stored in lower case and found in any case of letters (RFC 9110 section 5.1).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ _T = TypeVar("_T")
 
 
 class Headers(dict[str, str]):
-    """A dict of header fields, by lower-case name; a name is found in any case of its letters.
+    """A dict of header fields by lower-case name; a name is found in any case of letters.
 
-    A field that a client sent several times has its values joined by ``", "`` (Cookie: ``"; "``).
-    The core makes one for each request.
+    The values of a repeated field are joined by ``", "`` (Cookie: ``"; "``). The core creates one
+    object for each request.
     """
 
     __slots__ = ()
@@ -30,7 +30,7 @@ class Headers(dict[str, str]):
         return dict.__contains__(self, name) or dict.__contains__(self, _lower(name))
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of a field; ``default`` without it."""
+        """The value of a field; ``default`` if it is missing."""
         return self[name] if name in self else default  # noqa: SIM401 (this is get)
 
     def __setitem__(self, name: str, value: str) -> None:
@@ -40,11 +40,11 @@ class Headers(dict[str, str]):
         dict.__delitem__(self, _lower(name))
 
     def setdefault(self, name: str, default: Any = None) -> Any:
-        """The value of a field, which is set to ``default`` if it is not there."""
+        """The value of a field; a missing field is set to ``default`` first."""
         return dict.setdefault(self, _lower(name), default)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """Remove a field and return its value; without it ``default``, or KeyError."""
+        """Remove a field and return its value; if it is missing, ``default`` or KeyError."""
         return dict.pop(self, _lower(name), *default)
 
     def update(  # type: ignore[override]
@@ -55,7 +55,7 @@ class Headers(dict[str, str]):
             self[name] = value
 
     def copy(self) -> Headers:
-        """A copy that finds names in any case, too."""
+        """A copy, which also finds names in any case of letters."""
         return Headers(self)
 
 

@@ -17,34 +17,34 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 _log = logging.getLogger("httpuv")
 
-# R's readLines() takes any of the three for the end of a line.
+# R's readLines() accepts each of the three as the end of a line.
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class Input:
     """The body of a request, ``req["rook.input"]``: a binary file open for reading.
 
-    The body is complete when the application gets it: reading never waits for the client. A small
-    one is in memory, a large one in an unlinked temporary file. Besides the three Rook methods
-    ``read``, ``read_lines`` and ``rewind`` it has all methods of a binary file, and counts as an
-    instance of :class:`io.BufferedIOBase`.
+    The body is complete when the application gets it, so reading never waits for the client. A
+    small body is in memory, a large one in an unlinked temporary file. Besides the three Rook
+    methods ``read``, ``read_lines`` and ``rewind`` the object has all methods of a binary file. It
+    counts as an instance of :class:`io.BufferedIOBase`.
 
-    Made by the core, once for each request.
+    The core creates one object for each request.
     """
 
-    # Most requests have no body and most handlers never look: everything else waits for _open().
+    # Most requests have no body, and most handlers do not read it. So _open() does the work late.
     __slots__ = ("_body", "_file")
 
     def __init__(self, body: bytes | int = b"", length: int = -1, charge: object = None) -> None:
         """``Input(bytes)`` for a body in memory; ``Input(fd, length)`` adopts a descriptor.
 
-        ``charge`` is what the body counts for in the server's budget, until the file is closed.
+        ``charge`` holds the body's share of the server's budget until the file is closed.
         """
         self._body = body
         self._file: BinaryIO | None = None if length < 0 else _Spool(cast(int, body), charge)
 
     def _open(self) -> BinaryIO:
-        # Where there is no body the core leaves out __init__(), too: neither slot is set then.
+        # Without a body the core does not call __init__(): then neither slot is set.
         file: BinaryIO | None = getattr(self, "_file", None)
         if file is None:
             file = self._file = io.BytesIO(cast(bytes, getattr(self, "_body", b"")))
@@ -54,14 +54,14 @@ class Input:
     # --- Rook ---
 
     def read(self, l: int | None = -1) -> bytes:  # noqa: E741 (the name in the manual)
-        """Read at most ``l`` bytes; all that are left when ``l`` is negative or None."""
+        """Read at most ``l`` bytes; the whole rest if ``l`` is negative or None."""
         return self._open().read(-1 if l is None else l)
 
     def read_lines(self, n: int | None = -1) -> list[str]:
-        r"""Read at most ``n`` lines; all that are left when ``n`` is negative or None.
+        r"""Read at most ``n`` lines; the whole rest if ``n`` is negative or None.
 
-        Lines end in ``\n``, ``\r\n`` or ``\r``; the end is not part of what is returned, and a
-        last line without one counts. Bytes that are not UTF-8 become lone surrogates
+        Lines end in ``\n``, ``\r\n`` or ``\r``. The lines are returned without their ends, also a
+        last line that has none. Bytes that are not UTF-8 become lone surrogates
         (``errors="surrogateescape"``), so nothing is lost.
         """
         file = self._open()
@@ -71,8 +71,8 @@ class Input:
             chunk = file.readline()
             if not chunk:
                 break
-            # Usually one line. More when there are bare "\r" in it: keep what is asked for, and go
-            # back to the start of what is not.
+            # Usually this is one line. Bare "\r" in it make it several: keep as many as were asked
+            # for, and seek back to the start of the next one.
             start = 0
             for end in _LINE_END.finditer(chunk):
                 if 0 <= left <= len(lines):
@@ -134,7 +134,7 @@ class Input:
         return self._open().fileno()
 
     def close(self) -> None:
-        """Let go of the body; reading raises ValueError from then on."""
+        """Release the body; reading raises ValueError afterwards."""
         self._open().close()
 
     @property
@@ -160,7 +160,7 @@ class Input:
         return False
 
     def flush(self) -> None:
-        """Nothing to do: the stream is only read."""
+        """Do nothing: the stream is read-only."""
 
     def _refuse(self, *_: object) -> NoReturn:
         raise io.UnsupportedOperation("the body of a request can only be read")
@@ -179,12 +179,12 @@ class Input:
         self.close()
 
 
-# Virtual, because a real one costs each request three times as much.
+# A virtual subclass, because a real one costs each request three times as much.
 io.BufferedIOBase.register(Input)
 
 
 class _Spool(io.BufferedReader):
-    """A spooled body. Nobody is obliged to close it, so it goes without a ResourceWarning."""
+    """A spooled body. Applications need not close it, so there is no ResourceWarning."""
 
     def __init__(self, fd: int, charge: object) -> None:
         super().__init__(io.FileIO(fd, "rb"))
@@ -206,19 +206,19 @@ class Errors:
     """
 
     def __init__(self) -> None:
-        # What is not a whole line yet; by thread, so that lines of two requests never mix.
+        # Incomplete lines by thread, so that lines of two requests never mix.
         self._pending = threading.local()
 
     def cat(self, *values: object, sep: str = " ", fill: bool = False) -> None:
         """Log the values, converted to text and joined by ``sep``, as R's ``cat`` writes them.
 
-        ``fill`` ends the line, as in R; here every call does.
+        In R ``fill`` ends the line; here every call ends it.
         """
         self.write(sep.join(map(str, values)))
         self.flush()
 
     def write(self, text: str, /) -> int:
-        """Add text; each line that is complete is logged. Returns the number of characters."""
+        """Add text and log each complete line. Returns the number of characters."""
         *lines, rest = (getattr(self._pending, "text", "") + text).split("\n")
         self._pending.text = rest
         for line in lines:
@@ -231,7 +231,7 @@ class Errors:
             self.write(line)
 
     def flush(self) -> None:
-        """Log what this thread has written since the last end of a line."""
+        """Log the incomplete line of this thread."""
         rest = getattr(self._pending, "text", "")
         self._pending.text = ""
         self._emit(rest)

@@ -1,4 +1,4 @@
-"""What ``ws.subscribe()`` returns, and who may subscribe."""
+"""Subscriptions of WebSockets to topics, and the application's permission for them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from .. import _core
 from ..base.checks import check_int
 from ..options.topic_options import check_topic
 
-#: Seconds that the answer of a broker, which says where a topic stands, may take.
+#: Seconds that a broker may take to report the position of a topic.
 _PATIENCE = 10.0
 
-#: Where a subscriber begins: 0, from all that the history has; (epoch, offset), behind a message.
+#: The start of a subscription: 0: the whole history; (epoch, offset): after that message.
 Since = tuple[str, int] | int | None
 
 
 class Subscription:
-    """A subscription: where in the topic it began.
+    """A subscription and its start position in the topic.
 
-    ``epoch, offset, recovered = ws.subscribe("news", since=...)`` unpacks it. Reading it waits for
-    the I/O thread, and on a topic of a broker that is away for that, up to 10 s.
+    ``epoch, offset, recovered = ws.subscribe("news", since=...)`` unpacks it. Reading an attribute
+    waits for the I/O thread. For a topic of a broker that is away it waits up to 10 s.
 
     Attributes:
         topic: The topic.
 
     Raises:
-        TimeoutError: Reading it: the broker has not said where the topic stands.
+        TimeoutError: An attribute was read, and the broker has not reported the position.
     """
 
     __slots__ = ("_joining", "topic")
@@ -39,17 +39,17 @@ class Subscription:
 
     @property
     def epoch(self) -> str:
-        """Names the time in which offsets count; ``""`` if the connection was closed."""
+        """The epoch of the offsets; ``""`` if the connection was closed."""
         return self._get()[0]
 
     @property
     def offset(self) -> int:
-        """The number of the last message before the first that comes live."""
+        """The offset of the last message before the first live one."""
         return self._get()[1]
 
     @property
     def recovered(self) -> bool:
-        """Whether nothing is missing: all messages behind ``since`` are sent."""
+        """Whether no message is missing: all messages after ``since`` are sent."""
         return self._get()[2]
 
     def __iter__(self) -> Iterator[str | int | bool]:
@@ -60,23 +60,23 @@ class Subscription:
 
 
 class Gate:
-    """Who may subscribe to what, and who is to know of it first; one for each server.
+    """Asks the application before each subscription, and tells the broker; one for each server.
 
     Args:
         on_subscribe: ``onSubscribe`` of the application.
     """
 
     def __init__(self, on_subscribe: Callable[[object, str], object] | None) -> None:
-        #: Of the application; a server whose application is replaced sets it.
+        #: ``onSubscribe`` of the application; replacing the application sets it.
         self.on_subscribe = on_subscribe
-        #: Told of each topic that a client is about to subscribe to.
+        #: Called with each topic that a client is about to subscribe to.
         self.wanted: Callable[[str], None] | None = None
 
     def enter(self, client: object, topic: str) -> None:
-        """A client is to subscribe.
+        """Check and announce a subscription.
 
         Raises:
-            PermissionError: The application refuses.
+            PermissionError: The application refuses it.
         """
         if self.on_subscribe is not None and self.on_subscribe(client, topic) is False:
             raise PermissionError(f"onSubscribe refuses the topic {topic!r}")
@@ -87,7 +87,7 @@ class Gate:
 def subscribe(
     gate: Gate, socket: _core.Socket, client: object, topic: object, since: Since
 ) -> Subscription:
-    """Have a socket get what is published to a topic.
+    """Subscribe a WebSocket to a topic.
 
     Raises:
         TypeError, ValueError: An argument is wrong; the message names it.

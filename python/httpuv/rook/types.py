@@ -1,4 +1,4 @@
-"""Types of what applications get and give, for type checkers and for completion.
+"""Types of requests and applications, for type checkers and for completion.
 
 All are plain dicts, functions and objects at run time::
 
@@ -50,10 +50,10 @@ Request = TypedDict(
         "httpuv.disconnected": "NotRequired[Any]",
     },
 )
-Request.__doc__ = """What ``call`` and ``onHeaders`` get: the Rook environment, a dict.
+Request.__doc__ = """The argument of ``call`` and ``onHeaders``: the Rook environment, a dict.
 
-Besides these keys it has ``HTTP_*`` for each field, as CGI has. With ``streamBody`` the value of
-``rook.input`` is read with ``await``: annotate the request with ``dict[str, Any]`` there.
+It also has a key ``HTTP_*`` for each header field, as CGI has. With ``streamBody`` the value of
+``rook.input`` is read with ``await``; annotate the request with ``dict[str, Any]`` then.
 """
 
 
@@ -71,21 +71,21 @@ class App(TypedDict, total=False):
 
 
 class HasCall(Protocol):
-    """An application as an object that answers requests."""
+    """An application object that answers requests."""
 
     @property
     def call(self) -> Callable[[Any], Any]: ...
 
 
 class HasWebSocket(Protocol):
-    """An application as an object that speaks WebSocket."""
+    """An application object with WebSockets."""
 
     @property
     def onWSOpen(self) -> Callable[[Any], object]: ...
 
 
 class HasStaticPaths(Protocol):
-    """An application as an object that has files."""
+    """An application object with static paths."""
 
     @property
     def staticPaths(self) -> Mapping[str, Any]: ...

@@ -1,7 +1,7 @@
-"""Bodies that the application gets while they come: ``onBodyData`` and ``streamBody``.
+"""Bodies that the application reads while they arrive: ``onBodyData`` and ``streamBody``.
 
-The core announces such a request when its head has come, and reads on only as far as the
-application keeps up: at most ``limits.body_memory_bytes`` wait for it, beyond that the client does.
+The core announces such a request when its head has arrived. At most ``limits.body_memory_bytes``
+wait for the application; beyond that the core does not read from the client.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..dispatch import tasks
 from .app import App, Environ
 from .request import Input
 
-#: Bytes of a piece of a body that is there as a whole.
+#: Bytes of one piece of a body that is already complete.
 _PIECE = 64 * 1024
 
 
 class _Push:
-    """Has ``onBodyData`` called with each piece; ``call`` comes after the last."""
+    """Calls ``onBodyData`` with each piece, and ``call`` after the last one."""
 
     def __init__(
         self,
@@ -49,39 +49,39 @@ class _Push:
 
 
 class BodyReader:
-    """The body of a request as it comes: ``req["rook.input"]`` where the app has ``streamBody``.
+    """The body of a request as it arrives: ``req["rook.input"]`` if the app has ``streamBody``.
 
-    For asyncio, one reader at a time::
+    It is for asyncio, with one reader at a time::
 
         async def call(req):
             async for piece in req["rook.input"]:
                 ...
 
-    Nothing is read from the client before the application reads, and never more than
-    ``limits.body_memory_bytes`` ahead of it; a client that waits for a 100 (Continue) gets it then.
-    An answer that is complete before the body ends the reading.
+    The server reads from the client only when the application reads, and at most
+    ``limits.body_memory_bytes`` ahead of it. A client that waits for 100 (Continue) gets it at the
+    first read. An answer that is complete before the body ends the reading.
     """
 
     def __init__(self, upload: _core.Upload | None, whole: Input | None = None) -> None:
         self._upload = upload
-        self._whole = whole  # a body that is there already
+        self._whole = whole  # a body that is already complete
         self._begun = False
         self._lock = fork.lock()
-        self._pieces: deque[bytes] = deque()  # guarded by _lock, as is all that follows
-        self._offset = 0  # what was taken of the first piece
+        self._pieces: deque[bytes] = deque()  # guarded by _lock, like the members below
+        self._offset = 0  # bytes already taken from the first piece
         self._ended = upload is None
         self._lost = False
         self._waiter: asyncio.Future[None] | None = None
 
     async def read(self, n: int = -1) -> bytes:
-        """Read at most ``n`` bytes, as soon as some are there; all the rest if ``n`` is negative.
+        """Read at most ``n`` bytes, as soon as any arrive; the whole rest if ``n`` is negative.
 
         Returns:
             ``b""`` at the end.
 
         Raises:
             ConnectionError: The client has gone, or was refused, before the end of the body.
-            RuntimeError: Somebody else is reading.
+            RuntimeError: Another task is reading.
         """
         if n < 0:
             return b"".join([piece async for piece in self])
@@ -145,7 +145,7 @@ class BodyReader:
             self._wake()
 
     def lost(self) -> None:
-        """No more will come."""
+        """The rest will not come."""
         with self._lock:
             self._lost = True
             self._wake()
@@ -157,11 +157,11 @@ class BodyReader:
 
 
 def opener(app: App) -> Callable[[Environ, _core.Upload], object] | None:
-    """What the core is to call when the head of a request with a body has come; None: nothing.
+    """The function for the core to call when the head of a request with a body has come, or None.
 
     Raises:
         TypeError: ``onBodyData`` is a coroutine function.
-        ValueError: It is there together with ``streamBody``.
+        ValueError: The application has both ``onBodyData`` and ``streamBody``.
     """
     on_data = app.onBodyData
     if on_data is not None:
@@ -183,9 +183,9 @@ def opener(app: App) -> Callable[[Environ, _core.Upload], object] | None:
 
 
 def prepare(app: App, call: Callable[[Environ], Any] | None) -> Callable[[Environ], Any] | None:
-    """``call``, for requests whose bodies are there as a whole.
+    """``call`` for requests with a complete body.
 
-    They have none, or a static path with ``fallthrough`` has waited for it.
+    Such a request has no body, or a static path with ``fallthrough`` has waited for it.
     """
     on_data = app.onBodyData
     if call is None or (on_data is None and not app.streamBody):

@@ -1,9 +1,9 @@
 """Percent-encoding of URIs exactly as web browsers do it.
 
 The four functions are JavaScript's functions of the same names (ECMA-262, section 19.2.6 "URI
-Handling Functions"). They take one string, or any iterable of strings, such as a list, an array of
-numpy or a column of pandas - then the result is a list of the same length. A missing value is
-``None``, and so are NaN and ``pandas.NA``, which become ``None``.
+Handling Functions"). They take one string, or an iterable of strings, such as a list, an array of
+numpy or a column of pandas. For an iterable the result is a list of the same length. Missing values
+(``None``, NaN and ``pandas.NA``) become ``None``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import overload
 from urllib.parse import quote
 
-# quote() never encodes A-Z a-z 0-9 _ . - ~, so these sets hold only what is kept besides.
+# quote() never encodes A-Z a-z 0-9 _ . - ~, so these sets contain only the other safe characters.
 _KEPT_IN_COMPONENT = "!*'()"
 _KEPT_IN_URI = _KEPT_IN_COMPONENT + ";/?:@&=+$,#"
 
@@ -136,7 +136,7 @@ def _is_missing(item: object) -> bool:
         return True
     if isinstance(item, float):
         return item != item
-    return type(item).__name__ == "NAType"  # pandas.NA, which compares with nothing
+    return type(item).__name__ == "NAType"  # pandas.NA; a comparison with it raises
 
 
 def _encode(text: str, kept: str) -> str:

@@ -1,9 +1,9 @@
 """WebSockets: the class that ``onWSOpen`` gets.
 
-Source: manual page *WebSocket*; RFC 6455, RFC 7692. What the manual does not have is named as in
-browsers where browsers have it. The I/O thread does the protocol - handshake, frames, pings,
-compression, limits, the closing handshake - and tells of messages and of the end; see
-:class:`httpuv.Limits` for what it grants.
+Source: manual page *WebSocket*; RFC 6455, RFC 7692. Names that the manual does not have are those
+of browsers, if browsers have them. The I/O thread handles the protocol (handshake, frames, pings,
+compression, limits, the closing handshake) and reports messages and the end. :class:`httpuv.Limits`
+lists the limits.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .websocket_sending import Sending
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
-#: A control frame carries at most 125 bytes (RFC 6455 section 5.5), two of a Close are its code.
+#: A control frame carries at most 125 bytes (RFC 6455 section 5.5); a Close has two for its code.
 _MAX_PING = 125
 _MAX_REASON = 123
 
 
 class WebSocket:
-    """One connection, from ``onWSOpen(ws)`` to its end. Never create one directly.
+    """One connection, from ``onWSOpen(ws)`` to its end. The server creates the objects.
 
     ::
 
@@ -35,14 +35,13 @@ class WebSocket:
             def echo(binary, message):
                 ws.send(message)
 
-    Callbacks run where all callbacks run (``service()``, ``runServer()``), in the order in which
-    they were registered. If one fails, the traceback is logged and the connection closed with 1011.
-    Every method may be called from any thread.
+    Callbacks run where ``dispatch`` says, in the order in which they were registered. If a callback
+    fails, the traceback is logged and the connection is closed with 1011. Every method may be
+    called on any thread.
 
-    Callbacks may be coroutine functions, or return anything else that can be awaited; each call is
-    then a task of its own, in the asyncio loop that runs the callbacks, or else in one on a thread
-    of its own. A connection is an asynchronous
-    iterator, too, and ``await ws.send(...)`` waits for a client that reads slowly::
+    Callbacks may be coroutine functions, or return another awaitable. Each call is then a task, in
+    the asyncio loop that runs the callbacks or in a loop on a separate thread. A connection is also
+    an asynchronous iterator, and ``await ws.send(...)`` waits for a client that reads slowly::
 
         async def onWSOpen(ws):
             async for message in ws:
@@ -66,10 +65,10 @@ class WebSocket:
     # --- callbacks ---
 
     def onMessage(self, func: _Func) -> _Func:
-        """Have ``func(binary, message)`` called for every message.
+        """Call ``func(binary, message)`` for every message.
 
-        ``binary`` is True for bytes and False for str. A method that is a decorator, too: it
-        returns ``func``; so are the other four.
+        ``binary`` is True for bytes and False for str. The method returns ``func``, so it is also a
+        decorator, like the other methods that register callbacks.
 
         Raises:
             TypeError: ``func`` cannot be called.
@@ -79,38 +78,38 @@ class WebSocket:
         return func
 
     def onClose(self, func: _Func) -> _Func:
-        """Have ``func()`` called once when the connection has ended.
+        """Call ``func()`` once when the connection has ended.
 
-        By then ``closeCode``, ``closeReason`` and ``wasClean`` tell how. On a connection that has
-        ended already it is never called.
+        ``closeCode``, ``closeReason`` and ``wasClean`` are set then. If the connection has already
+        ended, ``func`` is never called.
         """
         self._link.on_close += (_check_func(func),)
         return func
 
     def onPong(self, func: _Func) -> _Func:
-        """Have ``func(payload)`` called for every pong that comes after the first :meth:`ping`."""
+        """Call ``func(payload)`` for every pong after the first :meth:`ping`."""
         self._link.on_pong += (_check_func(func),)
         return func
 
     def onDrain(self, func: _Func) -> _Func:
-        """Have ``func()`` called when the client was slow and now has taken all that was sent."""
+        """Call ``func()`` when a slow client has taken all that was sent."""
         self._link.on_drain += (_check_func(func),)
         return func
 
     def onDropped(self, func: _Func) -> _Func:
-        """Have ``func()`` called for every message that was dropped because the client is slow.
+        """Call ``func()`` for every message that was dropped because the client is slow.
 
-        Where the server was started with ``wsOverflow="callback"``; and for topics whose
-        ``overflow`` is "drop" or "latest", then once until the client has taken all.
+        This needs ``wsOverflow="callback"``, or a topic with ``overflow`` "drop" or "latest". For
+        such topics ``func`` is called once until the client has taken all.
         """
         self._link.on_dropped += (_check_func(func),)
         return func
 
     def onReset(self, func: _Func) -> _Func:
-        """Have ``func(topic, epoch, offset)`` called when messages of a topic may be missing.
+        """Call ``func(topic, epoch, offset)`` when messages of a topic may be missing.
 
-        Only where a broker has lost the topic's history, or it does not reach back to the broker's
-        outage. What comes next is behind ``offset``.
+        This happens only if a broker has lost the topic's history, or if the history does not reach
+        back to an outage of the broker. The next message comes after ``offset``.
         """
         self._link.on_reset += (_check_func(func),)
         return func
@@ -120,21 +119,21 @@ class WebSocket:
     def send(
         self, message: str | bytes | bytearray | memoryview, *, compress: bool = True
     ) -> Sending:
-        """Send a message: str as text, bytes or anything else that has a buffer as binary.
+        """Send a message: str as text, bytes and other objects with a buffer as binary.
 
-        Once the connection closes nothing is sent, quietly: a client may leave at any time.
+        When the connection closes, the message is dropped without an error, because a client may
+        leave at any time.
 
         Args:
             message: What to send.
-            compress: Whether it is worth compressing, where that was agreed on with the client.
+            compress: Whether to compress the message, if client and server have agreed on that.
 
         Returns:
             A coroutine for asyncio, which need not be awaited; ``create_task()`` and ``TaskGroup``
-            take it. It gives the loop its turn, and waits until the client has taken enough of all
-            that was sent to it. It raises :class:`ConnectionClosed` if the message was not sent
-            because the connection is closing or closed, or if that happens while it waits. Such an
-            exception that leaves a callback of the same connection is its usual end, and not
-            logged.
+            accept it. It lets the loop run other tasks, and waits until the client has taken enough
+            of what was sent. It raises :class:`ConnectionClosed` if the connection is closing or
+            closed, or closes while it waits. This exception is not logged if it ends a callback of
+            the same connection.
 
         Raises:
             TypeError: ``message`` is neither str nor bytes-like.
@@ -147,9 +146,9 @@ class WebSocket:
         return Sending(link, True)
 
     def ping(self, payload: bytes = b"") -> None:
-        """Send a ping of the application's own; :meth:`onPong` tells of its answer.
+        """Send a ping of the application; :meth:`onPong` reports its answer.
 
-        Pings that find out whether a client is still there come from the I/O thread.
+        The I/O thread sends its own pings to detect clients that are gone.
 
         Raises:
             TypeError: ``payload`` is not bytes-like.
@@ -164,14 +163,14 @@ class WebSocket:
             self._link.socket.ping(payload)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection: behind what was sent before, with the closing handshake.
+        """Close the connection with the closing handshake, after all messages sent before.
 
-        A client that does not answer is cut off after ``Limits.ws_close_timeout``. Closing what is
-        closed already does nothing.
+        A client that does not answer is cut off after ``Limits.ws_close_timeout``. Closing a closed
+        connection does nothing.
 
         Args:
-            code: 1000 (normal), 1001 to 1003, 1007 to 1014 as the IANA registers them, or one of
-                3000 to 4999, which are for libraries and applications (RFC 6455 section 7.4).
+            code: 1000 (normal), 1001 to 1003, 1007 to 1014 as the IANA registers them, or 3000 to
+                4999, which are for libraries and applications (RFC 6455 section 7.4).
             reason: A text for the log of the client, at most 123 bytes of UTF-8.
 
         Raises:
@@ -181,18 +180,18 @@ class WebSocket:
         self._link.close(check_code(code), check_reason(reason))
 
     def subscribe(self, topic: str, since: Since = None) -> Subscription:
-        """Have what ``server.publish(topic, ...)`` sends sent here, too; until it closes.
+        """Send the messages of ``server.publish(topic, ...)`` to this client until it closes.
 
         Args:
             topic: The topic.
-            since: What the client has had already, as ``(epoch, offset)``: what came behind it is
-                sent first, in order, if the history has all of that. ``0``: all that the history
-                has is sent first. None: only what is published from now on.
+            since: The last message that the client has, as ``(epoch, offset)``. Later messages are
+                sent first, in order, if the history has all of them. ``0``: the whole history is
+                sent first. None: only messages that are published from now on.
 
         Returns:
-            Where in the topic it begins: ``epoch``, ``offset`` and ``recovered``, which says
-            whether nothing is missing. Messages have consecutive offsets, so a client that counts
-            them knows what to name when it comes back.
+            The start position in the topic: ``epoch``, ``offset``, and ``recovered``, which says
+            whether no message is missing. Offsets are consecutive. So a client can count messages
+            and name its position when it reconnects.
 
         Raises:
             TypeError, ValueError: An argument is wrong; the message names it.
@@ -201,7 +200,7 @@ class WebSocket:
         return subscribe(self._link.gate, self._link.socket, self, topic, since)
 
     def unsubscribe(self, topic: str) -> None:
-        """Have it sent here no longer."""
+        """Stop sending the messages of a topic to this client."""
         self._link.socket.unsubscribe(check_topic(topic))
 
     # --- state ---
@@ -210,50 +209,51 @@ class WebSocket:
     def readyState(self) -> int:
         """``WebSocket.OPEN``, ``.CLOSING`` or ``.CLOSED``; 1, 2, 3 as in browsers.
 
-        (``CONNECTING``, 0, is what a client may find its end in.)
+        (``CONNECTING``, 0, exists in clients only.)
         """
         link = self._link
         return self.CLOSED if link.closed else self.CLOSING if link.closing else self.OPEN
 
     @property
     def protocol(self) -> str:
-        """The subprotocol agreed on, one of ``wsProtocols``; ``""`` if none was."""
+        """The negotiated subprotocol, one of ``wsProtocols``; ``""`` if there is none."""
         return self._link.protocol
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """The topics that are sent here. Asks the I/O thread."""
+        """The topics of this client. The call asks the I/O thread."""
         return () if self._link.closed else tuple(self._link.socket.subscriptions())
 
     @property
     def bufferedAmount(self) -> int:
-        """Bytes that were sent and not taken by the kernel yet. Asks the I/O thread."""
+        """Bytes of sent messages that the kernel has not taken. The call asks the I/O thread."""
         return 0 if self._link.closed else self._link.socket.buffered()
 
     @property
     def closeCode(self) -> int | None:
-        """Why it was closed, None before that.
+        """The close code; None while the connection is open.
 
-        The code that the client sent; 1005 if it sent none, 1006 if it went without a word. If it
-        was cut off for breaking the protocol, what it was told: 1002, 1007 or 1009.
+        It is the code that the client sent; 1005 if it sent none, 1006 if it left without a Close
+        frame. If the server closed because the client broke the protocol, it is the server's code:
+        1002, 1007 or 1009.
         """
         return self._link.code
 
     @property
     def closeReason(self) -> str:
-        """The text that belongs to :attr:`closeCode`."""
+        """The text of the Close frame with :attr:`closeCode`."""
         return self._link.reason
 
     @property
     def wasClean(self) -> bool | None:
-        """Whether both sides said that they close, None before that."""
+        """Whether both sides sent a Close frame; None while the connection is open."""
         return self._link.clean
 
     def clone(self, deep: bool = False) -> WebSocket:
-        """Another object for the same connection: what is done with one counts for both.
+        """Another object for the same connection.
 
         Args:
-            deep: Whether the other one's ``request`` is a copy.
+            deep: Whether the new object's ``request`` is a copy.
         """
         other = type(self)(self._link, self.request)
         other.__dict__.update(self.__dict__)
@@ -266,8 +266,8 @@ class WebSocket:
     def __aiter__(self) -> WebSocket:
         """Iterate over the messages: str and bytes, until the connection has closed.
 
-        Messages are kept from now on; if ``onWSOpen`` is a coroutine function, from the beginning.
-        If many are kept (``Limits.ws_unread_bytes``) the client is not read: it has to wait.
+        Messages are kept from now on; if ``onWSOpen`` is a coroutine function, from the start of
+        the connection. Beyond ``Limits.ws_unread_bytes`` the server does not read from the client.
         """
         self._link.collect()
         return self
@@ -286,15 +286,15 @@ class WebSocket:
 def opener(
     on_open: Callable[[WebSocket], object], start: Start, gate: Gate
 ) -> Callable[[_core.Socket, dict[str, Any], str], object]:
-    """What the core calls for a connection that opens; it returns the listener.
+    """The function that the core calls for a new connection; it returns the listener.
 
-    The listener calls ``onWSOpen`` when the core has entered it: ``onWSOpen`` may run other
-    callbacks, and those of its own connection are not lost.
+    The listener calls ``onWSOpen`` after the core has registered it. So ``onWSOpen`` may run other
+    callbacks without losing those of its own connection.
 
     Args:
         on_open: ``onWSOpen``.
-        start: Runs what it returns if it is a coroutine function.
-        gate: Says who may subscribe.
+        start: Runs the coroutine of ``onWSOpen``.
+        gate: Checks subscriptions.
     """
 
     def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> Link:

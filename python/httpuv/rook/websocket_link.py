@@ -18,25 +18,25 @@ from .websocket_sending import ConnectionClosed, Sending
 
 #: A message: str is sent and received as text, bytes as binary.
 Message = str | bytes
-#: Runs a coroutine as a task of an asyncio loop, and calls a function at its end, even if it never
-#: began.
+#: Runs a coroutine as a task of an asyncio loop, and calls a function at its end, even if the
+#: coroutine never started.
 Start = Callable[[Coroutine[Any, Any, None], Callable[[], object]], object]
 _CoroutineType = types.CoroutineType  # looked at for every message
 
-#: ``await ws.send()`` goes on while at most this many bytes wait for the kernel to take them.
+#: ``await ws.send()`` returns when at most this many bytes wait for the kernel.
 _HIGH_WATER = 64 * 1024
 
 
 class Link:
-    """A connection as the core knows it: its listener; all clones of a WebSocket share it.
+    """The core's listener of a connection; all clones of a WebSocket share it.
 
-    What begins with an underscore is called by the core, on the thread that runs the callbacks.
-    Messages go to the callbacks. After iteration has begun they go to the inbox as well, where they
-    count as unread. While a coroutine of onWSOpen has neither registered a callback nor begun to
-    iterate, messages and the end are held for it in the inbox.
+    The core calls the methods with an underscore, on the thread that runs the callbacks. Messages
+    go to the callbacks. After iteration has begun, they also go to the inbox, where they count as
+    unread. Until the coroutine of onWSOpen registers a callback or begins to iterate, the inbox
+    holds messages and the end of the connection for it.
 
-    Whatever a callback returns that can be awaited is run as a task. What ``ws.send()`` returns
-    need not be awaited, so a callback may return it (``lambda binary, text: ws.send(text)``).
+    An awaitable that a callback returns runs as a task. The result of ``ws.send()`` need not be
+    awaited, so a callback may return it (``lambda binary, text: ws.send(text)``).
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Link:
         self.on_drain: tuple[Callable[[], object], ...] = ()
         self.on_dropped: tuple[Callable[[], object], ...] = ()
         self.on_reset: tuple[Callable[[str, str, int], object], ...] = ()
-        # Each is set once and stays: several threads may look, and close, at the same time.
+        # Each is set only once: several threads may read it, and close, at the same time.
         self.closing = False  # nothing is sent any more
         self.closing_with: tuple[int | None, str] = (None, "")  # code and reason of our Close
         self.closed = False
@@ -93,7 +93,7 @@ class Link:
         self.reason = ""
         self.clean: bool | None = None
         self.inbox: deque[Message] | None = None  # None: iteration has not begun
-        self.handed = 0  # messages that were taken out of it and count as unread still
+        self.handed = 0  # messages taken out of the inbox that still count as unread
         self.held = False
         self.waiters: deque[asyncio.Future[None]] | None = None
         self.reader: asyncio.Task[Any] | None = None  # the task that asked for a message last
@@ -102,7 +102,7 @@ class Link:
 
     def _open(self) -> None:
         """Call onWSOpen."""
-        on_open, self.on_open = self.on_open, None  # it refers to the WebSocket, as that does to us
+        on_open, self.on_open = self.on_open, None  # breaks a cycle with the WebSocket
         if on_open is None:
             return
         try:
@@ -132,7 +132,7 @@ class Link:
                 result = callback(binary, message)
                 if result is not None and (coroutine := _coroutine_of(result)) is not None:
                     self.spawn("onMessage", coroutine, counts=not kept)
-                    kept = True  # until it is done
+                    kept = True  # until the task is done
         except Exception as error:
             self.fail("onMessage", error)
         return kept
@@ -170,14 +170,14 @@ class Link:
             self._finish()
 
     def _finish(self) -> None:
-        """Tell the application of the end, once."""
+        """Report the end to the application, once."""
         callbacks = self.on_close
-        # They often refer to the WebSocket, which refers to them: drop them now.
+        # Callbacks often refer to the WebSocket, which refers to them: break the cycle.
         self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
         self.on_reset = ()
         self.reader = None
         for callback in callbacks:
-            self._call("onClose", (callback,))  # each of them, whatever the others do
+            self._call("onClose", (callback,))  # one by one, because one may fail
 
     def _call(self, where: str, callbacks: Sequence[Callable[..., object]], *args: object) -> None:
         try:
@@ -195,21 +195,21 @@ class Link:
             self.closing_with = code, reason
             self.closing = True
             self.socket.close(code, reason)
-            self._wake()  # what waits for the client waits no longer
+            self._wake()  # tasks that wait for the client continue
 
     def fail(self, where: str, error: Exception) -> None:
-        """A callback failed: its connection is of no use any more (RFC 6455 section 7.4.1)."""
+        """Log the failure of a callback and close with 1011 (RFC 6455 section 7.4.1)."""
         self.close(1011, "internal error")
         log_failure(where, self.request, error)
 
     # --- coroutines ---
 
     def spawn(self, where: str, coroutine: Coroutine[Any, Any, Any], counts: bool = False) -> None:
-        """Run what a coroutine function that is a callback has returned.
+        """Run the coroutine that a callback has returned.
 
         Args:
-            where: The callback.
-            coroutine: What it returned.
+            where: The name of the callback.
+            coroutine: Its result.
             counts: Whether a message counts as unread until the coroutine is done.
         """
 
@@ -217,7 +217,7 @@ class Link:
 
         def at_end() -> None:
             if not begun:
-                self.close(1001, "the server is stopping")  # its loop ended before it began
+                self.close(1001, "the server is stopping")  # the loop ended before the coroutine
             coroutine.close()
             if where == "onWSOpen":
                 self.socket.call_soon(self._opened)
@@ -233,7 +233,7 @@ class Link:
         try:
             await coroutine
         except ConnectionClosed as error:
-            # The usual end of a coroutine that sends. Of another connection it is a failure.
+            # The usual end of a coroutine that sends; for another connection it is a failure.
             if error.link is not self:
                 self.fail(where, error)
         except Exception as error:
@@ -242,8 +242,8 @@ class Link:
             self.close(1001, "the server is stopping")
             raise
 
-    # What ends the collecting runs where the callbacks run, behind the events that are on their
-    # way; a coroutine may run elsewhere, and begin to iterate at any time.
+    # Collecting ends on the thread that runs the callbacks, after the events in the queue. A
+    # coroutine may run on another thread, and begin to iterate at any time.
 
     def _opened(self) -> None:
         """The coroutine of onWSOpen is done."""
@@ -252,13 +252,13 @@ class Link:
             inbox = self.inbox
             if inbox is None or (self.reader is not None and not self.reader.done()):
                 return
-            # Nobody iterates any more, so the client must not wait for that.
+            # The iteration has ended, so the client must not wait for it.
             self.inbox = None
             self.handed += len(inbox)
         self._settle()
 
     def release_soon(self) -> None:
-        """Give what was held to the callbacks."""
+        """Pass the held messages to the callbacks."""
         if self.held:
             self.socket.call_soon(self._release)
 
@@ -273,12 +273,12 @@ class Link:
         for message in inbox:
             self._deliver(isinstance(message, bytes), message)
             if self.closing and not self.closed:
-                break  # by a callback
+                break  # a callback has closed the connection or begun to iterate
         if self.closed:
             self._finish()
 
     def collect(self) -> None:
-        """Somebody iterates."""
+        """Keep messages in the inbox, because a task iterates."""
         if self.inbox is not None and not self.held:
             return
         with _switching:
@@ -300,7 +300,7 @@ class Link:
                     return self.inbox.popleft()
             if self.closed:
                 return None
-            # Checked again after this: a change from now on wakes the waiters.
+            # Checked again afterwards: a change from here on wakes the waiters.
             future = self._waiter()
             try:
                 if not self.inbox and not self.closed:
@@ -309,7 +309,7 @@ class Link:
                 self._discard(future)
 
     def _settle(self) -> None:
-        """Who asks for the next message is done with the one before, and has answered it."""
+        """Count the message before as read: the reader asks for the next one."""
         with _switching:
             handed, self.handed = self.handed, 0
         self.socket.consumed(handed)
@@ -336,7 +336,7 @@ class Link:
                 self._discard(future)
 
     def ended(self) -> ConnectionClosed:
-        """Why nothing is sent any more."""
+        """The exception for messages that cannot be sent any more."""
         with_code = self.closing_with if self.code is None else (self.code, self.reason)
         error = ConnectionClosed(*with_code)
         error.link = self

@@ -1,4 +1,4 @@
-"""What ``ws.send()`` returns, and what awaiting it raises once the connection has ended."""
+"""The result of ``ws.send()``, and the exception of awaiting it after the end of the connection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Connection(Protocol):
-    """What is known here of the connection of a message."""
+    """The part of a connection that a message uses."""
 
     def ended(self) -> ConnectionClosed: ...
     def full(self) -> bool: ...
@@ -18,15 +18,16 @@ class ConnectionClosed(ConnectionError):
     """A message could not be sent, because its WebSocket is closing or closed.
 
     Attributes:
-        code: Why it was closed, as ``ws.closeCode``; while it closes, the code that was sent.
-        reason: The text that belongs to the code.
+        code: The close code, as ``ws.closeCode``; while the connection closes, the code that was
+            sent.
+        reason: The text of the Close frame.
     """
 
     def __init__(self, code: int | None = None, reason: str = "") -> None:
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
-        self.link: Connection | None = None  # the connection that it is about
+        self.link: Connection | None = None  # the connection that has closed
 
     def __str__(self) -> str:
         code = "" if self.code is None else f" with {self.code}"
@@ -35,11 +36,10 @@ class ConnectionClosed(ConnectionError):
 
 
 class Sending(Coroutine[Any, Any, None]):
-    """A message on its way: a coroutine that waits for its client.
+    """The result of ``ws.send()``: a coroutine that waits until the client keeps up.
 
-    It may be awaited, or given to ``create_task()`` and ``TaskGroup``, and need not be: unlike a
-    coroutine of Python's own it gives no warning when it is dropped. The message is sent in either
-    case.
+    It may be awaited, or given to ``create_task()`` and ``TaskGroup``. Unlike Python's own
+    coroutines it may also be dropped without a warning. The message is sent in any case.
     """
 
     __slots__ = ("_link", "_sent", "_steps")
@@ -50,7 +50,7 @@ class Sending(Coroutine[Any, Any, None]):
         self._steps: Generator[Any, Any, None] | None = None
 
     def __await__(self) -> Generator[Any, Any, None]:
-        yield  # the loop has its turn, however fast the client and however soon the error
+        yield  # the loop runs other tasks, however fast the client is
         if not self._sent:
             raise self._link.ended()
         if self._link.full():
@@ -66,10 +66,10 @@ class Sending(Coroutine[Any, Any, None]):
         return self._begun().send(value)
 
     def throw(self, *error: Any) -> Any:
-        """Raise an exception where it waits."""
+        """Raise an exception at the point where it waits."""
         return self._begun().throw(*error)
 
     def close(self) -> None:
-        """End it where it waits. The message is sent nevertheless."""
+        """End it at the point where it waits. The message is sent nevertheless."""
         if self._steps is not None:
             self._steps.close()

@@ -1,1 +1,1 @@
-"""Servers: their classes, the functions that start and stop them, and what they tell."""
+"""Servers: their classes, the functions that start and stop them, and their statistics."""

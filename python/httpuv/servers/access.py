@@ -19,10 +19,10 @@ _BLOCKED = 0.5
 
 
 class AccessLog:
-    """What the core tells of answers, on a thread that runs callbacks.
+    """Logs the answers that the core reports, on a thread that runs callbacks.
 
-    To be seen where :mod:`logging` is not set up: a logger without a level gets INFO, and without
-    a handler it writes to standard error.
+    The log is visible even if :mod:`logging` is not set up: a logger without a level gets INFO, and
+    a logger without a handler writes to standard error.
     """
 
     def __init__(self) -> None:
@@ -48,12 +48,12 @@ class AccessLog:
 
         Args:
             address, port: The client's; ``""`` and 0 for a Unix socket's.
-            request: The first line of the request, as far as it made sense.
+            request: The first line of the request, as far as it could be parsed.
             status: 0 if the connection ended before there was an answer.
             size: Bytes of the body.
-            ended, seconds: When the answer was made, since the epoch, and how long it took.
+            ended, seconds: The time of the answer, since the epoch, and its duration.
             referer, user_agent, request_id: Fields of the request.
-            trace_id: That of its traceparent; "" without one.
+            trace_id: The trace id of the traceparent; "" without one.
         """
         if self._blocked or not logger.isEnabledFor(logging.INFO):
             return
@@ -61,7 +61,7 @@ class AccessLog:
         request = _escaped(request)
         method, _, rest = request.partition(" ")
         arguments = (client, request or "-", status or "-", size, 1000 * seconds)
-        # Not info(): the record tells when it was answered, not when Python had time to say so.
+        # Not info(): the record has the time of the answer, not the time of this call.
         record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, _LINE, arguments, None)
         record.created = ended
         record.msecs = int(ended % 1 * 1000)
@@ -97,7 +97,7 @@ class AccessLog:
                 _last_resort.handle(record)
         except Exception:
             raise
-        except BaseException:  # Ctrl-C, in a handler that waits for a full pipe: so would the next
+        except BaseException:  # Ctrl-C in a handler that waits for a full pipe; others would wait
             self._blocked = time.monotonic() - begun > _BLOCKED
             raise
 
@@ -106,7 +106,7 @@ _last_resort = stderr.Handler("%(asctime)s %(message)s")
 
 
 def _escaped(text: str) -> str:
-    """So that no client can end the quotes, the line, or the colour of a terminal."""
+    """Escape characters that could end the quotes or the line, or control a terminal."""
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')

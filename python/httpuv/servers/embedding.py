@@ -1,4 +1,4 @@
-"""What :class:`Server` has for notebooks, GUI programs and ``async with``."""
+"""The methods of :class:`Server` for notebooks, GUI programs and ``async with``."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ class Embedded:
         """The URL of the server for a browser.
 
         Raises:
-            AttributeError: It has none: it listens on a Unix socket.
+            AttributeError: The server listens on a Unix socket, which has no URL.
         """
         raise AttributeError(f"{self!r} has no URL")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the server has been stopped; run its callbacks where this thread is to.
+        """Wait until the server is stopped; run its callbacks if this thread has to run them.
 
         Args:
             timeout: Seconds to wait at most; None: for ever.
 
         Returns:
-            Whether it has been stopped.
+            Whether the server was stopped.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C, within 100 ms. The server goes on.
-            RuntimeError: An asyncio loop is running on this thread, and would stand still.
+            KeyboardInterrupt: Ctrl-C was pressed; it is raised within 100 ms. The server goes on.
+            RuntimeError: An asyncio loop runs on this thread, and would be blocked.
         """
         if timeout is not None:
             timeout = check_seconds("timeout", timeout, zero=True)
@@ -80,7 +80,7 @@ class Embedded:
             height: Pixels of the frame.
 
         Raises:
-            AttributeError: It listens on a Unix socket.
+            AttributeError: The server listens on a Unix socket.
             TypeError, ValueError: ``height`` is no positive whole number.
         """
         height = check_int("height", height, 1, None)

@@ -1,4 +1,4 @@
-"""Ports and addresses: find a free port, tell IPv4 from IPv6."""
+"""Ports and addresses: find a free port, distinguish IPv4 from IPv6."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class NoFreePortError(OSError):
 def randomPort(min: int = 1024, max: int = 49151, host: str = "127.0.0.1", n: int = 20) -> int:
     """Find a TCP port that is free at this moment, among ``n`` random ones of a range.
 
-    Ports that web browsers block are never chosen (:data:`UNSAFE_PORTS`). Somebody else may take
-    the port before you do; where that matters, let ``startServer(host, 0, app)`` pick one.
+    Ports that web browsers block are never chosen (:data:`UNSAFE_PORTS`). Another program may take
+    the port before you do. ``startServer(host, 0, app)`` avoids that: it picks a free port itself.
 
     Args:
         min: Lowest port to try, at least 1.
@@ -63,7 +63,7 @@ def randomPort(min: int = 1024, max: int = 49151, host: str = "127.0.0.1", n: in
         try:
             _try_to_listen(host, port)
         except OSError as error:
-            # EACCES: a privileged port, or one that the system keeps for itself.
+            # EACCES: a privileged port, or a port that the system reserves.
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
         else:
@@ -79,17 +79,17 @@ def _try_to_listen(host: str, port: int) -> None:
     with contextlib.ExitStack() as stack:
         for family, kind, protocol, _, address in found:
             probe = stack.enter_context(socket.socket(family, kind, protocol))
-            # As a server does: connections of its predecessor that linger do not matter.
+            # As for a server: connections of an earlier server in TIME_WAIT do not matter.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen(1)
 
 
 def ipFamily(ip: str) -> int:
-    """Tell whether a string is an IPv4 or an IPv6 address.
+    """Find out whether a string is an IPv4 or an IPv6 address.
 
     Args:
-        ip: What may be an address.
+        ip: A possible address.
 
     Returns:
         4, 6, or -1 if it is neither.

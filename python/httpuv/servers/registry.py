@@ -1,4 +1,4 @@
-"""The servers of this process: what happens to them when it ends, and when it forks."""
+"""The running servers of this process, and their end at exit and after a fork."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Server(Protocol):
     def _end_stop(self, timeout: float) -> None: ...
 
 
-#: Those that have been started and not been stopped, in this order. Without a lock, so that no
-#: signal handler waits for one: each use is a single operation on the list.
+#: The servers that were started and not stopped, in this order. There is no lock, so that no signal
+#: handler waits for one: each use is a single operation on the list.
 servers: list[Server] = []
 
 
 def running() -> list[Server]:
-    """The servers that are running, in the order in which they were started."""
+    """The running servers, in the order of their start."""
     return [server for server in list(servers) if server.isRunning()]
 
 
 def remove(server: Server) -> None:
-    """Take a server out, if it is there."""
+    """Remove a server if it is in the list."""
     with contextlib.suppress(ValueError):
         servers.remove(server)
 
 
 def stop_all() -> None:
-    """Stop every server, those that are just starting, too."""
+    """Stop every server, also servers that are just starting."""
     for server in list(servers):
         server.stop()
 
@@ -54,7 +54,8 @@ def _at_exit() -> None:
 
 
 def _after_fork_in_child() -> None:
-    # The I/O threads are the parent's. So may be what a dispatcher watches with: it is not told.
+    # The I/O threads exist in the parent only. A dispatcher may share descriptors with the parent,
+    # so it is not stopped.
     for server in servers:
         server._core.forget()
         server._attached.clear()

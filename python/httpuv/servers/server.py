@@ -1,4 +1,4 @@
-"""Servers: what runs from :func:`startServer` to :func:`stopServer`.
+"""The classes of servers, which run from :func:`startServer` to :func:`stopServer`.
 
 Source: manual page *startServer*, which names :class:`WebServer` and :class:`PipeServer`.
 """
@@ -49,19 +49,19 @@ if TYPE_CHECKING:
 _core.register_input(request.Input)
 _core.register_headers(Headers)
 
-#: How long an interrupted stop() waits for the server to be gone, in seconds.
+#: Seconds that an interrupted stop() waits for the end of the server.
 _LAST_MOMENT = 0.05
 
 _Self = TypeVar("_Self", bound="Server")
 
 
 class Server(Embedded):
-    """What :class:`WebServer` and :class:`PipeServer` have in common.
+    """The common base of :class:`WebServer` and :class:`PipeServer`.
 
-    A server runs from its construction until :meth:`stop`, on a thread of its own that never runs
-    Python: requests that need Python wait until a thread runs the callbacks (``service()``,
-    ``runServer()``). It is a context manager that stops at the end of the block. All methods may be
-    called from any thread, and from inside a callback.
+    A server runs from its construction until :meth:`stop`, on its own thread, which never runs
+    Python. Requests that need Python wait until a thread runs the callbacks (``service()``,
+    ``runServer()``). The object is a context manager, which stops the server at the end of the
+    block. All methods may be called on any thread, and inside a callback.
     """
 
     def __init__(self, app: object, **options: Unpack[WebOptions]) -> None:
@@ -76,8 +76,8 @@ class Server(Embedded):
         self._mime = _core.MimeTable(mime_table(options["mimeTypes"]))
         self._swapping = fork.lock()
         self._routes_lock = fork.lock()
-        self._changing = False  # by _routes_lock: a change of the routes is being made
-        self._changes: deque[Callable[[], object]] = deque()  # that are to be made
+        self._changing = False  # a change of the routes runs; guarded by _routes_lock
+        self._changes: deque[Callable[[], object]] = deque()  # changes that wait
         self._dispatcher = choose(options["dispatch"], self._applications.only_asgi)
         self._gate = Gate(self._app.onSubscribe)
         self._broker, self._topics = options["broker"], dict(options["topics"] or {})
@@ -87,7 +87,7 @@ class Server(Embedded):
         )
         self._expect_coroutines(self._applications)
         Embedded.__init__(self)
-        self._attached: list[bool] = []  # to the dispatcher if it has an entry
+        self._attached: list[bool] = []  # has an entry while attached to the dispatcher
         self._stopping = fork.lock()
         self._limits = options["limits"] or Limits()
         self._environ: dict[str, object] = {
@@ -124,7 +124,7 @@ class Server(Embedded):
         return tasks.runner(self._answers.apart).start(coroutine, at_end)
 
     def _callbacks(self, app: App) -> dict[str, Any]:
-        """What the core calls for the requests that no mount has."""
+        """The functions that the core calls for requests outside all mounts."""
         return {
             "call": upload.prepare(app, self._answers.prepare(app.call)),
             "on_headers": app.onHeaders,
@@ -146,7 +146,7 @@ class Server(Embedded):
 
     @property
     def app(self) -> object:
-        """The application, as it was given. Assigning to it is :meth:`set_app`."""
+        """The application, as it was given. Assigning to it calls :meth:`set_app`."""
         return self._given
 
     @app.setter
@@ -154,21 +154,21 @@ class Server(Embedded):
         self.set_app(app)
 
     def set_app(self, app: AnyApp) -> None:
-        """Replace the application while the server runs; the next request is the new one's.
+        """Replace the application while the server runs; the next request goes to the new one.
 
-        Callbacks that run go on, and open WebSockets keep the callbacks that they were opened with;
-        those of an ASGI application are closed when its lifespan ends, after at most 3 s. Static
-        paths of the new application are added, as by :meth:`setStaticPath`; others stay, and so do
-        ``mounts`` and every option of the server. The new application may be of another interface.
+        Running callbacks continue, and open WebSockets keep their callbacks. WebSockets of an ASGI
+        application are closed when its lifespan ends, after at most 3 s. Static paths of the new
+        application are added, as by :meth:`setStaticPath`. Other static paths, ``mounts`` and all
+        options of the server stay. The new application may have another interface.
 
         Args:
             app: As for :func:`startServer`.
 
         Raises:
-            TypeError, ValueError: It is no application; the one that is there stays.
-            ValueError: Only one of both has ``streamBody`` or ``onBodyData``: how bodies come
-                cannot change in a running server. ``startServer(..., replace=True)`` can.
-            LifespanError: The new ASGI application said that it cannot start.
+            TypeError, ValueError: It is no application. The old one stays.
+            ValueError: Only one of the two has ``streamBody`` or ``onBodyData``. The delivery of
+                bodies cannot change in a running server; use ``startServer(..., replace=True)``.
+            LifespanError: The new ASGI application has failed to start.
             RuntimeError: The server was stopped.
         """
         applications = Applications(app, None)
@@ -198,7 +198,7 @@ class Server(Embedded):
 
     def _listen(self, quiet: bool) -> None:
         """Start to listen; on failure leave nothing behind."""
-        # Before it has a thread: a fork() in the middle must find it.
+        # Registered before its thread starts: a fork() in between must find the server.
         registry.servers.append(self)
         try:
             self._dispatcher.attach()
@@ -217,7 +217,7 @@ class Server(Embedded):
                 log.write(logging.ERROR, "cannot start %s: %s", self._name(), error)
             raise
         if self not in registry.servers:
-            self.stop()  # it was, while it started: now there is something to stop
+            self.stop()  # stop() was called during the start, when there was nothing to stop
         log.write(logging.INFO, "%r", self)
 
     def _bind_admin(self) -> None:
@@ -237,7 +237,9 @@ class Server(Embedded):
         raise NotImplementedError
 
     def getAdmin(self) -> str | None:
-        """Where ``admin`` listens, with the real port; None: nowhere, or on a descriptor."""
+        """The address of the listener ``admin``, with the real port; None: there is none, or it is
+        a descriptor.
+        """
         return None if isinstance(self._admin, int) else self._admin
 
     def isRunning(self) -> bool:
@@ -247,15 +249,16 @@ class Server(Embedded):
     def stop(self, timeout: float = 0.0) -> None:
         """Stop listening and close all connections.
 
-        Returns when the address is free and nothing of the server is left. Stopping twice is fine.
+        The call returns when the address is free and the server has ended. It may be called twice.
 
         Args:
-            timeout: Seconds that answers under way have to finish; 0 cuts them off. Streams of
-                events end at once; WebSockets are closed with 1001 (Going Away) in any case.
+            timeout: Seconds for answers under way to finish; 0 cuts them off. Event streams end at
+                once; WebSockets are closed with 1001 (Going Away) in any case.
 
         Raises:
             TypeError, ValueError: ``timeout`` is no number of seconds.
-            KeyboardInterrupt: Ctrl-C, within 100 ms; what was under way is cut off.
+            KeyboardInterrupt: Ctrl-C was pressed; it is raised within 100 ms, and answers under way
+                are cut off.
 
         Source: manual page *stopServer*.
         """
@@ -274,10 +277,10 @@ class Server(Embedded):
         if timeout > 0:
             self._answers.end_events()
             self._applications.drain(timeout)
-        self._core.begin_stop(timeout)  # also where another stop() has granted more time
+        self._core.begin_stop(timeout)  # also if another stop() has granted more time
 
     def _end_stop(self, timeout: float) -> None:
-        """Wait, on a thread that runs no callbacks, until nothing of the server is left."""
+        """Wait for the end of the server, on a thread that runs no callbacks."""
         try:
             self._stop_core(timeout)
         finally:
@@ -293,20 +296,20 @@ class Server(Embedded):
         try:
             self._attached.pop()
         except IndexError:
-            pass  # it never was, or another stop() does it
+            pass  # it was never attached, or another stop() detaches it
         else:
             self._dispatcher.detach()
         self._ended.set()
-        self._dispatcher.source.wake()  # a runServer() that waits is to return
+        self._dispatcher.source.wake()  # a runServer() that waits returns
 
     def _stop_core(self, timeout: float) -> None:
-        # A second thread waits here, in Python: one that waited in C++, and for which the exiting
-        # interpreter does not wait, would be ended there and take the process with it.
+        # A second caller waits here, in Python. If a daemon thread waited in C++ at the exit of the
+        # interpreter, CPython would end the thread there, and the process would crash.
         with self._stopping:
             self._core.stop(timeout)
 
     def _stop_and_serve(self, timeout: float) -> None:
-        """Stop, running the callbacks that make the answers meanwhile."""
+        """Stop, and run the callbacks of answers under way meanwhile."""
         source = self._dispatcher.source
 
         def stop() -> None:
@@ -318,22 +321,22 @@ class Server(Embedded):
         try:
             while stopper.is_alive():
                 source.serve(0.05, until=lambda: not stopper.is_alive())
-        except BaseException:  # Ctrl-C, which does not wait: no more grace
+        except BaseException:  # Ctrl-C ends the time for answers under way
             self._core.begin_stop(0)
             stopper.join(_LAST_MOMENT)
             raise
         stopper.join()
 
     async def aclose(self, timeout: float = 0.0) -> None:
-        """:meth:`stop` for asyncio: coroutines of this loop go on meanwhile."""
+        """:meth:`stop` for asyncio: coroutines of this loop continue meanwhile."""
         import asyncio
 
         await asyncio.to_thread(self.stop, timeout)
 
     def stats(self) -> Stats:
-        """What the server has done, and what it holds now; also once it has stopped.
+        """Counters of the server, and the bytes that it holds now. May be called after its end.
 
-        :class:`httpuv.servers.stats.Stats` names the counters.
+        :class:`httpuv.servers.stats.Stats` describes the counters.
         """
         return {**self._core.stats(), "metrics": self._core.metrics()}
 
@@ -354,7 +357,7 @@ class Server(Embedded):
         ``setStaticPath(a="dir")``.
 
         Raises:
-            TypeError, ValueError: A path is wrong; the message says how.
+            TypeError, ValueError: A path is wrong; the message says why.
             FileNotFoundError: A local path does not exist.
             RuntimeError: The server was stopped.
         """
@@ -368,9 +371,9 @@ class Server(Embedded):
         self._change(lambda: self._set_routes({**self._paths, **added}, self._options))
 
     def removeStaticPath(self, *paths: str | Iterable[str]) -> None:
-        """Remove static paths, given by URL path, each alone or in a list.
+        """Remove static paths by their URL paths, as arguments or in lists.
 
-        One that is not there does not matter.
+        Unknown paths are ignored.
 
         Raises:
             TypeError, ValueError: A URL path is wrong.
@@ -409,7 +412,7 @@ class Server(Embedded):
         self._change(lambda: self._set_routes(self._paths, own.inherit(self._options)))
 
     def _change(self, change: Callable[[], object]) -> None:
-        """Change the routes. What a signal handler wants in the middle of a change comes next."""
+        """Change the routes. A change by a signal handler inside another change runs after it."""
         if not self.isRunning():
             raise RuntimeError(f"{self!r} is not running")
         with self._routes_lock:
@@ -435,30 +438,30 @@ class Server(Embedded):
         binary: bool | None = None,
         event: str | None = None,
     ) -> int:
-        """Send a message to all who have subscribed to a topic.
+        """Send a message to all subscribers of a topic.
 
-        To WebSockets (``ws.subscribe``) and streams of events (``EventStream(topics=...)``). It is
-        framed and compressed once and sent by the I/O thread, in order with everything else that is
-        sent; the topic's ``overflow``, or ``wsOverflow``, says what happens to those that do not
-        read.
+        Subscribers are WebSockets (``ws.subscribe``) and event streams
+        (``EventStream(topics=...)``). The message is framed and compressed once. The I/O thread
+        sends it, in order with all other messages. The topic's ``overflow``, or ``wsOverflow``,
+        decides about slow subscribers.
 
         Args:
             topic: The topic.
             message: What to send: str, or bytes-like.
-            compress: Whether it is worth compressing for WebSockets that have agreed on it.
-            binary: Whether WebSockets get it as a binary message. None: bytes are, str is not.
-            event: The name of the event for streams of events; None: ``message``.
+            compress: Whether to compress the message for WebSockets that have agreed on that.
+            binary: Whether WebSockets get a binary message. None: bytes are binary, str is text.
+            event: The name of the event for event streams; None: ``message``.
 
         Returns:
-            The message's offset: 1 for the first of the topic, and so on. 0: nothing was sent,
-            because the server has stopped, or is too far behind for an asyncio loop to wait. Where
-            there is a broker, a :class:`httpuv.brokers.Published`, which says whether the broker
-            was away; it is asked on this thread.
+            The message's offset; the first message of a topic has 1. 0: the message was not sent,
+            because the server has stopped, or because the I/O thread is behind and an asyncio loop
+            must not wait. With a broker it is a :class:`httpuv.brokers.Published`, which says
+            whether the broker was away. The broker is asked on this thread.
 
         Raises:
             TypeError: ``topic`` is not str, or ``message`` neither str nor bytes-like.
-            ValueError: ``event`` has a line end in it; or ``message`` is no UTF-8 and ``binary``
-                False.
+            ValueError: ``event`` contains a line end, or ``binary`` is False and ``message`` is not
+                UTF-8.
             UnicodeEncodeError: ``message`` has surrogates in it and cannot be UTF-8.
             httpuv.brokers.Unavailable: The broker is away.
         """
@@ -470,16 +473,16 @@ class Server(Embedded):
         return self._relay.publish(name, _payload(message, binary), kind, compress)
 
     def _keep_of(self, topic: str) -> Keep:
-        """What a broker is to keep of a topic."""
+        """How much of a topic a broker keeps."""
         rule = rule_of(self._topics, topic)
         return Keep(0, 0, 60.0) if rule is None else Keep(rule.history, rule.max_bytes, rule.ttl)
 
     def broker_health(self) -> Health:
-        """How the broker is doing; without one, well. Does not wait."""
+        """The state of the broker; without a broker it is ok. Does not wait."""
         return Health(True) if self._relay is None else self._relay.health()
 
     def topic_stats(self, topic: str) -> TopicStats:
-        """How a topic is doing. Asks the I/O thread.
+        """The numbers of a topic. The call asks the I/O thread.
 
         Raises:
             TypeError: ``topic`` is not str.
@@ -550,7 +553,7 @@ class WebServer(Server):
             ours = replacing.holders(self, lambda each: each._port == self._port)
             if not self._replace or error.errno != errno.EADDRINUSE or not ours:
                 raise replacing.in_use(error, ours) from None
-            # Its host is another one, and so are its sockets: they cannot be had.
+            # Its host is another one, so its sockets cannot be taken over.
             for each in ours:
                 each.stop()
             _, self._port = self._core.listen_tcp(self._host, self._port)
@@ -564,8 +567,9 @@ class WebServer(Server):
 
     @property
     def url(self) -> str:
-        """The URL of the server for a browser: of this machine, or of the proxy in front of a
-        hosted notebook (Codespaces, VS Code, Colab, JupyterHub) where the environment tells.
+        """The URL of the server for a browser. It is the address of this machine, or that of the
+        proxy of a hosted notebook (Codespaces, VS Code, Colab, JupyterHub) if the environment names
+        one.
         """
         return urls.url(self._host, self._port, self._scheme)
 
@@ -574,7 +578,7 @@ class WebServer(Server):
         return self._host
 
     def getPort(self) -> int:
-        """The port; the real one where 0 was given."""
+        """The port; the real one if 0 was given."""
         return self._port
 
 
@@ -602,13 +606,13 @@ class PipeServer(Server):
         if path[0] == "\0" and sys.platform != "linux":
             raise ValueError(f"name: abstract ones, such as {path!r}, are Linux's only")
         self._path = path
-        # Negative: like None (manual).
+        # The manual: negative is like None.
         number = None if mask is None else check_int("mask", mask, -(2**31), 0o777)
         self._mask = None if number is None or number < 0 else number
         if path[0] == "\0" and self._mask is not None:
             raise ValueError(f"mask must be None: the abstract name {path!r} has no permissions")
         check_names(options, Options.__annotations__)
-        # What the path means now: the process may change its working directory.
+        # Absolute, because the process may change its working directory.
         self._file = path if path[0] == "\0" else os.path.abspath(path)
         super().__init__(app, **options)
         self._listen(quiet)
@@ -618,7 +622,7 @@ class PipeServer(Server):
         if self._replace:
             for old in ours:
                 if old._mask != self._mask:
-                    old.stop()  # the file is to have other permissions
+                    old.stop()  # the socket file must get other permissions
                 elif replacing.take_over(self, old) is not None:
                     return
         try:
@@ -627,7 +631,7 @@ class PipeServer(Server):
             raise replacing.in_use(error, ours) from None
 
     def _name(self) -> str:
-        # As ss(8) and /proc/net/unix show an abstract name.
+        # ss(8) and /proc/net/unix show abstract names in this form.
         return "@" + self._path[1:] if self._path[0] == "\0" else self._path
 
     def getName(self) -> str:

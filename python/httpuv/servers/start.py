@@ -38,45 +38,46 @@ def startServer(
 ) -> WebServer:
     """Start a server on a TCP port.
 
-    It listens at once, on a thread of its own; ``call`` and the other callbacks run where
+    The server listens at once, on its own thread. ``call`` and the other callbacks run where
     ``dispatch`` says. Static paths need no Python.
 
     Args:
         host: An address of this machine, ``"0.0.0.0"`` for every IPv4 address, ``"::"`` or
             ``"::/0"`` for every address, or a name.
-        port: The port; 0 picks a free one, which ``getPort()`` tells.
+        port: The port; 0 picks a free one, which ``getPort()`` returns.
         app: The application: a dict, an object with attributes, or a function, which is ``call``.
-            Or an ASGI or WSGI application, known by its signature; :class:`Mount` says which it is
-            where that does not tell.
+            Or an ASGI or WSGI application, which is recognised by its signature. :class:`Mount`
+            names the interface if the signature does not decide.
 
-            * ``call(req)`` answers a request: it gets the Rook environment, a dict, and returns
-              ``{"status": int, "headers": dict, "body": str | bytes | None}``. Without it the
-              answer is 404. An exception is logged and answered with 500. It may be a coroutine
-              function, or return a :class:`concurrent.futures.Future` or anything else that can
-              be awaited: then that gives the answer. A coroutine is run by the asyncio loop that
-              runs the callbacks (see ``coroutines``); it is cancelled when the client resets the
-              connection; ``req["httpuv.disconnected"]`` tells of that. The body may be an iterable
-              or asynchronous iterable of str or bytes, sent as they come, chunked where there is no
-              Content-Length; it is closed when the client has gone, and if it raises an
-              exception the connection is cut.
-            * ``onHeaders(req)`` is called when only the headers have come. It returns None to go
-              on, or an answer; then the body is not read, and the connection ends. It is no
-              coroutine function.
-            * ``onBodyData(req, data)`` is called with each piece of a body as it comes, bytes;
-              ``call`` comes after the last, and finds ``req["rook.input"]`` empty. The client
-              waits while it runs behind. If it raises an exception, the client gets 500 and the
-              rest is not read. ``req["httpuv.disconnected"]`` tells if the client goes.
-            * ``streamBody=True`` has ``call``, a coroutine function, called when only the headers
-              have come; ``req["rook.input"]`` is to be read with ``async for`` or ``await
-              read(n)``, and the client waits for that.
-            * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one;
-              ``onHeaders`` may refuse it before. Without it such a request is like any other.
-            * ``allowConnect=True`` has ``call`` asked about CONNECT requests, which get 405
-              otherwise. A 2xx answer has neither Content-Length nor Transfer-Encoding, and the
-              connection ends behind it.
+            * ``call(req)`` answers a request. It gets the Rook environment, a dict, and returns
+              ``{"status": int, "headers": dict, "body": str | bytes | None}``. Without ``call`` the
+              answer is 404. An exception is logged and answered with 500. ``call`` may be a
+              coroutine function, or return a :class:`concurrent.futures.Future` or another
+              awaitable, which then gives the answer. A coroutine runs in the asyncio loop that runs
+              the callbacks (see ``coroutines``). It is cancelled when the client resets the
+              connection, and ``req["httpuv.disconnected"]`` reports that. The body may be an
+              iterable or asynchronous iterable of str or bytes. Its pieces are sent as they come,
+              chunked if there is no Content-Length. The iterable is closed when the client has
+              gone. If it raises an exception, the connection is cut.
+            * ``onHeaders(req)`` is called when only the headers have come. It returns None to
+              continue, or an answer; after an answer the body is not read and the connection ends.
+              It must not be a coroutine function.
+            * ``onBodyData(req, data)`` is called with each piece of a body, bytes. ``call`` follows
+              after the last piece, and ``req["rook.input"]`` is empty then. The client has to wait
+              if the callback is slow. If it raises an exception, the client gets 500 and the rest
+              is not read. ``req["httpuv.disconnected"]`` reports that the client has gone.
+            * ``streamBody=True``: ``call``, a coroutine function, is called when only the headers
+              have come. It reads ``req["rook.input"]`` with ``async for`` or ``await read(n)``, and
+              the client has to wait for it.
+            * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one.
+              ``onHeaders`` may refuse the handshake before. Without ``onWSOpen`` a handshake is a
+              request like any other.
+            * ``allowConnect=True``: ``call`` gets CONNECT requests, which otherwise get 405. A 2xx
+              answer has neither Content-Length nor Transfer-Encoding, and the connection ends after
+              it.
             * ``staticPaths`` is a dict from URL paths to local paths or :func:`staticPath` objects.
-            * ``staticPathOptions`` is what these inherit.
-        quiet: Whether to keep a failure to start out of the log.
+            * ``staticPathOptions`` are the options that static paths inherit.
+        quiet: Whether not to log a failure to start.
         options: Those of :class:`httpuv.options.server.Options`.
 
     Raises:
@@ -100,12 +101,12 @@ def startPipeServer(
     """Start a server on a Unix domain socket.
 
     Args:
-        name: The path of the socket. A socket file that no process listens on is replaced; a
-            relative path means the working directory of now. A name that begins with a NUL is an
-            abstract one (Linux, unix(7)): it has no file, and every user may connect.
-        mask: The permissions that the socket file lacks: ``0o777`` lets only root connect,
-            ``0o117`` owner and group. None, or a negative number: those in the process's umask,
-            which is never changed.
+        name: The path of the socket. A socket file without a listening process is replaced. A
+            relative path is resolved now. A name that begins with a NUL is an abstract one (Linux,
+            unix(7)): it has no file, and every user may connect.
+        mask: The permissions that the socket file lacks. ``0o777`` lets only root connect,
+            ``0o117`` owner and group. None, or a negative number: the process's umask, which is
+            never changed.
         app, quiet: As for :func:`startServer`.
         options: Those of :class:`httpuv.options.server.Options`.
 
@@ -131,15 +132,15 @@ def runServer(
 ) -> None:
     """Start a server, run callbacks until interrupted, stop it.
 
-    Returns when Ctrl-C is pressed, SIGTERM comes (on the main thread, where the program does not
-    handle it itself), :func:`interrupt` is called or the server is stopped. Callbacks of other
-    servers and of :func:`later` run meanwhile; but of two that run in two threads, each runs its
-    own.
+    The call returns when Ctrl-C is pressed, SIGTERM comes (on the main thread, if the program has
+    no handler of its own), :func:`interrupt` is called or the server is stopped. Callbacks of other
+    servers and of :func:`later` run meanwhile. If two threads are in this function, each runs the
+    callbacks of its own server.
 
     Args:
         interruptIntervalMs: Deprecated, without effect.
-        quiet: Whether to keep the address, and a failure to start, to itself.
-        grace: Seconds that answers under way have to finish; a second Ctrl-C cuts them off.
+        quiet: Whether not to print the address, nor to log a failure to start.
+        grace: Seconds for answers under way to finish; a second Ctrl-C cuts them off.
         host, port, app: As for :func:`startServer`.
         options: Those of :class:`httpuv.options.server.Options`.
 
@@ -165,7 +166,7 @@ def runServer(
 
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM, which service managers send, do what Ctrl-C does."""
+    """Let SIGTERM, which service managers send, do what Ctrl-C does."""
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
@@ -186,7 +187,7 @@ def run_until_stopped(server: Server, grace: float = 0.0) -> None:
         grace: Seconds for answers under way.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the server has been stopped.
+        KeyboardInterrupt: Ctrl-C was pressed. The server is stopped then.
     """
     source = server._dispatcher.source
     try:
@@ -195,7 +196,7 @@ def run_until_stopped(server: Server, grace: float = 0.0) -> None:
         finally:
             server.stop(grace)
     finally:
-        # Its last callbacks, unless other servers share the queue: those run all of them.
+        # Run its last callbacks, unless other servers share the queue and run them.
         if not any(each._dispatcher.source is source for each in registry.running()):
             left = source.queue.pending()
             while left > 0 and not source.closed and (ran := source.queue.run(0.0, left)) > 0:
@@ -224,11 +225,11 @@ def stopAllServers() -> None:
 
 
 def listServers() -> list[Server]:
-    """The servers that are running, in the order in which they were started.
+    """The running servers, in the order of their start.
 
     Source: manual page *listServers*.
     """
-    return [each for each in registry.running() if isinstance(each, Server)]  # all are
+    return [each for each in registry.running() if isinstance(each, Server)]  # for type checkers
 
 
 def startDaemonizedServer(host: str, port: int, app: AnyApp, quiet: bool = False) -> WebServer:

@@ -1,4 +1,4 @@
-"""What :meth:`Server.stats` returns."""
+"""The result of :meth:`Server.stats`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class Held(TypedDict):
     spooled: int
     #: HTTP answers that wait for their turn, are being compressed, or wait for the client to read.
     answers: int
-    #: What Python has sent and the I/O thread has not looked at yet.
+    #: Commands of Python that the I/O thread has not processed.
     commands: int
-    #: WebSocket messages that Python has not used.
+    #: WebSocket messages that wait for Python.
     messages_in: int
     #: WebSocket messages that clients have not read.
     messages_out: int
-    #: TLS sessions: their state, and what has come and is not decrypted.
+    #: TLS sessions: their state, and bytes that are not decrypted yet.
     tls: int
     #: Records of the access log that have not been logged.
     log: int
 
 
 class Stats(TypedDict):
-    """Counters of one server. Each is right by itself; two need not be of the same instant."""
+    """Counters of one server. Two counters may be of slightly different times."""
 
     #: Connections, ever.
     accepted: int
@@ -45,23 +45,23 @@ class Stats(TypedDict):
     in_flight: int
     #: Requests refused, and answers dropped, because a limit of the whole server was reached, ever.
     overloaded: int
-    #: Requests that were broken or over a limit of their own, ever.
+    #: Requests that were malformed or over a limit of one request, ever.
     refused: int
-    #: Connections that the system had no room for, ever.
+    #: Connections that could not be accepted, ever.
     accept_failures: int
     #: Connections that a deadline has ended, ever.
     timed_out: int
-    #: Connections closed while they waited for a request, because others wanted in, ever.
+    #: Idle connections that were closed to accept new ones, ever.
     evicted: int
     #: Messages to topics that had subscribers or were kept, ever.
     published: int
-    #: Messages of topics not sent to a subscriber that was behind, ever.
+    #: Messages of topics that were not sent to slow subscribers, ever.
     topic_dropped: int
-    #: Subscribers of topics closed because they were behind, ever.
+    #: Slow subscribers of topics that were closed, ever.
     topic_closed: int
     #: TLS handshakes that were completed, ever.
     tls_handshakes: int
-    #: Those of them that have resumed a session.
+    #: Completed TLS handshakes that resumed a session, ever.
     tls_resumed: int
     #: TLS handshakes that have failed, ever.
     tls_failures: int

@@ -1,1 +1,1 @@
-"""What an ASGI application gets from the core, and its answers to it."""
+"""The ASGI gateway: what an application gets from the core, and its answers."""

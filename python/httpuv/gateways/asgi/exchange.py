@@ -1,7 +1,8 @@
-"""One HTTP exchange of an ASGI application: the ``receive`` and ``send`` that it is called with.
+"""One HTTP exchange of an ASGI application: its ``receive`` and ``send``.
 
-The core does what nearly every request does (a body that is here, an answer in two messages). What
-takes longer comes here: bodies in pieces, streams, files, trailers, hints, and waiting for the end.
+The core handles the usual request: a body that is complete, and an answer in two messages. This
+module handles the rest: bodies in pieces, streams, files, trailers, early hints, and waiting for
+the end.
 
 Source: ASGI specification 3.0, HTTP 2.5, and its extensions ``http.response.pathsend``,
 ``http.response.zerocopysend``, ``http.response.trailers`` and ``http.response.early_hint``.
@@ -31,7 +32,7 @@ Message = dict[str, Any]
 WINDOW = 256 * 1024
 #: Bytes after which the core is asked to report that the kernel has them.
 _STEP = 64 * 1024
-#: Bytes of a body that is in a file, for one message.
+#: Bytes of one message, if the body is in a file.
 _PIECE = 64 * 1024
 
 _NEW, _HEAD, _STREAMING, _DONE = range(4)
@@ -44,7 +45,7 @@ class ClientGone(ConnectionError):
 
 
 def caused_by_client(error: BaseException | None) -> bool:
-    """Whether an exception is no fault of the application: its client has gone."""
+    """Whether the reason of an exception is that the client has gone."""
     while error is not None:
         if isinstance(error, ClientGone):
             return True
@@ -53,7 +54,7 @@ def caused_by_client(error: BaseException | None) -> bool:
 
 
 class Gateway(Protocol):
-    """What is known here of the gateway."""
+    """The part of the gateway that this module uses."""
 
     app: Any
     open: set[Any]
@@ -67,24 +68,24 @@ class Gateway(Protocol):
 
 
 class HttpExchange(_core.Exchange):
-    """See the module. Made by the core, without a call of ``__init__``."""
+    """See the module. The core creates it, without calling ``__init__``."""
 
     gateway: Gateway
     reply: _core.Reply | None = None
     task: asyncio.Task[Any] | None = None
-    gone = False  # the client
-    told = False  # that the server stops
-    ended = False  # by the server: send() fails
+    gone = False  # the client has gone
+    told = False  # the application was told that the server stops
+    ended = False  # the server has ended the exchange: send() fails
     events = False  # a stream of events is being sent
     again = False  # the application was asked a second time
-    trailers = False  # are to follow the body
-    begun = False  # reading the body
-    arrived = False  # all of it has come
-    read = False  # the application has all of it
+    trailers = False  # trailers follow the body
+    begun = False  # reading the body has begun
+    arrived = False  # the whole body has come
+    read = False  # the application has read the whole body
     sent = 0
     asked = 0
     taken = 0
-    length: int | None = None  # what Content-Length has promised
+    length: int | None = None  # the answer's Content-Length
     pieces: deque[bytes] | None = None
     waiters: list[asyncio.Future[None]] | None = None
     trailer_fields: list[tuple[bytes, bytes]] | None = None
@@ -95,7 +96,7 @@ class HttpExchange(_core.Exchange):
     def start(self, app: Any, receive: Any, send: Any) -> None:
         """Call the application in the loop that runs its coroutines, when it is ready.
 
-        The core itself calls it where that loop runs on this thread and nothing is waited for.
+        The core itself calls the application if that loop runs on this thread and is ready.
         """
         self.watch()
         runner = tasks.runner(self.gateway.answers.apart)
@@ -117,11 +118,11 @@ class HttpExchange(_core.Exchange):
         self.called(result if isinstance(result, asyncio.Task) else None)
 
     def called(self, task: asyncio.Task[Any] | None) -> None:
-        """The application was called: it has returned (None), or goes on in its task."""
+        """Note that the application was called: it has returned (None) or runs in a task."""
         self.watch()
         if task is None:
             self._over(None)
-        elif task.done():  # it has cancelled itself
+        elif task.done():  # the task has cancelled itself
             self._task_done(task)
         else:
             self._follow(task)
@@ -135,7 +136,7 @@ class HttpExchange(_core.Exchange):
         self._over(asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def watch(self) -> None:
-        """It takes longer: be told what becomes of the client, while that waits for an answer."""
+        """Watch the client while the application takes longer."""
         self.gateway.open.add(self)
         if self.state != _DONE:
             self._reply()
@@ -176,10 +177,10 @@ class HttpExchange(_core.Exchange):
         self._complete()
 
     def _may_ask_again(self) -> bool:
-        """Whether the application may have lost its answer by an extension, and may be asked again.
+        """Whether an extension may have lost the answer, so that the application is asked again.
 
-        Middleware that does not know "http.response.pathsend" drops that message, and with it the
-        head that it has kept back for the body (Gradio's compression, in the releases up to 6).
+        Middleware that does not know "http.response.pathsend" drops that message, and also the
+        head that it has kept for the body (Gradio's compression, in the releases up to 6).
         """
         scope = self.scope
         return (
@@ -240,20 +241,20 @@ class HttpExchange(_core.Exchange):
         self._wake()
 
     def lost(self) -> None:
-        """No more of the body will come."""
+        """The rest of the body will not come."""
         if self.state != _DONE:
             self.gone = True
         self._wake()
 
     def is_event_stream(self) -> bool:
-        """Whether what is being sent may go on without an end."""
+        """Whether the answer is a stream of events, which may have no end."""
         return self.state == _STREAMING and self.length is None
 
     def tell_shutdown(self, last: bool = False) -> None:
-        """The server stops: the application is told that its client has gone.
+        """Tell the application that its client has gone, because the server stops.
 
-        Many applications learn that by send() alone. It fails at once in a stream of events, which
-        would go on for ever; others may finish until they are told for the last time.
+        Many applications notice this in send() only. In a stream of events, which has no end of its
+        own, send() fails at once. Other answers may finish until the last call of this method.
         """
         self.told = True
         self.ended = last or self.events
@@ -273,7 +274,7 @@ class HttpExchange(_core.Exchange):
                 self.waiters = []
             self.waiters.append(future)
             try:
-                # Checked again after that: a change wakes the future that is set then.
+                # Checked again afterwards: a change from here on resolves this future.
                 if not until():
                     await future
             finally:
@@ -418,7 +419,7 @@ class HttpExchange(_core.Exchange):
         self._complete()
 
     def _asked_range(self, size: int) -> tuple[int, int]:
-        """Offset and length of what the client wants of a file (RFC 9110 section 14)."""
+        """Offset and length of the range that the client has requested (RFC 9110 section 14)."""
         whole = (0, size)
         if self.status != 200 or self.field("content-range") or self.scope["method"] != "GET":
             return whole
@@ -468,7 +469,7 @@ class HttpExchange(_core.Exchange):
             self.sent = self.asked = self.sent + length
             reply.write(b"", True, True)
             await self._room()
-        else:  # the server may be compressing what came before
+        else:  # the server may still compress the pieces before
             while length > 0:
                 piece = os.pread(fd, min(length, _STEP), position)
                 if not piece:

@@ -1,4 +1,4 @@
-"""An ASGI application among the applications of a server: what the core is told of it."""
+"""The gateway of one ASGI application of a server."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ...answers.asyncapp import Answers
     from ...options.limits import Limits
 
-#: What is offered to every HTTP request.
+#: The extensions that every HTTP request offers.
 _EXTENSIONS: dict[str, dict[str, Any]] = {
     "http.response.pathsend": {},
     "http.response.zerocopysend": {},
     "http.response.trailers": {},
     "http.response.early_hint": {},
 }
-#: What the scope of a request has.
+#: The keys of a scope that are the same in every request.
 _OF_HTTP = (
     *("type", "asgi", "http_version", "method", "scheme", "path", "raw_path", "query_string"),
     *("root_path", "headers", "client", "server", "state", "extensions"),
@@ -40,11 +40,11 @@ class AsgiGateway:
 
     Args:
         app: The application.
-        answers: The server's.
-        prefix: Where it is mounted, decoded and without a slash at its end; ``""`` is the root.
-        root_path: What a proxy in front takes away from paths.
-        lifespan: Its lifespan, where that has been started; None: it has none.
-        websocket: Whether it may be asked for WebSockets.
+        answers: The pending answers of the server.
+        prefix: The path of the mount, decoded and without a slash at its end; ``""`` is the root.
+        root_path: The prefix that a proxy in front removes from paths.
+        lifespan: The application's lifespan; None: it has none.
+        websocket: Whether the application gets WebSockets.
         scheme: ``"http"`` or ``"https"``, as clients see it.
     """
 
@@ -66,9 +66,9 @@ class AsgiGateway:
         self.websocket = websocket
         self.scheme = scheme
         self._extensions = {name: dict(each) for name, each in _EXTENSIONS.items()}
-        #: What the application is busy with beyond a first step.
+        #: The exchanges that were not finished in their first step.
         self.open: set[HttpExchange | WebSocketExchange] = set()
-        #: Whether the server starts and stops the lifespan; others do otherwise.
+        #: Whether the server starts and stops the lifespan.
         self.starts_lifespan = False
         #: Where the lifespan was started without waiting for it.
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -112,12 +112,12 @@ class AsgiGateway:
         }
 
     def offer_no_files(self) -> None:
-        """Some middleware of the application does not know what files are sent by."""
+        """Do not offer the extension pathsend any more: a middleware does not know it."""
         for name in ("http.response.pathsend", "http.response.zerocopysend"):
             self._extensions.pop(name, None)
 
     def scope_again(self, scope: dict[str, Any]) -> dict[str, Any]:
-        """A scope as it was made, without what the application has put there."""
+        """A new copy of the scope, without changes by the application."""
         fresh = {name: scope[name] for name in _OF_HTTP if name in scope}
         fresh["root_path"] = self.root_path + self.prefix
         fresh["path"] = unquote(scope["raw_path"].decode("ascii", "replace"))
@@ -130,7 +130,7 @@ class AsgiGateway:
         return WebSocketExchange(self, app, scope, socket, reply)
 
     def coroutine(self, result: object) -> Coroutine[Any, Any, Any]:
-        """What a call of the application returned, as a coroutine.
+        """The result of a call of the application, as a coroutine.
 
         Raises:
             TypeError: It cannot be awaited.
@@ -145,7 +145,7 @@ class AsgiGateway:
     # --- lifespan ---
 
     def begin_lifespan(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the application, in the loop that is running here; requests wait for it."""
+        """Start the application in the loop that runs here; requests wait for it."""
         assert self.lifespan is not None
         self.loop = loop
         self.not_ready = loop.create_future()
@@ -177,10 +177,10 @@ class AsgiGateway:
     # --- the end ---
 
     async def drain(self, timeout: float) -> None:
-        """Wait for what is under way; streams and WebSockets are told that the server stops.
+        """Wait for running exchanges, after telling them that the server stops.
 
-        Streams without an end of their own and WebSockets at once, others when half of the time is
-        over. What is still there at the end is cancelled.
+        Event streams and WebSockets are told at once, others after half of the time. Exchanges that
+        still run at the end are cancelled.
         """
         for each in list(self.open):
             if each.is_event_stream():
@@ -194,7 +194,7 @@ class AsgiGateway:
             await self._until_empty(0.5)
 
     def cancel(self) -> None:
-        """Cancel what is under way."""
+        """Cancel all running exchanges."""
         for each in list(self.open):
             if each.task is not None:
                 each.task.cancel()
@@ -207,7 +207,7 @@ class AsgiGateway:
 
 
 class BlockingLifespan:
-    """The lifespan of an application whose server is started outside of asyncio.
+    """The lifespan of an application if the server is started outside asyncio.
 
     It runs in the loop that runs the application's coroutines.
     """
@@ -217,15 +217,15 @@ class BlockingLifespan:
         self.loop = loop
 
     def startup(self) -> None:
-        """Start the application and wait for that.
+        """Start the application and wait until it has started.
 
         Raises:
-            LifespanError: It said that it cannot.
+            LifespanError: The application has failed to start.
         """
         asyncio.run_coroutine_threadsafe(self.lifespan.startup(), self.loop).result()
 
     def shutdown(self, timeout: float) -> None:
-        """Stop the application; at most so many seconds are waited for that."""
+        """Stop the application; wait at most ``timeout`` seconds."""
         done = threading.Event()
 
         async def stop() -> None:

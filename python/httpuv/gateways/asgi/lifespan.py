@@ -1,4 +1,4 @@
-"""The lifespan of an ASGI application: told that the server starts and stops.
+"""The lifespan of an ASGI application: the events of startup and shutdown.
 
 Source: ASGI specification, *Lifespan Protocol* 2.0.
 """
@@ -15,7 +15,7 @@ Message = dict[str, Any]
 
 
 class LifespanError(RuntimeError):
-    """The application could not start; the message is its own."""
+    """The application could not start. The message comes from the application."""
 
 
 class Lifespan:
@@ -23,8 +23,8 @@ class Lifespan:
 
     Args:
         app: The application.
-        mode: ``"auto"``: an application without a lifespan is none the worse; ``"on"``: it must
-            have one; ``"off"``: it is not asked.
+        mode: ``"auto"``: an application without a lifespan is accepted; ``"on"``: it must have a
+            lifespan; ``"off"``: the lifespan is not used.
     """
 
     def __init__(self, app: Any, mode: str = "auto") -> None:
@@ -32,7 +32,7 @@ class Lifespan:
             raise ValueError(f"lifespan must be 'auto', 'on' or 'off', not {mode!r}")
         self.app = app
         self.mode = mode
-        #: What the application has put there for its requests.
+        #: The state that the application has set for its requests.
         self.state: dict[str, Any] = {}
         #: Whether the application takes part.
         self.supported = False
@@ -42,10 +42,10 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def startup(self) -> None:
-        """Have the application start.
+        """Start the application.
 
         Raises:
-            LifespanError: It said that it cannot, or has no lifespan and ``mode`` is ``"on"``.
+            LifespanError: It has failed to start, or has no lifespan and ``mode`` is ``"on"``.
         """
         if self.mode == "off":
             return
@@ -57,7 +57,7 @@ class Lifespan:
         await self._started
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        """Have the application stop; at most so many seconds are waited for that."""
+        """Stop the application; wait at most ``timeout`` seconds."""
         task = self._task
         if task is None or self._to_app is None or self._stopped is None:
             return
@@ -72,7 +72,7 @@ class Lifespan:
                 )
         self._task = None
         if not task.done():
-            # It has a moment to return; one that goes on is ended.
+            # The application has a moment to return; after that it is cancelled.
             await asyncio.wait([task], timeout=0.1)
             task.cancel()
 
@@ -97,14 +97,14 @@ class Lifespan:
             self._ended(error)
 
     def _ended(self, error: BaseException | None) -> None:
-        """The application's coroutine is over, rightly or not."""
+        """The application's coroutine has ended, as expected or not."""
         started, stopped = self._started, self._stopped
         assert started is not None and stopped is not None
         if not started.done():
             if self.mode == "on":
                 what = "has no lifespan" if error is None else f"has failed to start: {error!r}"
                 started.set_exception(LifespanError(f"the application {what}"))
-                started.exception()  # is looked at, or will be
+                started.exception()  # marks the exception as retrieved
             else:
                 write(logging.DEBUG, "the application has no lifespan", error=error)
                 started.set_result(None)

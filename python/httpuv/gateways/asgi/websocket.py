@@ -1,4 +1,4 @@
-"""One WebSocket of an ASGI application: the ``receive`` and ``send`` that it is called with.
+"""One WebSocket of an ASGI application: its ``receive`` and ``send``.
 
 Source: ASGI specification 3.0, WebSocket 2.5, and the extension ``websocket.http.response``.
 """
@@ -23,13 +23,15 @@ Message = dict[str, Any]
 _CONNECTING, _OPEN, _ANSWERING, _CLOSED = range(4)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
-#: ``send()`` returns while at most this many bytes wait for the kernel to take them.
+#: ``send()`` returns when at most this many bytes wait for the kernel.
 _HIGH_WATER = 64 * 1024
 _ABNORMAL = 1006
 
 
 class WebSocketExchange:
-    """See the module. The core's listener, too; what it calls begins with an underscore."""
+    """See the module. It is also the core's listener; the core calls the methods with an
+    underscore.
+    """
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class WebSocketExchange:
         self._state = _CONNECTING
         self._asked = False  # the application has had websocket.connect
         self._inbox: deque[Message] = deque()
-        self._end: Message | None = None  # the connection's, once it has ended
+        self._end: Message | None = None  # the last message, once the connection has ended
         self._status: tuple[int, list[tuple[bytes, bytes]]] | None = None  # of a refusal
         self._waiters: list[asyncio.Future[None]] = []
         reply.on_abandoned = self._abandoned
@@ -56,7 +58,7 @@ class WebSocketExchange:
     # --- the application's coroutine ---
 
     def _open(self) -> None:
-        """Call the application, in the asyncio loop of this thread or else in one of its own."""
+        """Call the application in the asyncio loop of this thread, or in the private loop."""
         self.gateway.open.add(self)
         runner = tasks.runner(self.gateway.answers.apart)
         runner.call(lambda: self._begin(runner.loop))
@@ -124,7 +126,7 @@ class WebSocketExchange:
         return True
 
     def _closing(self, code: int, reason: str) -> None:
-        """The server closes by itself. The application is told by the event of the end."""
+        """The server closes by itself. The application gets the event of the end later."""
 
     def _closed(self, code: int, reason: str, clean: bool) -> None:
         if self._end is None:
@@ -167,7 +169,7 @@ class WebSocketExchange:
             self._closed(1001, "", False)
 
     def is_event_stream(self) -> bool:
-        """Whether it would go on without an end."""
+        """Whether the exchange has no end of its own."""
         return True
 
     # --- receive() ---
@@ -194,7 +196,7 @@ class WebSocketExchange:
 
         Raises:
             OSError: The client has gone.
-            RuntimeError: It cannot be sent in this state.
+            RuntimeError: The event is not allowed in this state.
         """
         kind = message["type"]
         if self._state == _OPEN and kind == "websocket.send":
@@ -259,7 +261,7 @@ class WebSocketExchange:
     _streams = False  # the refusal's body comes in pieces
 
     def _end_here(self) -> None:
-        """The handshake was refused: that is its end."""
+        """End the exchange after a refused handshake."""
         self._end = {"type": "websocket.disconnect", "code": _ABNORMAL, "reason": ""}
         self._forget_reply()
         self._wake()
