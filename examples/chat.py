@@ -25,7 +25,7 @@ present: "dict[int, str]" = {}  # the name of each WebSocket that has told it
 
 
 def tell(event: str, **fields: object) -> None:
-    """Send an event to everybody who has joined."""
+    """Send an event to all clients that have joined."""
     event_fields = {
         "id": f"{STARTED}-{next(numbers)}",
         "event": event,
@@ -36,7 +36,7 @@ def tell(event: str, **fields: object) -> None:
 
 
 def on_open(ws: httpuv.WebSocket) -> None:
-    """Somebody opened the page; the first line is a name."""
+    """A client has opened the page; its first line is a name."""
 
     @ws.onMessage
     def say(binary: bool, message: "str | bytes") -> None:

@@ -64,7 +64,7 @@ class Demo:
 
     # part: block
     def now(self, req: httpuv.Request) -> httpuv.Response:
-        """Python's answer; file, health and pong have no code at all."""
+        """Python's answer; the others need no code."""
         return {"status": 200, "body": time.strftime("%X")}
 
     def block(self, req: httpuv.Request) -> httpuv.Response:

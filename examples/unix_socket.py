@@ -12,7 +12,7 @@ NAME = sys.argv[1] if len(sys.argv) > 1 else "/tmp/httpuv-example"
 
 
 def who(req: httpuv.Request) -> httpuv.Response:
-    """Tell who answers."""
+    """Name the process that answers."""
     return {"status": 200, "body": f"process {os.getpid()} on {NAME}\n"}
 
 

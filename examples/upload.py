@@ -1,4 +1,4 @@
-"""Uploads, looked at before they come: who may not send is refused before a byte is read.
+"""Uploads: a client without permission is refused before its body is read.
 
 curl -T some-file -H "X-Token: let me in" http://127.0.0.1:8080/
 """

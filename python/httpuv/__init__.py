@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """The public packages that not every program needs, imported at their first use."""
+        """Import the public packages that not every program needs at their first use."""
         if name in _PACKAGES:
             return importlib.import_module(f".{name}", __name__)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -102,5 +102,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """What users are to find: the package has more modules, which are its own."""
+    """The public names; the package has other modules, which are private."""
     return sorted([*__all__, *_PACKAGES])

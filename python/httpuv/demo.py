@@ -1,6 +1,6 @@
 """The demo of the manual: ``python -m httpuv.demo echo``.
 
-A page that sends what is typed over a WebSocket, and shows what comes back.
+A page sends typed text over a WebSocket and shows the answers.
 
 Source: manual page *httpuv-package*, ``demo("echo")``.
 """

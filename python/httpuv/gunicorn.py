@@ -1,7 +1,7 @@
 """A worker class for gunicorn: ``gunicorn -k httpuv.gunicorn.Worker module:app``.
 
-The application may speak ASGI, WSGI or Rook, as its signature tells. Import this only where
-gunicorn is installed; it is no dependency of this package.
+The application may be an ASGI, WSGI or Rook application; its signature decides. This module needs
+gunicorn, which is not a dependency of this package.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .servers.server import Server
 
 
 class Worker(_Base):  # type: ignore[misc]  # gunicorn has no types
-    """Serves one of gunicorn's sockets until gunicorn has it stop.
+    """Serves one of gunicorn's sockets until gunicorn stops it.
 
-    gunicorn's ``graceful_timeout`` and ``keepalive`` count, and ``threads`` for WSGI and Rook; its
-    access log and limits of requests are not asked: this package has its own.
+    gunicorn's ``graceful_timeout`` and ``keepalive`` are used, and ``threads`` for WSGI and Rook.
+    gunicorn's access log and limits of requests are ignored; this package has its own.
     """
 
     def init_signals(self) -> None:
-        """Have gunicorn's signals end this process: SIGTERM gently, SIGQUIT and SIGINT at once."""
+        """Handle gunicorn's signals: SIGTERM ends gracefully, SIGQUIT and SIGINT at once."""
         self._life = Life(float(self.cfg.graceful_timeout))
         for each in self.SIGNALS:
             signal.signal(each, signal.SIG_DFL)
@@ -76,13 +76,13 @@ class Worker(_Base):  # type: ignore[misc]  # gunicorn has no types
             )
 
             self.log.error("%s", error)
-            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn ends: the next would fail as well
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn ends; a new worker would fail as well
 
     def _started(self, server: Server) -> None:
         self.log.info("httpuv serves: %r", server)
 
     def _beat(self) -> None:
-        """Tell gunicorn that this process lives, and end with it."""
+        """Tell gunicorn that this process lives; end if gunicorn has ended."""
         pause = threading.Event()
         while not pause.wait(max(0.1, min(1.0, self.timeout / 2 or 1.0))):
             self.notify()

@@ -5,9 +5,9 @@
 ...     client.get("/").text
 'hello'
 
-Each client has a server of its own on a free port of 127.0.0.1, so requests take the way that they
-take in production: the network, the parser, the limits. The clients are those of httpx; WebSockets
-are those of websockets.
+Each client has its own server on a free port of 127.0.0.1. So requests pass the network, the parser
+and the limits as in production. The clients are those of httpx; WebSockets are those of the package
+websockets.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncClient", "Client", "async_client", "client"]
 
-#: Seconds that answers under way have when a client is closed.
+#: Seconds for answers under way when a client is closed.
 _GRACE = 1.0
 
 
 def client(app: AnyApp, **options: Unpack[WebOptions]) -> Client:
-    """Start a server for an application on a free port; return a client of it.
+    """Start a server for an application on a free port; return a client of the server.
 
-    Leaving its ``with`` block, or ``close()``, stops the server.
+    The end of the ``with`` block, or ``close()``, stops the server.
 
     Args:
         app: As for :func:`httpuv.startServer`.
-        options: As for :func:`httpuv.startServer`. ``dispatch`` is ``"thread"`` unless it is given:
-            the test may wait for its answers.
+        options: As for :func:`httpuv.startServer`. The default of ``dispatch`` is ``"thread"``, so
+            that the test can wait for answers.
 
     Returns:
-        An :class:`httpx.Client` that knows the server's address: ``client.get("/path")``.
+        An :class:`httpx.Client` with the server's address: ``client.get("/path")``.
 
     Raises:
         TypeError, ValueError: As for :func:`httpuv.startServer`.
@@ -67,11 +67,11 @@ def async_client(app: AnyApp, **options: Unpack[WebOptions]) -> AsyncClient:
 
     Args:
         app: As for :func:`httpuv.startServer`.
-        options: As for :func:`httpuv.startServer`. Unless ``dispatch`` is given, callbacks run in
-            the asyncio loop that is running here, otherwise in a thread.
+        options: As for :func:`httpuv.startServer`. By default callbacks run in the running asyncio
+            loop, or on a thread if no loop runs.
 
     Returns:
-        An :class:`httpx.AsyncClient` that knows the server's address.
+        An :class:`httpx.AsyncClient` with the server's address.
 
     Raises:
         TypeError, ValueError: As for :func:`httpuv.startServer`.
@@ -90,7 +90,7 @@ def _handshake(
     subprotocols: Sequence[str] | None,
     headers: dict[str, str] | None,
 ) -> dict[str, Any]:
-    """The arguments of both kinds of ``connect()`` of the package websockets."""
+    """The arguments of ``connect()`` of the package websockets, for threads and for asyncio."""
     return {
         "uri": f"ws://{_address(server)}{path}",
         "subprotocols": subprotocols,
@@ -106,7 +106,7 @@ class Client(httpx.Client):
     server: WebServer
 
     def __init__(self, server: WebServer) -> None:
-        # Not the proxy that the environment may name: this is a server of this process.
+        # No proxy of the environment: the server is in this process.
         super().__init__(base_url=f"http://{_address(server)}", trust_env=False)
         self.server = server
 
@@ -121,8 +121,8 @@ class Client(httpx.Client):
 
         Args:
             path: Path and query.
-            subprotocols: Those that the client speaks, the best first.
-            headers: Further fields of the handshake.
+            subprotocols: The client's subprotocols, in the order of preference.
+            headers: Additional header fields of the handshake.
 
         Raises:
             websockets.exceptions.InvalidStatus: The server refused it.

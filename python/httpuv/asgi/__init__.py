@@ -1,9 +1,9 @@
-"""Run ASGI applications: FastAPI, Starlette, Django, Quart, Litestar and their like.
+"""Run ASGI applications: FastAPI, Starlette, Django, Quart, Litestar and others.
 
 >>> import httpuv.asgi
 >>> httpuv.asgi.run(app, host="127.0.0.1", port=8000)
 
-Has the names that programs use of uvicorn, so that ``import httpuv.asgi as uvicorn`` runs them.
+The module has the names of uvicorn that programs use, so ``import httpuv.asgi as uvicorn`` works.
 """
 
 from ..gateways.asgi.lifespan import LifespanError

@@ -17,8 +17,8 @@ from ..options.limits import Limits
 from ..options.server import DEFAULTS, DESCRIPTIONS, check_names
 from ..options.tls import TLS
 
-# Keywords of uvicorn's Config that are about what is otherwise here: accepted, without effect, and
-# attributes with the values that they have there, since programs read them.
+# Keywords of uvicorn's Config without a meaning here. They are accepted without effect, and they
+# are attributes with uvicorn's values, because programs read them.
 _WITHOUT_EFFECT: dict[str, Any] = {
     "loop": "auto",
     "http": "auto",
@@ -46,47 +46,46 @@ _WITHOUT_EFFECT: dict[str, Any] = {
     "log_config": None,
     "reset_contextvars": False,
 }
-# Of uvicorn's: ssl.CERT_NONE, CERT_OPTIONAL and CERT_REQUIRED.
+# uvicorn uses ssl.CERT_NONE, CERT_OPTIONAL and CERT_REQUIRED.
 _VERIFY = ("none", "optional", "required")
 
 
 class Config:
-    """How an ASGI application is served.
+    """The options of one ASGI application.
 
     Args:
-        app: The application; or ``"module:attribute"``, which is imported.
+        app: The application, or ``"module:attribute"``, which is imported.
         host: An address of this machine, or a name.
         port: The port; 0 picks a free one.
-        uds: The path of a Unix domain socket instead.
-        fd: The descriptor of a socket instead that others have bound.
+        uds: The path of a Unix domain socket, instead of host and port.
+        fd: The descriptor of a bound socket, instead of host and port.
         factory: Whether ``app`` is a function that returns the application.
         lifespan: ``"auto"``, ``"on"`` or ``"off"``.
-        root_path: What a proxy in front takes away from paths.
+        root_path: The prefix that a proxy in front removes from paths.
         scheme: ``"http"`` or ``"https"``, as clients see it.
         workers: Only 1 (or None).
-        log_level: The level of the logger ``httpuv``; None leaves it.
-        access_log: Whether each answer is logged, or how; as ``accessLog`` of
+        log_level: The level of the logger ``httpuv``; None does not change it.
+        access_log: Whether and how each answer is logged, as ``accessLog`` of
             :func:`httpuv.startServer`.
-        timeout_graceful_shutdown: Seconds that answers under way have when the server stops; None:
-            10.
-        timeout_keep_alive: Seconds without a request on a connection.
-        h11_max_incomplete_event_size: Bytes of a head.
-        ws_max_size: Bytes of a WebSocket message.
+        timeout_graceful_shutdown: Seconds for answers under way when the server stops; None: 10.
+        timeout_keep_alive: Seconds without a request until a connection is closed.
+        h11_max_incomplete_event_size: The largest head in bytes.
+        ws_max_size: The largest WebSocket message in bytes.
         ws_ping_interval: Seconds of silence until a client gets a ping.
-        ws_ping_timeout: Seconds of silence after that.
+        ws_ping_timeout: Seconds of further silence until the connection is closed.
         ws_per_message_deflate: Whether WebSocket messages are compressed.
-        proxy_headers: Whether proxies are believed about their clients; only those of
-            ``forwarded_allow_ips``, as ``forwardedAllowIps`` of :func:`httpuv.startServer`.
+        proxy_headers: Whether the proxies of ``forwarded_allow_ips`` are trusted to name their
+            clients; see ``forwardedAllowIps`` of :func:`httpuv.startServer`.
         ssl_certfile, ssl_keyfile, ssl_keyfile_password, ssl_ca_certs, ssl_cert_reqs, ssl_ciphers:
-            As uvicorn has them; ``tls=httpuv.TLS(...)`` says the same.
+            As in uvicorn; ``tls=httpuv.TLS(...)`` is an alternative.
         handle_signals: Whether SIGINT and SIGTERM end the server; only on the main thread.
-        options: What :func:`httpuv.startServer` takes by keyword, and ``staticPaths`` and
-            ``staticPathOptions``. Further keywords of uvicorn's are accepted where nothing depends
-            on them.
+        options: The keywords of :func:`httpuv.startServer`, and ``staticPaths`` and
+            ``staticPathOptions``. Other keywords of uvicorn are accepted if they have no meaning
+            here.
 
     Raises:
         TypeError: A keyword is unknown.
-        ValueError: An option asks for what there is not.
+        ValueError: An option has a value that is not supported.
     """
 
     def __init__(
@@ -167,11 +166,11 @@ class Config:
 
     @property
     def should_reload(self) -> bool:
-        """Whether a change of the sources starts it again: it does not."""
+        """Whether a change of the sources restarts the server: always False."""
         return False
 
     def load(self) -> None:
-        """Import the application, if that is needed.
+        """Import the application if necessary.
 
         Raises:
             ImportError, AttributeError: There is no such application.
@@ -182,7 +181,7 @@ class Config:
             raise TypeError(f"app must be an ASGI application, not {type(app).__name__}")
         try:
             interface = detect(app)
-        except TypeError:  # its signature does not tell: it is what was said
+        except TypeError:  # the signature does not decide: assume ASGI
             interface = "asgi"
         if interface == "wsgi":
             raise TypeError(f"{self.app!r} is a WSGI application: see httpuv.wsgi.run()")
@@ -195,10 +194,10 @@ class Config:
         return Lifespan(config.loaded_app, config.lifespan)
 
     def setup_event_loop(self) -> None:
-        """Nothing to do: the loop is chosen when one is made."""
+        """Do nothing: the loop is chosen when it is created."""
 
     def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
-        """What makes an event loop: uvloop's where that is installed."""
+        """The factory of event loops: uvloop's if that is installed."""
         return new_event_loop
 
     def bind_socket(self) -> sockets_module.socket:
@@ -215,7 +214,7 @@ class Config:
 
 
 def level_number(level: str | int) -> int:
-    """The number of a level of ``logging``, or of its name; uvicorn's ``trace``, too."""
+    """The number of a level of ``logging``, given by number or name; also uvicorn's ``trace``."""
     if isinstance(level, int):
         return level
     name = "DEBUG" if level.upper() == "TRACE" else level.upper()
@@ -226,7 +225,7 @@ def level_number(level: str | int) -> int:
 
 
 def _tls_of(options: dict[str, Any]) -> TLS | None:
-    """What uvicorn's ``ssl_...`` keywords ask for; they are taken out."""
+    """Remove uvicorn's ``ssl_...`` keywords and return the TLS that they describe."""
     given = {name: options.pop(name) for name in list(options) if name.startswith("ssl_")}
     given = {name: value for name, value in given.items() if value is not None}
     certfile = given.pop("ssl_certfile", None)
@@ -235,7 +234,7 @@ def _tls_of(options: dict[str, Any]) -> TLS | None:
     ca_certs = given.pop("ssl_ca_certs", None)
     verify = given.pop("ssl_cert_reqs", 0)
     ciphers = given.pop("ssl_ciphers", None)
-    given.pop("ssl_version", None)  # the versions are those that are safe
+    given.pop("ssl_version", None)  # only safe versions are offered
     if given:
         name = next(iter(given))
         if name == "ssl_context_factory":
@@ -248,7 +247,7 @@ def _tls_of(options: dict[str, Any]) -> TLS | None:
     if verify not in (0, 1, 2):
         raise ValueError(f"ssl_cert_reqs must be one of ssl.CERT_..., not {verify!r}")
     how = _VERIFY[verify]
-    # uvicorn loads ca_certs whether they are of use or not, and has "TLSv1" for all ciphers.
+    # uvicorn loads ca_certs even without verification, and its "TLSv1" means all ciphers.
     return TLS(
         certfile,
         keyfile,

@@ -24,19 +24,19 @@ from ..servers.server import Server as CoreServer
 from ..servers.start import startPipeServer, startServer
 from .config import Config, level_number
 
-#: Seconds that answers under way have to finish when the server stops.
+#: Seconds for answers under way to finish when the server stops.
 GRACE = 10.0
 
 
 class _Listening:
-    """What ``Server.servers`` has: its ``sockets`` tell their addresses."""
+    """An entry of ``Server.servers``; its ``sockets`` have the addresses."""
 
     def __init__(self, address: tuple[str, int] | str) -> None:
         self._address = address
         self.sockets = [self]
 
     def getsockname(self) -> tuple[str, int] | str:
-        """The address that is listened on."""
+        """The address of the listener."""
         return self._address
 
 
@@ -45,9 +45,9 @@ class Server:
 
     Attributes:
         config: Its options.
-        started: Whether it listens, or has: it stays True when the server has ended.
-        servers: One entry, when it has started: ``servers[0].sockets[0].getsockname()``.
-        server: The :class:`httpuv.WebServer` or :class:`httpuv.PipeServer`, when it has started.
+        started: Whether the server has started. It stays True when the server has ended.
+        servers: One entry after the start: ``servers[0].sockets[0].getsockname()``.
+        server: The :class:`httpuv.WebServer` or :class:`httpuv.PipeServer`, after the start.
     """
 
     def __init__(self, config: Config) -> None:
@@ -61,11 +61,11 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
 
-    # --- what ends it; may be set on any thread ---
+    # --- these end the server; they may be set on any thread ---
 
     @property
     def should_exit(self) -> bool:
-        """Set it to True to end the server when what is under way is done."""
+        """Set it to True to end the server after the answers under way."""
         return self._should_exit
 
     @should_exit.setter
@@ -90,7 +90,7 @@ class Server:
                 loop.call_soon_threadsafe(changed.set)
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """A signal handler: the first one ends the server, the second one at once."""
+        """A signal handler: the first signal ends the server gracefully, the second at once."""
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         else:
@@ -99,18 +99,18 @@ class Server:
     # --- running ---
 
     def run(self, sockets: list[sockets_module.socket] | None = None) -> None:
-        """Serve until it is to exit, in an event loop of its own.
+        """Serve until :attr:`should_exit` is set, in a new event loop.
 
         Raises:
             LifespanError: The application has failed to start.
             OSError: The address cannot be listened on.
             KeyboardInterrupt: Ctrl-C was pressed. The server is stopped then.
-            RuntimeError: An asyncio loop is running here: await :meth:`serve` there.
+            RuntimeError: An asyncio loop runs here; await :meth:`serve` instead.
         """
         run_coroutine(self.serve(sockets))
 
     async def serve(self, sockets: list[sockets_module.socket] | None = None) -> None:
-        """Serve until it is to exit.
+        """Serve until :attr:`should_exit` is set.
 
         Raises:
             LifespanError, OSError: As for :meth:`run`.
@@ -124,7 +124,7 @@ class Server:
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Have SIGINT and SIGTERM end the server, where its options ask for that."""
+        """Let SIGINT and SIGTERM end the server, if ``handle_signals`` is set."""
         if not self.config.handle_signals or (
             threading.current_thread() is not threading.main_thread()
         ):
@@ -198,19 +198,19 @@ class Server:
             self.servers = [_Listening((config.host, server.getPort()))]
 
     async def main_loop(self) -> None:
-        """Return when the server is to exit, or was stopped."""
+        """Return when the server must exit, or was stopped."""
         changed = self._changed
         assert changed is not None and self.server is not None
         while not self._should_exit and not self._force_exit and self.server.isRunning():
             with contextlib.suppress(asyncio.TimeoutError):
-                # stopAllServers() and its like do not tell.
+                # stopAllServers() and stop() send no notification.
                 await asyncio.wait_for(changed.wait(), 0.5)
             changed.clear()
 
     async def shutdown(self, sockets: list[sockets_module.socket] | None = None) -> None:
-        """Stop listening, wait for what is under way, stop the application.
+        """Stop listening, wait for answers under way, stop the application.
 
-        Streams that have no end of their own and WebSockets are told first.
+        Event streams and WebSockets are told first.
         """
         server = self.server
         grace = self.config.timeout_graceful_shutdown
@@ -242,7 +242,7 @@ class Server:
 def _bound_socket(
     sockets: list[sockets_module.socket] | None, fd: int | None
 ) -> sockets_module.socket:
-    """A copy of a socket that others have bound; it listens."""
+    """A listening copy of a bound socket."""
     if sockets:
         if len(sockets) > 1:
             raise ValueError(f"sockets must be one at most, not {len(sockets)}")
@@ -259,7 +259,7 @@ def _bound_socket(
 
 
 def run_coroutine(coroutine: Any) -> None:
-    """``asyncio.run()``, on uvloop where that is installed."""
+    """``asyncio.run()``, with uvloop if that is installed."""
     if sys.version_info >= (3, 11):
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -290,7 +290,7 @@ def run(app: Any, *, config: Config | None = None, **options: Any) -> None:
         options: Those of :class:`Config`.
 
     Raises:
-        LifespanError: The application has failed to start; the message is its own.
+        LifespanError: The application has failed to start; the message is the application's.
         OSError: The address cannot be listened on.
         TypeError, ValueError: An option is wrong.
     """
@@ -300,7 +300,7 @@ def run(app: Any, *, config: Config | None = None, **options: Any) -> None:
 
 
 async def serve(app: Any, **options: Any) -> None:
-    """The same in the asyncio loop that is running here; ends when it is cancelled.
+    """The same in the running asyncio loop; it ends when it is cancelled.
 
     Raises:
         As for :func:`run`.

@@ -1,7 +1,7 @@
 """The command line: ``httpuv run``, ``httpuv serve`` and ``python -m httpuv DIR``.
 
-Nothing here is imported by ``import httpuv``. ``serve`` needs the standard library alone; ``run``
-needs click, which ``pip install 'httpuv[cli]'`` brings.
+``import httpuv`` imports nothing of this. ``serve`` needs the standard library only. ``run`` needs
+click, which ``pip install 'httpuv[cli]'`` installs.
 """
 
 from __future__ import annotations

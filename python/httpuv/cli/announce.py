@@ -1,4 +1,4 @@
-"""What the command says when it has started."""
+"""The messages of the command after its start."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def announce(
     workers: int = 0,
     admin: Listening | None = None,
 ) -> None:
-    """Say what runs, where, and how to stop it.
+    """Print what runs, its address, and how to stop it.
 
     Args:
-        settings: What was asked for.
-        interface: What the application speaks.
-        address: Where it is listened.
-        workers: How many processes; 0: this one.
-        admin: Where health and metrics are asked for.
+        settings: The settings of the command.
+        interface: The application's interface.
+        address: The address of the listener.
+        workers: The number of processes; 0: only this one.
+        admin: The listener for health and metrics.
     """
     kind = {"rook": "Rook"}.get(interface, interface.upper())
     say(f"httpuv {_core.__version__} runs {styled(settings.app, 'bold')} ({kind})")

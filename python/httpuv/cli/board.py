@@ -1,4 +1,4 @@
-"""What all workers of a command count together, and how they are seen to be."""
+"""The shared metrics of all workers of a command, and their state."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .._core import MetricsBoard
 
 
 class Board:
-    """The memory that the workers count in: a place for each of their I/O threads.
+    """The shared memory of the workers' metrics, with a place for each of their I/O threads.
 
-    A worker that takes the place of one that has ended counts on there, so that sums never fall.
+    A new worker continues to count in the place of a worker that has ended, so sums never fall.
 
     Args:
-        io_threads: How many a worker has.
+        io_threads: The number of I/O threads of a worker.
 
     Raises:
         OSError: There is no such memory.
@@ -31,14 +31,14 @@ class Board:
         self._taken: set[int] = set()
 
     def take(self) -> int:
-        """The first of the places for a worker, the lowest that are free."""
+        """Reserve the lowest free places for a worker; return the first of them."""
         numbers = range(len(self._taken) + 1)
         place = next(each for each in numbers if each * self._each not in self._taken) * self._each
         self._taken.add(place)
         return place
 
     def leave(self, place: int) -> None:
-        """The worker with the places from there on has ended."""
+        """Free the places of a worker that has ended."""
         self._metrics.leave(place, self._each)
         self._taken.discard(place)
 
@@ -47,9 +47,9 @@ class Board:
         return self._metrics.stuck(place, self._each)
 
     def requests(self, place: int) -> int:
-        """Requests that the workers with its places have had."""
+        """The number of requests that workers with these places have had."""
         return self._metrics.requests(place, self._each)
 
     def close(self) -> None:
-        """Close the memory; what workers still count is lost."""
+        """Close the memory; later counts of workers are lost."""
         os.close(self.fd)

@@ -1,4 +1,4 @@
-"""One worker process, as the command that started it sees it."""
+"""One worker process, from the side of the command that started it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _MARGIN = 1.0
 class Child:
     """A worker process.
 
-    The two talk over a socket pair: the settings go to the worker, then ``stop``; the worker says
-    ``ready``. Its end of the pair closes with it, and the end of this process tells the worker.
+    The processes use a socket pair. The command sends the settings and later ``stop``; the worker
+    sends ``ready``. The end of one process closes its end of the pair, which the other one notices.
 
     Args:
-        settings: What it serves.
-        listening: The descriptor that it accepts from.
-        admin: The one for health and metrics; None: there is none.
-        board: What it counts in.
+        settings: The settings of the command.
+        listening: The descriptor of the listening socket.
+        admin: The descriptor for health and metrics; None: there is none.
+        board: The shared metrics.
 
     Raises:
         OSError: The process could not be started.
@@ -40,24 +40,24 @@ class Child:
         self._unread = b""
         self.ready = False
         self.stopping = False
-        #: When it is killed; None: it has not been told to stop.
+        #: The time at which it is killed; None: it was not told to stop.
         self.deadline: float | None = None
-        #: What the worker said when it was ready.
+        #: The interface that the worker has reported when it was ready.
         self.interface = ""
         self.started = time.monotonic()
         self._board = board
         self.place = board.take()
-        #: How many requests its place has had when it is to be replaced; None: it is not counted.
+        #: The request count of its place at which it is replaced; None: no limit.
         self.most: int | None = None
         if settings.max_requests > 0:
             more = random.randint(0, settings.max_requests_jitter)
             self.most = board.requests(self.place) + settings.max_requests + more
-        #: Whether it was said that its Python is stuck.
+        #: Whether it was reported that its Python is stuck.
         self.told_stuck = False
         numbers = {"control": theirs.fileno(), "listening": listening, "board": board.fd}
         if admin is not None:
             numbers["admin"] = admin
-        # Signals of the terminal wait until the worker has its handlers.
+        # Signals of the terminal stay blocked until the worker has its handlers.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self.process = subprocess.Popen(
@@ -85,11 +85,11 @@ class Child:
     def _send(self, line: str) -> None:
         with contextlib.suppress(
             BrokenPipeError, ConnectionResetError
-        ):  # it has ended: seen elsewhere
+        ):  # the process has ended, which another place handles
             self.control.sendall(line.encode() + b"\n")
 
     def read(self) -> bool:
-        """Read what it says; False when it has closed its end."""
+        """Read its messages; return False when it has closed its end."""
         try:
             data = self.control.recv(65536)
         except BlockingIOError:
@@ -104,7 +104,7 @@ class Child:
         return bool(data)
 
     def stop(self) -> None:
-        """Have it answer what runs, and end."""
+        """Tell it to finish its answers and end."""
         if self.stopping:
             return
         self.stopping = True
@@ -120,12 +120,12 @@ class Child:
         return self.process.poll() is not None
 
     def close(self) -> None:
-        """The process has ended: close what was for it."""
+        """Release its resources; the process has ended."""
         self.control.close()
         self._board.leave(self.place)
 
     def how_it_ended(self) -> str:
-        """For people."""
+        """The end of the process in words."""
         status = self.process.returncode
         if status >= 0:
             return f"ended with status {status}"

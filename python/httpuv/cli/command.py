@@ -62,8 +62,7 @@ def parse(arguments: Sequence[str], program: str) -> dict[str, object] | int:
         program: That name.
 
     Returns:
-        What was given, by the names of options, as text; or an exit status: help was shown, or
-        what is wrong was said.
+        The given options by name, as text; or an exit status, if help or an error was printed.
     """
     given: dict[str, object] = {}
 

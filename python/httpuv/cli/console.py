@@ -1,4 +1,4 @@
-"""What the command tells people: lines on standard error, coloured on a terminal only."""
+"""Messages of the command: lines on standard error, with colours on a terminal only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
 
 
 class Mistake(Exception):
-    """What a person can mend; the message is one line that says how.
+    """A mistake of the user; the message is one line that says how to correct it.
 
     Args:
         message: The line.
@@ -36,7 +36,7 @@ class ApplicationFailed(Exception):
 
 
 def coloured() -> bool:
-    """Whether standard error is a terminal that shows colours (and https://no-color.org)."""
+    """Whether standard error is a terminal with colours (see also https://no-color.org)."""
     try:
         terminal = sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # it was closed
@@ -45,7 +45,7 @@ def coloured() -> bool:
 
 
 def styled(text: str, style: str) -> str:
-    """The text in a style, if there are colours."""
+    """The text in a style, if colours are used."""
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if coloured() else text
 
 
@@ -60,7 +60,7 @@ def complain(text: str) -> None:
 
 
 def tell_of(error: Mistake | ApplicationFailed) -> int:
-    """Write why the command fails to standard error; return its exit status."""
+    """Write the reason of a failure to standard error; return the exit status."""
     if isinstance(error, Mistake):
         complain(str(error))
         return error.status

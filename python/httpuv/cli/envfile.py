@@ -12,17 +12,17 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse(text: str, name: str) -> dict[str, str]:
-    """Read the lines of such a file.
+    """Parse the lines of such a file.
 
     A line is empty, a comment (``#``), or ``NAME=VALUE``, with or without ``export`` before it.
-    Quotes around a value are taken away; nothing in it is expanded.
+    Quotes around a value are removed; nothing in it is expanded.
 
     Args:
         text: The file.
         name: Its name, for messages.
 
     Raises:
-        Mistake: A line is none of that.
+        Mistake: A line has another form.
     """
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -42,7 +42,7 @@ def parse(text: str, name: str) -> dict[str, str]:
 
 
 def load(path: str, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Set what a file says, but what is set already.
+    """Set the variables of a file, except variables that are already set.
 
     Raises:
         Mistake: The file cannot be read, or a line of it is wrong.

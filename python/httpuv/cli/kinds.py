@@ -1,8 +1,8 @@
-"""Kinds of options: how what was written becomes a value.
+"""Kinds of options: the conversion of their written values.
 
-A value comes as str from the command line and the environment, and as what TOML has from a file.
-Each kind is a function from that to the value; it raises :class:`ValueError`, and its message says
-what the value must be.
+A value is a str from the command line and the environment, and a TOML value from a file. Each kind
+is a function that converts it. The function raises :class:`ValueError`; the message says what the
+value must be.
 """
 
 from __future__ import annotations

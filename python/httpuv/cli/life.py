@@ -13,19 +13,19 @@ from typing import NoReturn
 
 from .console import complain, say
 
-#: Those that end the command.
+#: The signals that end the command.
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def times_of(graceful_timeout: float) -> float:
-    """Seconds for what runs; the rest of them is for the application to stop."""
+    """Seconds for answers under way; the rest is for the shutdown of the application."""
     return graceful_timeout - min(1.0, graceful_timeout / 10)
 
 
 class Life:
-    """Ends the process once: gently at first, and at once when that takes too long.
+    """Ends the process once: gracefully at first, and at once if that takes too long.
 
-    Handlers of signals run on the main thread, so this serves a process where that runs Python.
+    Signal handlers run on the main thread, so the main thread must run Python code.
 
     Args:
         graceful_timeout: Seconds from :meth:`end` until the process ends whatever still runs.
@@ -34,16 +34,16 @@ class Life:
     def __init__(self, graceful_timeout: float) -> None:
         self._timeout = graceful_timeout
         self._stop: Callable[[], None] | None = None
-        self._lock = threading.RLock()  # a handler may interrupt what holds it
+        self._lock = threading.RLock()  # a handler may interrupt the holder
         self.ending = False
-        # Ready before: a handler may interrupt a thread that starts another, and start none itself.
+        # Started before: a handler cannot start a thread if it interrupts the start of another one.
         self._begun: queue.SimpleQueue[None] = queue.SimpleQueue()
         threading.Thread(target=self._end_in_time, name="httpuv end", daemon=True).start()
 
     def take_signals(self) -> None:
-        """Have SIGTERM and SIGINT end the process; the second of them at once.
+        """Let SIGTERM and SIGINT end the process; the second signal ends it at once.
 
-        They are handled in process 1 too, for which the kernel does nothing by default.
+        This also works in process 1, in which signals have no default action.
         """
         for each in ENDING:
             signal.signal(each, self._signalled)
@@ -54,12 +54,12 @@ class Life:
         self.end()
 
     def begins(self, stop: Callable[[], None]) -> None:
-        """The server starts; ``stop`` has it stop, and returns at once."""
+        """Note that the server starts; ``stop`` stops it, and returns at once."""
         with self._lock:
             self._stop = stop
 
     def end(self) -> None:
-        """Begin to end; from any thread and from handlers. Only the first call does anything."""
+        """Begin to end. May be called on any thread and in handlers; only the first call counts."""
         with self._lock:
             if self.ending:
                 return
@@ -72,14 +72,14 @@ class Life:
 
     def _end_in_time(self) -> None:
         self._begun.get()
-        # The interpreter ends with the main thread, and this thread with the interpreter.
+        # The interpreter ends with the main thread, and this daemon thread with the interpreter.
         threading.Event().wait(self._timeout)
         complain(f"what ran was cut off after {self._timeout:g} s (--graceful-timeout)")
         leave(0)
 
 
 def leave(status: int) -> NoReturn:
-    """End the process at once: no thread is waited for."""
+    """End the process at once, without waiting for threads."""
     if sys.stdout is not None:
         try:
             sys.stdout.flush()

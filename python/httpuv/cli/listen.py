@@ -1,6 +1,6 @@
-"""The listening socket of the command: opened here, or given by what started it.
+"""The listening socket of the command: opened here, or inherited.
 
-Workers inherit it, so that a connection waits in the kernel while they are replaced.
+Workers inherit it, so that connections wait in the kernel while workers are replaced.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _FIRST = 3
 
 
 def given_fd(settings: Settings, environ: MutableMapping[str, str]) -> int | None:
-    """The descriptor of ``--fd``, or that which systemd passes; None: there is none.
+    """The descriptor of ``--fd`` or of systemd; None: there is none.
 
-    What systemd says of it is taken out of the environment: it is not for processes started here.
+    systemd's variables are removed from the environment, because they are not for child processes.
 
     Raises:
         Mistake: It is no listening socket, or there are several.
@@ -52,7 +52,7 @@ def given_fd(settings: Settings, environ: MutableMapping[str, str]) -> int | Non
 
 
 def listen_for_admin(settings: Settings) -> Listening | None:
-    """What ``--admin`` asks for.
+    """The listener of ``--admin``.
 
     Raises:
         Mistake: The address cannot be listened on.
@@ -72,8 +72,8 @@ class Listening:
     """A listening socket that workers inherit.
 
     Args:
-        settings: Where it listens.
-        fd: One that is open already; it is not closed.
+        settings: The settings with the address.
+        fd: An open descriptor to use instead; it is not closed.
 
     Raises:
         Mistake: The address cannot be listened on.
@@ -131,14 +131,14 @@ class Listening:
 
     @property
     def address(self) -> str:
-        """Where it listens, for people."""
+        """Its address, for messages."""
         name = self.socket.getsockname()
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{os.fsdecode(name)}"
         return local_url(name[0], name[1], self._scheme)
 
     def close(self) -> None:
-        """Close it, and remove its file if that is still its own."""
+        """Close it, and remove its socket file unless that was replaced."""
         self.socket.close()
         if self._path is None:
             return
@@ -149,7 +149,7 @@ class Listening:
 
 
 def _abandoned(path: str) -> bool:
-    """Whether it is a socket file that no process listens on."""
+    """Whether the path is a socket file without a listening process."""
     if not stat.S_ISSOCK(os.stat(path).st_mode):
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -1,4 +1,4 @@
-"""Find the application that the command names."""
+"""Import the application that the command names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .console import ApplicationFailed, Mistake
 
 @dataclass(frozen=True)
 class Application:
-    """An application and the interface it speaks: ``"asgi"``, ``"wsgi"`` or ``"rook"``."""
+    """An application and its interface: ``"asgi"``, ``"wsgi"`` or ``"rook"``."""
 
     app: Any
     interface: str
@@ -26,12 +26,12 @@ def load(name: str, interface: str, folder: str) -> Application:
 
     Args:
         name: ``module:attribute``.
-        interface: ``"auto"``, or what it speaks.
-        folder: Where modules are looked for first.
+        interface: ``"auto"``, or the application's interface.
+        folder: The folder in which modules are looked for first.
 
     Raises:
-        Mistake: There is none of that name, or it is no application.
-        ApplicationFailed: Its code raised an exception.
+        Mistake: The name does not exist, or is no application.
+        ApplicationFailed: The application's code raised an exception.
     """
     if not os.path.isdir(folder):
         raise Mistake(f"--app-dir {folder}: there is no such directory")

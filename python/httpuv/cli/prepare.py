@@ -1,4 +1,4 @@
-"""From settings to an application that is ready to be served, in the process that serves it."""
+"""Load the application of the settings, in the process that serves it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def prepare(
     """Load the application and set up its process.
 
     Args:
-        settings: What is asked for.
-        fd: The listening socket; None: the settings say where to listen.
+        settings: The settings of the command.
+        fd: The listening socket; None: the settings have the address.
         multiprocess: Whether other processes serve the same application.
 
     Returns:
-        The application, and what makes its server.
+        The application, and a function that creates its server.
 
     Raises:
         Mistake, ApplicationFailed: It cannot be loaded.

@@ -1,4 +1,4 @@
-"""``--reload``: see that sources change."""
+"""``--reload``: watch the sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import Settings
 
 
 def watch(settings: Settings, changed: Callable[[], None]) -> None:
-    """Call a function whenever sources change, from a thread of its own, until the process ends.
+    """Call a function on a separate thread whenever sources change, until the process ends.
 
     Raises:
         Mistake: A directory does not exist, or watchfiles is not installed.

@@ -72,7 +72,7 @@ def run_alone(settings: Settings, fd: int | None) -> None:
 
     try:
         served = serve(started)
-        life.take_signals()  # whatever the application has done with them
+        life.take_signals()  # replaces handlers of the application
         life.begins(served.stop)
         served.run()
     finally:

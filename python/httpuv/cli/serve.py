@@ -15,7 +15,7 @@ from .console import Mistake
 from .settings import HTTPS, OPTIONS, Option
 from .tls import reload_on_hangup, tls_of
 
-# What pages of other origins may read, and that readers of ranges (PDF.js, Parquet, GeoTIFF) need.
+# Header fields that pages of other origins may read; PDF.js and readers of Parquet need them.
 CORS = (
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "Accept-Ranges, Content-Length, Content-Range, ETag"),
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str], program: str) -> int:
     browse = (
         sys.stdin.isatty() and sys.stdout.isatty() if options.browse is None else options.browse
     )
-    # What a service manager sends; as clean as Ctrl-C.
+    # Service managers send SIGTERM; it ends the server as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         tls = tls_of(
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str], program: str) -> int:
             },
         )
     except (OSError, ValueError, Mistake) as error:
-        # What http.server takes as its port.
+        # http.server takes the port as a second argument.
         port = isinstance(error, FileNotFoundError) and options.dir.isdigit()
         hint = f"; the port is --port {options.dir}" if port else ""
         stderr.write(f"httpuv: {error}{hint}\n")
@@ -166,7 +166,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 
 def _add_tls(parser: argparse.ArgumentParser) -> None:
-    """The options that ``httpuv run`` has, too."""
+    """Add the TLS options, which are those of ``httpuv run``."""
     for each in OPTIONS:
         if each.group == HTTPS and each.name != "tls_ciphers":
             text = each.help[0].lower() + each.help[1:].removesuffix(".")
@@ -190,7 +190,7 @@ def _value_of(option: Option) -> Callable[[str], object]:
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, option: Description) -> None:
-    """An option of static paths, as :mod:`httpuv.options.static_options` describes it."""
+    """Add an option of static paths, as :mod:`httpuv.options.static_options` describes it."""
     assert option.flag is not None
     text = option.text.removeprefix("Extension. ").replace("``", "").removesuffix(".")
     text = text[0].lower() + text[1:].replace("%", "%%")

@@ -1,4 +1,4 @@
-"""Serve an application on the main thread until it is to stop."""
+"""Serve an application on the main thread until the process must end."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from .load import Application
 from .settings import Settings
 from .tls import of_settings
 
-#: Told of the server once it listens.
+#: Called with the server when it listens.
 Started = Callable[[Server], None]
 
 
 class Serving(Protocol):
-    """An application being served."""
+    """A served application."""
 
     def run(self) -> None:
         """Serve until stopped.
 
         Raises:
-            Mistake: It cannot be started.
+            Mistake: The server cannot be started.
         """
 
     def stop(self) -> None:
-        """Stop: what runs is answered first. Returns at once; from any thread and from handlers."""
+        """Stop after answers under way. Returns at once; on any thread and in handlers."""
 
 
 def serving(
@@ -58,13 +58,13 @@ def serving(
     fd: int | None = None,
     multiprocess: bool = False,
 ) -> Serving:
-    """Make what serves an application.
+    """Create the object that serves an application.
 
     Args:
         application: The application.
-        settings: How it is served.
-        started: Called once it listens, on the thread that serves.
-        fd: A listening socket; None: the settings say where to listen.
+        settings: The settings of the command.
+        started: Called when the server listens, on the thread that serves.
+        fd: A listening socket; None: the settings have the address.
         multiprocess: Whether other processes serve the same application.
 
     Raises:
@@ -103,7 +103,7 @@ def _static(settings: Settings) -> dict[str, Any]:
 
 
 def listening_failed(error: OSError, settings: Settings) -> Mistake:
-    """What a person can do about an address that cannot be listened on."""
+    """The message for an address that cannot be listened on."""
     where = settings.uds or f"{settings.host} port {settings.port}"
     if error.errno == errno.EADDRINUSE:
         other = "--uds" if settings.uds else "--port, or --port 0 for a free one"
@@ -117,7 +117,7 @@ def listening_failed(error: OSError, settings: Settings) -> Mistake:
 
 
 class _Asgi:
-    """An ASGI application, in an asyncio loop of its own on this thread."""
+    """An ASGI application, in a new asyncio loop on this thread."""
 
     def __init__(self, app: Any, settings: Settings, started: Started, fd: int | None) -> None:
         self._settings = settings
@@ -154,7 +154,7 @@ class _Asgi:
 
 
 class _ToldServer(AsgiServer):
-    """Tells when it listens."""
+    """Reports when it listens."""
 
     def __init__(self, config: Config, started: Started) -> None:
         super().__init__(config)
@@ -168,7 +168,7 @@ class _ToldServer(AsgiServer):
 
 @dataclass
 class _Blocking:
-    """A WSGI or Rook application: with one thread on this one."""
+    """A WSGI or Rook application. With ``--threads 1`` it runs on this thread."""
 
     application: Application
     settings: Settings
@@ -178,7 +178,7 @@ class _Blocking:
 
     def __post_init__(self) -> None:
         self._server: Server | None = None
-        # Its put() may be called from a signal handler whatever was interrupted.
+        # A SimpleQueue: a signal handler may call put() at any time.
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopped = threading.Event()
 
@@ -196,7 +196,7 @@ class _Blocking:
             self.started(server)
             source = server._dispatcher.source
             if server._dispatcher.threads == 1:
-                # interrupt() of the application ends it as well.
+                # A call of interrupt() by the application ends it as well.
                 source.serve(None, until=self._stopped.is_set)
             else:
                 self._stopped.wait()
@@ -207,7 +207,7 @@ class _Blocking:
             stopper.join()
 
     def _stop(self) -> None:
-        """Wait until it is to stop, and do that: this thread runs what is to be answered first."""
+        """Wait for the order to stop, then stop; this thread runs the last callbacks."""
         server = self._server
         assert server is not None
         self._asked.get()
@@ -250,7 +250,7 @@ def _adopted(fd: int, app: object, options: dict[str, Any]) -> Server:
 
 
 def address_of(server: Server) -> str:
-    """Where a server listens, for people."""
+    """The address of a server, for messages."""
     if isinstance(server, PipeServer):
         return f"unix:{server.getName()}"
     if isinstance(server, AdoptedServer) and server.getPort() == 0:

@@ -1,7 +1,7 @@
 """The options of ``httpuv run``, each described once: :class:`Settings`.
 
-The command line, the environment (``HTTPUV_`` and the name) and the files come from this. Limits
-have the names, bounds and words of :class:`httpuv.Limits`.
+The command line, the environment (``HTTPUV_`` and the name) and the files use this description.
+Limits have the names, bounds and texts of :class:`httpuv.Limits`.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Option:
     """One option.
 
     Args:
-        name: As in files; ``HTTPUV_`` and it in capitals in the environment; with hyphens on the
-            command line.
-        default: What counts where nothing was said.
-        help: What it does, for ``--help``.
-        group: The part of ``--help`` that it stands in.
-        kind: What makes a value of what was written.
-        metavar: What ``--help`` calls the value; empty for yes or no.
+        name: The name in files. In the environment it is ``HTTPUV_`` and the name in capitals, on
+            the command line the name with hyphens.
+        default: The default value.
+        help: The description for ``--help``.
+        group: The section of ``--help``.
+        kind: The function that converts the written value.
+        metavar: The name of the value in ``--help``; empty for yes or no.
         many: Whether it may be repeated.
     """
 
@@ -76,7 +76,7 @@ _INTERFACES = ("auto", "asgi", "asgi-factory", "wsgi", "rook")
 
 @dataclass(frozen=True)
 class Settings:
-    """What ``httpuv run`` was asked for."""
+    """The settings of ``httpuv run``."""
 
     #: ``module:attribute``; the command's argument.
     app: str
@@ -243,16 +243,16 @@ class Settings:
         "Where they go; opened again when the file was moved away.",
     )
 
-    #: Those that were given, by the names of :class:`Limits`.
+    #: The given limits, by the names of :class:`Limits`.
     limits: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if each.metadata.get("many"):  # JSON and the sources have lists
+            if each.metadata.get("many"):  # JSON and the sources have lists, not tuples
                 object.__setattr__(self, each.name, tuple(getattr(self, each.name)))
 
     def as_dict(self) -> dict[str, object]:
-        """Everything as JSON has it; ``Settings(**it)`` makes the same."""
+        """All settings as JSON values; ``Settings(**values)`` creates an equal object."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""Where options come from: the command line, then the environment, then a file."""
+"""The sources of options: the command line, then the environment, then a file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..options.limits import Limits
 from .console import MISUSED, Mistake
 from .settings import LIMITS, OPTIONS, Settings
 
-#: One place: what it calls an option, and what it says of it.
+#: One source: its name of an option, and its value of the option.
 _Found = tuple[str, object]
 
 
 def gather(given: Mapping[str, object], environ: Mapping[str, str], folder: Path) -> Settings:
-    """Put the options together.
+    """Combine the options of all sources.
 
     Args:
-        given: Those of the command line by name, ``app`` too; what was not given is missing.
+        given: The options of the command line by name, also ``app``.
         environ: The environment.
-        folder: Where ``httpuv.toml`` or ``pyproject.toml`` is looked for.
+        folder: The folder of ``httpuv.toml`` or ``pyproject.toml``.
 
     Raises:
         Mistake: A value is wrong; the message names the option as it was written.
@@ -67,7 +67,7 @@ def _first(
 ) -> _Found | None:
     if name in given:
         return flag, given[name]
-    if environ.get(variable):  # an empty one is like none, as a person unsets it for one command
+    if environ.get(variable):  # an empty variable counts as unset
         return variable, environ[variable]
     return file.get(name)
 
@@ -79,7 +79,7 @@ def _file(folder: Path) -> dict[str, _Found]:
     project = folder / "pyproject.toml"
     if project.is_file():
         text = project.read_bytes()
-        if b"httpuv" in text:  # others' projects need no TOML reader
+        if b"httpuv" in text:  # files of other projects need no TOML reader
             table = _read(project).get("tool", {}).get("httpuv", {})
             return _checked(project, table)
     return {}

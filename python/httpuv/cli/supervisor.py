@@ -1,7 +1,7 @@
 """Worker processes: started, restarted, replaced and stopped.
 
-One loop on the main thread waits for signals, for what workers say, for changes of files and for
-times. A worker is started when the one before is ready, so that what is wrong is said once.
+One loop on the main thread waits for signals, messages of workers, changes of files and timers. A
+worker is started when the previous one is ready, so that an error is reported only once.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .console import FAILED, complain, say
 from .listen import Listening
 from .settings import Settings
 
-#: Seconds until a worker that crashed is started again: at first, and at most.
+#: Seconds until a crashed worker is started again: after the first crash, and at most.
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
-#: A worker that has lived so long was well: the next crash is the first one again.
+#: A worker that has lived so many seconds was healthy: the next crash counts as the first.
 _WELL = 30.0
-#: Seconds between two looks at the workers' Python and at what they have had.
+#: Seconds between two checks of stuck workers and request counts.
 _LOOK = 0.5
 
 _SIGNALS = (
@@ -38,11 +38,11 @@ class Supervisor:
     """Keeps workers running until a signal ends them.
 
     Args:
-        settings: What they serve, and how many there are.
-        listening: What they accept from.
-        admin: The same for health and metrics; None: there is none.
-        board: What they count in.
-        patient: Whether the command goes on although no worker can start, until :meth:`change`.
+        settings: The settings of the command.
+        listening: The listening socket.
+        admin: The listener for health and metrics; None: there is none.
+        board: The shared metrics.
+        patient: Whether the command waits for :meth:`change` if no worker can start.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class Supervisor:
         self._patient = patient
         self._target = settings.workers
         self._children: list[Child] = []
-        self._replaced: list[Child] = []  # to be stopped, each when another is ready
+        self._replaced: list[Child] = []  # workers to stop, each when a new one is ready
         self._announced = False
         self._ending = False
         self._status = 0
         self._delay = 0.0
-        self._next_start = 0.0  # by time.monotonic()
+        self._next_start = 0.0  # a time of time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = socket.socketpair()
         for each in (self._woken, self._wake):
@@ -75,7 +75,7 @@ class Supervisor:
 
     def change(self) -> None:
         """Replace the workers, as SIGHUP does; from any thread."""
-        with contextlib.suppress(BlockingIOError):  # full of what says the same
+        with contextlib.suppress(BlockingIOError):  # the pipe is full of equal bytes
             self._wake.send(bytes([signal.SIGHUP]))
 
     def run(self) -> int:
@@ -84,7 +84,7 @@ class Supervisor:
             signal.signal(taken, lambda number, frame: None)
         hub = Hub()
         os.environ[SHARED] = hub.path  # for the workers
-        # The number of each signal is sent there.
+        # The numbers of signals are written to it.
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         try:
             while not self._ending or self._children:
@@ -109,7 +109,7 @@ class Supervisor:
             self._woken.close()
             self._wake.close()
 
-    # --- what happens ---
+    # --- events ---
 
     def _signalled(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -136,7 +136,7 @@ class Supervisor:
             self._is_ready(child)
 
     def _unwatch(self, child: Child) -> None:
-        with contextlib.suppress(KeyError):  # it has closed its end before
+        with contextlib.suppress(KeyError):  # it was removed when its end closed
             self._selector.unregister(child.control)
 
     def _is_ready(self, child: Child) -> None:
@@ -150,10 +150,10 @@ class Supervisor:
         )
 
     def _bury(self) -> None:
-        """See which workers have ended, and kill those that are late."""
+        """Remove workers that have ended, and kill those that are late."""
         for each in list(self._children):
             if each.ended():
-                self._heard(each)  # what it said last
+                self._heard(each)  # its last message
                 self._children.remove(each)
                 self._unwatch(each)
                 each.close()
@@ -165,7 +165,7 @@ class Supervisor:
         _reap_orphans({each.pid for each in self._children})
 
     def _look(self) -> None:
-        """See which workers are stuck, or have had their number of requests."""
+        """Handle workers that are stuck, or have had their number of requests."""
         for each in self._serving():
             self._look_at_python(each)
             if each.most is None or each in self._replaced:
@@ -197,7 +197,7 @@ class Supervisor:
         if child.stopping or self._ending:
             return
         if child.told_stuck and self._settings.stuck_replace:
-            self._back_off(True)  # it was killed for that
+            self._back_off(True)  # it was killed because it was stuck
         elif child.ready:
             complain(f"worker {child.pid} {child.how_it_ended()}; another takes its place")
             self._back_off(time.monotonic() - child.started > _WELL)
@@ -216,7 +216,7 @@ class Supervisor:
                 complain(f"worker {child.pid} could not start: it {child.how_it_ended()}")
             self._end(status if status > 0 else FAILED)
 
-    # --- what is done about it ---
+    # --- actions ---
 
     def _serving(self) -> list[Child]:
         return [each for each in self._children if each.ready and not each.stopping]
@@ -225,7 +225,7 @@ class Supervisor:
         return any(not each.ready and not each.stopping for each in self._children)
 
     def _balance(self) -> None:
-        """Start one, or stop one, until there are as many as wanted."""
+        """Start or stop one worker if the number is wrong."""
         if self._ending or self._starting():
             return
         serving = self._serving()
@@ -256,7 +256,7 @@ class Supervisor:
             each.stop()
 
     def _patience(self) -> float | None:
-        """Seconds until something is due."""
+        """Seconds until the next timer is due."""
         times = [each.deadline for each in self._children if each.deadline is not None]
         fewer = len(self._serving()) < self._target + bool(self._replaced)
         if fewer and not self._ending and not self._starting():
@@ -269,7 +269,7 @@ class Supervisor:
 
 
 def _reap_orphans(own: set[int]) -> None:
-    """Process 1 waits for the children of others that have ended, so that none stays a zombie."""
+    """Reap orphaned children in process 1, so that none stays a zombie."""
     if os.getpid() != 1:
         return
     while True:

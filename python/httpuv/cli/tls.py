@@ -1,4 +1,4 @@
-"""HTTPS in the command: its options, and SIGHUP, which has the files read again."""
+"""HTTPS in the command: its options, and SIGHUP, which reads the files again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..options.tls import TLS
 from .console import Mistake, complain, say
 from .settings import Settings
 
-#: What the options call the versions.
+#: The names of the versions in the options.
 _VERSIONS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3"}
 
 
@@ -24,10 +24,10 @@ def tls_of(
     minimum: str = "1.2",
     ciphers: str | None = None,
 ) -> TLS | None:
-    """What the ``--tls-...`` options ask for; None: plain HTTP.
+    """The TLS of the ``--tls-...`` options; None: plain HTTP.
 
     Raises:
-        Mistake: A file or an option is no good.
+        Mistake: A file or an option is wrong.
     """
     if cert is None:
         for name, value in (("key", key), ("key-password", password), ("ca", ca)):
@@ -52,7 +52,7 @@ def tls_of(
 
 
 def of_settings(settings: Settings) -> TLS | None:
-    """The same of the options of ``httpuv run``."""
+    """The same for the options of ``httpuv run``."""
     return tls_of(
         settings.tls_cert,
         settings.tls_key,
@@ -65,7 +65,7 @@ def of_settings(settings: Settings) -> TLS | None:
 
 
 def reload_on_hangup(tls: TLS | Mapping[str, TLS]) -> None:
-    """Have SIGHUP read the files again; what is no good is told, and the old ones stay."""
+    """Let SIGHUP read the files again; an error is reported, and the old certificate stays."""
 
     def reload(number: int, frame: FrameType | None) -> None:
         try:

@@ -20,27 +20,27 @@ from .settings import Settings
 
 
 class Control:
-    """The worker's end of the socket pair."""
+    """The worker's end of the socket pair to the command."""
 
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
         self._reader = self._socket.makefile("rb")
 
     def settings(self) -> Settings:
-        """What is to be served."""
+        """Receive the settings."""
         return Settings(**json.loads(self._reader.readline()))
 
     def ready(self, interface: str) -> None:
-        """Tell that requests are answered."""
+        """Report that requests are answered."""
         self._socket.sendall(json.dumps({"interface": interface}).encode() + b"\n")
 
     def wait(self) -> None:
-        """Return when the worker is to stop, or the process that started it has ended."""
+        """Return when the worker must stop, or the command's process has ended."""
         self._reader.readline()
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
-    """The process that started this one decides."""
+    """Ignore the signal: the command's process decides."""
 
 
 def main(numbers: str) -> int:
@@ -63,7 +63,7 @@ def main(numbers: str) -> int:
         application, serve = prepare(settings, given["listening"], settings.workers > 1)
 
         def started(server: Server) -> None:
-            os.close(given["listening"])  # the server has its own
+            os.close(given["listening"])  # the server has its own descriptor
             os.close(given["board"])
             control.ready(application.interface)
 
@@ -77,7 +77,8 @@ def main(numbers: str) -> int:
 
 
 def _take_signals(life: Life) -> None:
-    # A terminal sends these to all of its processes; not ignored, as programs started here would.
+    # A terminal sends these signals to all of its processes. A handler and not SIG_IGN, which child
+    # processes would inherit.
     for each in (signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(each, _nothing)
     signal.signal(signal.SIGTERM, lambda number, frame: life.end())

@@ -1,4 +1,4 @@
-"""What ``python -m httpuv`` adds to a static path: each module is one feature, without its flags.
+"""The features that ``python -m httpuv`` adds to a static path; each module is one feature.
 
-:func:`httpuv.static_server.site.site` puts them together to an application.
+:func:`httpuv.static_server.site.site` combines them to an application.
 """

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 _PIECE = 256 * 1024
 
-#: Types that are packed already; to pack them again costs time and saves nothing.
+#: Types that are already compressed; compressing them again saves nothing.
 _PACKED = {
     ".7z", ".avif", ".br", ".bz2", ".gif", ".gz", ".jpeg", ".jpg", ".m4a", ".mkv", ".mov", ".mp3",
     ".mp4", ".ogg", ".opus", ".parquet", ".png", ".rar", ".tgz", ".webm", ".webp", ".woff2", ".xz",
@@ -21,7 +21,7 @@ _PACKED = {
 
 
 class _Pipe:
-    """What zipfile writes to: it cannot seek, so that each entry's size follows its data."""
+    """The output of zipfile. It cannot seek, so each entry's size follows its data."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -37,7 +37,7 @@ class _Pipe:
         pass
 
     def take(self) -> bytes:
-        """What was written since the last call."""
+        """The bytes that were written since the last call."""
         data = b"".join(self._pieces)
         self._pieces.clear()
         self.size = 0
@@ -57,7 +57,7 @@ def _files(folder: str, *, dotfiles: bool) -> Iterator[tuple[str, str]]:
 
 
 def _entry(path: str, name: str) -> zipfile.ZipInfo:
-    # ZIP knows the years 1980 to 2107.
+    # ZIP can store the years 1980 to 2107.
     modified = time.localtime(min(max(os.stat(path).st_mtime, 315_619_200), 4_354_732_799))
     entry = zipfile.ZipInfo(name.encode("utf-8", "replace").decode(), modified[:6])
     packed = os.path.splitext(name)[1].lower() in _PACKED
@@ -67,7 +67,7 @@ def _entry(path: str, name: str) -> zipfile.ZipInfo:
 
 
 def zipped(folder: str, *, dotfiles: bool = False) -> Iterator[bytes]:
-    """The archive of a folder in pieces. A file that goes away meanwhile is left out."""
+    """The archive of a folder in pieces. A file that is removed meanwhile is left out."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:  # type: ignore[call-overload]
         for path, name in _files(folder, dotfiles=dotfiles):

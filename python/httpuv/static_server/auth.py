@@ -6,7 +6,7 @@ import base64
 import hmac
 from typing import Any
 
-#: What a browser asks its user with.
+#: The challenge that makes browsers ask for user and password.
 CHALLENGE = 'Basic realm="files", charset="UTF-8"'
 
 
@@ -25,7 +25,7 @@ def credentials(text: str) -> str:
 
 
 def static_options(text: str) -> dict[str, Any]:
-    """Options of a static path that only lets these in."""
+    """Options of a static path that allow only this user."""
     return {"validation": f'"authorization" = "{credentials(text)}"', "challenge": CHALLENGE}
 
 

@@ -25,14 +25,14 @@ _ZIP_TOOL = (
 
 @dataclass(frozen=True)
 class Features:
-    """What is switched on.
+    """The features of a site.
 
     Args:
-        spa: Whether page navigations that lead to no file get the index page.
-        auth: ``user:password`` that clients must give; None: none.
-        upload: Whether clients may put files into the directory.
-        overwrite: Whether they may replace files.
-        archive: Whether folders can be had as ZIP archives.
+        spa: Whether page navigations without a file get the index page.
+        auth: ``user:password`` that clients must give; None: no login.
+        upload: Whether clients may store files in the directory.
+        overwrite: Whether uploads may replace files.
+        archive: Whether clients can download folders as ZIP archives.
     """
 
     spa: bool = False
@@ -54,7 +54,7 @@ class Features:
 
 
 class Site:
-    """The application: static files, and ``call`` for what is not static."""
+    """The application: static files, and ``call`` for other requests."""
 
     def __init__(self, root: StaticPath, features: Features) -> None:
         self._features = features
@@ -75,7 +75,7 @@ class Site:
             self.staticPaths[OWN] = excludeStaticPath()
 
     async def call(self, req: Environ) -> Response:
-        """Answer what is no file."""
+        """Answer a request that is not for a file."""
         features = self._features
         if features.auth is not None and not auth.allowed(req, features.auth):
             response = refusal(req, 401, "Unauthorized")

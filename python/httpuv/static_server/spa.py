@@ -1,7 +1,7 @@
-"""``--spa``: page navigations that lead to no file are answered with the index page.
+"""``--spa``: page navigations without a file are answered with the index page.
 
-What a page asks for besides (scripts, styles, data) stays 404: HTML in the place of a script gives
-an error that is hard to find.
+Other missing files (scripts, styles, data) stay 404, because HTML in place of a script is an error
+that is hard to find.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from .paths import Environ
 
 
 def is_navigation(req: Environ) -> bool:
-    """Whether a browser wants to show what it gets as a page.
+    """Whether a browser will show the answer as a page.
 
-    Browsers say so (Sec-Fetch-Dest, W3C Fetch Metadata); of others the Accept field tells. A path
-    whose last part has an extension names a file.
+    Browsers send Sec-Fetch-Dest (W3C Fetch Metadata). For other clients the Accept field decides. A
+    path with an extension in its last part is a file.
     """
     if req["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return False

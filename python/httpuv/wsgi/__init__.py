@@ -1,4 +1,4 @@
-"""Run WSGI applications: Flask, Django, Bottle and their like.
+"""Run WSGI applications: Flask, Django, Bottle and others.
 
 >>> import httpuv.wsgi
 >>> httpuv.wsgi.run(app, host="127.0.0.1", port=8000)

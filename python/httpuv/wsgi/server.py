@@ -27,10 +27,11 @@ def run(
         app: The application, or ``"module:attribute"``.
         host: An address of this machine, or a name.
         port: The port; 0 picks a free one.
-        uds: The path of a Unix domain socket instead.
+        uds: The path of a Unix domain socket, instead of host and port.
         threads: How many requests the application answers at once. With one, the application runs
-            on this thread, and answers that take long (generators) run among other requests.
-        root_path: What a proxy in front takes away from paths; the beginning of ``SCRIPT_NAME``.
+            on this thread, and long answers (generators) run between other requests.
+        root_path: The prefix that a proxy in front removes from paths; ``SCRIPT_NAME`` begins with
+            it.
         scheme: ``"http"`` or ``"https"``, as clients see it.
         options: What :func:`httpuv.startServer` takes by keyword, and ``staticPaths`` and
             ``staticPathOptions``.
