@@ -34,7 +34,8 @@ import report
 import slices
 import topic_figures
 from field import BEFORE, OURS, PEERS
-from scenarios import GROUPS, SCENARIOS
+from groups import GROUPS
+from scenarios import SCENARIOS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
