@@ -171,6 +171,7 @@ def main() -> int:
         list_all(arguments)
         return 0
     results = found_so_far(arguments.into)
+    interrupted = False
     if not arguments.report:
         # Ended from outside, it ends its servers, too.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("ended by SIGTERM"))
@@ -179,6 +180,7 @@ def main() -> int:
         except (KeyboardInterrupt, SystemExit) as error:
             if not results.measured:
                 raise
+            interrupted = True
             print(f"{error or 'interrupted'}: what was measured so far is kept")
     name = arguments.into or datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
     path = report.write(results, RESULTS, name, bool(arguments.into))
@@ -189,7 +191,7 @@ def main() -> int:
         for why in whys.values()
         if not why.startswith("NotOffered")
     ]
-    return 1 if wrong else 0
+    return 1 if wrong or interrupted else 0
 
 
 if __name__ == "__main__":
