@@ -17,15 +17,15 @@ Sequencer::Sequencer()
 
 Sequencer::Entry& Sequencer::known(const std::string& topic) {
   Entry& entry = entries_[topic];
-  if (entry.epoch.empty()) entry.epoch = make_epoch(random_);
+  if (!entry.known()) make_epoch(random_).copy(entry.epoch.data(), entry.epoch.size());
   return entry;
 }
 
 void Sequencer::hold(const std::string& topic, const Position& at) {
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[topic];
-  if (entry.epoch.empty()) {
-    entry.epoch = at.epoch;
+  if (!entry.known()) {
+    at.epoch.copy(entry.epoch.data(), entry.epoch.size());
     entry.offset = at.offset;
   }
   ++entry.holders;
@@ -60,7 +60,7 @@ void Sequencer::forget_unheld(const std::string& topic) {
 std::string make_epoch(std::mt19937_64& random) {
   constexpr std::string_view kDigits =
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-  std::string epoch(10, '0');
+  std::string epoch(kOwnEpoch, '0');
   std::uint64_t bits = random();
   for (char& c : epoch) {
     c = kDigits[bits & 63];

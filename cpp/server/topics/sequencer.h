@@ -10,6 +10,8 @@
 // Failure: none but memory.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <random>
@@ -53,6 +55,10 @@ class TopicHold {
   std::string topic_{};
 };
 
+// 60 random bits: as text they fit into a string without memory of its own.
+constexpr std::size_t kOwnEpoch = 10;
+std::string make_epoch(std::mt19937_64& random);
+
 class Sequencer {
  public:
   Sequencer();
@@ -63,7 +69,7 @@ class Sequencer {
   std::uint64_t publish(const std::string& topic, Post&& post) {
     const std::lock_guard lock(mutex_);
     Entry& entry = known(topic);
-    if (!post(Position{entry.epoch, entry.offset + 1})) return 0;
+    if (!post(entry.at(entry.offset + 1))) return 0;
     return ++entry.offset;
   }
 
@@ -76,7 +82,7 @@ class Sequencer {
     for (const std::string& topic : topics) {
       Entry& entry = known(topic);
       ++entry.holders;
-      holds.emplace_back(this, topic, Position{entry.epoch, entry.offset});
+      holds.emplace_back(this, topic, entry.at(entry.offset));
     }
     return subscribe(std::move(holds));
   }
@@ -91,9 +97,13 @@ class Sequencer {
 
  private:
   struct Entry {
-    std::string epoch;
-    std::uint64_t offset = 0;
+    [[nodiscard]] bool known() const { return epoch.front() != 0; }
+    [[nodiscard]] Position at(std::uint64_t place) const {
+      return {std::string(epoch.data(), epoch.size()), place};
+    }
+    std::array<char, kOwnEpoch> epoch{};  // of make_epoch()
     std::uint32_t holders = 0;
+    std::uint64_t offset = 0;
   };
   using Entries = std::unordered_map<std::string, Entry>;
   Entry& known(const std::string& topic);
@@ -103,8 +113,5 @@ class Sequencer {
   Entries entries_;
   std::mt19937_64 random_;
 };
-
-// 60 random bits: as text they fit into a string without memory of its own.
-std::string make_epoch(std::mt19937_64& random);
 
 }  // namespace httpuv::server

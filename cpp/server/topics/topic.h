@@ -22,7 +22,8 @@ namespace httpuv::server {
 class EventGroup;
 class Topics;
 
-class Topic {
+// Its link is among the idle ones.
+class Topic : private net::ListLink {
  public:
   Topic();
   ~Topic();
@@ -46,7 +47,7 @@ class Topic {
   [[nodiscard]] bool whole() const { return reaches({epoch_, 0}); }
 
   // Messages that were not sent to a subscriber that was behind.
-  void count_dropped(std::uint64_t messages) { dropped_ += messages; }
+  void count_dropped(std::uint64_t messages) { rare().dropped += messages; }
 
  private:
   friend class Topics;
@@ -55,22 +56,29 @@ class Topic {
     std::uint32_t entry;  // among its entries
   };
   struct Kept;  // its history
-  // A link among the idle ones, and the topic that it is a part of.
-  struct Idle : net::ListLink {
-    explicit Idle(Topic& of) : topic(of) {}
-    Topic& topic;
+  // What most of many topics have not.
+  struct Rare {
+    std::vector<EventGroup*> groups{};
+    std::vector<Command> parked{};  // what waits until it is loaded
+    std::uint64_t dropped = 0;
   };
+  Rare& rare() {
+    if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+    return *rare_;
+  }
+  void drop_rare() {
+    if (!has_groups() && !has_parked() && rare().dropped == 0) rare_.reset();
+  }
+  [[nodiscard]] bool has_groups() const { return rare_ != nullptr && !rare_->groups.empty(); }
+  [[nodiscard]] bool has_parked() const { return rare_ != nullptr && !rare_->parked.empty(); }
 
   const std::string* name_ = nullptr;
   const TopicRule* rule_ = nullptr;
   std::string epoch_{};
   std::uint64_t offset_ = 0;
-  std::uint64_t dropped_ = 0;
   std::vector<Member> members_{};
-  std::unique_ptr<std::vector<EventGroup*>> groups_{};
-  std::unique_ptr<std::vector<Command>> parked_{};  // what waits until it is loaded
+  std::unique_ptr<Rare> rare_{};
   std::unique_ptr<Kept> kept_{};
-  Idle idle_{*this};
   std::uint32_t pins_ = 0;
 };
 

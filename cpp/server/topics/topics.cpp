@@ -145,14 +145,13 @@ void Topics::drop_entry(Subscriptions& subscriptions, std::uint32_t entry) {
 }
 
 void Topics::join(Topic& topic, EventGroup& group) {
-  if (topic.groups_ == nullptr) topic.groups_ = std::make_unique<std::vector<EventGroup*>>();
-  topic.groups_->push_back(&group);
+  topic.rare().groups.push_back(&group);
   settle(topic);
 }
 
 void Topics::leave(Topic& topic, EventGroup& group) {
-  std::erase(*topic.groups_, &group);
-  if (topic.groups_->empty()) topic.groups_.reset();
+  std::erase(topic.rare().groups, &group);
+  topic.drop_rare();
   settle(topic);
 }
 
@@ -205,20 +204,22 @@ bool Topics::load(Topic& topic, Position position, std::vector<SharedPublication
 }
 
 void Topics::park(Topic& topic, Command&& command) {
-  if (topic.parked_ == nullptr) topic.parked_ = std::make_unique<std::vector<Command>>();
-  topic.parked_->push_back(std::move(command));
+  topic.rare().parked.push_back(std::move(command));
 }
 
 std::vector<Command> Topics::take_parked(Topic& topic) {
-  const auto parked = std::move(topic.parked_);
-  return parked != nullptr ? std::move(*parked) : std::vector<Command>();
+  std::vector<Command> parked;
+  if (topic.has_parked()) {
+    parked.swap(topic.rare().parked);
+    topic.drop_rare();
+  }
+  return parked;
 }
 
 bool Topics::release(const std::string& name) {
   Topic* const topic = find(name);
   if (topic == nullptr) return true;
-  if (!topic->members_.empty() || topic->groups_ != nullptr || topic->parked_ != nullptr ||
-      topic->pins_ > 0) {
+  if (!topic->members_.empty() || topic->has_groups() || topic->has_parked() || topic->pins_ > 0) {
     return false;
   }
   topics_.erase(topics_.find(name));
@@ -228,9 +229,9 @@ bool Topics::release(const std::string& name) {
 TopicNeeds Topics::needs() const {
   TopicNeeds needs;
   for (const auto& [name, topic] : topics_) {
-    if (!topic.loaded() && topic.parked_ != nullptr) {
+    if (!topic.loaded() && topic.has_parked()) {
       needs.unloaded.push_back(name);
-    } else if (topic.members_.empty() && topic.groups_ == nullptr) {
+    } else if (topic.members_.empty() && !topic.has_groups()) {
       needs.unused.push_back(name);
     }
   }
@@ -241,17 +242,17 @@ TopicNeeds Topics::needs() const {
 // it. A broker's is forgotten by release() only.
 void Topics::settle(Topic& topic) {
   if (settings_.brokered || topic.pins_ > 0) return;
-  const bool used = !topic.members_.empty() || topic.groups_ != nullptr || topic.kept_ != nullptr;
-  const bool listed = !topic.idle_.empty();
+  const bool used = !topic.members_.empty() || topic.has_groups() || topic.kept_ != nullptr;
+  const bool listed = !topic.empty();
   if (used && listed) {
-    topic.idle_.remove();
+    topic.remove();
     --idle_count_;
   } else if (!used && topic.rule_ == nullptr) {
     forget(topic);
   } else if (!used && !listed) {
-    idle_.append(topic.idle_);
+    idle_.append(topic);
     ++idle_count_;
-    if (idle_count_ > settings_.most_idle) forget(static_cast<Topic::Idle*>(idle_.next)->topic);
+    if (idle_count_ > settings_.most_idle) forget(*static_cast<Topic*>(idle_.next));
   }
 }
 
@@ -262,8 +263,8 @@ void Topics::forget(Topic& topic) {
   } else if (sequencer_ != nullptr) {
     sequencer_->release(topic.name());
   }
-  if (!topic.idle_.empty()) {
-    topic.idle_.remove();
+  if (!topic.empty()) {
+    topic.remove();
     --idle_count_;
   }
   topics_.erase(topics_.find(topic.name()));
@@ -275,10 +276,10 @@ TopicStats Topics::stats(const std::string& name) {
   if (topic == nullptr) return stats;
   stats.known = true;
   stats.position = topic->position();
-  stats.dropped = topic->dropped_;
+  stats.dropped = topic->rare_ != nullptr ? topic->rare_->dropped : 0;
   stats.subscribers = topic->members_.size();
-  if (topic->groups_ != nullptr) {
-    for (const EventGroup* group : *topic->groups_) stats.subscribers += group->size();
+  if (topic->has_groups()) {
+    for (const EventGroup* group : topic->rare_->groups) stats.subscribers += group->size();
   }
   if (topic->kept_ != nullptr) {
     stats.messages = topic->kept_->history.size();
@@ -295,7 +296,7 @@ std::vector<WebSocketSession*> Topics::sessions(const Topic& topic) {
 }
 
 std::vector<EventGroup*> Topics::groups(const Topic& topic) {
-  return topic.groups_ != nullptr ? *topic.groups_ : std::vector<EventGroup*>();
+  return topic.has_groups() ? topic.rare_->groups : std::vector<EventGroup*>();
 }
 
 std::vector<std::string> Topics::names(const Subscriptions& subscriptions) {
