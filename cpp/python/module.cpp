@@ -179,6 +179,15 @@ PYBIND11_MODULE(_core, m) {
             return release_topic(self.application(), topic);
           },
           py::arg("topic"))
+      .def(
+          "set_broker",
+          [](const ServerObject& self, bool away, bool ready, std::uint64_t dropped,
+             std::uint64_t renewed) {
+            using State = server::BrokerState;
+            const State state = !away ? State::kThere : ready ? State::kAway : State::kAwayNotReady;
+            set_broker(self.application(), state, dropped, renewed);
+          },
+          py::kw_only(), py::arg("away"), py::arg("ready"), py::arg("dropped"), py::arg("renewed"))
       .def("begin_stop", &ServerObject::begin_stop, py::arg("timeout"))
       .def("stop", &ServerObject::stop, py::arg("timeout") = 0.0)
       .def_property_readonly("stopped", &ServerObject::stopped)

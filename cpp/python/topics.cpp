@@ -180,6 +180,14 @@ bool release_topic(Application& application, const std::string& topic) {
   return std::all_of(answers.begin(), answers.end(), [](bool released) { return released; });
 }
 
+void set_broker(Application& application, server::BrokerState state, std::uint64_t dropped,
+                std::uint64_t renewed) {
+  server::Metrics& metrics = application.server().metrics().own();
+  metrics.gauges.broker = static_cast<std::uint64_t>(state);
+  metrics.broker_dropped.add(dropped);
+  metrics.broker_renewed.add(renewed);
+}
+
 void register_topics(py::module_& m) {
   py::class_<Joining>(m, "Joining").def("get", &Joining::get, py::arg("timeout"));
 }

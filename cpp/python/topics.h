@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "server/message.h"
+#include "server/observe/metrics.h"
 #include "server/topics/topic_rules.h"
 
 namespace httpuv::python {
@@ -57,6 +58,9 @@ void load_topic(Application& application, const std::string& topic, const std::s
 std::tuple<std::vector<std::string>, std::vector<std::string>> topic_needs(
     Application& application);
 bool release_topic(Application& application, const std::string& topic);
+// For health and metrics; the numbers are what has come since the last call.
+void set_broker(Application& application, server::BrokerState state, std::uint64_t dropped,
+                std::uint64_t renewed);
 
 void register_topics(pybind11::module_& m);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -60,6 +61,10 @@ http::PlainResponse Builtin::ready() const {
   if (waited * 1000 > static_cast<double>(context_.settings.builtin.ready_max_wait_ms)) {
     return text(503,
                 "a request has waited for " + std::to_string(static_cast<int>(waited)) + " s\n");
+  }
+  if (context_.metrics_memory.own().gauges.broker ==
+      static_cast<std::uint64_t>(BrokerState::kAwayNotReady)) {
+    return text(503, "the broker is away\n");
   }
   return text(200, "ok\n");
 }

@@ -176,6 +176,8 @@ class Server:
         """A broker says where a topic stands, and its last (offset, data, binary, event)."""
     def topic_needs(self) -> tuple[list[str], list[str]]:
         """Topics that wait for load_topic(), and those without subscribers."""
+    def set_broker(self, *, away: bool, ready: bool, dropped: int, renewed: int) -> None:
+        """How the broker is doing, for health and metrics; the numbers are what has come since."""
     def release_topic(self, topic: str) -> bool:
         """Forget a topic; False: it has subscribers."""
     def stop(self, timeout: float = 0.0) -> None:
@@ -342,6 +344,8 @@ class Exchange:
         """A Reply, which is told of events from now on."""
     def begin(self, as_is: bool, /) -> int | None:
         """Send the stashed head; a body in pieces follows. Returns its length, if that is known."""
+    def begin_events(self, seconds: float, filler: bytes, /) -> None:
+        """Send the stashed head; topics make the body. The filler is sent after such a silence."""
     def respond(self, body: bytes | FilePart, /) -> None:
         """Answer with the stashed head and a body."""
     def finish(self) -> None:
@@ -351,6 +355,9 @@ class Exchange:
         """0: new, 1: head stashed, 2: streaming, 3: done."""
     @property
     def status(self) -> int: ...
+    @property
+    def events_of(self) -> str:
+        """Which stream of events is to feed the stashed answer; "": none."""
     @property
     def scope(self) -> dict[str, Any]: ...
     @property

@@ -13,7 +13,10 @@ import pytest
 from conftest import Serve
 from httpuv import brokers
 from httpuv.brokers.protocol import Delivery, Keep
-from redis_server import RedisServer, redis_server
+from metrics_support import samples, value
+from network import NotPermitted, network
+from redis_server import RedisServer, move_slot, redis_cluster, redis_server
+from support import get
 from test_topics import events
 from ws_support import Client, Watch, wait_until
 
@@ -28,12 +31,23 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture(params=["memory", "redis", "shard"])
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[list[RedisServer]]:
+    with redis_cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture(params=["memory", "redis", "shard", "cluster", "cluster shard"])
 def make(request: pytest.FixtureRequest) -> Iterator[MakeBroker]:
     """Makes brokers that share their topics."""
     if request.param == "memory":
         shared = brokers.Memory()
         yield lambda: shared
+        return
+    if request.param.startswith("cluster"):
+        nodes = request.getfixturevalue("cluster")
+        prefix, shard = f"{time.time_ns()}:", "shard" in request.param
+        yield lambda: brokers.Redis(nodes[0].url, prefix=prefix, shard=shard, timeout=1)
         return
     with redis_server() as server:
         yield lambda: brokers.Redis(server.url, shard=request.param == "shard", timeout=1)
@@ -135,13 +149,21 @@ def test_wrong_arguments() -> None:
 class Pair:
     """Two servers on one Redis, and a client of each that reads all the time."""
 
-    def __init__(self, serve: Serve, redis: RedisServer, away: str = "refuse") -> None:
+    def __init__(
+        self,
+        serve: Serve,
+        redis: RedisServer,
+        away: str = "refuse",
+        shard: bool = False,
+        prefix: str = "httpuv:",
+    ) -> None:
+        self.prefix = prefix
         self.stream = httpuv.EventStream(topics=["t"], keepalive=0.5)
         self.servers = [
             serve(
                 {"call": lambda req: self.stream},
                 topics=TOPICS,
-                broker=brokers.Redis(redis.url, away=away, timeout=0.5),
+                broker=brokers.Redis(redis.url, away=away, timeout=0.5, shard=shard, prefix=prefix),
             )
             for _ in range(2)
         ]
@@ -267,3 +289,128 @@ def test_local_delivery_while_redis_is_away(serve: Serve, redis: RedisServer) ->
     pair.settled("after")
     assert pair.got == [["before", "here only", "after"], ["before", "after"]]
     pair.close()
+
+
+# --- what tells -----------------------------------------------------------------------------------
+
+PATHS = {"health": "/livez", "ready": "/readyz", "metrics": "/metrics"}
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_health_readiness_and_metrics(serve: Serve, redis: RedisServer, needed: bool) -> None:
+    """While Redis is away /readyz says so, unless the server is to be asked nevertheless."""
+    server = serve(
+        {"call": lambda req: {"status": 200}},
+        topics=TOPICS,
+        broker=brokers.Redis(redis.url, timeout=0.5),
+        readyNeedsBroker=needed,
+        **PATHS,
+    )
+
+    def away() -> float:
+        return value(samples(get(server, "/metrics").body), "httpuv_broker_away")
+
+    wait_until(lambda: get(server, "/readyz").status == 200 and away() == 0)
+    assert server.broker_health().ok
+    redis.signal(signal.SIGTERM)
+    wait_until(lambda: away() == 1)
+    answer = get(server, "/readyz")
+    assert answer.status == (503 if needed else 200)
+    assert (b"broker" in answer.body) == needed
+    assert get(server, "/livez").status == 200
+    assert not server.broker_health().ok and server.broker_health().detail
+    redis.start()
+    wait_until(lambda: get(server, "/readyz").status == 200 and away() == 0)
+    found = samples(get(server, "/metrics").body)
+    assert value(found, "httpuv_broker_renewed_total") >= 1
+    assert value(found, "httpuv_broker_dropped_total") == 0
+
+
+def test_a_full_redis_is_told(serve: Serve, redis: RedisServer) -> None:
+    server = serve({}, topics=TOPICS, broker=brokers.Redis(redis.url, timeout=0.5), **PATHS)
+    wait_until(lambda: get(server, "/readyz").status == 200)
+    server.publish("t", "x")  # Redis loads the script, and the one that follows it does not fail
+    redis.tell("CONFIG", "SET", "maxmemory", "1")
+    with pytest.raises(brokers.Unavailable, match="refuses"):
+        server.publish("t", "x")
+    assert "refuses" in server.broker_health().detail
+    wait_until(lambda: get(server, "/readyz").status == 503)
+    redis.tell("CONFIG", "SET", "maxmemory", "0")
+    wait_until(lambda: get(server, "/readyz").status == 200)
+    assert server.publish("t", "x") == 2
+
+
+def test_a_server_without_a_broker_has_none_in_its_metrics(serve: Serve) -> None:
+    server = serve({}, **PATHS)
+    assert get(server, "/readyz").status == 200
+    assert b"httpuv_broker" not in get(server, "/metrics").body
+
+
+# --- the network, and a cluster -----------------------------------------------------------------
+
+
+def test_redis_is_cut_off(serve: Serve) -> None:
+    """Nothing arrives and nobody is told; when the cable is back all is made good."""
+    with contextlib.ExitStack() as stack:
+        try:
+            net = stack.enter_context(network())
+        except NotPermitted as error:
+            pytest.skip(f"no network namespace: {error}")
+        redis = stack.enter_context(redis_server(net))
+        pair = Pair(serve, redis)
+        stack.callback(pair.close)
+        pair.publish("before")
+        pair.settled("before")
+        net.cut()
+        with pytest.raises(brokers.Unavailable):
+            pair.servers[0].publish("t", "maybe")
+        wait_until(lambda: not pair.servers[1].broker_health().ok)
+        net.mend()
+        for number in range(10):
+            pair.publish(str(number), number % 2)
+        pair.settled("9")
+        for got in pair.got:
+            assert [each for each in got if each != "maybe"] == ["before", *map(str, range(10))]
+
+
+@pytest.fixture(params=[False, True], ids=["all nodes", "sharded"])
+def spread(
+    serve: Serve, cluster: list[RedisServer], request: pytest.FixtureRequest
+) -> Iterator[Pair]:
+    made = Pair(serve, cluster[0], shard=request.param, prefix=f"{time.time_ns()}:")
+    yield made
+    made.close()
+
+
+def test_a_slot_moves_to_another_node(spread: Pair, cluster: list[RedisServer]) -> None:
+    for number in range(10):
+        spread.publish(str(number), number % 2)
+    spread.settled("9")
+    for _ in range(3):
+        move_slot(cluster, f"{spread.prefix}{{t}}:at")
+        for number in range(10, 20):
+            spread.publish(str(number), number % 2)
+        last = f"last {time.time_ns()}"
+        spread.publish(last)
+        spread.settled(last)
+    for got in spread.got:
+        assert "reset" not in got
+        assert [each for each in got if "last" not in each] == [
+            *map(str, range(10)),
+            *(list(map(str, range(10, 20))) * 3),
+        ]
+
+
+def test_a_node_is_restarted(spread: Pair, cluster: list[RedisServer]) -> None:
+    spread.publish("before")
+    spread.settled("before")
+    # A node that moves nothing away: the slot stays where it is.
+    node = move_slot(cluster, f"{spread.prefix}{{t}}:at")
+    node.signal(signal.SIGTERM)
+    node.start("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    for number in range(20):
+        spread.publish(str(number), number % 2)
+    spread.settled("19")
+    for got in spread.got:
+        assert got == ["before", *map(str, range(20))]
+    wait_until(lambda: all(each.broker_health().ok for each in spread.servers))

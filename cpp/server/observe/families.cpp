@@ -77,6 +77,7 @@ class Report {
   void queue();
   void refusals();
   void rest();
+  void broker();
   void workers();
 
   std::vector<Family> take() { return std::move(all_); }
@@ -210,7 +211,11 @@ void Report::rest() {
         [](const Metrics& m) { return m.ws_dropped.get(); });
   count("httpuv_published_total", "Messages that were published to topics.",
         [](const Metrics& m) { return m.counters.published.get(); });
-  gauge("httpuv_topics", "Topics that have subscribers; each worker has its own.",
+  count("httpuv_topic_dropped_total", "Messages of topics for subscribers that were behind.",
+        [](const Metrics& m) { return m.counters.topic_dropped.get(); });
+  count("httpuv_topic_closed_total", "Subscribers of topics closed because they were behind.",
+        [](const Metrics& m) { return m.counters.topic_closed.get(); });
+  gauge("httpuv_topics", "Topics that are known; each I/O thread has its own.",
         [](const Metrics& m) { return m.gauges.topics.load(); });
   gauge("httpuv_topic_subscriptions", "Subscriptions of WebSockets to topics.",
         [](const Metrics& m) { return m.gauges.subscriptions.load(); });
@@ -218,6 +223,24 @@ void Report::rest() {
         [](const Metrics& m) { return m.gauges.memory_bytes.load(); });
   gauge("httpuv_held_disk_bytes", "Bytes held in temporary files.",
         [](const Metrics& m) { return m.gauges.disk_bytes.load(); });
+}
+
+void Report::broker() {
+  std::uint64_t any = 0;
+  std::uint64_t away = 0;
+  for (const Metrics* place : places_) {
+    const auto state = static_cast<BrokerState>(place->gauges.broker.load());
+    if (state != BrokerState::kNone) ++any;
+    if (state == BrokerState::kAway || state == BrokerState::kAwayNotReady) ++away;
+  }
+  if (any == 0) return;
+  single("httpuv_broker_away", "gauge", "Processes whose broker of topics cannot be reached.",
+         static_cast<double>(away));
+  count("httpuv_broker_dropped_total",
+        "Messages that a process was too slow for, and has fetched from the broker's history.",
+        [](const Metrics& m) { return m.broker_dropped.get(); });
+  count("httpuv_broker_renewed_total", "How often a broker's subscriptions were made anew.",
+        [](const Metrics& m) { return m.broker_renewed.get(); });
 }
 
 void Report::workers() {
@@ -254,6 +277,7 @@ std::vector<Family> families(const MetricsMemory& memory, const BuildInfo& build
   report.queue();
   report.refusals();
   report.rest();
+  report.broker();
   report.workers();
   std::vector<Family> all = report.take();
   Labels labels;

@@ -120,7 +120,12 @@ enum class ConnectionState : std::uint8_t {
 inline constexpr std::array<std::string_view, 6> kConnectionStateNames{
     "idle", "reading", "waiting", "writing", "websocket", "closing"};
 
-// What is the case now, in one loop. `begun` is Python's to count.
+// What a broker of topics is to a process. Away, the process is ready for requests nevertheless, or
+// not.
+enum class BrokerState : std::uint8_t { kNone, kThere, kAway, kAwayNotReady };
+
+// What is the case now, in one loop. `begun` is Python's to count, and `broker` to set: in the
+// first place of a process.
 struct Gauges {
   std::atomic<std::uint64_t> pid;  // 0: no process has it
   std::array<std::atomic<std::uint64_t>, kConnectionStateNames.size()> connections;
@@ -133,6 +138,7 @@ struct Gauges {
   std::atomic<std::uint64_t> topics;
   std::atomic<std::uint64_t> memory_bytes;
   std::atomic<std::uint64_t> disk_bytes;
+  std::atomic<std::uint64_t> broker;  // a BrokerState
 };
 
 struct Metrics {
@@ -146,6 +152,8 @@ struct Metrics {
   Counter ws_received;  // messages
   Counter ws_sent;
   Counter ws_dropped;
+  Counter broker_dropped;  // messages that were fetched from the history instead: as Python says,
+  Counter broker_renewed;  // subscriptions made anew; in the first place of a process
   RefusalTable refusals;
   std::array<std::array<Answered, kAnsweredByNames.size()>, kMethodNames.size()> answered;
 

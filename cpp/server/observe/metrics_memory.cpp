@@ -108,7 +108,7 @@ void MetricsMemory::leave(std::size_t place) {
   for (auto& each : gauges.connections) each = 0;
   for (auto* each :
        {&gauges.pid, &gauges.handed, &gauges.oldest, &gauges.oldest_ns, &gauges.subscriptions,
-        &gauges.topics, &gauges.memory_bytes, &gauges.disk_bytes, &gauges.begun,
+        &gauges.topics, &gauges.memory_bytes, &gauges.disk_bytes, &gauges.begun, &gauges.broker,
         &left.callbacks.running, &left.callbacks.threads, &left.callbacks.progress_ns}) {
     *each = 0;
   }

@@ -115,7 +115,8 @@ class Broker(Protocol):
         Args:
             receive: The broker calls it with topic, epoch and :class:`Delivery` for each message
                 of a subscribed topic, in order. It returns at once.
-            renew: The broker calls it when messages may have been missed, after an outage.
+            renew: The broker calls it when it can be reached at first, and when messages may have
+                been missed, after an outage.
         """
 
     def publish(self, topic: str, data: str | bytes, event: str, keep: Keep) -> tuple[str, int]:
@@ -146,7 +147,7 @@ class Broker(Protocol):
         """
 
     def health(self) -> Health:
-        """The state of the broker. Does not wait."""
+        """The state of the broker. Does not wait. While it is not ``ok``, no topic is loaded."""
 
     def close(self, token: object) -> None:
         """A server has stopped."""

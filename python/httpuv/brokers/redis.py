@@ -5,22 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from ..base import fork, log
 from ..base.checks import check_seconds
 from .protocol import Delivery, Health, Keep, Receive, Standing, Unavailable
-from .redis_scripts import HISTORY, PUBLISH
+from .redis_listener import RETRY, Listener
+from .redis_servers import Scripts, Servers
 
 #: Milliseconds for which Redis remembers a topic without new messages, at least.
 _REMEMBER = 24 * 3600 * 1000
-#: Seconds between two messages to itself, and seconds without one until the listener is replaced.
-_BEAT = 1.0
-_DEAF = 5.0
-#: Seconds between two attempts to listen.
-_RETRY = 0.5
 
 
 class Redis:
@@ -31,11 +26,15 @@ class Redis:
     however many clients the topic has. The process sends itself a message each second. A listener
     that gets none is replaced within seconds, and missed messages are read from the history.
 
+    The broker finds out by itself whether the server is part of a cluster. In a cluster the topics
+    are spread over the nodes.
+
     Args:
-        url: A URL for redis-py: ``redis://host:6379/0``, ``rediss://``, ``unix://``.
+        url: A URL for redis-py: ``redis://host:6379/0``, ``rediss://``, ``unix://``. For a cluster
+            the URL of any node.
         prefix: The prefix of the names of all keys and channels.
         shard: Whether to use sharded channels (Redis 7). In a cluster a message then goes only to
-            the nodes of its topic's slot.
+            the nodes of its topic's slot, and the process has a connection to each primary node.
         away: What ``server.publish()`` does while Redis is away; see :class:`httpuv.Broker`.
         timeout: Seconds that Redis may take to answer.
 
@@ -53,48 +52,37 @@ class Redis:
         away: str = "refuse",
         timeout: float = 2.0,
     ) -> None:
-        try:
-            import redis
-            import redis.backoff
-            import redis.retry
-        except ImportError as error:
-            raise ImportError("httpuv.brokers.Redis needs redis-py: httpuv[redis]") from error
         if away not in ("refuse", "local"):
             raise ValueError(f"away must be 'refuse' or 'local', not {away!r}")
         for name, value in (("url", url), ("prefix", prefix)):
             if not isinstance(value, str):
                 raise TypeError(f"{name} must be str, not {type(value).__name__}")
+        if not isinstance(shard, bool):
+            raise TypeError(f"shard must be bool, not {type(shard).__name__}")
         self.away = away
         self._prefix = prefix
         self._shard = shard
-        self._errors = redis.exceptions
-        timeout = check_seconds("timeout", timeout)
-        self._timeout = timeout
-        # No automatic retry: a message might be published twice.
-        self._client: Any = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-        )
-        self._publish = self._client.register_script(PUBLISH)
-        self._history = self._client.register_script(HISTORY)
-        self._beat = f"{prefix}beat:{secrets.token_hex(8)}"
+        self._timeout = check_seconds("timeout", timeout)
+        self._reach = Servers(url, shard, self._timeout)
+        self._errors = self._reach.errors
         self._lock = fork.lock()  # guards all members below
         self._servers: dict[object, tuple[Receive, Callable[[], None]]] = {}
         self._topics: dict[str, set[object]] = {}
-        self._confirmed: dict[str, threading.Event] = {}
-        self._listening: Any = None  # a PubSub, or None
+        self._listeners: dict[str, Listener] = {}  # by node name
+        self._places: dict[str, Listener] = {}  # the listener of each channel
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
-        self._renewed = 0
+        self._changed = threading.Event()  # nodes or slots may have changed
         self._trouble = "not connected yet"
+        self._refused: tuple[str, str] | None = None  # a topic, and the error of Redis
 
     # --- names ---
 
     def _keys(self, topic: str) -> list[str]:
-        # Redis hashes the part in braces; a brace in the topic must not end that part.
-        tag = f"{self._prefix}{{{topic.replace('%', '%25').replace('}', '%7D')}}}"
+        # Redis hashes the part in braces; a brace in the topic must not end that part, and it must
+        # not be empty.
+        name = topic.replace("%", "%25").replace("}", "%7D") or "%"
+        tag = f"{self._prefix}{{{name}}}"
         return [f"{tag}:at", f"{tag}:log"]
 
     def _channel(self, topic: str) -> str:
@@ -108,41 +96,38 @@ class Redis:
         with self._lock:
             self._servers[token] = receive, renew
             if self._thread is None:
-                self._ended.clear()
+                self._ended = threading.Event()
                 self._thread = threading.Thread(
-                    target=self._listen, name="httpuv redis", daemon=True
+                    target=self._manage, args=(self._ended,), name="httpuv redis", daemon=True
                 )
                 self._thread.start()
         return token
 
-    def _ask(self, script: Any, topic: str, *arguments: object) -> Any:
+    def _ask(self, which: Callable[[Scripts], Any], topic: str, *arguments: object) -> Any:
         try:
-            return script(keys=self._keys(topic), args=arguments)
+            return which(self._reach.scripts())(keys=self._keys(topic), args=arguments)
         except self._errors.TimeoutError as error:
             raise Unavailable(f"Redis does not answer: {error}", maybe=True) from None
         except self._errors.ConnectionError as error:
             sent = not isinstance(error.__cause__ or error.__context__, ConnectionRefusedError)
             refused = "refused" in str(error) or "No such file" in str(error)
             raise Unavailable(f"Redis is away: {error}", maybe=sent and not refused) from None
+        except self._errors.RedisClusterException as error:  # no node is known or reachable
+            raise Unavailable(f"Redis is away: {error}") from None
         except self._errors.RedisError as error:
+            self._is_refused(topic, error)
             raise Unavailable(f"Redis refuses: {error}") from None
 
     def publish(self, topic: str, data: str | bytes, event: str, keep: Keep) -> tuple[str, int]:
         """See :meth:`httpuv.Broker.publish`."""
         ttl = int(keep.ttl * 1000)
         epoch, offset = self._ask(
-            self._publish,
+            lambda scripts: scripts.publish,
             topic,
-            secrets.token_urlsafe(8),
-            keep.history,
-            keep.max_bytes,
-            ttl,
-            max(_REMEMBER, 2 * ttl),
-            self._channel(topic),
-            "SPUBLISH" if self._shard else "PUBLISH",
-            "b" if isinstance(data, bytes) else "t",
-            event,
-            data,
+            *(secrets.token_urlsafe(8), keep.history, keep.max_bytes, ttl),
+            *(max(_REMEMBER, 2 * ttl), self._channel(topic)),
+            *("SPUBLISH" if self._shard else "PUBLISH", "b" if isinstance(data, bytes) else "t"),
+            *(event, data),
         )
         return epoch.decode(), int(offset)
 
@@ -150,7 +135,9 @@ class Redis:
         """See :meth:`httpuv.Broker.history`."""
         known, offset = since or ("", 0)
         epoch, last, entries = self._ask(
-            self._history, topic, secrets.token_urlsafe(8), _REMEMBER, known, offset
+            lambda scripts: scripts.history,
+            topic,
+            *(secrets.token_urlsafe(8), _REMEMBER, known, offset),
         )
         messages = []
         for name, fields in entries:
@@ -162,29 +149,39 @@ class Redis:
     def subscribe(self, token: object, topic: str) -> None:
         """See :meth:`httpuv.Broker.subscribe`."""
         channel = self._channel(topic)
+        try:
+            node = self._reach.node_of(channel)
+        except self._reach.failures as error:
+            raise Unavailable(f"Redis is away: {error}") from None
         with self._lock:
+            listener = self._places.get(channel) or self._listeners.get(node)
+            if listener is None:
+                self._changed.set()
+                raise Unavailable("Redis is not listened to yet")
             self._topics.setdefault(topic, set()).add(token)
-            confirmed = self._confirmed.get(channel)
-            if confirmed is None:
-                confirmed = self._confirmed[channel] = threading.Event()
-                self._say(channel, True)
+            self._places[channel] = listener
+            confirmed = listener.add(channel)
         if not confirmed.wait(self._timeout):
             raise Unavailable("Redis has not confirmed a subscription")
 
     def unsubscribe(self, token: object, topic: str) -> None:
         """See :meth:`httpuv.Broker.unsubscribe`."""
+        channel = self._channel(topic)
         with self._lock:
             tokens = self._topics.get(topic, set())
             tokens.discard(token)
             if not tokens and self._topics.pop(topic, None) is not None:
-                channel = self._channel(topic)
-                self._confirmed.pop(channel, None)
-                self._say(channel, False)
+                self._places.pop(channel).drop(channel)
 
     def health(self) -> Health:
         """See :meth:`httpuv.Broker.health`."""
         with self._lock:
-            return Health(not self._trouble, self._trouble, 0, max(0, self._renewed - 1))
+            listeners = list(self._listeners.values())
+            troubles = [self._trouble, *(each.trouble for each in listeners)]
+            if self._refused is not None:
+                troubles.append(f"Redis refuses: {self._refused[1]}")
+        trouble = next(filter(None, troubles), "")
+        return Health(not trouble, trouble, 0, sum(each.renewed for each in listeners))
 
     def close(self, token: object) -> None:
         """See :meth:`httpuv.Broker.close`."""
@@ -192,45 +189,61 @@ class Redis:
             self.unsubscribe(token, topic)
         with self._lock:
             self._servers.pop(token, None)
-            thread = None
-            if not self._servers:
-                self._ended.set()
-                thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(2 * self._timeout + _BEAT)
+            if self._servers or self._thread is None:
+                return
+            self._ended.set()
+            self._changed.set()
+            thread, self._thread = self._thread, None
+        if thread is not threading.current_thread():
+            thread.join(2 * self._timeout + 1.0)
 
-    # --- the listener's thread ---
+    # --- a full Redis, or a read-only replica ---
 
-    def _say(self, channel: str, wanted: bool) -> None:
-        """Subscribe or unsubscribe, with _lock held. On failure the listener is replaced."""
-        listening = self._listening
-        if listening is None:
+    def _is_refused(self, topic: str, error: Exception) -> None:
+        errors = self._errors
+        if isinstance(error, (errors.OutOfMemoryError, errors.ReadOnlyError)):
+            with self._lock:
+                self._refused = topic, str(error)
+
+    def beat(self) -> None:
+        """Check whether Redis accepts writes again. A listener calls this each second."""
+        refused = self._refused
+        if refused is None:
             return
         try:
-            if self._shard:
-                (listening.ssubscribe if wanted else listening.sunsubscribe)(channel)
-            else:
-                (listening.subscribe if wanted else listening.unsubscribe)(channel)
-        except (self._errors.RedisError, OSError) as error:
-            self._trouble = f"the listener has failed: {error}"
-            self._listening = None
+            self._reach.scripts().client.set(f"{self._keys(refused[0])[0]}:try", b"", px=1000)
+        except self._reach.failures:
+            return  # it still refuses
+        with self._lock:
+            self._refused = None
+        self._renew()
 
-    def _listen(self) -> None:
-        while not self._ended.is_set():
-            pubsub = self._client.pubsub()
+    # --- the thread that assigns channels to listeners ---
+
+    def _manage(self, ended: threading.Event) -> None:
+        while not ended.is_set():
+            self._changed.clear()
             try:
-                self._begin(pubsub)
-                self._hear(pubsub)
-            except (self._errors.RedisError, OSError, ValueError) as error:
+                self._place(self._reach.nodes())
+            except self._reach.failures as error:
                 self._fail(str(error) or type(error).__name__)
-            finally:
-                with self._lock:
-                    self._listening = None
-                    for confirmed in self._confirmed.values():
-                        confirmed.clear()
-                pubsub.close()
-            self._ended.wait(_RETRY)
-        self._client.close()
+                ended.wait(RETRY)
+            else:
+                self._changed.wait()
+                ended.wait(0.05)  # several slots often move together
+        with self._lock:
+            if self._ended is not ended:
+                return  # start() was called again; the new thread owns the listeners
+            listeners = list(self._listeners.values())
+            self._listeners.clear()
+            self._places.clear()
+            self._topics.clear()
+            self._trouble = "closed"
+        for each in listeners:
+            each.end()
+        for each in listeners:
+            each.join(self._timeout + 1.0)
+        self._reach.close()
 
     def _fail(self, text: str) -> None:
         with self._lock:
@@ -239,56 +252,48 @@ class Redis:
         if news:
             log.write(logging.WARNING, "broker: Redis is away: %s", text)
 
-    def _begin(self, pubsub: Any) -> None:
-        pubsub.subscribe(self._beat)
+    def _place(self, nodes: list[str]) -> None:
+        """Have one listener per node, and each channel at the listener of its node."""
+        moved = False
         with self._lock:
-            self._listening = pubsub
-            channels = list(self._confirmed)
-            if channels and self._shard:
-                pubsub.ssubscribe(*channels)
-            elif channels:
-                pubsub.subscribe(*channels)
-
-    def _hear(self, pubsub: Any) -> None:
-        heard = sent = time.monotonic()
-        confirmed = False
-        while not self._ended.is_set():
-            with self._lock:
-                if self._listening is not pubsub:
-                    return
-            message = pubsub.get_message(timeout=_BEAT / 4)
-            now = time.monotonic()
-            if message is not None:
-                kind, channel = message["type"], message["channel"].decode()
-                if channel == self._beat:
-                    heard = now
-                    if kind == "subscribe" and confirmed:
-                        raise self._errors.ConnectionError("the connection was lost")
-                    if not confirmed:
-                        confirmed = True
-                        self._is_listening()
-                elif kind in ("message", "smessage"):
-                    self._received(channel, message["data"])
-                elif kind in ("subscribe", "ssubscribe"):
-                    with self._lock:
-                        event = self._confirmed.get(channel)
-                    if event is not None:
-                        event.set()
-            if now - sent >= _BEAT:
-                sent = now
-                self._client.publish(self._beat, b"")
-            if now - heard > _DEAF:
-                raise self._errors.ConnectionError("the listener has gone deaf")
-
-    def _is_listening(self) -> None:
-        with self._lock:
+            for node in nodes:
+                if node not in self._listeners:
+                    self._listeners[node] = Listener(
+                        self._reach, node, self._prefix, self._shard, self
+                    )
+            gone = [self._listeners.pop(node) for node in {*self._listeners} - {*nodes}]
+            for channel, listener in list(self._places.items()):
+                place = self._listeners.get(self._reach.node_of(channel))
+                if place is None or place is listener:
+                    continue
+                listener.drop(channel)
+                place.add(channel)
+                self._places[channel] = place
+                moved = True
             self._trouble = ""
-            self._renewed += 1
-            renews = [renew for _, renew in self._servers.values()] if self._renewed > 1 else []
+        for each in gone:
+            each.end()
+        if moved:
+            self._renew()
+
+    # --- listeners' threads ---
+
+    def listening(self) -> None:
+        """A listener begins to listen."""
+        self._renew()
+
+    def misplaced(self) -> None:
+        """A node may have gone, or a channel may belong to another node."""
+        self._changed.set()
+
+    def _renew(self) -> None:
+        with self._lock:
+            renews = [renew for _, renew in self._servers.values()]
         for renew in renews:
             renew()
 
-    def _received(self, channel: str, payload: bytes) -> None:
+    def received(self, channel: str, payload: bytes) -> None:
+        """A message has come."""
         epoch, offset, kind, size, rest = payload.split(b" ", 4)
         event, data = rest[: int(size)], rest[int(size) :]
         message = _delivery(int(offset), kind, event, data)
@@ -304,7 +309,7 @@ class Redis:
 
     def _named(self, channel: str) -> list[str]:
         tag = channel[len(self._prefix) + 1 : -len("}:live")]
-        return [tag.replace("%7D", "}").replace("%25", "%")]
+        return ["" if tag == "%" else tag.replace("%7D", "}").replace("%25", "%")]
 
 
 def _delivery(offset: int, kind: bytes, event: bytes, data: bytes) -> Delivery:

@@ -41,6 +41,7 @@ class Core(Protocol):
     ) -> None: ...
     def topic_needs(self) -> tuple[list[str], list[str]]: ...
     def release_topic(self, topic: str) -> bool: ...
+    def set_broker(self, *, away: bool, ready: bool, dropped: int, renewed: int) -> None: ...
 
 
 class Relay:
@@ -53,12 +54,17 @@ class Relay:
         core: The server.
         broker: The broker.
         keep: Returns how much of a topic is kept.
+        needed: Whether the server is not ready for requests while the broker is away.
     """
 
-    def __init__(self, core: Core, broker: Broker, keep: Callable[[str], Keep]) -> None:
+    def __init__(
+        self, core: Core, broker: Broker, keep: Callable[[str], Keep], needed: bool
+    ) -> None:
         self._core = core
         self._broker = broker
         self._keep = keep
+        self._needed = needed
+        self._told = Health(True)  # the health that the core was told
         self._at: dict[str, tuple[str, int]] = {}  # positions of the loaded topics
         self._unused: dict[str, int] = {}  # checks in a row without subscribers
         self._stale: set[str] = set()  # to load once the broker is reachable
@@ -69,7 +75,8 @@ class Relay:
         self._dropped = 0  # guarded by _lock
         self._renewing = threading.Event()
         self._closing = threading.Event()
-        self._token = broker.start(self._receive, self._renewing.set)
+        self._token = broker.start(self._receive, self._renew)
+        self._tell_health()
         self._thread = threading.Thread(target=self._run, name="httpuv broker", daemon=True)
         self._thread.start()
 
@@ -117,6 +124,10 @@ class Relay:
     def _receive(self, topic: str, epoch: str, message: Delivery) -> None:
         self._put(lambda: self._deliver(topic, epoch, message), topic)
 
+    def _renew(self) -> None:
+        self._renewing.set()
+        self._put(lambda: None, "")
+
     def _put(self, work: Callable[[], None], topic: str) -> None:
         try:
             self._work.put_nowait(work)
@@ -141,17 +152,26 @@ class Relay:
                 missed, self._missed = self._missed, set()
             if self._renewing.is_set():
                 self._renewing.clear()
-                missed |= self._subscribed
-            for topic in missed:
-                self._load(topic, anew=True)
+                missed |= self._subscribed | self._stale
+            self._load_all(missed)
             if time.monotonic() - looked >= _TICK:
                 looked = time.monotonic()
                 self._look()
 
+    def _tell_health(self) -> None:
+        before, now = self._told, self.health()
+        self._told = now
+        self._core.set_broker(
+            away=not now.ok,
+            ready=not self._needed,
+            dropped=max(0, now.dropped - before.dropped),
+            renewed=max(0, now.renewed - before.renewed),
+        )
+
     def _look(self) -> None:
+        self._tell_health()
         unloaded, unused = self._core.topic_needs()
-        for topic in {*self._stale, *unloaded}:
-            self._load(topic, anew=True)
+        self._load_all({*self._stale, *unloaded})
         counts = {topic: self._unused.get(topic, 0) + 1 for topic in unused}
         for topic, count in list(counts.items()):
             if count > _PATIENCE and self._core.release_topic(topic):
@@ -162,10 +182,20 @@ class Relay:
                 self._broker.unsubscribe(self._token, topic)
         self._unused = counts
 
+    def _load_all(self, topics: set[str]) -> None:
+        for topic in topics:
+            if self._closing.is_set():
+                return
+            self._load(topic, anew=True)
+
     def _load(self, topic: str, anew: bool = False) -> None:
         """Give the server the state of a topic and the messages that it has not got."""
         at = self._at.get(topic)
         if at is not None and not anew:
+            return
+        if not self._broker.health().ok:
+            # Each topic would wait for a timeout. The broker calls _renew() when it is there.
+            self._stale.add(topic)
             return
         try:
             # Subscribe first, so that no message is missed in between.
@@ -173,7 +203,7 @@ class Relay:
             self._subscribed.add(topic)
             standing = self._broker.history(topic, at)
         except Unavailable:
-            self._stale.add(topic)  # _look() tries again
+            self._stale.add(topic)
             return
         self._stale.discard(topic)
         messages = [

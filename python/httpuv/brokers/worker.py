@@ -116,7 +116,7 @@ class Worker:
                 with self._lock:
                     self._connection = connection
                     self._connections += 1
-                if self._connections > 1 and self._renew is not None:
+                if self._renew is not None:
                     self._renew()  # the relay subscribes again
                 with contextlib.suppress(OSError):
                     while (frame := frames.receive(connection)) is not None:

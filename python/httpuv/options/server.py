@@ -307,9 +307,19 @@ class RunOptions(TypedDict, total=False):
         Option(
             None,
             """The path of a readiness check, such as ``"/readyz"``. The I/O thread answers it with
-            200. It answers with 503 while the server stops, and while a request has waited for
-            Python for more than ``readyMaxWait`` seconds. Every Host is allowed.""",
+            200. It answers with 503 while the server stops, while a request has waited for Python
+            for more than ``readyMaxWait`` seconds, and while the broker is away
+            (``readyNeedsBroker``). Every Host is allowed.""",
             check_path,
+        ),
+    ]
+    readyNeedsBroker: Annotated[
+        bool,
+        Option(
+            True,
+            """Whether ``ready`` says 503 while ``broker`` cannot be reached. False: the server
+            takes requests nevertheless; ``metrics`` and ``server.broker_health()`` tell.""",
+            _check_bool,
         ),
     ]
     readyMaxWait: Annotated[

@@ -81,6 +81,7 @@ class Server(Embedded):
         self._dispatcher = choose(options["dispatch"], self._applications.only_asgi)
         self._gate = Gate(self._app.onSubscribe)
         self._broker, self._topics = options["broker"], dict(options["topics"] or {})
+        self._ready_with_broker = options["readyNeedsBroker"]
         self._relay: Relay | None = None
         self._answers = Answers(
             self._dispatcher.source, call_timeout, self._mime, apart, self._gate.enter
@@ -209,7 +210,9 @@ class Server(Embedded):
             self._bind_admin()
             self._bind()
             if self._broker is not None:
-                self._relay = Relay(self._core, self._broker, self._keep_of)
+                self._relay = Relay(
+                    self._core, self._broker, self._keep_of, self._ready_with_broker
+                )
                 self._gate.wanted = self._relay.want
         except BaseException as error:
             self.stop()

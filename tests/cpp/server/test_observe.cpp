@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -60,6 +61,25 @@ TEST_CASE("a server that stops is not ready") {
   world.drain();
   world.respond(world.asked()[0], 200, "x");
   CHECK(world.answers().back().field("connection") == "close");
+}
+
+TEST_CASE("a server whose broker is away is not ready, unless it is to be nevertheless") {
+  World world(with_paths());
+  const auto ask = [&](BrokerState state, const std::string& path) {
+    world.metrics().own().gauges.broker = static_cast<std::uint64_t>(state);
+    world.receive(get(path));
+    return world.answers().back();
+  };
+  CHECK(ask(BrokerState::kNone, "/readyz").status == 200);
+  CHECK(ask(BrokerState::kNone, "/metrics").body.find("httpuv_broker") == std::string::npos);
+  CHECK(ask(BrokerState::kThere, "/readyz").status == 200);
+  CHECK(has_line(ask(BrokerState::kThere, "/metrics").body, "httpuv_broker_away 0"));
+  CHECK(ask(BrokerState::kAwayNotReady, "/readyz").body == "the broker is away\n");
+  CHECK(world.answers().back().status == 503);
+  CHECK(ask(BrokerState::kAway, "/readyz").status == 200);
+  CHECK(has_line(ask(BrokerState::kAway, "/metrics").body, "httpuv_broker_away 1"));
+  CHECK(ask(BrokerState::kAwayNotReady, "/livez").status == 200);
+  world.close();
 }
 
 TEST_CASE("metrics count requests by what answered them") {
