@@ -135,6 +135,7 @@ enum class Special : std::uint8_t {
   kContentEncoding,
   kContentLength,
   kDate,
+  kEvents,
   kKeepAlive,
   kTransferEncoding,
 };
@@ -158,6 +159,7 @@ Special special_field(std::string_view name) {
     case 13:
       if (is("cache-control")) return Special::kCacheControl;
       if (is("content-range")) return Special::kForbidsCoding;
+      if (is("httpuv-events")) return Special::kEvents;
       return is("accept-ranges") ? Special::kAcceptRanges : Special::kNone;
     case 14:
       if (is("content-length")) return Special::kContentLength;
@@ -207,6 +209,9 @@ HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
     case Special::kDate:
       has_date = true;
       break;
+    case Special::kEvents:
+      events = value;
+      return HeaderError::kNone;
     case Special::kAcceptRanges:
       has_accept_ranges = true;
       break;

@@ -32,6 +32,9 @@ class ResponseHead {
   // Content-Length is not among fields(): the writer of the head knows the length, or asks here.
   std::optional<std::uint64_t> content_length;
 
+  // Httpuv-Events: which stream of events is to feed this answer; never written from here.
+  std::string events;
+
   // Noted by add(), so that nothing of it is read again.
   bool has_content_encoding = false;
   bool has_date = false;
@@ -43,10 +46,10 @@ class ResponseHead {
     return std::string_view(fields_).substr(type_offset_, type_size_);
   }
 
-  // Appends a field; white space around the value is dropped. Connection and Content-Length are
-  // noted above instead, Keep-Alive is dropped, the others are noted besides. "Content-Encoding:
-  // identity" is only noted, too: it is no coding that is sent (RFC 9110 section 8.4.1). On an
-  // error the head is as it was.
+  // Appends a field; white space around the value is dropped. Connection, Content-Length
+  // and Httpuv-Events are noted above instead, Keep-Alive is dropped, the others are noted besides.
+  // "Content-Encoding: identity" is only noted, too: it is no coding that is sent (RFC 9110
+  // section 8.4.1). On an error the head is as it was.
   HeaderError add(std::string_view name, std::string_view value);
 
   // The value of the first field of that name, or "".

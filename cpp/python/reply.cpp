@@ -13,6 +13,11 @@ namespace py = pybind11;
 
 namespace httpuv::python {
 
+std::unique_ptr<server::Filler> make_filler(double seconds, std::string_view bytes) {
+  return std::make_unique<server::Filler>(
+      server::Filler{std::string(bytes), static_cast<std::int64_t>(seconds * 1000)});
+}
+
 void Reply::post(server::Command&& command) {
   if (!done_) application_->send(std::move(command));
 }
@@ -50,10 +55,7 @@ void Reply::start(int status, const py::object& headers, std::optional<std::uint
   server::Envelope envelope;
   from_normal(py::make_tuple(status, headers, py::none()), envelope);
   std::unique_ptr<server::Filler> silence;
-  if (filler) {
-    silence = std::make_unique<server::Filler>(
-        server::Filler{filler->second, static_cast<std::int64_t>(filler->first * 1000)});
-  }
+  if (filler) silence = make_filler(filler->first, filler->second);
   post(server::StreamHead{id_, std::move(envelope.head), length, std::move(silence)});
 }
 

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "server/message.h"
@@ -38,6 +39,9 @@ class Slot {
   mutable std::mutex mutex_;
   pybind11::object callback_ = pybind11::none();
 };
+
+// What is sent after so many seconds of silence.
+std::unique_ptr<server::Filler> make_filler(double seconds, std::string_view bytes);
 
 class Reply {
  public:

@@ -2,6 +2,7 @@
 
 #include <new>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "http/response.h"
@@ -87,7 +88,8 @@ PyObject* exchange_send(PyObject* self, PyObject* message) {
       const py::object more = find_item(message, k.more_body);
       const py::object body = find_item(message, k.body);
       const bool whole = !more || more.ptr() == Py_False;
-      if (whole && (!body || PyBytes_CheckExact(body.ptr())) && !exchange.registered) {
+      if (whole && (!body || PyBytes_CheckExact(body.ptr())) && !exchange.registered &&
+          exchange.envelope->head.events.empty()) {
         set_body(*exchange.envelope, body ? body.ptr() : k.empty);
         exchange.state = Exchange::State::kDone;
         exchange.application->send(server::Respond{std::move(exchange.envelope)});
@@ -146,6 +148,23 @@ PyObject* exchange_begin(PyObject* self, PyObject* as_is) {
   });
 }
 
+// Has the stashed head leave, for a body that topics feed: (seconds of silence, what is sent then).
+PyObject* exchange_begin_events(PyObject* self, PyObject* arguments) {
+  return shielded([&]() -> PyObject* {
+    Exchange& exchange = exchange_of(self);
+    double seconds = 0;
+    PyObject* filler = nullptr;
+    if (PyArg_ParseTuple(arguments, "dS", &seconds, &filler) == 0) return nullptr;
+    const std::string_view bytes{PyBytes_AS_STRING(filler),
+                                 static_cast<std::size_t>(PyBytes_GET_SIZE(filler))};
+    exchange.state = Exchange::State::kStreaming;
+    exchange.application->send(server::StreamHead{
+        exchange.id, std::move(exchange.envelope->head), {}, make_filler(seconds, bytes)});
+    exchange.envelope.reset();
+    Py_RETURN_NONE;
+  });
+}
+
 // The whole answer: the stashed head, and bytes or a FilePart.
 PyObject* exchange_respond(PyObject* self, PyObject* body) {
   return shielded([&]() -> PyObject* {
@@ -201,6 +220,12 @@ PyObject* get_status(PyObject* self, void*) {
   return PyLong_FromLong(exchange.envelope ? exchange.envelope->head.status : 0);
 }
 
+PyObject* get_events(PyObject* self, void*) {
+  const Exchange& exchange = exchange_of(self);
+  if (!exchange.envelope) return PyUnicode_FromStringAndSize("", 0);
+  return latin1_of(exchange.envelope->head.events).release().ptr();
+}
+
 PyObject* get_upload(PyObject* self, void*) {
   const Exchange& exchange = exchange_of(self);
   return Py_NewRef(exchange.upload ? exchange.upload.ptr() : Py_None);
@@ -217,6 +242,8 @@ PyMethodDef g_exchange_methods[] = {
     {"stash", exchange_stash, METH_O, "Check and keep status and headers of a message."},
     {"open", exchange_open, METH_NOARGS, "A Reply, which is told of events from now on."},
     {"begin", exchange_begin, METH_O, "Send the stashed head; a body in pieces follows."},
+    {"begin_events", exchange_begin_events, METH_VARARGS,
+     "Send the stashed head; events of topics follow."},
     {"respond", exchange_respond, METH_O, "Answer with the stashed head and a body."},
     {"amend", exchange_amend, METH_VARARGS, "Change the status of the stashed head, add fields."},
     {"finish", exchange_finish, METH_NOARGS, "The exchange is over."},
@@ -227,6 +254,7 @@ PyMethodDef g_exchange_methods[] = {
 PyGetSetDef g_exchange_getters[] = {
     {"state", get_state, nullptr, "0: new, 1: head stashed, 2: streaming, 3: done.", nullptr},
     {"status", get_status, nullptr, "The stashed status.", nullptr},
+    {"events_of", get_events, nullptr, "Which stream is to feed the stashed answer.", nullptr},
     {"scope", get_scope, nullptr, "The scope of the request.", nullptr},
     {"upload", get_upload, nullptr, "The Upload of a body that comes in pieces.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},

@@ -9,6 +9,7 @@
 #include "python/application.h"
 #include "python/convert/names.h"
 #include "python/convert/response.h"
+#include "python/reply.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 #include "python/runtime/shielded.h"
@@ -81,6 +82,7 @@ void WsgiAnswer::send(const char* data, std::size_t size) {
     fail_with(PyExc_AssertionError, "there is a body before start_response() was called");
   }
   if (complete_) return;  // more than what Content-Length has promised
+  if (!events().empty()) fail_with(PyExc_AssertionError, "an answer that topics feed has no body");
   application_->wait_for_room();
   if (!streaming_) {
     const std::optional<std::uint64_t>& length = envelope_->head.content_length;
@@ -149,6 +151,17 @@ void WsgiAnswer::send_file(server::FileBody&& file) {
   envelope_->answer = std::move(file);
   complete_ = true;
   application_->send(server::Respond{std::move(envelope_)});
+}
+
+std::string_view WsgiAnswer::events() const {
+  if (!started_ || streaming_ || complete_ || envelope_->head.status != 200) return {};
+  return envelope_->head.events;
+}
+
+void WsgiAnswer::begin_events(double seconds, std::string_view filler) {
+  complete_ = true;
+  application_->send(
+      server::StreamHead{id_, std::move(envelope_->head), {}, make_filler(seconds, filler)});
 }
 
 void WsgiAnswer::end() {

@@ -10,6 +10,7 @@
 #include <pybind11/pybind11.h>
 
 #include <memory>
+#include <string_view>
 
 #include "server/message.h"
 
@@ -29,6 +30,8 @@ class WsgiAnswer {
   bool write_all(PyObject* sequence);
   // `length` bytes of a file.
   void send_file(server::FileBody&& file);
+  // Has the head leave; topics make the body. After so many seconds of silence the filler is sent.
+  void begin_events(double seconds, std::string_view filler);
   void end();                    // the body is complete
   void fail();                   // 500, or the connection is cut
   void hint(PyObject* headers);  // 103 (Early Hints)
@@ -37,6 +40,8 @@ class WsgiAnswer {
   // Its head has left, its body is being made.
   [[nodiscard]] bool streaming() const { return streaming_ && !complete_; }
   [[nodiscard]] bool gone() const { return gone_; }
+  // Which stream of events is to feed it; "" where the application makes the body.
+  [[nodiscard]] std::string_view events() const;
   [[nodiscard]] bool complete() const { return complete_; }
   // Whether more waits for the client than ought to.
   [[nodiscard]] bool full() const { return unacknowledged_ >= kWindow; }

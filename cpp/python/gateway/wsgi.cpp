@@ -80,6 +80,7 @@ class WsgiGateway final : public Gateway {
         file_wrapper_(options["file_wrapper"]),
         open_file_(options["open_file"]),
         go_on_(options["go_on"]),
+        feed_(options["feed"]),
         blocking_(options["blocking"].cast<bool>()),
         prefix_(options["prefix"].cast<std::string>()),
         template_(options["environ"].cast<py::dict>()) {
@@ -156,8 +157,10 @@ class WsgiGateway final : public Gateway {
 
     if (PyList_CheckExact(result.ptr()) || PyTuple_CheckExact(result.ptr())) {
       close.wanted = false;
-      answer->write_all(result.ptr());
-      return;
+      if (answer->events().empty()) {
+        answer->write_all(result.ptr());
+        return;
+      }
     }
     if (py::type::handle_of(result).is(file_wrapper_) && answer->started() &&
         send_file(result, *answer)) {
@@ -179,8 +182,20 @@ class WsgiGateway final : public Gateway {
       }
     }
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    if (!answer->gone()) answer->end();
+    if (!answer->events().empty()) {
+      feed(answer, environ);
+    } else if (!answer->gone()) {
+      answer->end();
+    }
     close.now();
+  }
+
+  void feed(const Answer& answer, const py::dict& environ) const {
+    const auto reply = answer->application()->open_reply(answer->id());
+    const py::cpp_function begin([answer](double seconds, const std::string& filler) {
+      answer->begin_events(seconds, filler);
+    });
+    call_python(feed_, py::str(std::string(answer->events())), environ, py::cast(reply), begin);
   }
 
   // Whether the kernel sends it.
@@ -273,6 +288,7 @@ class WsgiGateway final : public Gateway {
   const py::object file_wrapper_;  // the class
   const py::object open_file_;     // (wrapper) -> (descriptor, offset, length), or None
   const py::object go_on_;         // (iterator, iterable, environ, reply, context)
+  const py::object feed_;          // (stream, environ, reply, begin): topics make the body
   const bool blocking_;
   const std::string prefix_;
   py::dict template_;

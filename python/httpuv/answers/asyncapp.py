@@ -23,7 +23,7 @@ from ..base.log import log_failure
 from ..dispatch import eager, tasks
 from .presence import Disconnected
 from .response import Normal, convert, head_of
-from .sse import EventStream, last_event_id
+from .sse import EventStream, last_event_id, stream_of
 from .streaming import AsyncStream, Stream, is_streamed
 
 if TYPE_CHECKING:
@@ -121,6 +121,30 @@ class Answers:
         else:
             return convert(result, environ, self.mime)
         return None
+
+    def feed(
+        self,
+        token: str,
+        environ: dict[str, Any],
+        reply: _core.Reply,
+        begin: Callable[[float, bytes], object],
+    ) -> None:
+        """Have topics feed an answer of an ASGI or WSGI application.
+
+        Args:
+            token: Names the stream; see :attr:`EventStream.headers`.
+            environ: Of the request, or its scope.
+            reply: Of an answer that has not begun.
+            begin: Has its head leave; is told what is sent after so many seconds of silence.
+        """
+        answer = Answer(self, environ, reply)
+        stream = stream_of(token)
+        if stream is None:
+            answer.fail(RuntimeError("Httpuv-Events names no EventStream of this process"))
+        else:
+            answer.feed(stream, begin)
+        if reply.done:
+            answer.lost()
 
     def rings(self, reply: _core.Reply) -> bool:
         """Whether the answer that is sent now must wake the I/O thread.
@@ -361,6 +385,18 @@ class Answer:
             sync = Stream(self, body, length, empty)
             self._cancelled_by(sync.leave)
             sync.begin_here() if inside else sync.begin()
+
+    def feed(self, events: EventStream, begin: Callable[[float, bytes], object]) -> None:
+        """Topics make the body, of an answer whose head is to leave by ``begin``."""
+        try:
+            if not self._admitted(events.topics):
+                return
+            self.events = events
+            begin(*events.filler)
+        except Exception as error:
+            return self.fail(error)
+        method = self.environ.get("REQUEST_METHOD") or self.environ.get("method")
+        self._feed(events, method == "HEAD")
 
     def _admitted(self, topics: list[str]) -> bool:
         """Whether the client may get the topics; if not, it gets 403."""

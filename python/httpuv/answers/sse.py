@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -18,6 +20,10 @@ from .types import Response
 _MAX_TOPICS = 64
 #: Bytes of events that may wait for a client. Beyond that its stream ends; it may reconnect.
 _MAX_WAITING = 1024 * 1024
+#: What tells the server that topics feed an answer, and which stream says how.
+_FIELD = "Httpuv-Events"
+
+_streams: weakref.WeakValueDictionary[str, EventStream] = weakref.WeakValueDictionary()
 
 
 def format_event(
@@ -52,6 +58,9 @@ def format_event(
     return "\n".join(lines) + "\n\n"
 
 
+_ELSEWHERE = "topics feed an EventStream on a server of httpuv only"
+
+
 def _check_topics(topics: Sequence[str] | None) -> list[str]:
     if topics is None:
         return []
@@ -67,12 +76,24 @@ def last_event_id(environ: Mapping[str, Any]) -> str:
     """The position of the client of a request; ``""`` for a new client.
 
     An EventSource that reconnects sends the field; its URL is the same as at first.
+
+    Args:
+        environ: The environment of the request, or its ASGI scope.
     """
-    field = environ.get("HTTP_LAST_EVENT_ID")
+    if "asgi" in environ:
+        field = dict(environ["headers"]).get(b"last-event-id", b"").decode("latin-1")
+        query = environ["query_string"].decode("latin-1")
+    else:
+        field, query = environ.get("HTTP_LAST_EVENT_ID"), environ.get("QUERY_STRING", "")
     if field:
         return str(field)
-    values = parse_qs(environ.get("QUERY_STRING", "")).get("lastEventId")
+    values = parse_qs(query).get("lastEventId")
     return values[-1] if values else ""
+
+
+def stream_of(token: str) -> EventStream | None:
+    """The stream that a field ``Httpuv-Events`` names."""
+    return _streams.get(token)
 
 
 class Fed(Protocol):
@@ -107,6 +128,10 @@ class EventStream:
     ``Last-Event-ID``, or at its first connection by ``?lastEventId=...`` in the URL. Text is sent
     as it is, bytes as base64.
 
+    In an ASGI or WSGI application: an empty answer with status 200 and :attr:`headers`, such as
+    ``Response(headers=news.headers)``; or the stream itself, which is an application of either
+    interface: ``app.mount("/events", news)``, or what a view of Flask returns.
+
     Args:
         keepalive: Seconds of silence after which a comment is sent, so that proxies keep the
             connection. The I/O thread sends it, whatever Python is doing.
@@ -130,6 +155,9 @@ class EventStream:
         if not isinstance(history, bool):
             raise TypeError(f"history must be bool, not {type(history).__name__}")
         self.history = history
+        self._token = secrets.token_urlsafe(16)
+        if self.topics:
+            _streams[self._token] = self
         self.retry = None if retry is None else check_seconds("retry", retry, zero=True)
         if not self.topics and (history or retry is not None):
             raise ValueError("history and retry are for streams that have topics")
@@ -202,6 +230,57 @@ class EventStream:
         fields = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         fields.update(headers or {})
         return {"status": 200, "headers": fields, "body": self}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The fields of an empty answer that topics are to feed, for ASGI and WSGI applications.
+
+        The field ``Httpuv-Events`` is for the server: no client gets it.
+
+        Raises:
+            RuntimeError: No topics feed the stream.
+        """
+        if not self.topics:
+            raise RuntimeError("headers are for streams that have topics")
+        return {
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-cache",
+            _FIELD: self._token,
+        }
+
+    def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[..., Any],
+        send: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> Any:
+        """The stream as an ASGI application, or with two arguments a WSGI application.
+
+        Raises:
+            RuntimeError: No topics feed the stream, or the server is not httpuv's.
+        """
+        if send is not None:
+            return self._asgi(scope, send)
+        headers = self.headers
+        if not str(scope.get("SERVER_SOFTWARE", "")).startswith("httpuv/"):
+            raise RuntimeError(_ELSEWHERE)
+        receive("200 OK", list(headers.items()))
+        return []
+
+    def _asgi(
+        self, scope: dict[str, Any], send: Callable[[dict[str, Any]], Any]
+    ) -> Coroutine[Any, Any, None]:
+        headers = [(name.lower().encode(), each.encode()) for name, each in self.headers.items()]
+
+        async def answer() -> None:
+            if scope["type"] != "http":
+                raise RuntimeError(f"an EventStream does not answer {scope['type']!r}")
+            if "httpuv.events" not in scope.get("extensions", {}):
+                raise RuntimeError(_ELSEWHERE)
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+
+        return answer()
 
     def _resolve(self) -> None:
         future, self._wake = self._wake, None

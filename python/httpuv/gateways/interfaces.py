@@ -268,7 +268,8 @@ class Applications:
                 result.append(gateway.options(limits))
             elif mount.interface == "wsgi":
                 wsgi = WsgiGateway(
-                    mount.app, prefix, mount.root_path, threads, mount.multiprocess, scheme
+                    *(mount.app, prefix, mount.root_path, threads, mount.multiprocess, scheme),
+                    feed=answers.feed,
                 )
                 result.append(wsgi.options())
             else:

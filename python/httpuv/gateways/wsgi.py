@@ -9,7 +9,7 @@ import contextvars
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import _core
@@ -165,6 +165,7 @@ class WsgiGateway:
         threads: How many callbacks may run at once.
         multiprocess: Whether other processes serve the same application.
         scheme: ``"http"`` or ``"https"``, as clients see it.
+        feed: Has topics make the body of an answer; see ``Answers.feed``.
     """
 
     def __init__(
@@ -175,8 +176,11 @@ class WsgiGateway:
         threads: int = 1,
         multiprocess: bool = False,
         scheme: str = "http",
+        *,
+        feed: Callable[..., None],
     ) -> None:
         self.app = app
+        self.feed = feed
         self.prefix = prefix
         self.root_path = root_path
         self.threads = threads
@@ -193,6 +197,7 @@ class WsgiGateway:
             "file_wrapper": FileWrapper,
             "open_file": open_file,
             "go_on": _Rest,
+            "feed": self.feed,
             "blocking": self.threads > 1,
             "environ": {
                 "SERVER_NAME": "",

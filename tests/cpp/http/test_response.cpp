@@ -163,6 +163,15 @@ TEST_CASE("identity is no coding that is sent") {
   CHECK(head.fields().empty());
 }
 
+TEST_CASE("the name of a stream of events is for the server") {
+  ResponseHead head;
+  CHECK(head.add("httpuv-Events", " name ") == HeaderError::kNone);
+  CHECK(head.events == "name");
+  CHECK(head.fields().empty());
+  head.clear();
+  CHECK(head.events.empty());
+}
+
 TEST_CASE("body_forbidden") {
   for (const int status : {100, 101, 199, 204, 304}) CHECK(body_forbidden(status));
   for (const int status : {200, 203, 205, 206, 303, 400, 500}) CHECK_FALSE(body_forbidden(status));

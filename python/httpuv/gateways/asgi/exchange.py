@@ -351,6 +351,12 @@ class HttpExchange(_core.Exchange):
         more = bool(message.get("more_body", False))
         if self.trailer_fields is not None:
             raise RuntimeError("the body has ended: 'http.response.trailers' is expected")
+        if self.state == _HEAD and self.status == 200 and self.events_of:
+            if body:
+                raise RuntimeError("an answer that topics feed has no body")
+            if not more:
+                self._feed()
+            return
         if self.state == _HEAD and not more and not self.trailers:
             self.respond(body)
             return self._complete()
@@ -360,6 +366,13 @@ class HttpExchange(_core.Exchange):
         if not more:
             return self._end_body()
         await self._room()
+
+    def _feed(self) -> None:
+        """Topics make the body: the application has nothing to do with it any more."""
+        reply, self.reply = self._reply(), None
+        reply.on_abandoned = reply.on_taken = None
+        self.gateway.answers.feed(self.events_of, self.scope, reply, self.begin_events)
+        self._complete()
 
     def _begin_stream(self, as_is: bool = False) -> None:
         if self.state == _HEAD:

@@ -26,6 +26,7 @@ _EXTENSIONS: dict[str, dict[str, Any]] = {
     "http.response.zerocopysend": {},
     "http.response.trailers": {},
     "http.response.early_hint": {},
+    "httpuv.events": {},
 }
 #: The keys of a scope that are the same in every request.
 _OF_HTTP = (
