@@ -6,6 +6,6 @@ import pytest
 from topics_soak import run
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_every_message_once_and_in_order_or_a_reset() -> None:
-    print(run(processes=2, clients=20, seconds=20))
+    print(run(processes=2, clients=10, seconds=25))
