@@ -9,7 +9,7 @@ namespace {
 
 // What the next byte may be (RFC 3629 section 4). After some lead bytes the second byte has a
 // narrower range, which is what keeps overlong forms, surrogates and code points past the end out.
-enum State : std::uint8_t {
+enum Utf8State : std::uint8_t {
   kStart,
   kOneMore,
   kTwoMore,
@@ -22,7 +22,7 @@ enum State : std::uint8_t {
   kStates,
 };
 
-constexpr State lead(unsigned char byte) {
+constexpr Utf8State lead(unsigned char byte) {
   if (byte < 0x80) return kStart;
   if (byte < 0xC2) return kInvalid;  // a continuation, or the lead of an overlong pair
   if (byte < 0xE0) return kOneMore;
@@ -34,8 +34,8 @@ constexpr State lead(unsigned char byte) {
   return byte == 0xF4 ? kAfterF4 : kInvalid;
 }
 
-constexpr State step(State state, unsigned char byte) {
-  const auto within = [byte](unsigned char low, unsigned char high, State next) {
+constexpr Utf8State step(Utf8State state, unsigned char byte) {
+  const auto within = [byte](unsigned char low, unsigned char high, Utf8State next) {
     return byte >= low && byte <= high ? next : kInvalid;
   };
   switch (state) {
@@ -69,7 +69,7 @@ constexpr int kStateBits = 6;
 constexpr std::uint64_t kStateMask = (1U << kStateBits) - 1;
 static_assert(kStates * kStateBits <= 64 && (kStates - 1) * kStateBits <= kStateMask);
 
-constexpr std::uint8_t shift_of(State state) {
+constexpr std::uint8_t shift_of(Utf8State state) {
   return static_cast<std::uint8_t>(state * kStateBits);
 }
 
@@ -77,8 +77,8 @@ constexpr std::array<std::uint64_t, 256> kTransitions = [] {
   std::array<std::uint64_t, 256> table{};
   for (std::size_t byte = 0; byte < table.size(); ++byte) {
     for (int state = 0; state < kStates; ++state) {
-      const State next = step(static_cast<State>(state), static_cast<unsigned char>(byte));
-      table[byte] |= std::uint64_t{shift_of(next)} << shift_of(static_cast<State>(state));
+      const Utf8State next = step(static_cast<Utf8State>(state), static_cast<unsigned char>(byte));
+      table[byte] |= std::uint64_t{shift_of(next)} << shift_of(static_cast<Utf8State>(state));
     }
   }
   return table;
