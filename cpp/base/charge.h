@@ -1,12 +1,12 @@
 // Bytes that are held, counted by kind, and given back when they are freed.
 //
-// What: a Ledger counts; a Charge is a share of one of its kinds and gives it back when it is
-//   destroyed. The owner of the bytes owns the charge, too, so that no path can forget it.
+// What: a Ledger counts bytes; a Charge is a share of one kind and gives it back when it is
+//   destroyed. The owner of the bytes also owns the charge, so no path can forget it.
 // Thread: a Ledger may be read by any thread. A Charge belongs to the ledger's thread, where
 //   counting is a plain add: a request costs no locked instruction. share() makes a SharedCharge of
 //   it, which any thread may destroy; that costs one locked add at each end.
 // Owner: a ledger outlives its charges; a SharedCharge keeps it alive.
-// Failure: none. Whether something fits is asked before its charge is made.
+// Failure: none. The caller checks whether something fits before it creates the charge.
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Any thread. A number is right by itself; two of them need not be of the same instant.
+  // Any thread. Two numbers may be of slightly different times.
   [[nodiscard]] std::uint64_t used(Kind kind) const {
     const std::uint64_t sum =
         own_[kind].load(std::memory_order_relaxed) + shared_[kind].load(std::memory_order_relaxed);
@@ -81,8 +81,8 @@ class SharedCharge {
   Ledger::Kind kind_ = 0;
 };
 
-// A share of a ledger, on the ledger's thread. `tally`, if there is one, is what its owner (a
-// connection) holds of the same; it outlives the charge.
+// A share of a ledger, on the ledger's thread. `tally`, if there is one, counts the bytes of its
+// owner (a connection); it outlives the charge.
 class Charge {
  public:
   Charge() = default;
@@ -114,7 +114,7 @@ class Charge {
   }
   void grow(std::uint64_t bytes) { resize(bytes_ + bytes); }
 
-  // What is held goes where another thread may free it.
+  // Converts the charge, because another thread may free the bytes.
   [[nodiscard]] SharedCharge share() {
     if (bytes_ == 0) return {};
     SharedCharge shared(ledger_->shared_from_this(), kind_, bytes_);

@@ -8,8 +8,8 @@
 
 namespace httpuv::base {
 
-// For text and for attribute values in quotes. What is not UTF-8 or not printable is shown as
-// U+FFFD.
+// For text and for attribute values in quotes. Bytes that are not UTF-8, and characters that are
+// not printable, become U+FFFD.
 std::string escape_html(std::string_view text);
 
 }  // namespace httpuv::base

@@ -26,7 +26,7 @@ void put_two(char* out, unsigned value) {
   out[1] = static_cast<char>('0' + value % 10);
 }
 
-// Reads from the front of a text; after the first thing that is not there nothing succeeds.
+// Reads from the front of a text; after the first mismatch every further read fails.
 class Reader {
  public:
   explicit Reader(std::string_view text) : rest_(text) {}

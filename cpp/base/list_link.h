@@ -1,8 +1,8 @@
-// A link of an intrusive circular list; a list's head is one too.
+// A link of an intrusive circular list; the list's head is a link, too.
 //
 // What: O(1) insert and remove without allocation.
-// Thread: whatever the list's.
-// Ownership: none; an element takes itself out before it is destroyed.
+// Thread: the list's.
+// Ownership: none; an element removes itself before it is destroyed.
 // Failure: none.
 #pragma once
 

@@ -1,9 +1,9 @@
-// A queue with many producers and one consumer that takes everything at once, and that can be
-// closed: from then on nothing gets in, so nothing is ever left behind unseen.
+// A queue with many producers and one consumer, which takes all items at once. After close()
+// nothing gets in, so no item is lost unseen.
 //
-// Any thread may post; one thread drains. The mailbox does not wake its consumer: a producer that
-// is told kFirst does. It counts the bytes that wait, and a producer that is told of too many may
-// wait for the consumer. T is moved in and out under one mutex, held for as long as that takes.
+// Any thread may post; one thread drains. The mailbox does not wake its consumer: the producer
+// that gets kFirst does. The mailbox counts the waiting bytes; a producer may wait for the consumer
+// if they are too many. T is moved in and out under one mutex.
 #pragma once
 
 #include <atomic>
@@ -19,15 +19,15 @@
 namespace httpuv::base {
 
 enum class Post {
-  kQueued,  // something waited already: its producer has rung
-  kFirst,   // the queue was empty: ring
-  kClosed,  // not taken; the argument is as it was
+  kQueued,  // items waited already: their producer has woken the consumer
+  kFirst,   // the queue was empty: wake the consumer
+  kClosed,  // not taken; the argument is unchanged
 };
 
 template <class T>
 class Mailbox {
  public:
-  // `bytes` is what the item counts for until it is drained.
+  // The item counts `bytes` until it is drained.
   Post post(T&& item, std::size_t bytes = 0) {
     const std::lock_guard lock(mutex_);
     if (closed_) return Post::kClosed;
@@ -42,14 +42,14 @@ class Mailbox {
     return items_.empty();
   }
 
-  // Any thread: what waits counts for so much.
+  // Any thread: the bytes that wait.
   [[nodiscard]] std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   [[nodiscard]] const std::atomic<std::size_t>& bytes_waiting() const { return bytes_; }
-  // Any thread: how often everything was taken.
+  // Any thread: the number of drains.
   [[nodiscard]] std::uint64_t drains() const { return drains_.load(std::memory_order_relaxed); }
 
-  // Any thread but the consumer, which must be awake: waits until less than `bytes` wait, the
-  // mailbox is closed, or so much time has passed.
+  // Any thread except the consumer, which must be awake: waits until less than `bytes` wait, the
+  // mailbox is closed, or the time has passed.
   void wait_below(std::size_t bytes, std::chrono::milliseconds most) {
     std::unique_lock lock(mutex_);
     ++waiters_;
@@ -57,8 +57,8 @@ class Mailbox {
     --waiters_;
   }
 
-  // Swaps everything that waits into `into`, whose own items are dropped but whose capacity is
-  // used for what comes next. False when nothing waited.
+  // Swaps all waiting items into `into`. Items of `into` are dropped; its capacity is used for the
+  // next items. False if nothing waited.
   bool drain(std::vector<T>& into) {
     into.clear();
     const std::lock_guard lock(mutex_);
@@ -67,7 +67,7 @@ class Mailbox {
     return !into.empty();
   }
 
-  // Nothing gets in any more. `rest` receives what waited.
+  // Closes the mailbox. `rest` receives the waiting items.
   void close(std::vector<T>& rest) {
     rest.clear();
     const std::lock_guard lock(mutex_);
@@ -76,8 +76,8 @@ class Mailbox {
     emptied();
   }
 
-  // In a forked child, where a thread that held the mutex or waited does not exist: destroying a
-  // condition that has waiters would wait for them.
+  // In a forked child, which lacks the threads that held the mutex or waited: destroying a
+  // condition variable with waiters would wait for them.
   void forget_threads() {
     new (&mutex_) std::mutex;
     new (&room_) std::condition_variable;

@@ -9,8 +9,8 @@
 
 namespace httpuv::base {
 
-// Every %XX becomes its byte, whatever that is (NUL and "/" too: the caller decides). Nothing when
-// a "%" is not followed by two hexadecimal digits. "+" stays "+".
+// Every %XX becomes its byte, also NUL and "/"; the caller decides about those. Nothing if a "%" is
+// not followed by two hexadecimal digits. "+" stays "+".
 std::optional<std::string> percent_decode(std::string_view text);
 
 // Encodes what may not stand in a path as it is; "/" stays.

@@ -1,11 +1,11 @@
-// A line of tasks that several threads empty: those of one key leave in their order and one at a
-// time, those of different keys at once.
+// A queue of tasks for several threads. Tasks of one key run in order and one at a time; tasks of
+// different keys run at the same time.
 //
-// Not locked: threads that share one hold a mutex for every call. A thread that works at a task
-// claims its key. What another thread finds for that key in the line it leaves with the claim, and
-// behind the claim's end these tasks are first in line again: so each task is moved twice at most,
-// however many wait for one key, and a single thread that empties the line never moves any. Within
-// its own claims a thread may begin others, for the same keys too: a callback that runs callbacks.
+// Not locked: threads that share a queue hold a mutex for every call. A thread that runs a task
+// claims its key. Another thread that finds a task of this key moves it to the claim; when the
+// claim ends, these tasks go to the front of the queue. So each task is moved twice at most, and a
+// single thread moves none. A thread may begin further claims inside its own, also for the same
+// keys: that is a callback that runs callbacks.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class Strands {
   using Key = typename Batch::Key;
   using Task = typename Batch::Task;
 
-  // One loop of one thread, on its stack: at most one task at a time. To be released in the end.
+  // One loop of one thread, on its stack: at most one task at a time. The owner releases it.
   class Claim {
    public:
     explicit Claim(std::thread::id thread = std::this_thread::get_id()) : thread_(thread) {}
@@ -41,7 +41,7 @@ class Strands {
     const std::thread::id thread_;
     std::optional<Key> key_;
     bool outermost_ = false;  // of its thread's
-    std::list<Task> left_;    // what other threads found for the key
+    std::list<Task> left_;    // tasks that other threads found for the key
   };
 
   void push(Batch&& batch) {
@@ -49,8 +49,8 @@ class Strands {
     line_.push_back(std::move(batch));
   }
 
-  // Ends the task that the claim is at, and takes the next one for it. False if there is none that
-  // this thread may begin now.
+  // Ends the current task of the claim, and takes the next one. False if there is none that this
+  // thread may begin now.
   bool next(Claim& claim, Task& into) {
     release(claim);
     bool found = from_own(claim, into) || from_freed(claim, into);
@@ -59,10 +59,10 @@ class Strands {
     return found;
   }
 
-  // Ends the task that the claim is at, if it is at one.
+  // Ends the current task of the claim, if there is one.
   void release(Claim& claim) {
     if (!claim.key_ || claims_.empty()) return;
-    if (claims_.back() == &claim) {  // as it is but for several threads
+    if (claims_.back() == &claim) {  // the usual case: one thread
       claims_.pop_back();
     } else if (std::erase(claims_, &claim) == 0) {
       return;
@@ -74,27 +74,27 @@ class Strands {
     claim.key_.reset();
   }
 
-  // Whether this thread works at a task.
+  // Whether this thread runs a task.
   [[nodiscard]] bool works(std::thread::id thread) const {
     return std::any_of(claims_.begin(), claims_.end(),
                        [&](const Claim* each) { return each->thread_ == thread; });
   }
-  // How many threads do.
+  // The number of threads that run a task.
   [[nodiscard]] std::size_t threads() const { return threads_; }
-  // How many tasks wait, those included that may not begin now.
+  // The number of waiting tasks, also those that may not begin now.
   [[nodiscard]] std::size_t size() const { return size_; }
-  // Whether next() may find something for any thread; if it does not, this is false afterwards.
+  // Whether next() may find a task for any thread; after a next() without a task it is false.
   [[nodiscard]] bool open() const { return !line_.empty() || !freed_.empty(); }
-  // Whether next() may find something for this one.
+  // Whether next() may find a task for this thread.
   [[nodiscard]] bool open(std::thread::id thread) const {
     return open() || std::any_of(claims_.begin(), claims_.end(), [&](const Claim* each) {
              return each->thread_ == thread && !each->left_.empty();
            });
   }
-  // The batch that was emptied last, for its memory.
+  // The last emptied batch, to reuse its memory.
   Batch& spent() { return spent_; }
-  // Tells once whether tasks were left with a claim: its thread may be waiting for them, in a loop
-  // within.
+  // Whether tasks were moved to a claim since the last call: its thread may be waiting for them in
+  // an inner loop.
   bool left() { return std::exchange(left_, false); }
 
  private:
@@ -116,7 +116,7 @@ class Strands {
     claims_.push_back(&claim);
   }
 
-  // From what was left with a claim of the same thread, which is busy beneath this one.
+  // From the tasks of an outer claim of the same thread, which is busy with this inner one.
   bool from_own(Claim& claim, Task& into) {
     for (Claim* const each : claims_) {
       if (each->thread_ != claim.thread_ || each->left_.empty()) continue;
@@ -160,8 +160,8 @@ class Strands {
   }
 
   std::deque<Batch> line_;
-  std::deque<Freed> freed_;     // of keys that no thread holds, each once
-  std::vector<Claim*> claims_;  // that are at a task, in the order of their beginning
+  std::deque<Freed> freed_;     // tasks of keys without a claim, each key once
+  std::vector<Claim*> claims_;  // claims that run a task, in the order of their start
   std::size_t threads_ = 0;
   std::size_t size_ = 0;
   bool left_ = false;

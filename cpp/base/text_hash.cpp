@@ -29,7 +29,7 @@ struct SipState {
   }
 };
 
-// Little-endian, on every machine. Compilers make one load of it where they can.
+// Little-endian on every machine. Compilers turn it into one load if possible.
 std::uint64_t load_word(const char* bytes, std::size_t count) {
   std::uint64_t word = 0;
   for (std::size_t i = 0; i < count; ++i) {

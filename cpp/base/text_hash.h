@@ -1,8 +1,8 @@
 // Hashes text for hash tables that are searched with a std::string_view.
 //
-// SipHash-1-3 with a key that is random in each process: a client that chooses the keys cannot
-// prepare texts that collide. The same key and text give the same value on every machine. It is not
-// a digest: nothing that leaves the process may be derived from it.
+// SipHash-1-3 with a random key in each process, so a client cannot prepare texts that collide. The
+// same key and text give the same value on every machine. It is not a digest: no value that leaves
+// the process may be derived from it.
 // Pure functions; any thread.
 #pragma once
 

@@ -1,8 +1,7 @@
-// Says which thread an object lives on, and aborts in debug builds when another one uses it. Costs
-// nothing where NDEBUG is defined.
+// Notes the thread of an object, and aborts in debug builds if another thread uses it. With NDEBUG
+// it costs nothing.
 //
-// Member of the object it guards. bind() and assert_here() may race only where the guarded object
-// is misused already.
+// A member of the guarded object. bind() and assert_here() race only if the object is misused.
 #pragma once
 
 #include <cassert>

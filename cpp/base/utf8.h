@@ -1,4 +1,4 @@
-// UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
+// UTF-8 as defined by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 //
 // Pure; a validator belongs to one stream of bytes and to its owner.
 #pragma once
@@ -10,8 +10,8 @@ namespace httpuv::base {
 
 bool is_utf8(std::string_view bytes);
 
-// Checks bytes that come in pieces cut anywhere. Fails at the first byte that no valid text could
-// have there, also in the middle of a character, and stays failed until reset().
+// Checks bytes in arbitrary pieces. Fails at the first byte that cannot occur there in a valid
+// text, also in the middle of a character, and stays failed until reset().
 class Utf8Validator {
  public:
   // False once the bytes fed so far cannot be the start of valid text.

@@ -36,7 +36,7 @@ std::optional<Coding> choose_coding(std::string_view accept_encoding,
                                     const std::array<bool, kCodings>& there) {
   Weights weights;
   while (!accept_encoding.empty()) weights.read(base::next_weighted(accept_encoding));
-  // The file as it is loses against anything that is wanted at all, unless the client weighs it.
+  // Every accepted coding wins against the plain file, unless the client gives "identity" a weight.
   int best = std::max(weights.identity, 1);
   std::optional<Coding> choice;
   for (std::size_t i = 0; i < kCodings; ++i) {

@@ -14,7 +14,7 @@ std::string essence_of(std::string_view type);
 // Whether compressing bytes of that type is likely to pay (text, not pictures or archives).
 bool worth_compressing(std::string_view type);
 
-// Whether they are surely compressed already, so that there is no .gz beside the file.
+// Whether the type is always compressed, so that there is no .gz beside the file.
 bool already_compressed(std::string_view type);
 
 }  // namespace httpuv::coding

@@ -1,8 +1,8 @@
-// The gzip coding (RFC 1952), of whole bodies and of those that come in pieces. CPU work:
-// anything long is for a computing thread, in slices. The same bytes in give the same bytes out: no
+// The gzip coding (RFC 1952), for whole bodies and for bodies in pieces. This is CPU work: long
+// bodies are coded by a computing thread, in slices. Equal input gives equal output, because no
 // name and no time are recorded.
 //
-// Fails only when there is no memory for it.
+// Fails only if there is no memory.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@ namespace httpuv::coding {
 
 std::optional<std::string> gzip(std::string_view bytes);
 
-// One body in pieces. About 256 KiB while it lives; used by one thread at a time.
+// One body in pieces. It takes about 256 KiB; used by one thread at a time.
 class GzipStream {
  public:
   enum class Until : std::uint8_t {
-    kMore,     // what comes out waits for what follows
-    kFlushed,  // the receiver can decode every byte that came so far
+    kMore,     // output may wait for the next piece
+    kFlushed,  // the receiver can decode all bytes so far
     kEnd,
   };
 
@@ -29,7 +29,7 @@ class GzipStream {
   GzipStream(const GzipStream&) = delete;
   GzipStream& operator=(const GzipStream&) = delete;
 
-  // Appends the coded bytes. False: it failed, and is of no use any more.
+  // Appends the coded bytes. False: it failed and cannot be used any more.
   bool code(std::string_view bytes, Until until, std::string& out);
 
  private:
@@ -37,13 +37,13 @@ class GzipStream {
   std::unique_ptr<Impl> impl_;
 };
 
-// Bytes that are coded a slice (about a millisecond) at a time. They are the caller's and outlive
-// it.
+// Bytes that are coded in slices of about a millisecond. They belong to the caller and outlive
+// this.
 class GzipSlices {
  public:
   GzipSlices(std::string_view bytes, GzipStream::Until until) : rest_(bytes), until_(until) {}
 
-  // Appends what comes of the next slice. True: there is more to do.
+  // Appends the output of the next slice. True: there is more to do.
   bool code(GzipStream& stream, std::string& out);
   [[nodiscard]] bool failed() const { return failed_; }
 

@@ -7,8 +7,8 @@
 namespace httpuv::http {
 namespace {
 
-// Each chunk brings this much of its framing itself: its size line and its line end. So a body of
-// many small chunks passes, and one of long extensions or endless zeros does not.
+// The framing that each chunk is allowed: its size line and its line end. So a body of many small
+// chunks is accepted, and one with long extensions or endless zeros is not.
 constexpr std::uint64_t kFramingPerChunk = 16;
 
 bool is_space(char c) {

@@ -1,7 +1,7 @@
 // The chunked transfer coding, reading side (RFC 9112 section 7.1), up to the trailer section.
 //
-// Sans-I/O, no thread affinity; part of RequestParser. Fails at the first byte that no chunk has
-// there, and stays failed. Chunk extensions are checked and dropped.
+// Sans-I/O, no thread affinity; part of RequestParser. Fails at the first byte that violates the
+// syntax, and stays failed. Chunk extensions are checked and dropped.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class ChunkReader {
 
   [[nodiscard]] Refusal refusal() const { return refusal_; }
 
-  // What the trailer section may take of `max_framing`.
+  // The part of `max_framing` that is left for the trailer section.
   [[nodiscard]] std::uint64_t framing_left() const { return framing_left_; }
 
  private:

@@ -15,8 +15,8 @@ Content content_of(const ResponseHead& head, const AskedBy& request,
   if (body_forbidden(head.status)) return {Framing::kNoBody, 0, false};
   if (content_forbidden(head.status)) return {Framing::kLength, 0, false};
   if (request.head) {
-    // What a GET would be told, if that is known: an application that gives a HEAD no content has
-    // not said how long that would be (section 8.6).
+    // The length that a GET would get, if it is known: an application that gives no content to a
+    // HEAD has not said how long it would be (section 8.6).
     if (head.content_length) return {Framing::kLength, *head.content_length, false};
     if (length.value_or(0) > 0) return {Framing::kLength, *length, false};
     if (length) return {Framing::kNoBody, 0, false};

@@ -1,10 +1,9 @@
-// The requests of one connection that wait for their answers, in the order they arrived (RFC 9112
-// section 9.3.2): answers may be made in any order and leave in that one.
+// The requests of one connection that wait for their answers, in the order of their arrival (RFC
+// 9112 section 9.3.2). Answers may be made in any order; they are sent in this order.
 //
-// Sans-I/O, no thread of its own; owned by the connection. `Parked` is whatever its owner keeps of
-// an answer that was made before its turn, `Observed` what its
-// observers are to be told. A ring that holds no heap memory while it is empty for
-// long: `release()` gives it back. Never fails.
+// Sans-I/O, no thread of its own; owned by the connection. `Parked` is an answer that was made
+// before its turn, `Observed` has the facts for observers. A ring; `release()` gives its heap
+// memory back when it stays empty. Never fails.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +23,9 @@ struct Exchange {
   bool is_head = false;
   bool is_connect = false;
   bool keep_alive = true;         // what the request asked for
-  bool continue_pending = false;  // a 100 (Continue) is owed before its body comes
+  bool continue_pending = false;  // 100 (Continue) must be sent before the body comes
   bool negotiated = false;        // the server may code the content of its answer,
-  bool accepts_gzip = false;      // and the client takes that
+  bool accepts_gzip = false;      // and the client accepts gzip
   std::uint16_t mount = 0;        // which application it is for
   base::Charge head;              // for what the application was handed: the head,
   base::Charge body;              // and of the body what is in memory
@@ -55,7 +54,7 @@ class ExchangeQueue {
   [[nodiscard]] Entry& front() { return entries_[head_]; }
   [[nodiscard]] Entry& back() { return entries_.back(); }
 
-  // The open exchange with that number, or null when it was closed already.
+  // The open exchange with that number, or null if it was closed.
   [[nodiscard]] Entry* find(std::uint32_t sequence) {
     if (empty()) return nullptr;
     const std::uint32_t distance = sequence - front().sequence;
@@ -84,7 +83,7 @@ class ExchangeQueue {
     head_ = 0;
   }
 
-  // Gives the memory back; for a connection that goes idle.
+  // Releases the memory; for a connection that becomes idle.
   void release() {
     if (empty()) std::vector<Entry>().swap(entries_);
   }

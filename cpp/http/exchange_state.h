@@ -1,10 +1,10 @@
-// The two sides of an exchange, each a state with a table of what may follow what: the request as
-// it is read, and its answer as it is made. They meet nowhere: a request may be answered before it
-// was read, and read long before it is answered.
+// The two sides of an exchange, each a state with a table of transitions: the request that is read,
+// and its answer. They are independent: a request may be answered before it was read, and read long
+// before it is answered.
 //
-// Plain values, no thread of their own; parts of an exchange and of its session. What the table
-// does not have is a mistake of the caller: it is caught where assertions are on, and changes
-// nothing elsewhere.
+// Plain values, no thread of their own; parts of an exchange and of its session. A transition that
+// is not in the table is a mistake of the caller: an assertion fails, or without assertions nothing
+// changes.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace httpuv::http {
 
-// --- the request, while it is the one that is read ----------------------------------------------
+// --- the request that is being read -------------------------------------------------------------
 
 enum class RequestState : std::uint8_t {
   kNone,      // between two requests
@@ -102,7 +102,7 @@ inline constexpr std::array<std::array<std::uint8_t, 9>, 8> kAnswer = {{
 
 }  // namespace table
 
-// What follows; `state` itself where the table has nothing.
+// The next state; `state` itself if the table has no transition.
 constexpr RequestState after(RequestState state, RequestEvent event) {
   const std::uint8_t next =
       table::kRequest[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)];
@@ -154,12 +154,12 @@ class AnswerSide {
   }
   [[nodiscard]] bool announced() const { return state_ == AnswerState::kAnnounced; }
   [[nodiscard]] bool resolving() const { return state_ == AnswerState::kResolving; }
-  // Its body comes in pieces.
+  // The body of the answer comes in pieces.
   [[nodiscard]] bool streamed() const {
     return state_ == AnswerState::kStreamWaits || state_ == AnswerState::kStreaming;
   }
   [[nodiscard]] bool begun() const { return state_ == AnswerState::kStreaming; }
-  // Nothing more will be made for it.
+  // The answer is complete.
   [[nodiscard]] bool given() const {
     return state_ == AnswerState::kReady || state_ == AnswerState::kCoding;
   }

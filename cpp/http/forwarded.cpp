@@ -61,8 +61,8 @@ struct Node {
   int port = 0;
 };
 
-// "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80"; nothing for "unknown" and names
-// that hide who it is.
+// "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80"; nothing for "unknown" and for
+// obfuscated names.
 std::optional<Node> node_of(std::string_view text) {
   std::string_view address = text;
   std::string_view port;
@@ -85,7 +85,7 @@ std::optional<Node> node_of(std::string_view text) {
   return node;
 }
 
-// What one proxy says.
+// The entry of one proxy.
 struct Element {
   std::string node;
   std::string proto;
@@ -111,8 +111,8 @@ std::vector<Element> of_forwarded(const std::string& value) {
   return elements;
 }
 
-// A list that has as many entries as there are addresses belongs to them one by one; otherwise the
-// nearest proxy's word counts for all.
+// If the list has as many entries as there are addresses, they belong together one by one.
+// Otherwise the entry of the nearest proxy is used for all.
 std::string entry(const std::string& value, std::size_t i, std::size_t count) {
   if (value.empty()) return {};
   const std::vector<std::string_view> entries = split(value, ',');

@@ -1,10 +1,8 @@
-// What proxies in front say of the client: Forwarded (RFC 7239), X-Forwarded-For, -Proto, -Host and
-// -Port.
+// The client as named by proxies: Forwarded (RFC 7239), X-Forwarded-For, -Proto, -Host and -Port.
 //
-// What: reads the chain of addresses from its end, where the nearest proxy wrote, as far as each is
-//   a trusted proxy's: the first that is not is the client's. What is said beyond it anyone may
-//   have written.
-// Thread: any. Owner: values. Failure: what makes no sense ends the chain where it is.
+// What: reads the chain of addresses from its end, where the nearest proxy wrote. The first address
+//   that is not a trusted proxy's is the client's. Entries before it are not trusted.
+// Thread: any. Owner: values. Failure: an entry that cannot be parsed ends the chain.
 #pragma once
 
 #include <optional>
@@ -23,11 +21,11 @@ struct Forwarded {
   std::string host;  // as a Host field has it; "": as before
 };
 
-// The peer must be trusted already. Where both kinds of fields are there, the X-Forwarded ones
-// count: most proxies set those, and hand on a Forwarded that they do not know.
+// The caller has checked that the peer is trusted. If both kinds of fields are present, the
+// X-Forwarded ones are used: most proxies set those, and pass on an unknown Forwarded.
 Forwarded read_forwarded(const RequestHead& head, const Networks& trusted);
 
-// Has the head have one field of that name, with that value.
+// Replaces all fields of that name by one with that value.
 void set_field(RequestHead& head, Field field, std::string_view value);
 
 }  // namespace httpuv::http

@@ -11,7 +11,7 @@
 namespace httpuv::http {
 namespace {
 
-// How many fields of a name came, and the last one.
+// The number of fields of a name, and the last one.
 struct Seen {
   std::size_t count = 0;
   HeaderField* field = nullptr;
@@ -172,7 +172,7 @@ Refusal check_codings(RequestHead& head) {
   return unsupported ? Refusal::kUnknownCoding : Refusal::kNone;
 }
 
-// RFC 9112 section 6. What two readers could take differently is refused.
+// RFC 9112 section 6. Requests that two parsers could read differently are refused.
 Refusal check_framing(RequestHead& head, const FramingFields& found) {
   if (found.transfer_encodings > 0) {
     if (found.content_length.count > 0 || head.minor_version == 0) {
@@ -186,7 +186,7 @@ Refusal check_framing(RequestHead& head, const FramingFields& found) {
     head.content_length = parse_length(head.view(found.content_length.field->value));
     if (!head.content_length) return Refusal::kContentLength;
   }
-  // It has no meaning (RFC 9110 section 9.3.6): some would take it for what follows the head.
+  // It has no meaning (RFC 9110 section 9.3.6); some parsers would read it as the tunnel's data.
   if (head.is_connect && head.has_body()) return Refusal::kConnectBody;
   return Refusal::kNone;
 }

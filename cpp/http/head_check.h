@@ -1,5 +1,5 @@
-// What a request head means: the rules of RFC 9112 that llhttp leaves to its user, and the facts
-// that the rest of the server asks for.
+// Interprets a request head: the rules of RFC 9112 that llhttp leaves to its user, and the facts
+// that the rest of the server needs.
 //
 // Pure function, any thread; part of RequestParser.
 #pragma once
@@ -9,12 +9,12 @@
 
 namespace httpuv::http {
 
-// `head` has `bytes` as they came, from the method to the empty line, and `fields` with the slices
-// llhttp found in them. Fills in the rest, or says why the request is refused.
+// `head` has the `bytes` as they came, from the method to the empty line, and `fields` with the
+// slices that llhttp found. Fills in the rest, or returns why the request is refused.
 Refusal check_head(RequestHead& head);
 
-// The same for a trailer section: none of it is used, but what would have changed the framing or
-// the routing of the request must not have been sent (RFC 9110 section 6.5.1).
+// The same for a trailer section. Its fields are not used, but fields that would change the framing
+// or the routing of the request are refused (RFC 9110 section 6.5.1).
 Refusal check_trailers(RequestHead& trailers);
 
 }  // namespace httpuv::http

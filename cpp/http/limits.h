@@ -1,4 +1,4 @@
-// What one request may cost before it is refused. Plain data.
+// The limits of one request. Plain data.
 #pragma once
 
 #include <cstddef>

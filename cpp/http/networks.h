@@ -1,4 +1,4 @@
-// Addresses and networks, in text: which proxies are trusted.
+// The addresses and networks of trusted proxies.
 //
 // Thread: any. Owner: values. Failure: add() is false for what is neither.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace httpuv::http {
 
-// IPv4 as IPv6 has it (::ffff:a.b.c.d), so that both spellings of one address are the same.
+// IPv4 addresses are mapped to IPv6 (::ffff:a.b.c.d), so that both forms of an address are equal.
 using IpAddress = std::array<std::uint8_t, 16>;
 std::optional<IpAddress> parse_ip(std::string_view text);
 

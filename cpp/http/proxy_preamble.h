@@ -1,8 +1,8 @@
-// The PROXY protocol, versions 1 and 2: the line or block with which a proxy begins a connection,
-// and names the client in it (haproxy.org, "The PROXY protocol").
+// The PROXY protocol, versions 1 and 2: a proxy begins a connection with a line or block that names
+// the client (haproxy.org, "The PROXY protocol").
 //
-// What: reads it from the first bytes of a connection; takes no more than it.
-// Thread: any. Owner: values. Failure: kError for what is none, or longer than kMost.
+// What: reads the preamble from the first bytes of a connection, and no byte after it.
+// Thread: any. Owner: values. Failure: kError for other bytes, or a preamble longer than kMost.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ struct ProxyPreamble {
   static constexpr std::size_t kMost = 4096;
   enum class Result : std::uint8_t { kNeedMore, kDone, kError };
 
-  // The client; "" if it is the peer itself (a health check of the proxy), or is not told.
+  // The client; "" if it is the peer itself (a health check of the proxy), or is not given.
   std::string address;
   int port = 0;
   std::size_t size = 0;  // of the preamble, after kDone

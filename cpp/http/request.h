@@ -85,10 +85,10 @@ enum class Field : std::uint8_t {
 // Lower-case; "" for kOther and kCount.
 std::string_view field_name(Field field);
 
-// kOther when the name is none of ours. `lower_case` must be that.
+// kOther for other names. The argument must be in lower case.
 Field find_field(std::string_view lower_case);
 
-// That of a head, without its end; all there is of one whose end has not come.
+// The first line of a head, without its end; the whole text if the end has not come.
 std::string_view first_line(std::string_view head);
 
 // A part of RequestHead::bytes.
@@ -124,7 +124,7 @@ struct RequestHead {
   bool chunked = false;
   bool expects_continue = false;  // Expect: 100-continue in HTTP/1.1, with a body
   bool upgrade = false;           // HTTP/1.1, Upgrade is there and Connection lists it
-  bool has_query = false;         // tells "/?" from "/"
+  bool has_query = false;         // distinguishes "/?" from "/"
   bool is_get = false;
   bool is_head = false;
   bool is_options = false;
@@ -136,7 +136,7 @@ struct RequestHead {
     return std::string_view(bytes.data() + slice.offset, slice.size);
   }
 
-  // As new, but with the memory it has: for the next head.
+  // Clears the head and keeps its memory for the next one.
   void clear();
 
   // The value of the first field of that name, or "".

@@ -24,7 +24,7 @@ std::uint64_t max_head_bytes(const RequestLimits& limits) {
   return std::min<std::uint64_t>(limits.max_head_bytes, std::numeric_limits<std::uint32_t>::max());
 }
 
-// What the callbacks know of the call of llhttp they come from.
+// The state that llhttp's callbacks share with the call of llhttp.
 struct Call {
   RequestParser* parser;
   const char* input;
@@ -36,7 +36,7 @@ llhttp_t* as_llhttp(std::byte* storage) {
 
 }  // namespace
 
-// llhttp says what it finds through these; a result that is not 0 makes it stop there.
+// llhttp reports through these callbacks; a result other than 0 stops it there.
 struct LlhttpCallbacks {
   static Call& call(llhttp_t* llhttp) { return *static_cast<Call*>(llhttp->data); }
 
@@ -149,7 +149,7 @@ ParseEvent RequestParser::next(std::string_view& input) {
 }
 
 // RFC 9112 section 2.2: empty lines before a request line are ignored. They count as a part of the
-// head, so that they end. False if one does not end in CRLF.
+// head, so that their number is bounded. False if one does not end in CRLF.
 bool RequestParser::skip_empty_lines(std::string_view& input) {
   while (!input.empty() && budget_ > 0) {
     const char c = input.front();
@@ -208,7 +208,7 @@ ParseEvent RequestParser::read_fields(std::string_view& input) {
   }
 }
 
-// What llhttp's error `code` means for us, `input` being at the byte it stopped at.
+// The refusal for llhttp's error `code`; `input` begins with the byte at which it stopped.
 ParseEvent RequestParser::resolve_error(int code, std::string_view& input) {
   if (refusal_ != Refusal::kNone) return fail(refusal_);
   if (code == HPE_INVALID_METHOD) {
@@ -222,8 +222,8 @@ ParseEvent RequestParser::resolve_error(int code, std::string_view& input) {
   return fail(Refusal::kMalformed);
 }
 
-// A method that llhttp does not know; it is told another one. All that have ever been registered
-// are in capitals, so one that is not is a mistake: "get" is not GET (RFC 9110 section 9.1).
+// A method that llhttp does not know is replaced for llhttp. All registered methods are in
+// capitals, so a lower-case method is a mistake: "get" is not GET (RFC 9110 section 9.1).
 ParseEvent RequestParser::read_method(std::string_view& input) {
   std::size_t size = 0;
   const std::size_t most = std::min<std::uint64_t>(input.size(), budget_);
@@ -244,7 +244,7 @@ ParseEvent RequestParser::complete_head() {
   const llhttp_t* const llhttp = as_llhttp(llhttp_);
   const Refusal refusal = check_head(head_);
   if (refusal != Refusal::kNone) return fail(refusal);
-  // Where llhttp and we read the framing differently, others may, too.
+  // If llhttp and this parser read the framing differently, other parsers may, too.
   if (((llhttp->flags & F_CHUNKED) != 0) != head_.chunked) return fail(Refusal::kTransferEncoding);
   const std::uint64_t length = head_.content_length.value_or(0);
   if (llhttp->content_length != length) return fail(Refusal::kContentLength);
@@ -289,7 +289,7 @@ ParseEvent RequestParser::read_chunks(std::string_view& input) {
     case ChunkReader::Event::kLast:
       break;
   }
-  // To llhttp the trailer section is the fields of one more request.
+  // For llhttp the trailer section is the header section of one more request.
   head_ = RequestHead();
   budget_ = chunks_.framing_left();
   start_llhttp("GET / HTTP/1.1\r\n");

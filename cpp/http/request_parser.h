@@ -2,9 +2,9 @@
 // llhttp in its strict mode, and the rules of RFC 9112 that llhttp leaves to its user.
 //
 // Sans-I/O, no thread affinity, owned by the connection. Holds no heap memory between messages. A
-// request it cannot accept makes it fail, for good: error_status() is what to answer before the
-// connection is closed. Where a stream is cut into pieces makes no difference to what is found in
-// it, but for how a body is cut.
+// request that it cannot accept makes it fail permanently; error_status() is the status to answer
+// before the connection is closed. The result does not depend on how the stream is cut into pieces,
+// except for the pieces of a body.
 #pragma once
 
 #include <cstddef>
@@ -32,9 +32,9 @@ class RequestParser {
   // `limits` outlive the parser.
   explicit RequestParser(const RequestLimits* limits);
 
-  // Consumes from the front of `input` up to the next event. To be called again with the rest until
-  // it says kNeedMore or kError; a caller that stops after kEnd keeps the rest itself, and so holds
-  // back requests that were pipelined.
+  // Consumes from the front of `input` up to the next event. The caller calls it again with the
+  // rest until it returns kNeedMore or kError. A caller that stops after kEnd keeps the rest, and
+  // so delays pipelined requests.
   //
   // After the kEnd of a request with head.upgrade, or of a CONNECT, the rest is in the new protocol
   // if the server switches to it; calling next() goes on with HTTP instead (RFC 9110 section 7.8).
@@ -42,7 +42,7 @@ class RequestParser {
   // (RFC 9112 section 9.6).
   ParseEvent next(std::string_view& input);
 
-  // While idle(): a cleared head whose memory the next one is to use.
+  // While idle(): gives a cleared head back, so that the next one uses its memory.
   void lend(RequestHead&& spare) { head_ = std::move(spare); }
 
   // Moves the head out; once, after kHead.
@@ -55,13 +55,13 @@ class RequestParser {
   [[nodiscard]] int error_status() const;
   [[nodiscard]] std::string_view error_reason() const;  // for the log
 
-  // While no head was made of it: the first line of the head that has come, as far as it made
-  // sense, at most 1 KiB of it.
+  // Before kHead: the first line of the incomplete head, as far as it could be parsed, at most 1
+  // KiB.
   [[nodiscard]] std::string_view read_line() const;
 
   // No byte of a next request has come; empty lines before one do not count.
   [[nodiscard]] bool idle() const { return state_ <= State::kIdleAfterCr; }
-  // Bytes that are kept of a head, or of trailers, that are not complete.
+  // The kept bytes of an incomplete head or trailer section.
   [[nodiscard]] std::size_t held() const {
     return head_.bytes.size() + head_.fields.size() * sizeof(HeaderField);
   }
@@ -70,7 +70,7 @@ class RequestParser {
     return state_ >= State::kLengthBody && state_ <= State::kTrailers;
   }
 
-  // The stream has ended. kNeedMore where it may end, kError in the middle of a request.
+  // Reports the end of the stream: kNeedMore if it may end here, kError in the middle of a request.
   ParseEvent finish();
 
  private:

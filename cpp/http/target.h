@@ -19,10 +19,10 @@ struct Target {
   bool has_query = false;
 };
 
-// False if `target` is of no form that its method allows: absolute paths and http(s) URIs for all
-// but CONNECT, "*" for some, host:port for CONNECT. A fragment has no place in a target, and a user
-// name none any more (RFC 9110 section 4.2.4), but clients send them, and no two readers disagree
-// on where they end: they are left out of the parts. Characters are llhttp's business.
+// False if `target` has no form that its method allows: absolute paths and http(s) URIs except for
+// CONNECT, "*" for some, host:port for CONNECT. Fragments and user names are not allowed (RFC 9110
+// section 4.2.4), but clients send them and all parsers agree on their end, so they are left out of
+// the parts. llhttp has checked the characters.
 bool parse_target(std::string_view target, TargetKind kind, Target& parts);
 
 // uri-host [ ":" port ] (RFC 9110 section 7.2): a registered name, an IPv4 address or an IPv6
