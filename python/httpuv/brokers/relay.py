@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..base import fork, log
 from .protocol import Broker, Delivery, Health, Keep, Published, Unavailable
@@ -47,8 +48,9 @@ class Core(Protocol):
 class Relay:
     """The relay of one server with a broker.
 
-    Its thread asks the broker for missing messages. The broker's own thread only hands messages to
-    it. Of the server's threads only one that publishes waits for the network.
+    Its thread asks the broker for missing messages. The broker's own thread publishes a message
+    that is the next one of its topic, and hands others to the relay's thread. Of the server's
+    threads only one that publishes waits for the network.
 
     Args:
         core: The server.
@@ -71,6 +73,7 @@ class Relay:
         self._subscribed: set[str] = set()
         self._work: queue.Queue[Callable[[], None]] = queue.Queue(_MOST)
         self._lock = fork.lock()
+        self._working: Any = fork.lock()  # guards _at; held while the state of a topic changes
         self._missed: set[str] = set()  # guarded by _lock
         self._dropped = 0  # guarded by _lock
         self._renewing = threading.Event()
@@ -122,7 +125,24 @@ class Relay:
     # --- the broker's threads ---
 
     def _receive(self, topic: str, epoch: str, message: Delivery) -> None:
+        # The relay's thread is idle most of the time. Then the change of threads is saved.
+        if self._working.acquire(blocking=False):
+            try:
+                if self._work.empty() and self._goes_on(topic, epoch, message):
+                    return
+            except Exception as error:
+                log.write(logging.ERROR, "broker: %s: %s", type(error).__name__, error)
+            finally:
+                self._working.release()
         self._put(lambda: self._deliver(topic, epoch, message), topic)
+
+    def _goes_on(self, topic: str, epoch: str, message: Delivery) -> bool:
+        """Publish a message if it is the next one of its topic; with _working held."""
+        if self._at.get(topic) != (epoch, message.offset - 1):
+            return False
+        self._core.publish(topic, message.data, True, None, message.event, message.offset)
+        self._at[topic] = (epoch, message.offset)
+        return True
 
     def _renew(self) -> None:
         self._renewing.set()
@@ -142,21 +162,28 @@ class Relay:
     def _run(self) -> None:
         looked = time.monotonic()
         while not self._closing.is_set():
-            try:
-                self._work.get(timeout=_TICK)()
-            except queue.Empty:
-                pass
-            except Exception as error:
-                log.write(logging.ERROR, "broker: %s: %s", type(error).__name__, error)
-            with self._lock:
-                missed, self._missed = self._missed, set()
-            if self._renewing.is_set():
-                self._renewing.clear()
-                missed |= self._subscribed | self._stale
-            self._load_all(missed)
-            if time.monotonic() - looked >= _TICK:
-                looked = time.monotonic()
-                self._look()
+            work = None
+            with contextlib.suppress(queue.Empty):
+                work = self._work.get(timeout=_TICK)
+            with self._working:
+                try:
+                    if work is not None:
+                        work()
+                except Exception as error:
+                    log.write(logging.ERROR, "broker: %s: %s", type(error).__name__, error)
+                self._make_good()
+                if time.monotonic() - looked >= _TICK:
+                    looked = time.monotonic()
+                    self._look()
+
+    def _make_good(self) -> None:
+        """Load the topics that may have missed messages."""
+        with self._lock:
+            missed, self._missed = self._missed, set()
+        if self._renewing.is_set():
+            self._renewing.clear()
+            missed |= self._subscribed | self._stale
+        self._load_all(missed)
 
     def _tell_health(self) -> None:
         before, now = self._told, self.health()
@@ -217,8 +244,7 @@ class Relay:
         at = self._at.get(topic)
         if at is None:
             return  # loading the topic will bring the message
-        if at == (epoch, message.offset - 1):
-            self._core.publish(topic, message.data, True, None, message.event, message.offset)
-            self._at[topic] = (epoch, message.offset)
-        elif at[0] != epoch or message.offset > at[1]:
+        if self._goes_on(topic, epoch, message):
+            return
+        if at[0] != epoch or message.offset > at[1]:
             self._load(topic, anew=True)
