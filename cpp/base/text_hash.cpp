@@ -52,7 +52,7 @@ const HashKey& process_hash_key() {
 std::uint64_t hash_text(std::string_view text, const HashKey& key) {
   // The constants are "somepseudorandomlygeneratedbytes", as the paper has them.
   SipState state{key.low ^ 0x736f6d6570736575, key.high ^ 0x646f72616e646f6d,
-              key.low ^ 0x6c7967656e657261, key.high ^ 0x7465646279746573};
+                 key.low ^ 0x6c7967656e657261, key.high ^ 0x7465646279746573};
   const char* at = text.data();
   std::size_t left = text.size();
   for (; left >= 8; at += 8, left -= 8) state.mix(load_word(at, 8));

@@ -7,8 +7,8 @@
 namespace httpuv::base {
 namespace {
 
-// What the next byte may be (RFC 3629 section 4). After some lead bytes the second byte has a
-// narrower range, which is what keeps overlong forms, surrogates and code points past the end out.
+// The allowed values of the next byte (RFC 3629 section 4). After some lead bytes the second byte
+// has a narrower range, which excludes overlong forms, surrogates and code points beyond U+10FFFF.
 enum Utf8State : std::uint8_t {
   kStart,
   kOneMore,
@@ -62,9 +62,9 @@ constexpr Utf8State step(Utf8State state, unsigned char byte) {
   return kInvalid;
 }
 
-// All that a byte does to a text, in one word: for each state the one that follows, six bits apart,
-// and a state is kept as how far to shift for it. So a byte costs a shift, and no branch depends on
-// what the text says. (Per Vognsen's "shift-based DFA".)
+// The effect of a byte, in one word: the next state for each state, six bits apart. A state is
+// stored as the number of bits to shift. So a byte costs a shift, and no branch depends on the text
+// (Per Vognsen's "shift-based DFA").
 constexpr int kStateBits = 6;
 constexpr std::uint64_t kStateMask = (1U << kStateBits) - 1;
 static_assert(kStates * kStateBits <= 64 && (kStates - 1) * kStateBits <= kStateMask);
@@ -100,7 +100,7 @@ bool is_ascii(const char* data) {
   return (all & 0x8080808080808080U) == 0;
 }
 
-// Takes whole blocks off the front; those of nothing but ASCII are looked at as words.
+// Removes whole blocks from the front; blocks of ASCII are checked word by word.
 template <std::size_t kWords>
 std::uint64_t run_blocks(std::uint64_t state, std::string_view& bytes) {
   constexpr std::size_t kBlock = kWords * sizeof(std::uint64_t);

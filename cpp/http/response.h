@@ -1,8 +1,8 @@
-// The head of an answer: what the application says, and how it is written.
+// The head of an answer: its fields, and how it is written.
 //
 // Plain data and pure functions, no thread affinity: a head is built on the application's thread
-// and written on the loop thread. What cannot stand in a head is refused where it is added, so that
-// nothing unsafe can reach the wire.
+// and written on the loop thread. Invalid fields are refused when they are added, so nothing unsafe
+// reaches the wire.
 #pragma once
 
 #include <cstddef>
@@ -55,10 +55,10 @@ class ResponseHead {
   // The value of the first field of that name, or "".
   [[nodiscard]] std::string_view get(std::string_view name) const;
 
-  // For fields known to be good: "Name: value\r\n" once or more, none of those that are noted.
+  // For valid fields: "Name: value\r\n" once or more, without fields that are noted.
   void add_serialized(std::string_view lines) { fields_.append(lines); }
 
-  // As new, but with the memory it has: for the next head.
+  // Clears the head and keeps its memory for the next one.
   void clear();
 
   // "Name: value\r\n" for each field that is written as it is.
@@ -75,7 +75,7 @@ class ResponseHead {
   std::size_t type_size_ = 0;
 };
 
-// How the end of the body is told (RFC 9112 section 6).
+// How the end of the body is marked (RFC 9112 section 6).
 enum class Framing : std::uint8_t {
   kNoBody,      // nothing is said: 1xx, 204, 304
   kLength,      // Content-Length
@@ -83,11 +83,11 @@ enum class Framing : std::uint8_t {
   kUntilClose,  // the end of the connection
 };
 
-// Appends the whole head, with the empty line. `date` is of kHttpDateSize and written unless the
-// application gave one; "" writes none. `length` counts with kLength only. `keep_alive` false says
-// "Connection: close"; true is said to HTTP/1.0 clients only (RFC 9112 section 9.3); 101 says
-// "Connection: Upgrade". A status out of range is written as 500, a reason that is not a field
-// value as the standard phrase.
+// Appends the whole head, with the empty line. `date` has kHttpDateSize characters and is written
+// unless the application gave a Date; "" writes none. `length` is used with kLength only.
+// `keep_alive` false writes "Connection: close"; true writes "keep-alive" for HTTP/1.0 clients only
+// (RFC 9112 section 9.3). 101 writes "Connection: Upgrade". A status out of range is written as
+// 500, an invalid reason as the standard phrase.
 void write_response_head(std::string& out, const ResponseHead& head, Framing framing,
                          std::uint64_t length, bool keep_alive, int request_minor_version,
                          std::string_view date);
@@ -100,8 +100,8 @@ constexpr bool body_forbidden(int status) {
   return (status >= 100 && status < 200) || status == 204 || status == 304;
 }
 
-// Whether an answer with this status has no content, whatever the application gives: the above, and
-// 205, which says so with Content-Length: 0 (RFC 9110 section 15.3.6).
+// Whether an answer with this status has no content, whatever the application gives: the statuses
+// above, and 205, which is sent with Content-Length: 0 (RFC 9110 section 15.3.6).
 constexpr bool content_forbidden(int status) {
   return body_forbidden(status) || status == 205;
 }
