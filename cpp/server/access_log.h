@@ -1,5 +1,5 @@
-// Makes a record of each exchange for the application to log; those of one turn are handed over
-// together (Context::answered).
+// Makes a record of each exchange for the application's log; the records of one turn are handed
+// over together (Context::answered).
 //
 // Loop thread only; owned by what owns the Context. Never fails.
 #pragma once

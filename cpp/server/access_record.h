@@ -1,5 +1,5 @@
-// Lines of the access log before they are any: requests and what became of them. Plain owned data,
-// made on the loop thread and moved to the application, all of one turn at a time.
+// Records of the access log: requests and their results. Plain owned data, made on the loop thread
+// and moved to the application, all of one turn at a time.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ namespace httpuv::server {
 struct AccessRecord {
   std::string remote_address;
   int remote_port = 0;
-  std::string request;  // its first line, as far as it made sense
+  std::string request;  // its first line, as far as it could be parsed
   std::string referer;
   std::string user_agent;
   std::string request_id;
@@ -28,12 +28,12 @@ struct AccessRecord {
   std::chrono::system_clock::time_point ended;
 };
 
-// What the application has not been told: bounded, and what is left out is counted. Any thread.
+// Records that wait for the application: bounded; further ones are only counted. Any thread.
 struct AccessBacklog {
   static constexpr std::size_t kMost = std::size_t{8} * 1024 * 1024;
 
-  std::atomic<std::size_t> bytes{0};    // of the records that wait for it
-  std::atomic<std::size_t> skipped{0};  // records that it was spared
+  std::atomic<std::size_t> bytes{0};    // of the records that wait
+  std::atomic<std::size_t> skipped{0};  // records that were only counted
 };
 
 // The records of one turn. They count for the backlog until they are destroyed.

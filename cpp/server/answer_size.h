@@ -1,8 +1,8 @@
-// How long the answers of the application are likely to be, so that a connection is not given more
-// pipelined requests than it may have answers waiting.
+// Estimates the length of the application's answers, so that a connection does not get more
+// pipelined requests than it may have waiting answers.
 //
-// Loop thread only; one for each server. A long answer counts at once and is forgotten slowly: what
-// an application has answered once it may answer again. Never fails.
+// Loop thread only; one for each server. A long answer raises the estimate at once; it decays
+// slowly, because the application may give such an answer again. Never fails.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ class AnswerSize {
 
  private:
   static constexpr std::uint64_t kForget = 64;
-  // Nothing is sure about the next answer, however short all before it were.
+  // The least estimate: the next answer may be longer than all before it.
   static constexpr std::uint64_t kLeast = std::uint64_t{16} * 1024;
 
   std::uint64_t expected_ = std::uint64_t{64} * 1024;

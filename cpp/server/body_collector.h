@@ -1,5 +1,5 @@
-// Gathers one request body: in memory up to a limit, past it in an unlinked temporary file that
-// a disk's thread writes, so that neither memory nor the loop pays for a large or slow upload.
+// Collects one request body: in memory up to a limit, beyond it in an unlinked temporary file,
+// which a disk's thread writes. So a large or slow upload costs neither memory nor loop time.
 //
 // Loop thread only; owned by the HTTP session. A job may outlive it, and the loop: it owns what it
 // touches. Fails once, with an errno, and stays failed.
@@ -35,8 +35,8 @@ class BodyCollector {
   BodyCollector(const BodyCollector&) = delete;
   BodyCollector& operator=(const BodyCollector&) = delete;
 
-  // Whether so many more bytes may be held; asked before append(). `announced`: the whole length,
-  // where the head has told it.
+  // Whether so many more bytes may be held; called before append(). `announced`: the whole length,
+  // if the head has it.
   [[nodiscard]] Budget::Room room_for(std::uint64_t bytes,
                                       std::optional<std::uint64_t> announced = {}) const;
   void append(std::string_view bytes);
@@ -44,7 +44,7 @@ class BodyCollector {
 
   // Too much waits for the disk: read no more from the socket until progress.
   [[nodiscard]] bool full() const;
-  // Everything that came before end() is where it belongs.
+  // The whole body is stored.
   [[nodiscard]] bool finished() const;
   [[nodiscard]] int error() const;
   // The body. `memory` becomes the charge for the part of it that is in memory.

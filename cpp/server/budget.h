@@ -1,10 +1,10 @@
-// What one server may hold for its clients and its application, and what it holds.
+// The bytes that a server holds for its clients and its application, and their limits.
 //
 // What: the kinds of bytes that are held, how many of each (see base/charge.h), and the limits:
 //   memory, disk, and request bodies in both together.
-// Thread: the loop thread takes and asks; any thread may read, and give back what was shared. The
-//   commands in the mailbox are counted by the mailbox, under its lock.
-// Owner: the server, and every SharedCharge that is left of it.
+// Thread: the loop thread takes and checks; any thread may read, and destroy shared charges. The
+//   mailbox counts its commands, under its lock.
+// Owner: the server, and every remaining SharedCharge.
 // Failure: none; the caller refuses what does not fit.
 #pragma once
 
@@ -54,14 +54,14 @@ class Budget final : public base::Ledger {
   }
 
   [[nodiscard]] static constexpr Kind kind_of(Held kind) { return static_cast<Kind>(kind); }
-  // Where the mailbox counts, which is there as long as anyone asks.
+  // The counter of the mailbox, which outlives the queries.
   void count_commands(const std::atomic<std::size_t>* bytes) { commands_ = bytes; }
 
   // The access log bounds and counts what waits of it by itself, see AccessBatch.
   void count_log(std::shared_ptr<const AccessBacklog> log) { log_ = std::move(log); }
 
-  // The bounds are those of several budgets together. Before the loop threads run; `other` is there
-  // as long as this one is asked.
+  // Applies the bounds to several budgets together. Before the loop threads run; `other` outlives
+  // all queries.
   void share_bounds_with(const Budget& other) { others_.push_back(&other); }
 
   [[nodiscard]] std::uint64_t used(Held kind) const;
@@ -74,8 +74,8 @@ class Budget final : public base::Ledger {
   [[nodiscard]] bool fits(std::uint64_t bytes) const {
     return bytes <= bounds_.memory && memory_of_all() <= bounds_.memory - bytes;
   }
-  // Memory is used up: nothing is added that can be done without. What is there already (an answer
-  // that was made) may exceed the limit by itself, but only once.
+  // Memory is used up: nothing optional is added. A single object that already exists (a finished
+  // answer) may exceed the limit.
   [[nodiscard]] bool full() const { return memory_of_all() >= bounds_.memory; }
 
   enum class Room : std::uint8_t { kNow, kLater, kNever };
@@ -91,8 +91,8 @@ class Budget final : public base::Ledger {
   std::shared_ptr<const AccessBacklog> log_;
 };
 
-// The default of Limits::disk_bytes: half of what is free where bodies are spooled, at most 8 GiB.
-// 8 GiB if the folder cannot be asked: then spooling fails by itself, and is answered.
+// The default of Limits::disk_bytes: half of the free space of the spool folder, at most 8 GiB. It
+// is 8 GiB if the free space is unknown: then spooling itself fails, and the request is answered.
 std::uint64_t default_disk_bytes(const std::string& folder);
 
 }  // namespace httpuv::server

@@ -1,5 +1,5 @@
-// What the server answers by itself, whatever Python is doing: whether it lives, whether it can
-// take requests, its metrics.
+// The paths that the server answers by itself, whatever Python is doing: health, readiness,
+// metrics.
 //
 // Loop thread only; a part of Context. Owner: what owns the Context. Never fails.
 #pragma once
@@ -20,11 +20,10 @@ class Builtin {
 
   explicit Builtin(Context& context) : context_(context) {}
 
-  // What answers a path. `admin`: on a listener that has nothing else, where the paths are the
-  // usual ones unless there are others.
+  // The builtin answer of a path. `admin`: on the separate listener, which has default paths.
   [[nodiscard]] std::optional<Kind> find(std::string_view path, bool admin) const;
-  // Probes name the server as they know it, by an address or a name of the orchestrator: they are
-  // not asked for one of allowed_hosts. They learn nothing but two words.
+  // Probes use an address or a name of the orchestrator as Host, so allowed_hosts does not apply to
+  // them. The answer reveals only one word.
   [[nodiscard]] static bool for_any_host(Kind kind) { return kind != Kind::kMetrics; }
   [[nodiscard]] http::PlainResponse answer(Kind kind) const;
 

@@ -1,5 +1,5 @@
-// What each command of the application does to the connection it is for. A connection that has
-// gone, or speaks another protocol by now, makes its commands do nothing.
+// The effect of each command of the application on its connection. A command does nothing if the
+// connection has gone or has another protocol by now.
 //
 // Loop thread only. Never fails.
 #pragma once
@@ -13,7 +13,7 @@ namespace httpuv::server {
 // a whole.
 void carry_out(Context& context, Command&& command);
 
-// What is still waiting when the server has ended: nothing is done, but no thread waits in vain.
+// Ends the commands that still wait when the server has ended: threads that wait for them return.
 void answer_late(Command& command);
 
 }  // namespace httpuv::server

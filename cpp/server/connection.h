@@ -1,8 +1,7 @@
 // One accepted connection: the transport, its deadline, and the protocol that is spoken on it.
 //
-// Lives on the loop thread, owned by the server's slot map, erased only when the transport has said
-// that it is closed. All others know its ConnectionId. A transport error ends it; nothing is
-// thrown.
+// Loop thread only. The server's slot map owns it and erases it only when the transport has
+// reported its end. Other code has its ConnectionId. A transport error ends it; nothing is thrown.
 #pragma once
 
 #include <memory>
@@ -30,7 +29,7 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   [[nodiscard]] ConnectionId id() const { return id_; }
   [[nodiscard]] const Door& door() const { return door_; }
   [[nodiscard]] net::Transport& stream() { return *transport_; }
-  // Who is at the other end; behind a proxy that says so in the PROXY protocol, its client.
+  // The peer; with the PROXY protocol the client that the proxy names.
   [[nodiscard]] const net::Peer& peer() { return peer_ != nullptr ? *peer_ : transport_->peer(); }
   void set_peer(net::Peer peer) { peer_ = std::make_unique<net::Peer>(std::move(peer)); }
   [[nodiscard]] Protocol& protocol() { return *protocol_; }
@@ -42,7 +41,7 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
     return closing() ? ConnectionState::kClosing : protocol_->state();
   }
 
-  // From now on `next` is spoken here. `rest` came behind what asked for that.
+  // Replaces the protocol by `next`. `rest` is the input after the request for it.
   void become(std::unique_ptr<Protocol> next, std::string_view rest);
 
   // See Protocol.
@@ -51,8 +50,8 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
     return protocol_->idle_since();
   }
 
-  // Writes, or keeps what the transport does not take. An error resets the connection, but not
-  // before the turn ends: the caller is in the middle of something, and must find it as it was.
+  // Writes, or keeps what the transport does not take. An error resets the connection when the turn
+  // ends, not earlier, because the caller still uses its state.
   void write(std::string_view bytes);
   void write(std::string_view head, std::string&& body);
   void write_shared(std::string_view head, std::string_view body,
@@ -60,14 +59,14 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   void send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
                  std::uint64_t length);
 
-  // The server is stopping: ends it as soon as what is under way is done.
+  // The server is stopping: ends it when all work under way is done.
   void drain();
-  // Ends it at once; what has not been written is lost.
+  // Ends it at once; unwritten data is lost.
   void close();
-  // Resets it when the turn ends: something failed in the middle of an exchange, and the peer must
-  // not take what it has got for the whole.
+  // Resets it when the turn ends: an exchange failed, and the peer must not mistake the received
+  // part for the whole answer.
   void fail() { check(-1); }
-  // Ends it at once and tells the peer so (RST): the answer was cut.
+  // Ends it at once with RST: the answer was cut.
   void reset();
 
   void on_data(std::string_view bytes) override;
@@ -92,7 +91,7 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
   std::unique_ptr<Protocol> protocol_;
 };
 
-// What takes the commands for a connection, while it is there and speaks that; else null.
+// The protocol object of a connection for commands; null if it has gone or has another protocol.
 HttpSession* http_of(const Context& context, const ConnectionId& id);
 WebSocketSession* websocket_of(const Context& context, const ConnectionId& id);
 

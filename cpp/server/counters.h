@@ -1,5 +1,5 @@
-// What a server has done and is doing. Written by the loop thread alone, read by any thread: each
-// number is right by itself, two of them need not be of the same instant.
+// Counters of a server. Only the loop thread writes them; any thread may read. Two counters may be
+// of slightly different times.
 #pragma once
 
 #include <atomic>
@@ -7,7 +7,7 @@
 
 namespace httpuv::server {
 
-// A count with one writer: an increment is a plain add, not a locked one.
+// A counter with one writer: an increment is a plain addition, without a lock.
 class Counter {
  public:
   void add(std::uint64_t n = 1) {

@@ -1,4 +1,4 @@
-// What a listener's connections begin with. Plain data.
+// The properties of a listener's connections. Plain data.
 #pragma once
 
 namespace httpuv::server {

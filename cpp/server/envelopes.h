@@ -1,5 +1,5 @@
-// Envelopes and request heads that are not in use: those that came back are used again. Loop thread
-// only. What it keeps is bounded, in number and in the memory of each.
+// A pool of unused envelopes and request heads. Loop thread only. The pool is bounded, in number
+// and in the memory of each object.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,7 @@ class Envelopes {
     spare_.push_back(std::move(envelope));
   }
 
-  // A cleared head with room for a usual one, or a new one.
+  // A cleared head with memory for a usual one, or a new head.
   http::RequestHead take_head() {
     if (heads_.empty()) return {};
     http::RequestHead head = std::move(heads_.back());

@@ -1,11 +1,11 @@
-// What the error numbers of listening mean, in words. Any thread.
+// The texts of error numbers of listening. Any thread.
 #pragma once
 
 #include <string>
 
 namespace httpuv::server {
 
-// Errors of the system have the negative errno; those of the name resolver are apart from them.
+// System errors are negative errno values; errors of the name resolver have a range of their own.
 bool is_resolver_error(int error);
 int resolver_error(int error);  // the EAI_ number of <netdb.h>
 std::string error_text(int error);

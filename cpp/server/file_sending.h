@@ -12,9 +12,8 @@ namespace httpuv::server {
 class Connection;
 struct Context;
 
-// Writes `head`, then the body of `answer`. Short ones are gathered with other answers; a longer
-// body shares its first segment with the head and is sent from where it is, so that a slow client
-// holds no copy of it.
+// Writes `head`, then the body of `answer`. Short answers are gathered with other answers. A longer
+// body shares its first segment with the head and is sent without a copy.
 void send_answer(Context& context, Connection& connection, std::string_view head,
                  const files::Answer& answer);
 

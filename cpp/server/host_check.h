@@ -1,6 +1,5 @@
-// Whether a request is meant for this server, by the name it was addressed to: a web page can point
-// a name of its own at this machine (DNS rebinding), but it cannot take ours. And whether a web
-// page may open a WebSocket, by the origin that its browser names.
+// Checks Host, because a web page can point its own name at this machine (DNS rebinding), and the
+// origin of a web page that opens a WebSocket.
 //
 // Pure; any thread.
 #pragma once
@@ -13,8 +12,8 @@
 namespace httpuv::server {
 
 // `allowed`: names in lower case; empty: any. "*.example.com" is every name below example.com. An
-// entry with a port is for that port only; 80 and 443 are what a Host field without a port may
-// mean. IP addresses need not be among them: a page cannot make those resolve to another address.
+// entry with a port is for that port only; a Host field without a port means 80 or 443. IP
+// addresses are always allowed: a page cannot make them resolve to another address.
 bool host_allowed(const std::vector<std::string>& allowed, const http::RequestHead& head);
 
 // `allowed`: origins (RFC 6454) without the default port of their scheme; empty: any. "same" is the

@@ -1,4 +1,4 @@
-// Reading and ending. Who answers a request is decided in http_routing.cpp, answers are written in
+// Reading and ending. http_routing.cpp decides what answers a request, answers are written in
 // http_answers.cpp.
 #include "server/http_session.h"
 

@@ -1,5 +1,5 @@
-// HTTP/1.1 on one connection: feeds the parser, decides what answers each request, keeps the order
-// of the answers, and knows when the connection may idle, must wait or has to end.
+// HTTP/1.1 on one connection: feeds the parser, routes each request, keeps the order of the
+// answers, and decides when the connection is idle, must wait or has to end.
 //
 //   reading ---> answering ---> reading ...            keep-alive
 //      |             |
@@ -7,7 +7,7 @@
 //      +--> lingering: an answer said "close" while the peer may still be sending: FIN, then read
 //           and discard until the peer is done, so that no RST destroys the answer (RFC 9112 9.6)
 //
-// The states of an exchange, and what may follow what, are in http/exchange_state.h.
+// The states and transitions of an exchange are in http/exchange_state.h.
 //
 // Loop thread only; the protocol with which a Connection begins. A broken request is answered with
 // its status code and ends the connection; a broken transport just ends it.
@@ -69,22 +69,21 @@ class HttpSession final : public Protocol {
   // The routes' outcome.
   void resolved(std::uint32_t sequence, const files::Resolution& resolution);
 
-  // A request that has begun to come, or comes at once, is answered; the connection ends with it.
-  // One that was never used has a moment for its first byte.
+  // A request that has begun to arrive, or arrives at once, is answered; then the connection ends.
+  // A connection that was never used has a moment for its first byte.
   void drain() override;
   [[nodiscard]] ConnectionState state() const override;
   HttpSession* http() override { return this; }
 
-  // Since when the connection has been waiting for a request, in the loop's milliseconds; nothing
-  // while there is something to do for it.
+  // Since when the connection is idle, in the loop's milliseconds; nothing while it is not.
   [[nodiscard]] std::optional<std::int64_t> idle_since() const override;
 
  private:
   enum class State : std::uint8_t { kOpen, kFinishing, kLingering, kUpgraded };
 
   // Whether the request being read asks for a WebSocket: then it is the last that is read.
-  // kWaiting: it is complete, but answers to earlier ones must leave first. kAsked: it is the
-  // application's word that it waits for.
+  // kWaiting: the request is complete, but earlier answers must be sent first. kAsked: it waits for
+  // the application's decision.
   enum class Upgrade : std::uint8_t { kNone, kWanted, kWaiting, kAsked };
 
   // An answer or a request that waits for its turn.
@@ -118,7 +117,7 @@ class HttpSession final : public Protocol {
   void to_application(Exchange& exchange, http::RequestHead&& head, RequestBody&& body,
                       bool headers_only);
   void hand_over(Exchange& exchange);
-  // False: there is no room for the body, which was said.
+  // False: there is no room for the body; the refusal was sent.
   bool admit_body(Exchange& exchange);
   void overloaded(Exchange& exchange, int status);
   void release(Exchange& exchange, bool abandon);
@@ -225,7 +224,7 @@ class HttpSession final : public Protocol {
   std::int64_t due_ = 0;           // when the present wait is too long
   std::int64_t head_started_ = 0;  // first byte of a head that is not complete; 0: none
   std::int64_t linger_until_ = 0;
-  // What the peer had taken when the deadline was set, or that nothing waited for it then.
+  // The peer's progress when the deadline was set, or that nothing waited for it then.
   static constexpr std::uint64_t kNothingToWrite = UINT64_MAX;
   std::uint64_t written_before_ = kNothingToWrite;
 };

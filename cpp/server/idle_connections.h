@@ -1,8 +1,8 @@
-// Which connections wait for a request, the one that has waited longest first: they are closed when
-// others want in (Limits::max_connections).
+// Finds idle connections, the longest idle first, to close them for new ones
+// (Limits::max_connections).
 //
-// A connection that goes idle or busy costs nothing for this: the idle ones are looked for when
-// they are needed, many at a time. Loop thread only; a member of the running server. Never fails.
+// Becoming idle or busy costs a connection nothing: idle connections are searched when they are
+// needed, many at a time. Loop thread only; a member of the running server. Never fails.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Every limit and deadline of a server, with the answer that crossing it gets. Plain data, copied
-// into the server when it starts and never changed after.
+// Every limit and deadline of a server, with the answer beyond it. Plain data, copied into the
+// server when it starts and not changed afterwards.
 #pragma once
 
 #include <cstddef>
@@ -26,11 +26,11 @@ struct Limits {
   std::size_t max_connections = 10'000;  // further ones wait in the kernel's backlog
   std::size_t max_pipelined = 64;        // requests of one connection under way at once
 
-  // What Python has been handed and has not answered; past it, 503 with Retry-After.
+  // Requests that Python has and has not answered; beyond: 503 with Retry-After.
   std::size_t queue_requests = 10'000;
 
-  // What is held for all clients together; see Budget. What can never fit: 413; what does not fit
-  // now: 503 with Retry-After, or it is not read.
+  // Bytes held for all clients together; see Budget. A body that can never fit gets 413; a body
+  // that does not fit now gets 503 with Retry-After, or is not read.
   std::uint64_t memory_bytes = std::uint64_t{512} * 1024 * 1024;
   std::optional<std::uint64_t> disk_bytes{};  // default_disk_bytes(), when the server starts
   std::uint64_t queue_bytes = std::uint64_t{8} * 1024 * 1024 * 1024;  // request bodies, in both

@@ -1,7 +1,7 @@
-// Who is told of every exchange when it is over: the access log, and the metrics.
+// Observers of exchanges, called when an exchange is over: the access log, and the metrics.
 //
 // Loop thread only. An observer is registered in Context::observers before the first connection and
-// outlives the last. What it is told is collected in a field of the exchange.
+// outlives the last. The facts for observers are collected in a field of the exchange.
 #pragma once
 
 #include <chrono>
@@ -14,9 +14,9 @@
 
 namespace httpuv::server {
 
-// What only a log wants to know; made where there is one.
+// Facts for logs only; created if there is a log.
 struct RequestText {
-  std::string line;  // the first of the request, as far as it made sense
+  std::string line;  // the first line of the request, as far as it could be parsed
   std::string referer;
   std::string user_agent;
   std::string host;

@@ -1,6 +1,6 @@
-// Gathers the bytes that consecutive answers write to one connection, so that sixteen pipelined
-// answers leave in one system call and an idle connection owns no buffer. Loop thread only, one
-// for each server. A write error goes to the connection, which closes itself.
+// Gathers the bytes that consecutive answers write to one connection. So sixteen pipelined answers
+// need one system call, and an idle connection owns no buffer. Loop thread only, one for each
+// server. A write error goes to the connection, which closes itself.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ class Connection;
 
 class Outbox {
  public:
-  // The buffer to append to for `connection`; what another one had gathered is written first.
+  // The buffer of `connection` for appending; bytes of another connection are written first.
   std::string& open(Connection& connection) {
     if (owner_ != &connection || buffer_.size() >= kFull) {
       flush();
@@ -21,8 +21,8 @@ class Outbox {
     return buffer_;
   }
 
-  // Writes what was gathered. Called at the end of every turn and batch, and by a connection
-  // before it touches its stream in any other way.
+  // Writes the gathered bytes. Called at the end of every turn and batch, and by a connection
+  // before it uses its stream in any other way.
   void flush() {
     if (owner_ != nullptr) write_out();
   }
@@ -42,7 +42,7 @@ class Outbox {
   }
   void done() { buffer_.clear(); }
 
-  // The connection closes: its bytes are not wanted any more.
+  // The connection closes: drops its bytes.
   void forget(const Connection& connection) {
     if (owner_ == &connection) {
       owner_ = nullptr;

@@ -1,5 +1,5 @@
-// What an HTTP session keeps of an exchange that cannot be answered yet: a static request until its
-// file is resolved, an answer until those before it have left. Loop thread only.
+// The state of an exchange that cannot be answered yet: a static request until its file is
+// resolved, an answer until the answers before it were sent. Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct HttpSession::Coder {
   bool failed = false;
 };
 
-// Watches a stream that has a filler for the time when nothing is sent on it.
+// Watches a stream for silence, to send its filler.
 class HttpSession::Silence final : private net::DeadlineOwner {
  public:
   Silence(HttpSession& session, std::uint32_t sequence, Filler&& filler)
@@ -43,7 +43,7 @@ class HttpSession::Silence final : private net::DeadlineOwner {
     since_ = loop.now_ms();
     if (!deadline_.armed()) watch(loop);
   }
-  // Whether it has lasted long enough; if not, watches on.
+  // Whether the silence has lasted long enough; if not, goes on watching.
   bool over(net::Reactor& loop) {
     if (loop.now_ms() - since_ >= filler_.after_ms) return true;
     watch(loop);
@@ -96,13 +96,13 @@ class HttpSession::FeedPart final : public EventOutput {
   std::unique_ptr<EventFeed> feed{};
 };
 
-// A handshake that waits for the application's word.
+// A handshake that waits for the application's decision.
 struct HttpSession::Asked {
   websocket::Handshake handshake;
   std::int64_t due = 0;
 };
 
-// An answer whose body comes in pieces. What came before its turn is kept as it is.
+// An answer with a body in pieces. Pieces that come before its turn are kept.
 struct HttpSession::Streamed {
   http::ResponseHead head;
   std::optional<std::uint64_t> length;

@@ -1,8 +1,8 @@
-// The beginning of a connection on a listener behind a proxy: reads the PROXY preamble, has the
-// connection know its client, and hands it to HttpSession.
+// The beginning of a connection on a listener behind a proxy: reads the PROXY preamble, sets the
+// client of the connection, and replaces itself by HttpSession.
 //
-// Loop thread only; a Protocol. What does not begin with a preamble in time, or comes from a proxy
-// that is not trusted, is closed without an answer: it is not known what it speaks.
+// Loop thread only; a Protocol. A connection without a preamble in time, or from a proxy that is
+// not trusted, is closed without an answer, because its protocol is unknown.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// Why requests, handshakes and messages were refused, for the log at its most detailed level and
-// for the metrics. At most some a second are logged, so that a flood of nonsense costs the
-// application nothing; the metrics count them all, by status and reason.
+// The reasons of refused requests, handshakes and messages, for the log (level DEBUG) and the
+// metrics. The number of log messages per second is bounded, so that a flood of malformed requests
+// costs the application nothing. The metrics count all, by status and reason.
 //
 // Loop thread only; a part of Context. Never fails.
 #pragma once

@@ -1,5 +1,5 @@
-// Names requests, for logs: what a trusted proxy has said in X-Request-ID, or a name of our own,
-// which takes the place of what anyone else has said.
+// Request ids for logs: the X-Request-ID of a trusted proxy, or a new id, which replaces the field
+// of other clients.
 //
 // Loop thread only; a part of Context. Never fails.
 #pragma once

@@ -1,4 +1,4 @@
-// Which application answers a request, and what it can do: decided by the loop for each head.
+// The application that answers a request, and its abilities; the loop decides for each head.
 //
 // Plain data. A running server changes its own on the loop thread, between two requests.
 #pragma once
@@ -17,12 +17,12 @@ struct Abilities {
   bool stream_body = false;  // with it a body is announced by its head, and comes in pieces
   bool connect = false;      // without it CONNECT is 405
   bool websocket = false;    // without it a request for one is a request like any other
-  bool ws_waits = false;     // a handshake waits for the application's word
+  bool ws_waits = false;     // a handshake waits for the application's decision
   // With stream_body: a body of known length up to this comes as a whole all the same.
   std::uint64_t gather_body = 0;
 };
 
-// An application that answers below a path, beside the one that answers everything else.
+// An application below a path, beside the root application.
 struct Mount {
   std::string prefix;  // "/a/b": decoded, no slash at its end; "" is the root
   Abilities abilities;

@@ -1,5 +1,5 @@
-// Owns objects under small numbers that are never mistaken for their successors: a slot that is
-// used again gets another generation. Loop thread only. A stale id finds nothing.
+// Owns objects under small numbers with a generation: a reused slot has a new generation, so an old
+// id finds nothing. Loop thread only.
 #pragma once
 
 #include <cstddef>

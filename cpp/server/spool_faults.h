@@ -1,5 +1,5 @@
-// Failures of the folder in which long bodies wait, as the log is to know them: the first one is
-// told with its cause and path, and the next only after a write has succeeded in between.
+// Reports failures of the folder for long bodies to the log: the first one with its cause and path,
+// the next one only after a write has succeeded in between.
 //
 // Loop thread only; a part of Context. Never fails.
 #pragma once
@@ -15,8 +15,8 @@ class SpoolFaults {
   // A write to the folder has ended: 0 or errno.
   void done(int error, Context& context);
 
-  // What the request whose body could not be kept is answered: 507 where there is no room (RFC 4918
-  // section 11.5), else 500.
+  // The status for a request with a body that could not be stored: 507 if there is no room (RFC
+  // 4918 section 11.5), else 500.
   [[nodiscard]] static int status(int error);
 
  private:

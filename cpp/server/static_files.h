@@ -1,5 +1,5 @@
-// Glues the file library to the loop: its blocking work goes to the lanes, what it resolved goes
-// back to the session that asked, and its answers become bytes on a connection. Loop thread only.
+// Connects the file library to the loop: its blocking work goes to the lanes, its results go back
+// to the session, and its answers are written to a connection. Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace httpuv::server {
 
 class Connection;
 
-// How an answer is written, as the exchange it belongs to has it.
+// The facts of the exchange that determine how an answer is written.
 struct AnswerMode {
   bool keep_alive = true;
   bool head_only = false;  // HEAD

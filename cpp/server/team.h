@@ -1,4 +1,4 @@
-// What the worker of a server asks of the others (see workers.h). Loop threads only.
+// The interface between the workers of a server (see workers.h). Loop threads only.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The certificates of a server, for what does not see net/: made from files, given to Settings.
+// The certificates of a server, for code that does not include net/: made from files, given to
+// Settings.
 //
 // Thread: any; loading reads files. Ownership: shared. Failure: a CertificateFault.
 #pragma once

@@ -1,7 +1,7 @@
-// What becomes of what the TLS connections of a server report: counts, and notices for the log.
+// Handles the reports of TLS connections: counts them, and makes notices for the log.
 //
-// Loop thread only; owned by the server's loop. Of failed handshakes at most some a second are told
-// (see RefusalLog); the counter knows them all.
+// Loop thread only; owned by the server's loop. The number of logged handshake failures per second
+// is bounded (see RefusalLog); the counter counts all.
 #pragma once
 
 #include <memory>

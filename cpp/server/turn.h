@@ -1,5 +1,5 @@
-// The end of a turn of the loop, as far as it concerns connections: what was gathered is written,
-// connections on which something failed are reset, protocols that were replaced are destroyed.
+// The end of a turn of the loop for connections: gathered bytes are written, failed connections are
+// reset, and replaced protocols are destroyed.
 //
 // Loop thread only, with no connection on the stack. Never fails.
 #pragma once

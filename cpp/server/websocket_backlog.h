@@ -1,4 +1,4 @@
-// What a WebSocketSession has to send and cannot yet; for its own source files.
+// The messages that a WebSocketSession cannot send yet; for its own source files.
 #pragma once
 
 #include <cstddef>

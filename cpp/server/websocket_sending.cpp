@@ -311,7 +311,7 @@ void WebSocketSession::subscribe(WsSubscribe&& command) {
 }
 
 // What it missed, whatever else waits for it: the history's bounds are its bounds, and the bytes
-// are shared. Somebody who has joined already misses nothing.
+// are shared. A client that has already joined misses nothing.
 std::optional<Joined> WebSocketSession::replay(const Topic& topic, const WsSubscribe& command) {
   Joined joined{topic.position(), false};
   if (Topics::is_member(topic, subscriptions_)) {

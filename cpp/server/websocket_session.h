@@ -6,10 +6,10 @@
 //      \--> concluding (the peer said its last) -
 //           until the application has answered what came before that, and our Close follows
 //
-// Loop thread only; owned by its Connection. The application hears of the end exactly once. Nothing
-// grows without bound, whatever the peer does: what it does not read (ws_max_queue and the overflow
-// policy; of its pings only the last is answered), and what the application does not take
-// (ws_max_unread; then the socket is not read, and its silence is not held against the peer).
+// Loop thread only; owned by its Connection. The application is notified of the end exactly once.
+// All queues are bounded: messages that the peer does not read (ws_max_queue and the overflow
+// policy; only its last ping is answered), and messages that the application does not take
+// (ws_max_unread; then the socket is not read, and the pong deadline does not apply).
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,7 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   [[nodiscard]] std::vector<std::string> subscriptions() const {
     return Topics::names(subscriptions_);
   }
-  void overflow();  // a message is not sent: the policy for peers that do not read applies
+  void overflow();  // applies the policy for slow peers to a message
   [[nodiscard]] std::size_t queued() const;
 
   // Sends messages, at least one, to the subscribers of their topic: each gets them in one write.
@@ -132,7 +132,7 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   std::int64_t last_progress_ = 0;  // nothing to write, or some of it taken
   std::uint64_t written_before_ = 0;
   bool ended_ = false;        // the application was told
-  bool concluding_ = false;   // the peer has said its last word, we have not
+  bool concluding_ = false;   // the peer has sent Close, we have not
   bool finishing_ = false;    // no more frames, either way
   bool paused_ = false;       // the application lags: nothing is read
   bool pinging_ = false;      // a ping waits for a sign of life

@@ -71,10 +71,10 @@ class Workers final : private Team {
   [[nodiscard]] CallbackMeter& python() const { return metrics().own().callbacks; }
   // Python begins to handle an event for which waits() is true.
   void begun(const Event& event);
-  // Has the gauges be those of now. Any thread but a loop's.
+  // Updates the gauges. Any thread but a loop's.
   void take_gauges();
 
-  // What all workers hold together: Budget::memory_of_all() and its like.
+  // The bytes that all workers hold together: Budget::memory_of_all() and similar functions.
   [[nodiscard]] const Budget& budget() const { return workers_.front()->budget(); }
   // A number of all workers together.
   [[nodiscard]] std::uint64_t total(Counter Counters::*counter) const override;

@@ -1,5 +1,5 @@
-// What both sides agreed on about permessage-deflate (RFC 7692 section 7.1), and what the server is
-// willing to agree on.
+// The negotiated parameters of permessage-deflate (RFC 7692 section 7.1), and the server's options
+// for the negotiation.
 //
 // Plain data, any thread.
 #pragma once

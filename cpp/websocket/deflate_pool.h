@@ -1,7 +1,7 @@
 // The compression contexts the sessions of one loop share.
 //
-// One per loop thread (and one per worker thread that compresses large messages), owned by whoever
-// owns the loop, outlives its sessions. Not thread-safe. Everything is made on first use.
+// One per loop thread (and one per worker thread that compresses large messages), owned by the
+// owner of the loop, outlives its sessions. Not thread-safe. Contexts are created at first use.
 #pragma once
 
 #include <array>

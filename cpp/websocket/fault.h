@@ -1,6 +1,6 @@
-// Why a WebSocket peer's bytes were refused, and with which close code (RFC 6455 section 7.4.1).
+// The faults of a WebSocket peer, and their close codes (RFC 6455 section 7.4.1).
 //
-// Plain values, any thread, no state. A fault is final: what reported it stays failed.
+// Plain values, any thread, no state. A fault is final: its reporter stays failed.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // The preconditions of a request for a file (RFC 9110 section 13), in the order of its section
 // 13.2.2.
 //
-// Pure; any thread. A date that cannot be read is as good as none; a tag that cannot be read
-// matches nothing.
+// Pure; any thread. A date that cannot be parsed is ignored; a tag that cannot be parsed matches
+// nothing.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
-// What a static path turned out to be. Made for the loop thread, shared there by all requests that
-// asked for the path in the same turn; copying one is cheap.
+// The result of resolving a static path. Made for the loop thread, and shared there by all requests
+// for the path in the same turn; copying it is cheap.
 #pragma once
 
 #include <memory>

@@ -30,7 +30,7 @@ void set_text(Answer& answer, std::string&& text, std::string_view type, bool he
   answer.text = std::move(text);
 }
 
-// What a request is told that gets no file: a page if it is a browser's, plain text otherwise.
+// The answer without a file: a page for browsers, plain text for others.
 Answer refusal(int status, std::string_view text, const Route* route, const Query& query) {
   Answer answer;
   answer.status = status;

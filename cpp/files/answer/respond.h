@@ -1,5 +1,5 @@
-// The answer to a request for a static path: method, conditions, coding and ranges applied to what
-// was resolved (RFC 9110 sections 12 to 15).
+// The answer to a request for a static path: method, conditions, coding and ranges applied to the
+// resolution (RFC 9110 sections 12 to 15).
 //
 // Pure: no I/O, no clock, any thread that may hold the Resolution. Never fails.
 #pragma once

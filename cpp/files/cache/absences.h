@@ -1,5 +1,5 @@
-// Remembers which names do not exist, so that requests below them need no file system: an
-// application behind a static path that falls through has many such paths.
+// Remembers names that do not exist, so that requests below them need no file system. An
+// application behind a static path with fallthrough has many such paths.
 //
 // Loop thread only; owned by the cache. Bounded; the least recently used go first. An absence holds
 // as long as the directory that lacks the name is unchanged.

@@ -1,5 +1,5 @@
-// The flow behind FileService: gathers the requests of a turn by path, checks what is known once
-// for all of them, has other threads find what is not, and hands out the result.
+// The implementation of FileService: gathers the requests of a turn by path, checks cached paths
+// once for all of them, lets other threads resolve the others, and hands out the results.
 //
 // Loop thread only; owned by the FileService. A request is only ever answered by a check, or a
 // search, that began after it was read.

@@ -38,8 +38,8 @@ struct NodeKeyHash {
   }
 };
 
-// What other threads do for a node. They have it to themselves until it is done, and it owns what
-// they touch: the loop may end first.
+// A job of other threads for a node. Only they use it until it is done, and it owns its data,
+// because the loop may end first.
 struct Job {
   std::shared_ptr<Resolver> resolver;
   std::shared_ptr<const RouteTable> table;  // keeps what `lookup` refers to

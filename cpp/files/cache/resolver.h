@@ -1,5 +1,5 @@
-// Finds out, on a pool thread, what lies behind one static path, and what must stay as it is for
-// the finding to hold.
+// Resolves one static path on a pool thread, and records the conditions under which the result
+// stays valid.
 //
 // Every call blocks; several threads may call one Resolver at once. Failures of the system are a
 // kind of finding (kForbidden, kError).

@@ -1,5 +1,5 @@
-// Finds the file behind a request without ever blocking the loop thread: what is cached is checked
-// with one stat a turn, everything else happens on other threads.
+// Finds the file of a request without blocking the loop thread: a cached file is checked with one
+// stat per turn, everything else happens on other threads.
 //
 // Loop thread only; owned by the server. Requests are classified and resolved while the loop reads;
 // end_turn() then checks each distinct path once, however many requests asked for it, after the

@@ -1,4 +1,4 @@
-// The paths that the cache relies on, each looked at no more than once a round.
+// The paths that the cache relies on, each checked at most once a round.
 //
 // Loop thread only; owned by the cache, must outlive the watches it gave out. A watch that no
 // longer holds never holds again: what relied on it is found anew.

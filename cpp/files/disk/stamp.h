@@ -1,4 +1,4 @@
-// What tells one state of a file from another without reading it.
+// The stamp of a file: it distinguishes states of a file without reading it.
 //
 // Plain data; any thread. take_stamp() calls stat, which may block where the disk is slow.
 #pragma once

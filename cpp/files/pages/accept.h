@@ -1,6 +1,6 @@
-// Which media types a client takes (RFC 9110 section 12.5.1).
+// The media types that a client accepts (RFC 9110 section 12.5.1).
 //
-// Pure; any thread. What cannot be read counts as not said.
+// Pure; any thread. Entries that cannot be parsed are ignored.
 #pragma once
 
 #include <string_view>
@@ -11,7 +11,7 @@ namespace httpuv::files {
 // nothing or "*/*".
 bool wants_html(std::string_view accept);
 
-// Whether it would rather have JSON than HTML, and says so.
+// Whether it explicitly prefers JSON to HTML.
 bool wants_json(std::string_view accept);
 
 }  // namespace httpuv::files

@@ -1,6 +1,6 @@
-// The small page that tells a browser what went wrong. Programs get plain text.
+// The error page for browsers. Programs get plain text.
 //
-// Pure; any thread. Says nothing of the server but the status.
+// Pure; any thread. It reveals only the status.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What a directory without an index answers: a page for people, JSON for programs.
+// The listing of a directory without an index: a page for people, JSON for programs.
 //
 // Pool threads: blocks.
 #pragma once

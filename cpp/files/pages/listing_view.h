@@ -1,4 +1,4 @@
-// How a listing was asked for, and how its parts are written.
+// The options of a request for a listing, and the formatting of its parts.
 //
 // Pure; any thread.
 #pragma once

@@ -1,4 +1,4 @@
-// What may be set for a static path, every option resolved (nothing is inherited any more).
+// The options of a static path, all resolved (nothing is inherited any more).
 //
 // Plain data; part of an immutable RouteTable, read on the loop thread and on pool threads.
 #pragma once

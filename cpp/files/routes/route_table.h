@@ -1,5 +1,4 @@
-// Which URL paths are static, and what lies below them on the disk: the longest prefix of whole
-// segments wins.
+// The table of static URL paths and their local paths: the longest prefix of whole segments wins.
 //
 // Immutable. Built on a thread of the application, moved to the loop thread in a command, read
 // there and on pool threads. Construction never fails: what it is given was checked before

@@ -1,4 +1,4 @@
-// The threads that do what would make a loop wait: disks and computing, apart.
+// The threads for work that would block a loop: disks and computing, separately.
 //
 // What: two sets of threads. Computing has its own, so that no disk starves it nor the other way
 //   round. A lane is a queue of its own.

@@ -3,7 +3,7 @@
 // What: starts POSIX threads that block every signal that another thread or process can send, so
 //   that Python's handlers run on Python's threads, and SIGPIPE, which write(2) and sendfile(2)
 //   raise on the writing thread, never ends the process: the call answers EPIPE. The signals of a
-//   fault (SIGSEGV and its like) stay open: blocked, they would end the process before Python's
+//   fault (SIGSEGV and others) stay unblocked: blocked, they would end the process before Python's
 //   faulthandler can report.
 // Thread: any.
 // Ownership: the caller joins or detaches.

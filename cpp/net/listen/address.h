@@ -3,7 +3,7 @@
 // What: plain values and the resolver.
 // Thread: any; resolve() may block on DNS, so it never runs on the loop thread.
 // Ownership: values.
-// Failure: resolve() reports a negative libuv error number (UV_EAI_NONAME and its kin).
+// Failure: resolve() reports a negative libuv error number (UV_EAI_NONAME and others).
 #pragma once
 
 #include <netinet/in.h>
@@ -33,7 +33,7 @@ struct SocketAddress {
 // or a name. Empty with *error set if there is none.
 std::vector<SocketAddress> resolve(const std::string& host, int port, int* error);
 
-// Who is at the other end, as small as it gets: a connection carries one all its life.
+// The address of a peer in a compact form, because every connection stores one.
 struct PeerAddress {
   std::array<std::uint8_t, 16> bytes{};
   std::uint32_t scope = 0;

@@ -20,7 +20,7 @@ constexpr mode_t kAllPermissions = 0777;
 constexpr int kLockAttempts = 200;
 constexpr long kLockPauseNs = 5'000'000;
 
-// Nobody listens on the socket file any more: the process that made it ended without removing it.
+// No process listens on the socket file any more: its creator ended without removing it.
 bool is_stale(const sockaddr_un& address, socklen_t length) {
   const int fd = make_socket(AF_UNIX);
   if (fd < 0) return false;
@@ -129,7 +129,7 @@ int bind_unix(const std::string& path, std::optional<mode_t> mask, ListenSocket*
   socket.common_->device = file.st_dev;
   socket.common_->inode = file.st_ino;
   socket.common_->path = absolute(path);
-  // Nobody can connect before listen(2), so that a mode which is too wide until here does no harm.
+  // No client can connect before listen(2), so a wider mode until here does no harm.
   if (mask && (file.st_mode & kAllPermissions) != (kAllPermissions & ~*mask) &&
       ::chmod(path.c_str(), kAllPermissions & ~*mask) != 0) {
     return last_error();

@@ -1,4 +1,4 @@
-// What a listening socket and its duplicates have in common: its file, and whether a forked child
+// The shared state of a listening socket and its duplicates: its file, and whether a forked child
 // may hold a copy.
 //
 // Thread: any; the duplicates may belong to several loops.

@@ -1,4 +1,4 @@
-// What binding TCP and Unix sockets have in common.
+// The common part of binding TCP and Unix sockets.
 //
 // Thread: any; nothing here blocks.
 // Ownership: make_socket() returns a descriptor that the caller closes.

@@ -1,4 +1,4 @@
-// What waits to be sent, in order: bytes that were copied, moved or shared, and ranges of files.
+// The queue of data to send: bytes that were copied, moved or shared, and ranges of files.
 //
 // What: a queue of chunks, small pieces merged, each with what it holds in memory charged.
 // Thread: the loop thread. Ownership: by an Outbox or a TLS stream. Failure: memory

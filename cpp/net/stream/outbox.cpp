@@ -77,7 +77,7 @@ int Outbox::submit(const uv_buf_t* buffers, unsigned count, std::size_t bytes) {
 
 void Outbox::on_uv_written(uv_write_t* request, int status) {
   auto& self = *static_cast<Outbox*>(request->data);
-  // The handle is closing, or reading failed in the meantime: there is no one to tell.
+  // The handle is closing, or reading failed in the meantime: nothing to report.
   if (self.stream_.closing() || self.stream_.error_ != 0) return;
   if (status < 0) return self.stream_.outbox_failed(status);
   self.written();

@@ -1,4 +1,4 @@
-// What a stream could not send at once.
+// The data that a stream could not send at once.
 //
 // What: bytes (copied, moved or shared) and file ranges, in order; sends them as the socket
 //   takes them. Exactly one libuv write is under way at a time, and its completion is the only

@@ -1,5 +1,5 @@
-// What a protocol needs of the connection it is spoken on: bytes in both directions, and an end.
-// The real one is Stream; tests have one without a socket.
+// The interface of a connection for its protocol: bytes in both directions, and an end. Stream
+// implements it; tests have an implementation without a socket.
 //
 // Thread: the loop thread alone.
 // Ownership: by its handler, until on_closed(), in which it may be destroyed.

@@ -1,4 +1,4 @@
-// What the TLS connections of a server have in common on one loop.
+// The shared state of the TLS connections of a server on one loop.
 //
 // What: the certificates, the buffers that one connection at a time uses, and a look at
 //   the files of the certificates while connections come: what has changed is read in a disk's

@@ -1,4 +1,4 @@
-// Which certificate is presented to a client that names a host (SNI, RFC 6066 section 3).
+// The certificate for each host that a client names (SNI, RFC 6066 section 3).
 //
 // What: names, "*.example.com" for one label below it, and the one for all others. Immutable.
 // Thread: any. Ownership: shared by a server and its connections. Failure: none.

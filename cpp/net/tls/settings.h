@@ -16,7 +16,7 @@ struct TlsSettings {
   std::string key_file;          // PEM
   std::string password;          // of the key
   bool has_password = false;
-  std::string ca_file;  // PEM: who may have issued clients' certificates
+  std::string ca_file;  // PEM: the issuers of clients' certificates
   Verify verify = Verify::kNone;
   bool only_tls13 = false;
   std::string ciphers;            // up to TLS 1.2, as OpenSSL's ciphers(1); "" for the default

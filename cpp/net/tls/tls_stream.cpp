@@ -195,7 +195,7 @@ void TlsStream::on_eof() {
   if (state_ == State::kBeginning || state_ == State::kHandshake) {
     endpoint_.observer().handshake_failed(raw_.peer(), "it left");
   }
-  // Anyone on the way can send a FIN: what came may not be all.
+  // An attacker on the network can send a FIN, so the data may be incomplete.
   handler_->on_error(fail(UV_ECONNRESET));
 }
 

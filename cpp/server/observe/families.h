@@ -1,4 +1,4 @@
-// The numbers of all places of a MetricsMemory, added up and named as Prometheus has it: for its
+// The numbers of all places of a MetricsMemory, added up, with their names for Prometheus: for its
 // text format and for Server.stats().
 //
 // Thread: any. Owner: values. Failure: std::bad_alloc.

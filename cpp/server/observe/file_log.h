@@ -1,4 +1,4 @@
-// An access log that is written without Python: how and where, as Settings have it.
+// The format and path of an access log that is written without Python; a part of Settings.
 //
 // Thread: made by the one that starts the server, then the loop thread's (see file_logger.h).
 // Owner: the Settings. Failure: none.

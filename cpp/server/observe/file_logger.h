@@ -1,7 +1,7 @@
-// The access log that is written without Python: makes a line of each exchange and hands them to a
-// writer, many at once.
+// The access log that is written without Python: formats a line for each exchange and hands batches
+// of lines to a writer.
 //
-// Loop thread only; owned by what owns the Context. What the writer cannot write is told to the
+// Loop thread only; owned by what owns the Context. Failures of the writer are reported to the
 // application's log, at most once in ten seconds.
 #pragma once
 
@@ -24,7 +24,8 @@ class FileLogger final : public ExchangeObserver, private net::DeadlineOwner {
 
   // 0 or a libuv error.
   int start();
-  // Nothing more comes: writes what there is, and waits a moment for it. After the loop thread.
+  // The end of the log: writes the remaining lines, and waits a moment for that. After the loop
+  // thread.
   void end();
   void stop() { due_.clear(); }
 

@@ -1,4 +1,4 @@
-// What is the case now, put where other processes and other threads see it.
+// Gauges: puts the current state where other processes and threads can read it.
 //
 // Loop thread only. Never fails.
 #pragma once
@@ -12,12 +12,12 @@ namespace httpuv::server {
 
 struct Context;
 
-// A sum that is made up when it is asked for, and what of it was counted already.
+// A sum that is computed on request, and the part of it that was counted already.
 struct Told {
   std::uint64_t closed = 0;  // of what is not there any more
   std::uint64_t told = 0;
 
-  // What is to be counted, if what is there makes `now`.
+  // The increment to count, if the current sum is `now`.
   std::uint64_t take(std::uint64_t now) {
     const std::uint64_t before = std::exchange(told, closed + now);
     return told - before;
@@ -27,8 +27,8 @@ struct Told {
 // Looks at every connection.
 void take_gauges(Context& context);
 
-// For workers that answer for each other: takes the gauges while something happens, four times a
-// second at most, and once more when nothing happens any longer.
+// For workers that answer for each other: updates the gauges while something happens, at most four
+// times a second, and once more afterwards.
 class GaugeTaker final : private net::DeadlineOwner {
  public:
   explicit GaugeTaker(Context& context) : context_(context) {}

@@ -1,4 +1,4 @@
-// What a line of the access log looks like.
+// The format of a line of the access log.
 //
 // What: "text", "common", "combined", "json", or a text with fields in braces, "{client} {status}";
 //   a brace itself is doubled. What could end a line, its quotes or the colour of a terminal is

@@ -1,5 +1,5 @@
-// Writes lines to a file or a descriptor, on a thread of its own: a disk or a reader of a pipe that
-// is slow holds up nothing else.
+// Writes lines to a file or a descriptor on its own thread, so that a slow disk or pipe delays
+// nothing else.
 //
 // What: takes lines, writes them in order; opens the file again when its name leads elsewhere, as
 //   after logrotate(8). What waits is bounded; lines beyond it are dropped and counted.
@@ -33,7 +33,7 @@ class LogWriter {
   // The last one ends it: writes what is there, but does not wait for longer than that.
   void stop(std::chrono::milliseconds most);
 
-  // What went wrong since the last call: an errno, and lines that were dropped.
+  // The failures since the last call: an errno, and the number of dropped lines.
   struct Problem {
     int error = 0;
     std::uint64_t dropped = 0;

@@ -1,9 +1,9 @@
-// What a server counts for its operator: answers, times, callbacks, refusals.
+// The metrics of a server: answers, times, callbacks, refusals.
 //
-// What: numbers in a memory of fixed layout, which several processes may map (metrics_memory.h):
-//   workers of one command add up there, and what a worker had counted stays when it has ended.
-// Thread: a loop thread writes all but `callbacks`, which every thread that runs callbacks does;
-//   any thread of any process reads. Each number is right by itself.
+// What: numbers in memory with a fixed layout, which several processes may map (metrics_memory.h).
+//   The workers of one command add up there, and the counts of a worker stay when it has ended.
+// Thread: a loop thread writes all but `callbacks`, which threads that run callbacks write; any
+//   thread of any process reads. Two numbers may be of slightly different times.
 // Owner: MetricsMemory. It begins as zeros: there is no constructor to run.
 // Failure: none. What does not fit into a table is counted in its last place.
 #pragma once
@@ -100,8 +100,8 @@ class RefusalTable {
   std::array<Entry, kMost> entries_;
 };
 
-// What the threads that run callbacks are doing. They serve all loops of a process: that of its
-// first place counts.
+// The state of the threads that run callbacks. They serve all loops of a process, so only the first
+// place of a process is used.
 struct CallbackMeter {
   std::atomic<std::uint64_t> running;      // callbacks under way
   std::atomic<std::uint64_t> threads;      // that may run them at once
@@ -169,11 +169,11 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "processes share 
 // The steady clock, which all processes of a machine have in common.
 std::uint64_t steady_ns();
 
-// How long the oldest event of a loop has waited for Python to begin it, in seconds.
+// Seconds for which the oldest event of a loop has waited for Python.
 double oldest_seconds(const Metrics& metrics, std::uint64_t now_ns);
 
-// How long Python has been stuck, in seconds: in a callback where every thread is in one, or
-// without beginning what waits for it in `loop`. 0: it is not.
+// Seconds for which Python has been stuck: every thread is in a callback, or no thread begins the
+// events of `loop`. 0: it is not stuck.
 double stuck_seconds(const CallbackMeter& python, const Metrics& loop, std::uint64_t now_ns);
 
 }  // namespace httpuv::server

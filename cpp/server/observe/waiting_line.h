@@ -1,6 +1,6 @@
-// Since when events wait for Python, without asking the queue that they are in: how many were
-// handed over when, and how many Python has begun. Exact where events are begun in order; where
-// several threads begin them, near enough.
+// The age of the oldest event that waits for Python, without reading the queue: it is computed from
+// the number of events handed over at each time, and the number that Python has begun. It is exact
+// if events begin in order, and approximate with several threads.
 //
 // Thread: the loop thread; Python's threads count Gauges::begun.
 // Owner: Context. What waits is bounded by the limits of the server, and so are the marks: at most
@@ -27,7 +27,7 @@ class WaitingLine {
   // How long the oldest of them has waited; 0 if none does.
   [[nodiscard]] std::int64_t oldest_ms(std::int64_t now_ms);
 
-  // Has the metrics tell of the oldest that still waits.
+  // Writes the age of the oldest waiting event to the metrics.
   void catch_up();
 
  private:

@@ -1,12 +1,12 @@
 // Streams of server-sent events that are fed by the same topics, in the same order.
 //
-// What: makes the text of each publication once, with an id that names where all its topics stand,
-//   and sends the same bytes to every client. What a client missed is sent to it first. A group has
-//   all clients of one list of topics; the last to leave ends it.
+// What: formats each publication once, with an id that names the positions of all its topics, and
+//   sends the same bytes to every client. A client first gets the messages that it missed. A group
+//   has all clients of one list of topics; the last client that leaves ends it.
 // Thread: the loop's.
 // Ownership: EventGroups owns the groups; an EventFeed is its stream's and leaves when destroyed.
-// Failure: none but memory. A client that is too slow for a topic that closes those is cut off: it
-//   comes back and says what it had last.
+// Failure: none but memory. If a topic closes slow clients, such a client is cut off; it reconnects
+//   and names its position.
 #pragma once
 
 #include <cstddef>

@@ -20,7 +20,7 @@
 
 namespace httpuv::server {
 
-// A place in a topic: behind the message with that offset, in the time that the epoch names.
+// A position in a topic: after the message with that offset, in that epoch.
 struct Position {
   std::string epoch;
   std::uint64_t offset = 0;

@@ -1,8 +1,9 @@
 // The last messages of a topic: a ring that is bounded by number, by bytes and by age.
 //
-// What: keeps what was appended until a bound says otherwise, the oldest going first, and knows
-//   whether everything behind an offset is still there. Offsets rise by one; where they do not,
-//   what is missing counts as lost. No I/O, no clock: the time is told.
+// What: keeps appended messages until a bound removes the oldest, and knows whether all messages
+//   after an offset are present. Offsets rise by one; gaps count as lost messages. No I/O, no
+// clock:
+//   the caller passes the time.
 // Thread: the loop's.
 // Ownership: shares the messages.
 // Failure: none but memory.

@@ -1,4 +1,4 @@
-// Of each topic with the policy "latest" the newest message, for a client that is behind.
+// The newest message of each topic with the policy "latest", for a slow client.
 //
 // Thread: the loop's.
 // Ownership: a client's, made when it is behind. The topics are those it has joined: it drops a

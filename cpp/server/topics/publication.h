@@ -1,4 +1,4 @@
-// A message that is sent to several: its WebSocket frame is made once, and shared by all who get it
+// A message for several subscribers: its WebSocket frame is made once, and shared by all of them
 // and by the topic's history.
 //
 // Thread: made on any, then the loop's alone; a lane may compress `message` while it is not ready.
@@ -28,7 +28,7 @@ struct Outgoing {
   bool compress;
   bool ready = true;                    // false while a lane compresses it
   base::Charge charge{};                // for the frames that were made of it
-  std::vector<ConnectionId> waiting{};  // who is to be told when it is
+  std::vector<ConnectionId> waiting{};  // connections to notify when it is ready
 };
 using SharedOutgoing = std::shared_ptr<Outgoing>;
 

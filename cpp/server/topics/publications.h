@@ -1,5 +1,5 @@
-// What was published and is not sent yet: several messages to one topic leave in one write for each
-// subscriber, which costs a subscriber little more than a single one does.
+// Published messages that are not sent yet: several messages of one topic are sent with one write
+// to each subscriber, which costs little more than a single message.
 //
 // What: they are gathered as long as more are likely to come, and never for long: until a turn of
 //   the loop brings nothing new while the application is idle, or it has been at work for a while

@@ -1,10 +1,10 @@
-// Gives each message its offset when it is published, on the thread that publishes; one for all
-// workers of a server.
+// Gives each message its offset, on the thread that publishes; one for all workers of a server.
 //
-// What: where each topic stands that is known: its epoch and its last offset. The offset is given
-//   and the message posted under one lock, so that messages reach every loop in the order of their
-//   offsets. A topic is known as long as it has a holder: a loop that has it, or a subscriber on
-//   its way there. One that is known again has another epoch.
+// What: the epoch and the last offset of each known topic. The offset is assigned and the message
+// is
+//   posted under one lock, so that messages reach every loop in the order of their offsets. A topic
+//   is known as long as it has a holder: a loop that has it, or a subscription on its way there. A
+//   topic that becomes known again has a new epoch.
 // Thread: any. The lock is held for a look-up and a post, and never while Python may run.
 // Ownership: the server's; outlives its loops.
 // Failure: none but memory.
@@ -45,7 +45,7 @@ class TopicHold {
   ~TopicHold();
 
   [[nodiscard]] explicit operator bool() const { return sequencer_ != nullptr; }
-  // Who has taken it over releases it by itself.
+  // The new owner of the hold releases it.
   void take() { sequencer_ = nullptr; }
 
   Position at{};

@@ -1,4 +1,4 @@
-// One topic: where it stands, who is to get what is published, and what was.
+// One topic: its position, its subscribers, and its history.
 //
 // Thread: the loop's.
 // Ownership: Topics'. Pointers to it are good while it has members or groups, or is pinned.

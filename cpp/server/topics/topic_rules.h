@@ -1,4 +1,4 @@
-// What the application has said about its topics, by name or pattern.
+// The application's rules for its topics, by name or pattern.
 //
 // Thread: made before the server starts, then read by any.
 // Ownership: plain data.
@@ -15,7 +15,7 @@
 
 namespace httpuv::server {
 
-// What is done with a message for a peer whose queue is full.
+// The policy for a message if the queue of its peer is full.
 enum class Overflow : std::uint8_t {
   kClose,   // close with 1013 (Try Again Later)
   kDrop,    // drop the message
