@@ -237,6 +237,39 @@ def test_redis_loses_everything(pair: Pair, redis: RedisServer) -> None:
         assert got[:2] == ["before", "reset"]
 
 
+def test_a_websocket_is_told_that_redis_has_lost_everything(
+    serve: Serve, redis: RedisServer
+) -> None:
+    watch = Watch()
+    server = serve({"onWSOpen": watch}, topics=TOPICS, broker=brokers.Redis(redis.url, timeout=0.5))
+    with Client.open(server) as client:
+        watched = watch.opened()
+        before = watched.ws.subscribe("t")
+        assert before.offset == 0  # it has begun
+        assert server.publish("t", "before") == 1
+        assert client.message() == "before"
+        redis.tell("FLUSHALL")
+        published = server.publish("t", "after")
+        assert (published, published.epoch != before.epoch) == (1, True)
+        assert watched.until("reset") == ("reset", "t", published.epoch, 0)
+        assert client.message() == "after"
+    with Client.open(server):
+        assert not watch.opened().ws.subscribe("t", since=(before.epoch, 1)).recovered
+
+
+def test_memory_forgets_topics_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("httpuv.brokers.memory._MOST_TOPICS", 10)
+    shared, ear = brokers.Memory(), Ear()
+    token = shared.start(ear.receive, ear.renewed.set)
+    shared.subscribe(token, "kept")
+    epoch, _ = shared.publish("kept", "x", "", KEEP)
+    for number in range(1000):
+        shared.publish(f"t{number}", "x", "", KEEP)
+    assert len(shared._topics) == 10
+    assert shared.publish("kept", "x", "", KEEP) == (epoch, 2)
+    assert shared.publish("t999", "x", "", KEEP)[1] == 2  # the newest are there
+
+
 def test_redis_is_paused(pair: Pair, redis: RedisServer) -> None:
     pair.publish("before")
     pair.settled("before")

@@ -195,6 +195,7 @@ class Watched:
         ws.onPong(lambda payload: self.tell("pong", payload))
         ws.onDrain(lambda: self.tell("drain"))
         ws.onDropped(lambda: self.tell("dropped"))
+        ws.onReset(lambda *place: self.tell("reset", *place))
 
     def tell(self, *event: Any) -> None:
         self._told.put(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections import deque
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from ..base import fork
 from .protocol import Delivery, Health, Keep, Receive, Standing
 
+#: Topics beyond which the oldest without subscribers are forgotten, and how many are looked at.
+_MOST_TOPICS = 100_000
+_LOOKED_AT = 100
 #: Bytes that a message takes besides its data.
 _OVERHEAD = 200
 
@@ -58,6 +62,7 @@ class Memory:
             if found is None:
                 found = _Topic()
                 if keep.history:
+                    self._make_room()
                     self._topics[topic] = found
             found.offset += 1
             message = Delivery(found.offset, data, event)
@@ -75,7 +80,7 @@ class Memory:
     def subscribe(self, token: object, topic: str) -> None:
         """See :meth:`httpuv.Broker.subscribe`."""
         with self._lock:
-            found = self._topics.setdefault(topic, _Topic())
+            found = self._have(topic)
             found.subscribers[token] = self._receivers[token]
 
     def unsubscribe(self, token: object, topic: str) -> None:
@@ -91,11 +96,29 @@ class Memory:
     def history(self, topic: str, since: tuple[str, int] | None) -> Standing:
         """See :meth:`httpuv.Broker.history`."""
         with self._lock:
-            found = self._topics.setdefault(topic, _Topic())
+            found = self._have(topic)
             found.expire(time.monotonic())
             first = since[1] if since is not None and since[0] == found.epoch else 0
             messages = [each for _, each in found.kept if each.offset > first]
             return Standing(found.epoch, found.offset, messages)
+
+    def _have(self, topic: str) -> _Topic:
+        found = self._topics.get(topic)
+        if found is None:
+            self._make_room()
+            found = self._topics[topic] = _Topic()
+        return found
+
+    def _make_room(self) -> None:
+        """Forget old topics without subscribers, so that publishers cannot fill the memory."""
+        if len(self._topics) < _MOST_TOPICS:
+            return
+        for name in list(itertools.islice(self._topics, _LOOKED_AT)):
+            found = self._topics.pop(name)
+            if found.subscribers:
+                self._topics[name] = found  # looked at again after all others
+            elif len(self._topics) < _MOST_TOPICS:
+                return
 
     def health(self) -> Health:
         """See :meth:`httpuv.Broker.health`."""

@@ -71,12 +71,15 @@ def serving(
         Mistake: An option does not fit the application.
     """
     if application.interface == "asgi":
-        return _Asgi(application.app, settings, started, fd)
+        return _Asgi(application.app, settings, started, fd, multiprocess)
     return _Blocking(application, settings, started, fd, multiprocess)
 
 
-def _common(settings: Settings) -> dict[str, Any]:
+def _common(settings: Settings, multiprocess: bool) -> dict[str, Any]:
+    path = os.environ.get(SHARED) if multiprocess else None
     return {
+        # The workers share topics through the process that has started them.
+        **({} if path is None else {"broker": Worker(path), "topics": {"*": Topic()}}),
         "tls": of_settings(settings),
         "limits": Limits(**settings.limits),  # type: ignore[arg-type]  # by name
         "ioThreads": settings.io_threads,
@@ -119,9 +122,16 @@ def listening_failed(error: OSError, settings: Settings) -> Mistake:
 class _Asgi:
     """An ASGI application, in a new asyncio loop on this thread."""
 
-    def __init__(self, app: Any, settings: Settings, started: Started, fd: int | None) -> None:
+    def __init__(
+        self,
+        app: Any,
+        settings: Settings,
+        started: Started,
+        fd: int | None,
+        multiprocess: bool,
+    ) -> None:
         self._settings = settings
-        options = _common(settings)
+        options = _common(settings, multiprocess)
         self._server = _ToldServer(
             Config(
                 app,
@@ -222,7 +232,7 @@ class _Blocking:
 
     def _start(self) -> Server:
         settings, app = self.settings, self.application.app
-        options = _common(settings)
+        options = _common(settings, self.multiprocess)
         options["dispatch"] = "service" if settings.threads == 1 else settings.threads
         if self.application.interface == "wsgi":
             mount = Mount(app, "wsgi", root_path=settings.root_path, multiprocess=self.multiprocess)
@@ -230,8 +240,6 @@ class _Blocking:
             app = {"staticPaths": _static(settings)}
         else:
             app = normalize_app(app)
-            if self.multiprocess and (path := os.environ.get(SHARED)):
-                options.update(broker=Worker(path), topics={"*": Topic()})
             app = dataclasses.replace(app, staticPaths={**app.staticPaths, **_static(settings)})
         if self.fd is not None:
             return _adopted(os.dup(self.fd), app, options)

@@ -7,10 +7,11 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from cli_support import command, started
 from support import Wire, fetch, request
 
-APP = """
+ROOK = """
 import os
 import httpuv
 
@@ -26,8 +27,46 @@ def call(req):
 """
 
 
-def test_topics_are_shared(tmp_path: Path) -> None:
-    (tmp_path / "news.py").write_text(APP)
+ASGI = """
+import os
+import httpuv
+
+stream = httpuv.EventStream(topics=["t"], retry=0.1)
+
+async def call(scope, receive, send):
+    if scope["type"] != "http":
+        raise RuntimeError("no lifespan")
+    if scope["path"] == "/events":
+        return await stream(scope, receive, send)
+    if scope["path"] == "/pid":
+        text = str(os.getpid())
+    else:
+        (server,) = httpuv.listServers()
+        text = str(server.publish("t", scope["query_string"].decode()))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": text.encode()})
+"""
+
+WSGI = """
+import os
+import httpuv
+
+stream = httpuv.EventStream(topics=["t"], retry=0.1)
+
+def call(environ, start_response):
+    if environ["PATH_INFO"] == "/events":
+        return stream(environ, start_response)
+    start_response("200 OK", [])
+    if environ["PATH_INFO"] == "/pid":
+        return [str(os.getpid()).encode()]
+    (server,) = httpuv.listServers()
+    return [str(server.publish("t", environ["QUERY_STRING"])).encode()]
+"""
+
+
+@pytest.mark.parametrize("app", [ROOK, ASGI, WSGI], ids=["rook", "asgi", "wsgi"])
+def test_topics_are_shared(tmp_path: Path, app: str) -> None:
+    (tmp_path / "news.py").write_text(app)
     with command(tmp_path, "news:call", "--port", "0", "--workers", "2") as child:
         at = ("127.0.0.1", int(started(child).rstrip("/").rpartition(":")[2]))
         with contextlib.ExitStack() as stack:
