@@ -1,6 +1,6 @@
-// Which request the callback on this thread is to answer. A plain function, which keeps its thread
-// while it runs, can ask the loop about its client; and when the callback runs other callbacks, one
-// of them may be told that this client has gone.
+// The request that the callback on this thread answers. A plain function blocks its thread while it
+// runs, but it can ask the loop whether its client has gone. If the callback runs other callbacks,
+// one of them may be notified that this client has gone.
 //
 // With the GIL held.
 #pragma once
@@ -22,8 +22,9 @@ class Answering {
   // Whether the client has gone, or will send no more. Raises RuntimeError outside of callbacks.
   static bool client_gone();
 
-  // The client of an exchange has gone: tells those on this thread that answer it. No other thread
-  // can be answering it, because the events of a connection never run on two threads at once.
+  // The client of an exchange has gone: notifies the callbacks on this thread that answer it. No
+  // other thread can answer it, because the events of a connection never run on two threads at
+  // once.
   static void abandoned(const Application& application, const server::ExchangeId& id);
   // Whether abandoned() was called for this one.
   [[nodiscard]] bool gone() const { return gone_; }

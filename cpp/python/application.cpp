@@ -197,7 +197,8 @@ void Application::gather(const py::object& function) {
 }
 
 void Application::handle(server::Event&& event) {
-  // Nobody rings behind what is not awaited: what its handlers send rings by itself.
+  // Events that are not awaited cause no wake-up; commands of their handlers wake the loop
+  // themselves.
   const bool rung = server::is_awaited(event);
   struct Restore {
     const Application* outer;
@@ -396,7 +397,8 @@ void Application::answered(const server::ExchangeId& id) {
   lose_upload(id);
 }
 
-// A callback of a Reply is the package's own: what it raises is a mistake of ours, and logged.
+// A callback of a Reply belongs to the package: an exception is a mistake of the package, and
+// logged.
 void Application::tell(const char* where, py::object callback,
                        const std::optional<std::uint64_t>& argument) {
   if (callback.is_none()) return;
@@ -412,8 +414,8 @@ void Application::on_event(server::StreamTakenEvent&& event, Work&) {
   if (const auto reply = find(event.id)) tell("on_taken", reply->on_taken.get(), event.total);
 }
 
-// Calls back and sends the answer. False, and the envelope is as it was, when the callback may
-// decline to answer and did. Then the client is still there.
+// Calls back and sends the answer. False if the callback has declined to answer; then the envelope
+// is unchanged and the client is still there.
 bool Application::ask(Work& work, server::EnvelopePtr& envelope, py::handle callback,
                       const char* where, bool may_decline) {
   const server::ExchangeId id = envelope->id;

@@ -1,13 +1,13 @@
-// The user's application as the extension knows it: Python callables, what they are called with,
-// and the way back to the server. Turns events into calls and results into commands.
+// The user's application: Python callables, their arguments, and the way back to the server. Turns
+// events into calls, and results into commands.
 //
-// With the GIL held, but for what the loop thread calls. Several threads may be in here at once,
-// with events of different connections, and with what is sent from outside callbacks: what they
-// share is guarded by a mutex that is never held while Python may run. Shared by the Python object
-// of the server, what handles its exchanges and sockets, and the batches in the queue. Whatever is
-// thrown while an event is handled, by a callback or by C++ (std::bad_alloc), ends in handle(): the
-// request is answered with a plain 500 that tells nothing, or the socket is closed with 1011, and
-// on_error is called. What is not an Exception is thrown on.
+// With the GIL held, except for calls of the loop thread. Several threads may be in here at once,
+// with events of different connections, and with messages that are sent outside callbacks. A mutex,
+// which is never held while Python may run, guards the shared members. The object is shared by the
+// Python object of the server, its exchanges and sockets, and the batches in the queue. handle()
+// catches every exception of an event, from a callback or from C++ (std::bad_alloc): the request is
+// answered with a plain 500 without details, or the socket is closed with 1011, and on_error is
+// called. A Python exception that is no Exception is thrown on.
 //
 // Each callback runs in a context of its own, a copy of the one in which the server was started.
 #pragma once
@@ -36,7 +36,7 @@ namespace httpuv::python {
 
 class Gateway;
 
-// What is called for the requests of a server. It is replaced as a whole, between two requests.
+// The callables for the requests of a server. They are replaced together, between two requests.
 struct Program {
   pybind11::object call;        // (environment) -> result; None: 404
   pybind11::object on_headers;  // (environment) -> None or result; None: not announced
@@ -48,7 +48,7 @@ struct Program {
   std::vector<std::shared_ptr<Gateway>> gateways;  // of the server's mounts, in their order
 };
 
-// What stays for as long as the server runs.
+// The callables that stay as long as the server runs.
 struct Callbacks {
   pybind11::object on_error;   // (where, environment or None, exception) -> None
   pybind11::object on_notice;  // (level, text) -> None; level as in NoticeLevel
@@ -65,9 +65,9 @@ struct Callbacks {
 class Reply;
 class Socket;
 
-// The exception with its traceback, which it carries itself only once it was caught in Python.
+// The exception with its traceback; Python sets __traceback__ only when it catches the exception.
 pybind11::object exception_of(const pybind11::error_already_set& error);
-// The same of what C++ has thrown: MemoryError, or RuntimeError with its text.
+// The same for C++ exceptions: MemoryError, or RuntimeError with their text.
 pybind11::object exception_of(const std::exception& error);
 
 struct ExchangeHash {
@@ -82,7 +82,7 @@ class Application : public std::enable_shared_from_this<Application> {
   Application(Program program, Callbacks callbacks, const pybind11::dict& constants,
               server::Settings settings, const std::shared_ptr<Queue>& queue);
 
-  // Where answers go. Whoever made this stops it before letting go.
+  // The server that gets the answers. The owner calls stop() before it releases the object.
   server::Workers& server() { return server_; }
   Environment& environment() { return environment_; }
 
@@ -92,22 +92,21 @@ class Application : public std::enable_shared_from_this<Application> {
   // No thread will ever handle an event: a request is answered with 503, a socket is closed. Any
   // thread, without the GIL.
   void refuse(server::Event&& event);
-  // The loop is told of the answers to so many events, which are handled now.
+  // Notes that so many events are handled, and the loop has their answers.
   void ring(int handled);
 
-  // So many messages that a WebSocket's listener kept were used.
+  // Notes that so many messages that a WebSocket's listener kept were used.
   void consumed(const server::ConnectionId& id, std::size_t messages);
 
-  // The exchange is answered: nothing is to be told to its Reply any more, nor to its Upload.
+  // The exchange is answered: its Reply and its Upload get no more notifications.
   void answered(const server::ExchangeId& id);
 
-  // Before something is sent whose size is the application's choice: waits, with the GIL released,
-  // while the loop is behind with what was sent before. False: it is behind, and this thread must
-  // not wait, because an asyncio loop runs on it. Never called with a lock held. Throws what a
-  // signal handler raises meanwhile.
+  // Called before data of arbitrary size is sent: waits, with the GIL released, while the loop is
+  // behind with earlier commands. False: it is behind, and this thread must not wait, because an
+  // asyncio loop runs on it. Never called with a lock held. Throws exceptions of signal handlers.
   bool wait_for_room();
-  // What a thread that must not wait may have waiting for one WebSocket or topic, and what becomes
-  // of more.
+  // The bound for a thread that must not wait, for one WebSocket or topic, and the policy beyond
+  // it.
   [[nodiscard]] std::size_t ws_max_queue() const { return ws_max_queue_; }
   [[nodiscard]] server::Overflow ws_overflow() const { return ws_overflow_; }
   // Messages of a WebSocket were dropped.
@@ -125,7 +124,7 @@ class Application : public std::enable_shared_from_this<Application> {
   void ring() { server_.ring(); }
   // Calls a function whose commands are gathered as those of a callback are.
   void gather(const pybind11::object& function);
-  // Has a function called in its turn among the events of a connection.
+  // Calls a function in order with the events of a connection.
   void post(const server::ConnectionId& id, pybind11::object function);
   // Calls one of these functions.
   void run(const pybind11::object& function);
@@ -135,11 +134,11 @@ class Application : public std::enable_shared_from_this<Application> {
   int traverse(visitproc visit, void* argument);
   void clear();
 
-  // That of a message that came and is Python's now, for one that goes: so it returns to the thread
-  // that allocated it.
+  // Reuses the buffer of the last received message for the next one sent, so that the memory
+  // returns to the thread that allocated it.
   static std::string take_memory();
 
-  // What an event is about: what is answered, and logged, if handling it fails.
+  // The subject of an event: if handling it fails, this is answered and logged.
   struct Work {
     std::variant<server::ExchangeId, server::ConnectionId> subject;
     const char* where = "an event";
@@ -148,19 +147,19 @@ class Application : public std::enable_shared_from_this<Application> {
 
   // --- for gateways ---
 
-  // What is called now. A callback that runs goes on with what it began with.
+  // The current callables. A running callback keeps the ones that it began with.
   [[nodiscard]] std::shared_ptr<const Program> program();
   void set_program(Program program);
-  // Calls back and sends the answer. False, and the envelope is as it was, when the callback may
-  // decline to answer and did. Then the client is still there.
+  // Calls back and sends the answer. False if the callback has declined to answer; then the
+  // envelope is unchanged and the client is still there.
   bool ask(Work& work, server::EnvelopePtr& envelope, pybind11::handle callback, const char* where,
            bool may_decline);
-  // A Reply that is told what becomes of the exchange, until that is answered.
+  // A Reply that is notified about the exchange until it is answered.
   std::shared_ptr<Reply> open_reply(const server::ExchangeId& id);
-  // Who is told of the body of a request that comes in pieces; returns the application's handle.
+  // Registers the receiver of a body in pieces; returns the application's handle.
   pybind11::object open_upload(const server::ExchangeId& id, const pybind11::dict& environment,
                                const pybind11::object& receiver);
-  // Who is told of what a WebSocket does; its _open() is called.
+  // Registers the listener of a WebSocket and calls its _open().
   void open_socket(const server::ConnectionId& id, const pybind11::object& listener,
                    const std::shared_ptr<Socket>& socket);
   void open_rook_socket(const server::WsOpenEvent& event, pybind11::handle on_open, Work& work);
@@ -186,8 +185,8 @@ class Application : public std::enable_shared_from_this<Application> {
     pybind11::object message;  // its bound _message
     std::shared_ptr<Socket> socket;
     // By mutex_:
-    std::size_t consumed = 0;  // bytes the loop has not been told of
-    std::size_t kept = 0;      // messages that were kept and not used, and what they count for
+    std::size_t consumed = 0;  // used bytes that the loop does not know yet
+    std::size_t kept = 0;      // messages that were kept and not used, and their bytes
     std::size_t kept_bytes = 0;
     std::size_t used_early = 0;  // messages that were used before _message() had returned
     bool last = false;           // no more will come: a WsConclude is due when all were used
@@ -246,10 +245,10 @@ class Application : public std::enable_shared_from_this<Application> {
   const std::weak_ptr<Queue> queue_;  // its owner is that of this
   std::atomic<bool> has_uploads_;     // whether a body may come in pieces
   server::Workers server_;
-  std::atomic<std::size_t> unhandled_{0};  // events that were delivered and their answers not told
-  std::unique_ptr<char[]> reserve_;  // by the GIL: freed when there is no memory to give up with
+  std::atomic<std::size_t> unhandled_{0};  // delivered events with unreported answers
+  std::unique_ptr<char[]> reserve_;  // guarded by the GIL: freed for the handling of a bad_alloc
 
-  std::mutex mutex_;  // for the rest; never held while Python may run
+  std::mutex mutex_;  // guards the rest; never held while Python may run
   std::shared_ptr<const Program> program_;
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;

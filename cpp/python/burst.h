@@ -1,7 +1,7 @@
-// What a thread that must not wait has sent since the loop last took what was sent: it bounds what
-// such a thread has waiting, where other threads wait themselves (Application::wait_for_room()).
+// Counts the bytes that a thread sends between two drains of the mailbox. It bounds threads that
+// must not wait; other threads wait in Application::wait_for_room().
 //
-// With the GIL held, from any thread; a member of what sends. Never fails.
+// With the GIL held, from any thread; a member of the sending object. Never fails.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,7 @@
-// An answer that is made later, or piece by piece: the application's handle on one exchange.
+// An answer that is made later, or piece by piece: the application's handle of one exchange.
 //
-// With the GIL held, from any thread. Once the answer is complete, or its client has gone, every
-// method does nothing. What the loop has to say about it comes through the callbacks, on the thread
-// that runs the queue.
+// With the GIL held, from any thread. When the answer is complete, or its client has gone, every
+// method does nothing. The loop reports through the callbacks, on the thread that runs the queue.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -40,7 +39,7 @@ class Slot {
   pybind11::object callback_ = pybind11::none();
 };
 
-// What is sent after so many seconds of silence.
+// The text that is sent after so many seconds of silence.
 std::unique_ptr<server::Filler> make_filler(double seconds, std::string_view bytes);
 
 class Reply {

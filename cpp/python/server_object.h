@@ -1,5 +1,5 @@
-// The server as Python sees it: arguments in, errors out as exceptions, everything that may wait
-// with the GIL released. With the GIL held; pybind11 keeps it alive.
+// The Python object of a server: converts arguments, raises errors as exceptions, and releases the
+// GIL for calls that may wait. With the GIL held; pybind11 keeps it alive.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -81,8 +81,8 @@ class ServerObject {
   std::optional<ForkGuard> guard_;
 };
 
-// Has the garbage collector see what a stopped server holds: an application may refer to its own
-// server. A running one is held by the package, and is no garbage.
+// Shows the garbage collector the objects of a stopped server, because an application may refer to
+// its own server. The package holds a running server, so that is never garbage.
 void set_up_gc(PyHeapTypeObject* type);
 
 }  // namespace httpuv::python

@@ -1,6 +1,5 @@
-// A WebSocket as Python holds it: a name and the way to its server, no more. With the GIL held;
-// every method may be called from any thread and, once the socket or its server is gone, does
-// nothing.
+// The Python object of a WebSocket: its id and the way to its server. With the GIL held; every
+// method may be called from any thread, and does nothing when the socket or its server has gone.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -21,7 +20,7 @@ namespace httpuv::python {
 
 class Application;
 
-// A message as Python gives it: str is text, anything with a buffer is binary.
+// A message from Python: str is text, an object with a buffer is binary.
 struct Payload {
   bool text = false;
   std::string data;

@@ -1,6 +1,6 @@
-// Topics as Python sees them: what publishes, and what asks how a topic is doing.
+// The Python functions of topics: publishing, subscriptions and statistics.
 //
-// Thread: any, with the GIL held; what waits for the loop gives it up.
+// Thread: any, with the GIL held; calls that wait for the loop release it.
 // Ownership: a Joining belongs to Python; the rest are functions of the server's object.
 // Failure: exceptions. Of a server that is stopping or stopped: 0, None, or nothing known.
 #pragma once
@@ -52,13 +52,13 @@ server::TopicSettings to_topic_settings(const pybind11::list& rules, bool broker
 pybind11::object topic_stats(Application& application, const std::string& topic);
 std::vector<std::string> subscriptions(Application& application, const server::ConnectionId& id);
 
-// For brokers. load() tells where a topic stands: messages are (offset, data, binary, event).
+// For brokers. load() sets the position of a topic: messages are (offset, data, binary, event).
 void load_topic(Application& application, const std::string& topic, const std::string& epoch,
                 std::uint64_t offset, const pybind11::list& messages);
 std::tuple<std::vector<std::string>, std::vector<std::string>> topic_needs(
     Application& application);
 bool release_topic(Application& application, const std::string& topic);
-// For health and metrics; the numbers are what has come since the last call.
+// For health and metrics; the numbers are increments since the last call.
 void set_broker(Application& application, server::BrokerState state, std::uint64_t dropped,
                 std::uint64_t renewed);
 

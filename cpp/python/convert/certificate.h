@@ -1,7 +1,7 @@
-// Certificates of servers as Python has them, and what is told of a connection that has TLS.
+// The Python class of certificates, and the facts about a TLS connection for applications.
 //
-// With the GIL held, which is given up while files are read. What is wrong with a file is raised:
-// OSError if it cannot be read, ValueError for what is in it.
+// With the GIL held, which is released while files are read. A file that cannot be read raises
+// OSError, a file with wrong content ValueError.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -19,8 +19,7 @@ void register_certificates(pybind11::module_& module);
 // Of pairs: a host, or "*" for all others, and its Certificate. Null: the list is empty.
 std::shared_ptr<const server::Certificates> read_certificates(const pybind11::list& pairs);
 
-// What a CGI environment has of TLS: HTTPS aside, which is the server's. Names as those of Apache's
-// mod_ssl.
+// The TLS variables of a CGI environment, without HTTPS. The names are those of Apache's mod_ssl.
 pybind11::dict tls_variables(const server::TlsInfo& info);
 
 // The "tls" extension of an ASGI scope.

@@ -49,7 +49,7 @@ class Environment {
   void add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept);
 
   pybind11::dict template_;
-  std::atomic_flag keeping_;  // a thread has these; another one does without
+  std::atomic_flag keeping_;  // a thread uses these; other threads go without
   std::array<LastValue, static_cast<std::size_t>(http::Field::kCount)> last_values_;
   LastValue last_address_;
   LastTls last_tls_;
@@ -58,8 +58,8 @@ class Environment {
 // The object that `rook.input` and `wsgi.input` are; takes the body.
 pybind11::object make_input(server::RequestBody&& body);
 
-// Registers the class of `rook.input`: called with bytes, or with a descriptor and a length. Where
-// there is no body an instance is made without calling anything.
+// Registers the class of `rook.input`: called with bytes, or with a descriptor and a length.
+// Without a body an instance is made without a call.
 void register_input(pybind11::object input_class);
 
 // Registers the class of HEADERS, one derived from dict; without it that is a dict.

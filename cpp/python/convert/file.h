@@ -1,7 +1,6 @@
 // The file of an answer {"file": path}, and the table of media types.
 //
-// With the GIL held, which is released while the file is looked at. Wrong files are raised as
-// OSError.
+// With the GIL held, which is released during file access. Wrong files raise OSError.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -28,12 +27,12 @@ class File {
   File(int fd, std::string name, std::shared_ptr<const files::MimeTable> mime,
        const pybind11::dict& environment);
 
-  // The body of an answer whose head this is, and in the head what goes with it: another status
-  // (206, 304, 412, 416), validators, the type. Once only.
+  // The body for the answer with this head. The head gets another status (206, 304, 412, 416),
+  // validators and the type. Once only.
   server::FileAnswer take(http::ResponseHead& head);
 
  private:
-  // What the request says, by the names of its environment.
+  // The fields of the request, by the names of its environment.
   struct Fields {
     std::string range, if_range, if_match, if_none_match, if_modified_since, if_unmodified_since;
   };

@@ -1,5 +1,4 @@
-// Names and texts that requests of every interface have in common, as Python objects made once:
-// header fields, methods.
+// Cached Python objects of common names for requests of every interface: header fields, methods.
 //
 // With the GIL held. The constants live as long as the process. Python's errors are thrown as
 // error_already_set.
@@ -34,9 +33,9 @@ pybind11::object method_of(std::string_view method);
 pybind11::object joined(http::Field field, const pybind11::object& earlier,
                         const pybind11::object& value);
 
-// How many bytes of a path as sent make the first `decoded` bytes of it decoded.
+// The number of raw bytes that make the first `decoded` bytes of a decoded path.
 std::size_t raw_size(std::string_view raw, std::size_t decoded);
-// A path as sent, decoded; as it is where its percent signs make no sense.
+// The decoded path; unchanged if its percent signs are invalid.
 std::string decoded_path(std::string_view raw);
 
 }  // namespace httpuv::python

@@ -1,8 +1,8 @@
-// Turns what `call` returned into an answer for the core.
+// Converts the result of `call` to an answer for the core.
 //
-// With the GIL held. The plain shape - a dict with an int status, a dict of headers and a str,
-// bytes or no body - is converted here; anything else goes through the package's own convert(),
-// which knows all shapes. What is wrong with either is raised as TypeError or ValueError.
+// With the GIL held. The plain shape (a dict with an int status, a dict of headers, and a str,
+// bytes or no body) is converted here. The package's convert() in Python converts all other shapes.
+// Wrong types and values raise TypeError or ValueError.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -11,8 +11,8 @@
 
 namespace httpuv::python {
 
-// Both fill in head and answer of the envelope, which are cleared. from_plain() is false when
-// `result` is not of the plain shape; then both are as they were.
+// Both clear and fill the head and the answer of the envelope. from_plain() returns false if
+// `result` has another shape; then both are unchanged.
 bool from_plain(pybind11::handle result, server::Envelope& envelope);
 
 // From (status, [(name, value), ...], bytes | None | File), which convert() makes of other shapes.

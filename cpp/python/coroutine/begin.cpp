@@ -14,7 +14,7 @@ namespace httpuv::python {
 namespace {
 
 struct Asyncio {
-  PyObject* running_loop;  // the function: without the exception of its better known kin
+  PyObject* running_loop;  // _get_running_loop(): it does not raise if there is none
   PyTypeObject* task;
   PyObject* keywords = PyTuple_New(2);
   PyObject* done = interned("done");

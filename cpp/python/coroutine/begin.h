@@ -1,10 +1,10 @@
-// Coroutines that begin before their task has its turn: one that never waits costs no turn of the
-// loop at all, and no task.
+// Coroutines that start at once: a coroutine that never waits costs no iteration of the loop and no
+// task.
 //
-// Since 3.12 asyncio can do this by itself (eager_start). Before, the first step is taken here, in
-// the name of a task that goes on with the second (reserve.h).
+// Since Python 3.12 asyncio does this by itself (eager_start). Before, this code runs the first
+// step as a task, which goes on with the second step (reserve.h).
 //
-// With the GIL held, on the thread of the loop. What the coroutine raises is thrown as
+// With the GIL held, on the thread of the loop. Exceptions of the coroutine are thrown as
 // error_already_set.
 #pragma once
 
@@ -12,11 +12,10 @@
 
 namespace httpuv::python {
 
-// The asyncio loop that is running on this thread; a null object without one.
+// The asyncio loop that runs on this thread; a null object without one.
 pybind11::object running_loop();
 
-// Begins a coroutine in the loop that is running here. Returns what it returned or, if it waits,
-// its task.
+// Starts a coroutine in the loop that runs here. Returns its result, or its task if it waits.
 pybind11::object begin_coroutine(const pybind11::object& coroutine, const pybind11::object& loop);
 
 // Whether begin_coroutine() has returned a task.

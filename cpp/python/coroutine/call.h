@@ -1,4 +1,4 @@
-// A callback that is a coroutine function: each call begins its coroutine at once, where an asyncio
+// A callback that is a coroutine function: each call starts its coroutine at once, if an asyncio
 // loop runs the callbacks.
 //
 // With the GIL held, on any thread that runs callbacks.

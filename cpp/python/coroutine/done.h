@@ -1,5 +1,4 @@
-// An awaitable that is done: what a method gives back to a coroutine that awaits it, where nothing
-// has to wait.
+// An awaitable that is already done: the result of a method that need not wait.
 //
 // With the GIL held, on any thread. Owned by the application. Awaited twice it raises RuntimeError,
 // as a coroutine does.

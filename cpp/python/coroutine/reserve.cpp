@@ -86,7 +86,7 @@ bool is_as_new(PyObject* task, const BegunObject& begun, Py_ssize_t references) 
          (begun.parked == nullptr || !is_done(begun.parked));
 }
 
-// The task that a loop is said to run, for a scope: "Extending asyncio" in its manual.
+// Sets the current task of a loop for a scope; see "Extending asyncio" in its manual.
 class CurrentTask {
  public:
   CurrentTask(const py::object& loop, PyObject* task) : loop_(loop) {

@@ -1,6 +1,6 @@
-// One HTTP exchange of an ASGI application: receive() and send() of what nearly every request does
-// - a body that is here, an answer in two messages - without leaving C++. Everything else is done
-// by its Python class (httpuv.gateways.asgi.exchange), which is derived from the type here.
+// One HTTP exchange of an ASGI application: receive() and send() of the usual request (a complete
+// body, an answer in two messages) in C++. The derived Python class (httpuv.gateways.asgi.exchange)
+// handles the rest.
 //
 // With the GIL held, on the thread of the asyncio loop that runs the application.
 #pragma once
@@ -15,7 +15,7 @@ namespace httpuv::python {
 
 class Application;
 
-// What both sides of the class share.
+// The state that C++ and the Python class share.
 struct Exchange {
   enum class State : std::uint8_t {
     kNew,        // no answer has begun
@@ -26,7 +26,7 @@ struct Exchange {
 
   std::shared_ptr<Application> application;
   server::ExchangeId id;
-  server::EnvelopePtr envelope;  // until its head or answer leaves
+  server::EnvelopePtr envelope;  // until its head or answer is sent
   pybind11::object scope;
   pybind11::object body;    // of the request, where it is here as a whole; null once received
   pybind11::object upload;  // an Upload where it comes in pieces

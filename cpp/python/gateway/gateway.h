@@ -1,9 +1,9 @@
-// How an application of one interface - Rook, WSGI, ASGI - is called: a gateway builds what it is
-// called with straight from the parsed head, calls it, and takes its answer.
+// A gateway calls an application of one interface (Rook, WSGI, ASGI): it builds the arguments
+// directly from the parsed head, calls the application, and takes its answer.
 //
-// With the GIL held; several threads may be in one at once. Owned by its Application, which hands
-// it the events of its mount. What an application raises is thrown on: `work` says what is answered
-// and logged then.
+// With the GIL held; several threads may be in one at once. Owned by its Application, which passes
+// it the events of its mount. Exceptions of the application are thrown on; `work` has the request
+// that is then answered and logged.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -39,7 +39,7 @@ struct MountedGateway {
   std::shared_ptr<Gateway> gateway;
 };
 
-// Longest prefix first. Raises ValueError and TypeError for what makes no sense.
+// Longest prefix first. Raises ValueError and TypeError for wrong mounts.
 std::vector<MountedGateway> make_gateways(const pybind11::list& mounts);
 
 std::shared_ptr<Gateway> make_wsgi(const pybind11::dict& options);

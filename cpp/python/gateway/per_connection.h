@@ -1,4 +1,4 @@
-// What belongs to a connection and is made once for it: kept for as many as there are places.
+// A cache of objects that are made once for a connection; it has a fixed number of places.
 //
 // With the GIL held. Owns the objects. Never fails.
 #pragma once

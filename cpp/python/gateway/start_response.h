@@ -1,10 +1,8 @@
 // start_response() of one WSGI request, and write(), which it returns (PEP 3333): status and fields
-// are checked and converted when they are given, and the answer leaves in as few commands as the
-// application allows.
+// are checked and converted at the call, and the answer is sent with as few commands as possible.
 //
-// With the GIL held, on the thread that runs the request; write() gives the GIL up while the client
-// is behind. What the application does wrong is raised as the exception that PEP 3333 or wsgiref
-// has for it.
+// With the GIL held, on the thread that runs the request; write() releases the GIL while the client
+// is behind. Mistakes of the application raise the exceptions of PEP 3333 or wsgiref.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -30,7 +28,7 @@ class WsgiAnswer {
   bool write_all(PyObject* sequence);
   // `length` bytes of a file.
   void send_file(server::FileBody&& file);
-  // Has the head leave; topics make the body. After so many seconds of silence the filler is sent.
+  // Sends the head; topics make the body. After so many seconds of silence the filler is sent.
   void begin_events(double seconds, std::string_view filler);
   void end();                    // the body is complete
   void fail();                   // 500, or the connection is cut
@@ -43,7 +41,7 @@ class WsgiAnswer {
   // Which stream of events is to feed it; "" where the application makes the body.
   [[nodiscard]] std::string_view events() const;
   [[nodiscard]] bool complete() const { return complete_; }
-  // Whether more waits for the client than ought to.
+  // Whether too many bytes wait for the client.
   [[nodiscard]] bool full() const { return unacknowledged_ >= kWindow; }
   // Waits, with the GIL released, until the client has taken it. False: it has gone.
   bool wait_for_room();

@@ -1,5 +1,5 @@
 // The context variables of one callback (PEP 567): a copy of a base context, entered for the length
-// of a scope, so that what a callback sets ends with it. Copying costs the same for any number of
+// of a scope, so that changes of a callback end with it. Copying costs the same for any number of
 // variables.
 //
 // With the GIL held; scopes nest. The constructor throws error_already_set (MemoryError).

@@ -1,5 +1,5 @@
-// A file descriptor that is readable after ring() until clear(): what a thread waits on, whether
-// in poll(2), in an asyncio loop or in a GUI's. An eventfd on Linux, a pipe elsewhere.
+// A file descriptor that is readable after ring() until clear(). Threads wait for it in poll(2), in
+// an asyncio loop or in a GUI's loop. An eventfd on Linux, a pipe elsewhere.
 // Any thread; never blocks. The constructor throws std::system_error when descriptors run out.
 #pragma once
 

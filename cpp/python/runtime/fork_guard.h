@@ -1,4 +1,4 @@
-// What a fork() finds: loop threads that stand still, holding no lock and opening no descriptor.
+// Stops the loop threads during a fork(), so that they hold no lock and open no descriptor.
 //
 // What: pthread_atfork(3), so that no Python runs between the moment in which the loops stand still
 //   and the fork: a signal handler in there might stop a server, and wait for ever.

@@ -1,4 +1,4 @@
-// The interpreter's lock (GIL), given up and taken again by threads that the interpreter may end.
+// Releasing and taking the GIL on threads that the exiting interpreter may end.
 //
 // What: until Python 3.13, a thread that asks for the GIL while the interpreter exits is ended by
 //   pthread_exit(), which unwinds its C++ frames: without the GIL they would drop references, and a
@@ -62,7 +62,7 @@ inline GilWaits& gil_waits() {
   return waits;
 }
 
-// Gives up the GIL for its scope.
+// Releases the GIL for its scope.
 class GilRelease {
  public:
   GilRelease() : state_(PyEval_SaveThread()) {}

@@ -24,8 +24,8 @@ inline pybind11::object bytes_of(std::string_view bytes) {
   return stolen(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
 }
 
-// What a client wrote is bytes; each becomes the character of that number, as in WSGI, so that
-// nothing is lost and nothing can fail.
+// Bytes of a client; each byte becomes the character of that number, as in WSGI, so that nothing is
+// lost and nothing can fail.
 inline pybind11::object latin1_of(std::string_view bytes) {
   return stolen(
       PyUnicode_DecodeLatin1(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), nullptr));

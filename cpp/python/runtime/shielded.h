@@ -1,7 +1,7 @@
-// The border between our C++ and the methods that CPython calls: no C++ exception crosses it.
+// A wrapper for the methods that CPython calls: no C++ exception leaves them.
 //
-// With the GIL held. Owns nothing. What f() throws becomes Python's exception; the result is null
-// then.
+// With the GIL held. Owns nothing. An exception of f() becomes Python's exception; the result is
+// null then.
 #pragma once
 
 #include <pybind11/pybind11.h>
