@@ -1,4 +1,4 @@
-// The access log's way into Python; the rest of Application is in application.cpp.
+// Passing access log records to Python; the rest of Application is in application.cpp.
 #include <chrono>
 
 #include "python/application.h"
@@ -46,7 +46,7 @@ void Application::on_event(server::LogEvent&& event, Work& work) {
     });
   }
   event.batch = event.batch.next();
-  // Told when it has caught up, not once for each that is logged meanwhile.
+  // Reported when the log has caught up, not once for each record in between.
   if (backlog->bytes.load(std::memory_order_relaxed) > server::AccessBacklog::kMost / 2) return;
   const std::size_t skipped = backlog->skipped.exchange(0, std::memory_order_relaxed);
   if (skipped > 0) say([&] { call_python(callbacks_.access_log.attr("skipped"), skipped); });

@@ -23,11 +23,11 @@ namespace httpuv::python {
 
 namespace {
 
-// The loop is told of consumed messages when they make this part of what it allows to be unread:
-// rarely, and long before it stops reading, or in time to have it go on (at a half).
+// Consumed messages are reported to the loop when they are this part of the allowed unread bytes:
+// that is rare, and early enough to keep the loop reading (it continues at a half).
 constexpr std::size_t kConsumedPart = 8;
 
-// What is kept back for a refusal where memory has run out.
+// Memory in reserve for a refusal when memory has run out.
 constexpr std::size_t kReserve = std::size_t{16} * 1024;
 
 // The exchange or the connection that an event is about.
@@ -42,10 +42,10 @@ auto subject_of(const E& event) {
   }
 }
 
-// How long a thread waits for room before Python's signal handlers get their turn.
+// How long a thread waits for room before it lets Python's signal handlers run.
 constexpr std::chrono::milliseconds kSignalCheck{100};
 
-// Whether an asyncio loop runs on this thread: it must not wait here, whatever for.
+// Whether an asyncio loop runs on this thread, which therefore must not wait here.
 bool runs_asyncio() {
   const auto events =
       py::reinterpret_steal<py::object>(PyImport_GetModule(py::str("asyncio.events").ptr()));
@@ -56,7 +56,7 @@ bool runs_asyncio() {
   return !events.attr("_get_running_loop")().is_none();
 }
 
-// Whose callback this thread is in: the queue rings its server afterwards.
+// The application of the callback on this thread: the queue wakes its server afterwards.
 thread_local const Application* t_handling = nullptr;
 
 }  // namespace
@@ -75,11 +75,11 @@ py::object exception_of(const std::exception& error) {
       PyErr_SetString(PyExc_RuntimeError, error.what());
     }
   }
-  // Else pybind11 has thrown because of the Python error that is set.
+  // Otherwise pybind11 has thrown because a Python error is set.
   return exception_of(py::error_already_set());
 }
 
-// The loop thread's end of it: batches go to the queue.
+// The loop thread's side: batches go to the queue.
 class Application::Sink final : public server::EventSink {
  public:
   explicit Sink(Application& application) : application_(application) {}
@@ -124,7 +124,7 @@ void Application::set_program(Program program) {
     const std::lock_guard lock(mutex_);
     program_.swap(next);
   }
-  // The one before is destroyed here, unlocked: that may run Python code.
+  // The old one is destroyed here, after unlocking, because that may run Python code.
 }
 
 void Application::deliver(std::vector<server::Event>& events) {
@@ -146,7 +146,7 @@ void Application::ring(int handled) {
 }
 
 bool Application::send(server::Command&& command) {
-  // From a callback the queue rings when the batch is through; from elsewhere nothing else would.
+  // Inside a callback the queue wakes the loop after the batch; outside nothing else would.
   return server_.post(std::move(command), t_handling != this);
 }
 
@@ -265,7 +265,7 @@ void Application::perform(E&& event) {
 }
 
 // Handling an event has failed: its request is answered with 500, or its connection is cut if the
-// answer has begun (Cut does either); a socket is of no use any more (RFC 6455 section 7.4.1).
+// answer has begun (Cut does both); a WebSocket is closed with 1011 (RFC 6455 section 7.4.1).
 void Application::give_up(const Work& work) {
   const auto* const exchange = std::get_if<server::ExchangeId>(&work.subject);
   const auto refuse = [&] {
@@ -285,7 +285,7 @@ void Application::give_up(const Work& work) {
   if (reserve_ == nullptr) reserve_.reset(new (std::nothrow) char[kReserve]);
 }
 
-// Calls on_error. What it raises itself has nowhere else to go.
+// Calls on_error. An exception of on_error itself is reported as unraisable.
 void Application::report(const Work& work, const py::object& exception) {
   try {
     call_python(callbacks_.on_error, work.where, work.environment, exception);
@@ -368,7 +368,7 @@ void Application::abandon(const server::ExchangeId& id) {
   }
 }
 
-// --- answers that take their time ---------------------------------------------------------------
+// --- answers that are not ready at once ---------------------------------------------------------
 
 std::shared_ptr<Reply> Application::find(const server::ExchangeId& id) {
   const std::lock_guard lock(mutex_);
@@ -422,7 +422,7 @@ bool Application::ask(Work& work, server::EnvelopePtr& envelope, py::handle call
   work.where = where;
   const Answering answering(*this, id);
   const py::object result = call_python(callback, work.environment);
-  // With the client gone, and the event of that handled within the callback, nothing goes on.
+  // If the client has gone, and the callback has handled that event, the answer ends here.
   if (may_decline && result.is_none()) return answering.gone();
   if (!from_plain(result, *envelope)) {
     const auto reply = open_reply(id);  // it may begin, and even end, in there
@@ -450,7 +450,7 @@ int Application::traverse(visitproc visit, void* argument) {
   for (const py::object* callback : callbacks_.all()) {
     if (result == 0) result = each(*callback);
   }
-  // Only where nothing else holds it: then it is this that keeps its objects.
+  // Only if nothing else holds the application: then this object alone keeps its objects alive.
   if (program_ != nullptr && program_.use_count() == 1) {
     for (const py::object* callback :
          {&program_->call, &program_->on_headers, &program_->on_ws_open, &program_->open_upload}) {

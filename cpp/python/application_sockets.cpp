@@ -14,7 +14,7 @@ namespace httpuv::python {
 
 namespace {
 
-// Memory of messages that is kept between two of them.
+// The buffer that is kept between two messages.
 constexpr std::size_t kMaxMemory = std::size_t{256} * 1024;
 
 std::uint64_t key_of(const server::ConnectionId& id) {
@@ -74,7 +74,7 @@ void Application::open_socket(const server::ConnectionId& id, const py::object& 
     const std::lock_guard lock(mutex_);
     listeners_.emplace(key_of(id), entry);
   }
-  // Only now: the callback may run others, which are about events of this socket, too.
+  // Registered first: the callback may run other callbacks for events of this socket.
   call_python(listener.attr("_open"));
 }
 
@@ -121,7 +121,7 @@ void Application::consumed(const server::ConnectionId& id, std::size_t messages)
   const std::size_t used = std::min(messages, found->kept);
   found->used_early += messages - used;
   if (used == 0) return;
-  // Which message counted for how much is not remembered; with the last one all is even.
+  // The size of each message is not stored; after the last one the sum is exact.
   const std::size_t bytes =
       used == found->kept ? found->kept_bytes : found->kept_bytes / found->kept * used;
   found->kept -= used;

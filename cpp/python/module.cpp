@@ -1,4 +1,4 @@
-// The module httpuv._core: what the Python layer may see of the core.
+// The module httpuv._core: the interface of the core for the Python layer.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -221,8 +221,8 @@ PYBIND11_MODULE(_core, m) {
 }  // namespace
 }  // namespace httpuv::python
 
-// The state of this module is the process's, and pybind11 itself waits for ever for a GIL that this
-// thread holds when another interpreter imports it (before Python 3.12).
+// The state of this module belongs to the process. Before Python 3.12, an import in another
+// interpreter would block for ever in pybind11, which waits for the GIL of this thread.
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
   if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
     PyErr_SetString(PyExc_ImportError, "httpuv works in the main interpreter only");

@@ -159,7 +159,7 @@ void ServerObject::set_program(Program program, bool allow_connect, const py::li
     }
   }
   if (py::len(root) == 0) routing_.root = abilities_of(program, allow_connect);
-  // In this order: what the loop gives to a mount is there when it comes.
+  // In this order: a mount exists before the loop sends a request to it.
   application_->set_program(std::move(program));
   const GilRelease release;
   application_->server().set_routing(routing_);
@@ -215,7 +215,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
   int error = 0;
   {
     const GilRelease release;
-    // Either there is no thread yet, or the child's forget() knows of it.
+    // Either there is no thread yet, or forget() in the child handles it.
     const auto no_fork = ForkGuard::hold();
     error = application_->server().start();
   }
@@ -259,15 +259,15 @@ void ServerObject::begin_stop(double timeout) {
 void ServerObject::stop(double timeout) {
   server::Workers& server = application_->server();
   begin_stop(timeout);
-  // Once it is stopped the GIL is kept: a daemon thread that gave it up while the interpreter exits
-  // would be ended in the middle of C++.
+  // When it is stopped the GIL is kept: a daemon thread that released it while the interpreter
+  // exits would be ended inside C++ code.
   while (!stopped()) {
     {
       const GilRelease release;
       if (server.wait_stopped(kSignalCheckMs)) return;
     }
     if (guarded([] { return PyErr_CheckSignals(); }) == 0) continue;
-    // As a second signal does elsewhere: no more grace.
+    // The answers under way get no more time, as after a second signal elsewhere.
     py::error_already_set interrupt;
     server.begin_stop(0);
     {
@@ -278,7 +278,7 @@ void ServerObject::stop(double timeout) {
   }
 }
 
-// Others that hold the application hold its objects, too: then it is not this that keeps them.
+// If others hold the application, they keep its objects alive, not this object.
 int ServerObject::traverse(visitproc visit, void* argument) const {
   const bool alone = stopped() && application_.use_count() == 1;
   return alone ? application_->traverse(visit, argument) : 0;

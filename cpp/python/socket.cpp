@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::size_t kSmall = 64;
 
-// Makes memory that was used before hold a copy; unless it is so large that what waits to be sent
-// would be much more than it says.
+// Copies into a reused buffer, unless the buffer is so large that the waiting data would take much
+// more memory than is counted.
 void copy(std::string& memory, const void* data, Py_ssize_t size) {
   const auto bytes = static_cast<std::size_t>(size);
   if (memory.capacity() / 2 > bytes + kSmall) memory = std::string();
@@ -56,7 +56,7 @@ void Socket::overflow() {
       if (!overflowed_.exchange(true)) close(1013, "more is sent than can be");
       break;
     case server::Overflow::kTell:
-      if (dropped_.fetch_add(1) > 0) break;  // it is about to be told
+      if (dropped_.fetch_add(1) > 0) break;  // a notification is already on its way
       call_soon(py::cpp_function([self = shared_from_this()] {
         self->application_->dropped(self->id_, self->dropped_.exchange(0));
       }));

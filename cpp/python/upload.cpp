@@ -1,4 +1,4 @@
-// The handle, and how the application's part of it is told what has come.
+// The handle of an upload, and the notifications of the application's receiver.
 #include "python/upload.h"
 
 #include <utility>
@@ -43,7 +43,7 @@ py::object Application::open_upload(const server::ExchangeId& id, const py::dict
   return py::cast(handle);
 }
 
-// What is told of the body; nothing if there is none any more.
+// The notifications about the body; none if the upload has ended.
 Application::Receiver Application::find_upload(const server::ExchangeId& id, bool take) {
   const std::lock_guard lock(mutex_);
   const auto found = uploads_.find(id);

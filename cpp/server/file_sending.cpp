@@ -12,7 +12,7 @@ namespace {
 // Up to here a body in memory is copied behind its head.
 constexpr std::size_t kCopy = 8 * 1024;
 
-// A file that was changed under its answer: the connection is cut, which is how the client learns.
+// The file was changed while it was sent: the connection is cut, so that the client notices.
 net::FileRef file_of(const files::Answer& answer) {
   return {answer.source->fd.get(), answer.source->stamp.device,
           std::shared_ptr<const void>(answer.keep, answer.source), [](const void* entry) {

@@ -1,4 +1,5 @@
-// The answering half of HttpSession: how an answer is framed, when it may leave, what follows it.
+// The answering half of HttpSession: framing of an answer, when it may be sent, and what follows
+// it.
 #include <utility>
 
 #include "server/connection.h"
@@ -11,10 +12,10 @@ namespace httpuv::server {
 
 namespace {
 
-// Up to here a body is copied behind its head and both leave in one write.
+// Up to this size a body is copied after its head, and both are sent in one write.
 constexpr std::size_t kCopyBody = 64 * 1024;
 
-// Up to here an answer is not worth refusing when memory is used up: a 503 takes as much.
+// Up to this size an answer is accepted when memory is used up: a 503 takes as much.
 constexpr std::size_t kSmall = 1024;
 
 std::uint64_t body_length(const ResponseBody& body) {
@@ -193,7 +194,7 @@ void HttpSession::close_exchange(bool keep_alive) {
   tell_observers(exchanges_.front());
   exchanges_.close_front();
   if (!keep_alive) {
-    // Nothing more is due from a client that asked for the close and has sent its request whole.
+    // A client that asked for the close and has sent its whole request sends nothing more.
     const bool input_done = !request_.reading() && !refused_ && held_.empty() && parser_.idle();
     finish(!input_done || context_.draining);
   }

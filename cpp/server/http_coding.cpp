@@ -1,6 +1,6 @@
-// Answers of the application that the server codes: gzip for clients that accept it, where it is
-// likely to pay and the application has not seen to it itself. What is not surely quick is computed
-// in a lane of the connection, and an answer waits for it as it would wait for its turn.
+// Answers of the application that the server codes: gzip for clients that accept it, if it is
+// likely to pay and the application has not coded the content itself. Long bodies are coded in a
+// lane of the connection, and the answer waits meanwhile.
 #include <array>
 #include <memory>
 #include <utility>
@@ -40,8 +40,8 @@ void HttpSession::negotiate(Exchange& exchange, const http::RequestHead& head) c
       coding::choose_coding(head.joined(http::Field::kAcceptEncoding), there).has_value();
 }
 
-// Whether the body of this answer is to be coded. Says in its head what the decision hangs on.
-// `length`: of the body, where it is known.
+// Whether the body of this answer is coded. Adds Vary to its head if the decision depends on the
+// request. `length`: of the body, if it is known.
 bool HttpSession::negotiates(const Exchange& exchange, http::ResponseHead& head,
                              std::optional<std::uint64_t> length) const {
   if ((length && *length < kMinLength) || !exchange.negotiated || !http::may_be_coded(head)) {

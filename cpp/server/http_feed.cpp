@@ -21,7 +21,7 @@ void HttpSession::feed(Feed&& command) {
   }
   Streamed& stream = *exchange->parked->stream;
   if (stream.feed != nullptr) return;
-  // It is not the application that makes the rest: what that has to do is not counted any more.
+  // The application does not make the rest, so the exchange does not count as its work any more.
   --pending_;
   context_.counters.in_flight.subtract(1);
   stream.feed = std::make_unique<FeedPart>(*this, command.id.sequence, std::move(command.request));

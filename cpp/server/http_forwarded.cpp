@@ -1,4 +1,4 @@
-// What a trusted proxy in front says of the client, before anything else is decided.
+// The client that a trusted proxy names; applied before anything else is decided.
 #include <memory>
 #include <utility>
 

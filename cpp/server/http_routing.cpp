@@ -1,4 +1,4 @@
-// What answers a request: a refusal, the server by itself, a WebSocket, a static path or the
+// Routing: a request is answered by a refusal, a builtin path, a WebSocket, a static path or the
 // application.
 #include <optional>
 #include <string>
@@ -24,8 +24,8 @@ std::string_view value_of(const http::RequestHead& head, std::string_view name) 
   return {};
 }
 
-// Which application a path belongs to: 0 or 1 + the index of the mount. It is compared decoded, so
-// that no spelling of a path gets around its application.
+// The application of a path: 0, or 1 + the index of the mount. Paths are compared decoded, so that
+// no spelling of a path bypasses its application.
 std::uint16_t find_mount(const std::vector<Mount>& mounts, std::string_view raw_path) {
   if (mounts.empty()) return 0;
   std::optional<std::string> decoded;
@@ -42,8 +42,8 @@ std::uint16_t find_mount(const std::vector<Mount>& mounts, std::string_view raw_
   return 0;
 }
 
-// Whether a body is so short, and so sure to come, that the application gets it as a whole though
-// it would take it in pieces: one call instead of two.
+// Whether a short body is delivered as a whole although the application reads in pieces: one call
+// instead of two.
 bool gathers(const Abilities& can, const http::RequestHead& head) {
   return head.content_length && *head.content_length <= can.gather_body && !head.chunked &&
          !head.expects_continue;

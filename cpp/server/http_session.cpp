@@ -14,11 +14,11 @@ namespace httpuv::server {
 
 namespace {
 
-// Answers that wait in user memory for a slow peer; past it no further request is read.
+// Bytes of answers that wait in user memory for a slow peer; beyond that no request is read.
 constexpr std::size_t kMaxQueued = 256 * 1024;
 
-// What is left of a request that was answered early is read and dropped when it is at most this
-// much; past it, ending the connection is cheaper for both sides.
+// The rest of a request that was answered early is read and dropped up to this size; beyond that it
+// is cheaper for both sides to end the connection.
 constexpr std::uint64_t kMaxDiscard = 256 * 1024;
 
 // A lingering connection that keeps sending is cut after this many milliseconds.

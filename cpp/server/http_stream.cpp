@@ -1,5 +1,5 @@
-// Answers whose bodies come in pieces: how they are framed, parked until it is their turn, and how
-// the application learns that the client keeps up.
+// Answers with bodies in pieces: their framing, parking them until their turn, and the
+// acknowledgements for the application.
 #include <utility>
 
 #include "http/chunked.h"
@@ -87,7 +87,7 @@ void HttpSession::start_stream(Exchange& exchange) {
   if (stream.feed != nullptr) begin_feed(exchange);
 }
 
-// More than was promised: what is beyond it would be taken for the next answer.
+// More than Content-Length: the excess would look like the next answer.
 bool HttpSession::exceeds(const Streamed& stream) {
   return stream.length && stream.total > *stream.length;
 }

@@ -1,4 +1,4 @@
-// The way from HTTP to WebSocket: RFC 6455 section 4.2 behind the request it came in.
+// The upgrade from HTTP to WebSocket (RFC 6455 section 4.2).
 #include <algorithm>
 #include <optional>
 #include <utility>

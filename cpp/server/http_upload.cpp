@@ -1,5 +1,5 @@
-// Bodies that the application gets while they come: what has come and it has not used is bounded,
-// beyond that the client waits.
+// Bodies that the application reads while they arrive: unused bytes are bounded; beyond that the
+// socket is not read.
 #include <algorithm>
 #include <utility>
 
@@ -40,7 +40,7 @@ void HttpSession::body_consumed(std::uint32_t sequence, std::size_t bytes) {
   resume_reading();
 }
 
-// The exchange is answered: what is still to come of its request is not wanted any more.
+// The exchange is answered: the rest of its request is dropped.
 void HttpSession::not_wanted(Exchange& exchange) {
   if (!request_.reading() || exchange.sequence != current_) return;
   // Refused on its head alone: the client is asked to close (manual page startServer, onHeaders).

@@ -1,5 +1,5 @@
-// The sending half of a WebSocketSession: messages of its own and those that are published, framed
-// and compressed here or in a lane, in order, within what the peer may leave unread.
+// The sending half of a WebSocketSession: its own and published messages are framed and compressed
+// here or in a lane, and sent in order, within the bounds of unread bytes.
 #include <algorithm>
 #include <utility>
 

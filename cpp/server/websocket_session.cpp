@@ -11,8 +11,8 @@ namespace httpuv::server {
 
 namespace {
 
-// With so much waiting for the peer its pings are answered later, and of several only the last
-// (RFC 6455 section 5.5.3): a peer that pings and does not read gets no memory for it.
+// Beyond this size of the queue pings are answered later, and only the last one (RFC 6455 section
+// 5.5.3), so that a peer that pings and does not read uses no memory.
 constexpr std::size_t kPongBacklog = 64 * 1024;
 
 }  // namespace
@@ -109,7 +109,7 @@ void WebSocketSession::take(std::string_view input) {
   }
 }
 
-// Close came, or nonsense. What came before it shall be answered before we close.
+// Close came, or the peer broke the protocol. Earlier messages are answered before we close.
 void WebSocketSession::last_word() {
   context_.publications->send();
   concluding_ = true;
@@ -212,7 +212,7 @@ void WebSocketSession::start_closing(std::uint16_t code, std::string_view reason
   if (!waiting() && !finishing_ && !connection_.closing()) connection_.stream().start_reading();
 }
 
-// Our part of the end, behind what the application had to say.
+// Our Close frame, after the last messages of the application.
 void WebSocketSession::conclude() {
   if (!concluding_ || finishing_) return;
   if (backlog_ != nullptr) {
@@ -243,7 +243,7 @@ void WebSocketSession::end(std::uint16_t code, std::string_view reason, bool cle
       WsCloseEvent{connection_.id(), code, std::string(reason), clean, in_.share(), head_.share()});
 }
 
-// Both sides have said Close, or the protocol is broken: FIN behind what is still to be written.
+// Both sides have sent Close, or the protocol is broken: FIN after the remaining data.
 void WebSocketSession::finish() {
   finishing_ = true;
   held_.clear();
@@ -300,7 +300,7 @@ void WebSocketSession::set_deadline() {
   if (finishing_ || !session_.is_open()) {
     return connection_.set_deadline(now + limits.ws_close_timeout);
   }
-  // Looked at now and then even if nothing is due: so it is seen when a peer stops taking.
+  // Checked from time to time even without a deadline, to notice a peer that stops reading.
   std::int64_t next = now + limits.write_timeout;
   if (connection_.stream().busy()) next = last_progress_ + limits.write_timeout;
   if (limits.ws_ping_interval > 0) {

@@ -13,7 +13,7 @@ namespace httpuv::server {
 
 namespace {
 
-// The connection that a command is about; null for those that are about none.
+// The connection of a command; null if it has none.
 const ConnectionId* subject_of(const Command& command) {
   return std::visit(
       [](const auto& c) -> const ConnectionId* {

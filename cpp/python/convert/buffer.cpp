@@ -50,8 +50,8 @@ void copy_buffer(py::handle object, const char* what, std::string& out) {
                          type + " has the format '" + view.buffer.format + "'");
   }
   const auto size = static_cast<std::size_t>(view.buffer.len);
-  // Memory that was used before is not kept where it is much more than the bytes: what waits to be
-  // sent would be more than what is counted.
+  // A reused buffer that is much larger than the bytes is not kept: the waiting data would take
+  // more memory than is counted.
   if (out.capacity() / 2 > size + kSmall) out = std::string();
   if (PyBuffer_IsContiguous(&view.buffer, 'C') != 0) {
     out.assign(static_cast<const char*>(view.buffer.buf), size);

@@ -17,7 +17,7 @@ namespace {
 // Longer values are not kept for the next request.
 constexpr std::size_t kMaxKept = 1024;
 
-// The keys and texts that every process needs once. Never freed: interpreter exit does that.
+// The keys and texts that a process needs once. They are never freed.
 struct Constants {
   PyObject* request_method = interned("REQUEST_METHOD");
   PyObject* path_info = interned("PATH_INFO");
@@ -99,8 +99,8 @@ void Environment::set_constant(const char* key, py::object value) {
   template_[key] = value;
 }
 
-// What is kept from one request to the next, for one thread at a time: no lock can be waited for
-// here, because what Python does in between may be anything.
+// Cached objects, for one thread at a time. No thread may wait for a lock here, because Python may
+// run arbitrary code in between.
 class Environment::Kept {
  public:
   explicit Kept(Environment& environment)
@@ -151,7 +151,7 @@ void Environment::add_fields(PyObject* environment, const http::RequestHead& hea
       variable = py::reinterpret_borrow<py::object>(names.variable);
     } else {
       key = latin1_of(name);
-      // "x_y" would pass for "x-y" there, which a proxy in front may have vouched for.
+      // "x_y" would look like "x-y" there, and a proxy in front may check only "x-y".
       if (name.find('_') == std::string_view::npos) variable = latin1_of(variable_name(name));
     }
     py::object value = kept.value(field.id, head.view(field.value));

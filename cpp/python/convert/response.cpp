@@ -37,7 +37,7 @@ std::string_view utf8(PyObject* text) {
 }
 
 void set_status(http::ResponseHead& head, long status) {
-  // 1xx are the server's own business: 100 is sent for the application, 101 is another interface.
+  // The server itself sends 1xx: 100 on behalf of the application, 101 through another interface.
   if (status < 200 || status > 999) {
     fail(PyExc_ValueError, "status must be from 200 to 999, not " + std::to_string(status));
   }
@@ -104,7 +104,7 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
   const py::object body_item = find_item(result, keys().body);
   PyObject* const headers = headers_item.ptr();
   PyObject* const body = body_item.ptr();
-  // A key that is none of these is most likely misspelt: Python says so.
+  // Another key is most likely misspelt; the Python layer logs that.
   const Py_ssize_t known = 1 + (headers != nullptr ? 1 : 0) + (body != nullptr ? 1 : 0);
   if (PyDict_GET_SIZE(result) != known) return false;
 

@@ -22,7 +22,7 @@ namespace httpuv::python {
 
 namespace {
 
-// Takes options out of a copy of the dict, so that what is left is what the core does not know.
+// Removes options from a copy of the dict, so that the rest are unknown options.
 class Options {
  public:
   explicit Options(const py::dict& given) : left_(py::dict(given.attr("copy")())) {}

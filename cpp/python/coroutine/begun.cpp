@@ -37,12 +37,12 @@ const Names& asyncio() {
   return *kNames;
 }
 
-// --- which are in reserve: borrowed, each removes itself before it goes -------------------------
+// --- objects in reserve: borrowed, each removes itself before it is destroyed -------------------
 
 std::array<BegunObject*, 16> g_reserve{};
 
 BegunObject*& place_of(const PyObject* loop) {
-  constexpr unsigned kAlignment = 5;  // the lowest bits of addresses of objects tell nothing
+  constexpr unsigned kAlignment = 5;  // the lowest bits of addresses are equal
   return g_reserve[(reinterpret_cast<std::uintptr_t>(loop) >> kAlignment) % g_reserve.size()];
 }
 
@@ -124,7 +124,7 @@ PyObject* begun_throw(PyObject* self, PyObject* error) {
     return nullptr;
   }
   if (PyObject* const yielded = std::exchange(begun.yielded, nullptr)) {
-    // Cancelled before the task knew what it waits for: that is cancelled, as it would be.
+    // Cancelled before the task got its awaitable: cancels the awaitable, as the task would.
     if (PyErr_GivenExceptionMatches(error, a.cancelled_error) != 0 && yielded != Py_None) {
       PyObject* const cancelled = PyObject_CallMethod(yielded, "cancel", nullptr);
       if (cancelled == nullptr || cancelled == Py_True) {
@@ -194,7 +194,7 @@ int begun_clear(PyObject* self) {
   return 0;
 }
 
-// Before anything that is garbage is taken apart: it is not found in reserve any more.
+// Before the garbage collector clears it: removes it from the reserve.
 void begun_finalize(PyObject* self) {
   leave_reserve(&begun_of(self));
 }

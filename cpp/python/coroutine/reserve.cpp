@@ -46,7 +46,7 @@ const Asyncio& asyncio() {
   return *kAsyncio;
 }
 
-// A task that nothing knows of, and its coroutine.
+// A task that asyncio does not list, and its coroutine.
 py::object make_task(const py::object& loop, BegunObject*& begun) {
   const Asyncio& a = asyncio();
   const py::object object = make_begun(loop, begun);
@@ -75,7 +75,7 @@ bool attribute_is(PyObject* object, PyObject* name, PyObject* value) {
   return stolen(PyObject_GetAttr(object, name)).ptr() == value;
 }
 
-// Whether a first step has left nothing on its task.
+// Whether a first step has left its task unchanged.
 bool is_as_new(PyObject* task, const BegunObject& begun, Py_ssize_t references) {
   const Asyncio& a = asyncio();
   PyObject* const* const attributes = _PyObject_GetDictPtr(task);

@@ -137,12 +137,12 @@ class AsgiGateway final : public Gateway {
   }
 
  private:
-  // Whether the loop that runs on this thread is the one, and nothing has to be waited for before.
+  // Whether the application's loop runs on this thread, and the application is ready.
   [[nodiscard]] bool begins_here() const {
     return !apart_ && stolen(PyObject_GetAttr(gateway_.ptr(), keys().not_ready)).is_none();
   }
 
-  // What stream_body lets come as a whole is in memory (see gather_body).
+  // A body that stream_body delivers as a whole is in memory (see gather_body).
   static py::object body_of(const server::RequestBody& body) {
     return body.bytes.empty() ? py::reinterpret_borrow<py::object>(keys().empty)
                               : bytes_of(body.bytes);
@@ -188,13 +188,13 @@ class AsgiGateway final : public Gateway {
       set_item(scope, k.extensions, copy.ptr());
     }
     if (!state_.is_none()) {
-      // What the lifespan has put there: the same objects for all, the dict of each its own.
+      // The state of the lifespan: each request gets its own dict with the same objects.
       set_item(scope, k.state, stolen(PyDict_Copy(state_.ptr())).ptr());
     }
     return py::reinterpret_borrow<py::dict>(result);
   }
 
-  // Decoded, as UTF-8; what is not becomes the replacement character.
+  // Decoded as UTF-8; invalid bytes become the replacement character.
   static py::object path_of(std::string_view raw) {
     std::string decoded;
     if (raw.find('%') != std::string_view::npos) {

@@ -134,7 +134,7 @@ PyObject* exchange_open(PyObject* self, PyObject*) {
   });
 }
 
-// Has the stashed head leave; a body in pieces follows. With `as_is` it is not compressed.
+// Sends the stashed head; a body in pieces follows. With `as_is` it is not compressed.
 PyObject* exchange_begin(PyObject* self, PyObject* as_is) {
   return shielded([&]() -> PyObject* {
     Exchange& exchange = exchange_of(self);
@@ -148,7 +148,7 @@ PyObject* exchange_begin(PyObject* self, PyObject* as_is) {
   });
 }
 
-// Has the stashed head leave, for a body that topics feed: (seconds of silence, what is sent then).
+// Sends the stashed head, for a body from topics: (seconds of silence, the filler).
 PyObject* exchange_begin_events(PyObject* self, PyObject* arguments) {
   return shielded([&]() -> PyObject* {
     Exchange& exchange = exchange_of(self);
@@ -260,7 +260,7 @@ PyGetSetDef g_exchange_getters[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-// What the application puts into its scope may lead back here.
+// Objects that the application puts into its scope may refer to this one.
 int exchange_traverse(PyObject* self, visitproc visit, void* arg) {
   const Exchange& exchange = exchange_of(self);
   Py_VISIT(Py_TYPE(self));

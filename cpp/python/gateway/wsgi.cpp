@@ -24,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// One iterable may run this long before other callbacks have their turn, where one thread runs all.
+// How long one iterable may run before other callbacks run, if one thread runs all.
 constexpr std::chrono::milliseconds kSlice{5};
 
 struct Keys {
@@ -119,7 +119,7 @@ class WsgiGateway final : public Gateway {
       const py::object result = call_python(app_, environ, start);
       answer_with(result, answer, environ, context);
     } catch (py::error_already_set& error) {
-      // A client that goes while write() waits for it is no fault of the application.
+      // A client that leaves while write() waits for it is no error of the application.
       if (!answer->gone() || !error.matches(PyExc_ConnectionError)) throw;
       answer->fail();
     }
@@ -130,7 +130,7 @@ class WsgiGateway final : public Gateway {
 
   void answer_with(const py::object& result, const Answer& answer, const py::dict& environ,
                    const OwnContext& context) {
-    // close() is called whatever happens, unless others go on with the iterable.
+    // close() is always called, unless another object continues with the iterable.
     struct Close {
       const py::object& result;
       bool wanted = true;
@@ -272,7 +272,7 @@ class WsgiGateway final : public Gateway {
     PyObject* variable = names_of(field.id).variable;
     if (variable == nullptr) {
       const std::string_view name = head.view(field.name);
-      // "x_y" would pass for "x-y" there, which a proxy in front may have vouched for.
+      // "x_y" would look like "x-y" there, and a proxy in front may check only "x-y".
       if (name.find('_') != std::string_view::npos) return;
       made = latin1_of(variable_name(name));
       variable = made.ptr();

@@ -34,8 +34,9 @@ struct State {
 };
 State g_state;  // by the GIL, and used by the main thread
 
-// A signal that is to reach the prompt in its own wait. It is sent if the hook was not called again
-// in the meantime: otherwise the prompt has seen the signal, and it would be a second Ctrl-C.
+// A signal that must reach the prompt in its own wait. It is sent only if the hook was not called
+// again in the meantime: otherwise the prompt has seen the signal, and this would be a second
+// Ctrl-C.
 struct HandOver {
   pthread_t prompt{};
   unsigned call = 0;
@@ -44,7 +45,7 @@ HandOver g_hand_over;                     // the thread's, while there is one
 std::atomic<bool> g_handing_over{false};  // there is a thread
 std::atomic<unsigned> g_calls{0};         // of the hook
 
-// Whether Ctrl-C was pressed and is still to be seen by Python. It still is afterwards.
+// Whether Ctrl-C was pressed and Python has not handled it. The call does not change that.
 bool interrupted() noexcept {
   if (PyOS_InterruptOccurred() == 0) return false;
   PyErr_SetInterrupt();
@@ -59,8 +60,8 @@ void* deliver(void*) noexcept {
   return nullptr;
 }
 
-// readline and fgets() look at signals only when one ends their own wait: has the one that ended
-// ours come again, when they are back there. Without a thread it is seen with the next key.
+// readline and fgets() check for signals only when a signal ends their own wait. So the signal that
+// ended our wait is sent again when they wait. Without a thread the next key press reveals it.
 void hand_over() noexcept {
   if (g_handing_over.exchange(true)) return;
   g_hand_over = {pthread_self(), g_calls};
@@ -130,8 +131,8 @@ bool idle() noexcept {
   return false;
 }
 
-// What the prompt calls, again and again: readline without the GIL, right behind its own wait, and
-// Python's newer prompt with it.
+// The hook, which the prompt calls again and again: readline without the GIL, directly after its
+// own wait, and Python's newer prompt with the GIL.
 int hook() noexcept {
   ++g_calls;
   const bool seen = errno == EINTR;  // the signal has ended the wait of readline, which looks next

@@ -17,7 +17,7 @@ constexpr std::size_t kPlaceBytes = (sizeof(Metrics) + kPage - 1) / kPage * kPag
 
 }  // namespace
 
-// In front of the places of a file.
+// The header of the file, before the places.
 struct MetricsMemory::Header {
   std::atomic<std::uint64_t> place_bytes;  // two versions of this library share nothing
   std::atomic<std::uint64_t> used;
@@ -25,7 +25,7 @@ struct MetricsMemory::Header {
 
 MetricsMemory::MetricsMemory(std::size_t count)
     : bytes_(kPage + count * kPlaceBytes), count_(count) {
-  // Pages are there when they are first written to: most of the tables stay empty.
+  // Pages are allocated when they are first written; most of the tables stay empty.
   base_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base_ == MAP_FAILED) throw std::bad_alloc();
   static_cast<Header*>(base_)->used = count;

@@ -159,8 +159,8 @@ void EventGroup::reset(const Topic& topic) {
   for (EventFeed* client : clients_) client->output_.write(text);
 }
 
-// First where the client stands - so that it loses nothing even if it goes before the first
-// message -, then what it missed.
+// First the client's position, so that it loses nothing even if it leaves before the first message,
+// then the messages that it missed.
 void EventGroup::begin(EventOutput& output, const FeedRequest& request) {
   const auto known = parse_positions(request.last_event_id, topics_.size());
   std::vector<std::uint64_t> offsets(topics_.size());
@@ -189,7 +189,7 @@ void EventGroup::begin(EventOutput& output, const FeedRequest& request) {
   };
   std::string events;
   if (request.retry_ms >= 0) events.append("retry: " + std::to_string(request.retry_ms) + "\n");
-  // The word that something is missing and the new place are one event: no client has one alone.
+  // The reset and the new position are one event, so that no client gets only one of them.
   if (lost.empty()) {
     events.append("id: ").append(standing()).append("\n\n");
   } else {

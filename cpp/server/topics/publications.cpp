@@ -40,7 +40,7 @@ void Publications::add(Publish&& command) {
 
 void Publications::send() {
   if (messages_.empty()) return;
-  // Taken out first: closing a subscriber that does not read may call this function again.
+  // Removed first, because closing a slow subscriber can call this function again.
   const std::vector<SharedPublication> messages = std::exchange(messages_, {});
   bytes_ = 0;
   if (Topic* const topic = context_.topics.find(topic_)) send_to(*topic, messages);
@@ -72,7 +72,7 @@ std::vector<Command> Publications::load(TopicLoad&& command) {
     return context_.topics.take_parked(*topic);
   }
   if (topic->epoch() != command.position.epoch || next != topic->offset() + 1) {
-    // Something is missing. What there is comes behind the word that it is.
+    // Messages are missing: the reset comes first, then the messages that the broker has.
     context_.topics.load(*topic, {std::move(command.position.epoch), next - 1}, {});
     WebSocketSession::reset_topic(context_, *topic);
     for (EventGroup* group : Topics::groups(*topic)) group->reset(*topic);

@@ -238,8 +238,8 @@ TopicNeeds Topics::needs() const {
   return needs;
 }
 
-// After every change of who subscribes and what is kept: lists the topic as idle or not, or forgets
-// it. A broker's is forgotten by release() only.
+// After every change of subscribers or history: lists the topic as idle or not, or forgets it. A
+// broker's topic is forgotten by release() only.
 void Topics::settle(Topic& topic) {
   if (settings_.brokered || topic.pins_ > 0) return;
   const bool used = !topic.members_.empty() || topic.has_groups() || topic.kept_ != nullptr;
