@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpuv
 from django.contrib import admin
 from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
@@ -27,7 +28,15 @@ def file(request: Any) -> FileResponse:
     return FileResponse(Path(__file__).with_name("test_django.py").open("rb"))
 
 
+news = httpuv.EventStream(topics=["news"])
+
+
+def events(request: Any) -> HttpResponse:
+    return HttpResponse(headers=news.headers)
+
+
 urlpatterns = [
+    path("events", events),
     path("admin/", admin.site.urls),
     path("echo", echo),
     path("size", size),

@@ -87,6 +87,9 @@ def test_django(project: Any, interface: str, request: pytest.FixtureRequest) ->
     assert http.get("/echo?a=%C3%A9").json() == {"a": "é", "path": "/echo"}
     assert http.post("/size", content=b"x" * 1_000_000).text == "1000000"
     assert http.post("/size", content=iter([b"x" * 1000] * 3)).text == "3000"
+    with http.stream("GET", "/events") as events:
+        assert events.headers["content-type"] == "text/event-stream"
+        assert next(events.iter_lines()).startswith("id: ")
     assert http.get("/stream").text == "".join(map(str, range(100)))
     assert http.get("/file").content == Path(__file__).read_bytes()
     page = http.get("/admin/login/")
