@@ -16,12 +16,13 @@ from httpuv.brokers.protocol import Delivery, Keep
 from metrics_support import samples, value
 from network import NotPermitted, network
 from redis_server import RedisServer, move_slot, redis_cluster, redis_server
-from support import get
+from support import PATIENCE, get
 from test_topics import events
 from ws_support import Client, Watch, wait_until
 
 TOPICS = {"*": httpuv.Topic(history=1000, ttl=60)}
 KEEP = Keep(5, 1 << 20, 60.0)
+PATHS = {"health": "/livez", "ready": "/readyz", "metrics": "/metrics"}
 MakeBroker = Callable[[], httpuv.Broker]
 
 
@@ -143,6 +144,51 @@ def test_wrong_arguments() -> None:
             brokers.Redis("redis://localhost", **more)
 
 
+class Slow(brokers.Memory):
+    """Where asking for the topic "slow" takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def history(self, topic: str, since: tuple[str, int] | None) -> brokers.Standing:
+        if topic == "slow":
+            self.asked.set()
+            assert self.go.wait(PATIENCE)
+        return super().history(topic, since)
+
+
+def test_what_a_server_is_too_slow_for_is_fetched(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many messages may wait; those beyond are counted, and come from the history."""
+    monkeypatch.setattr("httpuv.brokers.relay._MOST", 5)
+    broker = Slow()
+    server = serve(
+        {"call": lambda req: httpuv.EventStream(topics=[req["PATH_INFO"][1:]])},
+        topics=TOPICS,
+        broker=broker,
+        **PATHS,
+    )
+    with events(server, url="/t") as client:
+        client.next()
+        server.publish("t", "live")
+        assert client.next()["data"] == "live"
+        with events(server, url="/slow") as slow:
+            assert broker.asked.wait(PATIENCE)
+            for number in range(50):
+                broker.publish("t", str(number), "", KEEP._replace(history=100))
+            assert server.broker_health().dropped == 45
+            broker.go.set()
+            assert [client.next()["data"] for _ in range(50)] == [str(n) for n in range(50)]
+            slow.next()
+
+    def told() -> float:
+        return value(samples(get(server, "/metrics").body), "httpuv_broker_dropped_total")
+
+    wait_until(lambda: told() == 45)
+
+
 # --- outages of Redis ---------------------------------------------------------------------------
 
 
@@ -257,6 +303,26 @@ def test_a_websocket_is_told_that_redis_has_lost_everything(
         assert not watch.opened().ws.subscribe("t", since=(before.epoch, 1)).recovered
 
 
+def test_websockets_get_everything_across_a_restart_of_redis(
+    pair: Pair, serve: Serve, redis: RedisServer
+) -> None:
+    watch = Watch()
+    server = serve({"onWSOpen": watch}, topics=TOPICS, broker=brokers.Redis(redis.url, timeout=0.5))
+    with Client.open(server) as client:
+        epoch, offset, _ = watch.opened().ws.subscribe("t")
+        pair.publish("before")
+        assert client.message() == "before"
+        redis.signal(signal.SIGKILL)
+        redis.start()
+        for number in range(20):
+            pair.publish(str(number), number % 2)
+        assert [client.message() for _ in range(20)] == [str(number) for number in range(20)]
+    with Client.open(server) as client:
+        joined = watch.opened().ws.subscribe("t", since=(epoch, offset + 11))
+        assert tuple(joined) == (epoch, offset + 21, True)
+        assert [client.message() for _ in range(10)] == [str(number) for number in range(10, 20)]
+
+
 def test_memory_forgets_topics_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("httpuv.brokers.memory._MOST_TOPICS", 10)
     shared, ear = brokers.Memory(), Ear()
@@ -325,8 +391,6 @@ def test_local_delivery_while_redis_is_away(serve: Serve, redis: RedisServer) ->
 
 
 # --- what tells -----------------------------------------------------------------------------------
-
-PATHS = {"health": "/livez", "ready": "/readyz", "metrics": "/metrics"}
 
 
 @pytest.mark.parametrize("needed", [True, False])
