@@ -182,7 +182,7 @@ def main() -> int:
         curves[name] = measure(name, python)
         during = [ms for at, ms in curves[name] if BEFORE + 0.1 < at < BEFORE + BLOCKED - 0.1]
         print(f"{name:10} median while blocked {statistics.median(during):8.1f} ms", flush=True)
-    facts = environment.facts()
+    facts = environment.facts(environment.peer_versions())
     facts["blocked"] = [BEFORE, BEFORE + BLOCKED]
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps({"facts": facts, "curves": curves}) + "\n")

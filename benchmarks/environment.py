@@ -112,15 +112,16 @@ def build_clients() -> None:
 
 
 @contextlib.contextmanager
-def folder(parent: Path) -> Iterator[Path]:
-    """A folder of files with fixed pseudo-random content, while the run lasts."""
+def folder(parent: Path, many: bool) -> Iterator[Path]:
+    """A folder of files with fixed pseudo-random content, while the run lasts; MANY small ones, too,
+    if they are wanted."""
     root = parent / "root"
     root.mkdir(parents=True)
     source = random.Random(1)
     for name, size in FILES.items():
         (root / name).write_bytes(source.randbytes(size))
     (root / "many").mkdir()
-    for number in range(MANY):
+    for number in range(MANY if many else 0):
         (root / "many" / f"{number:05}.bin").write_bytes(source.randbytes(1024))
     try:
         yield root
@@ -170,8 +171,8 @@ def installed_by_pip() -> bool:
     return any(Path(file).parent.parent.glob("httpuv-*.dist-info"))
 
 
-def facts() -> dict[str, object]:
-    """The machine and the versions, without which the numbers say little."""
+def facts(versions: dict[str, str]) -> dict[str, object]:
+    """The machine and the versions of the peers, without which the numbers say little."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+) kB", Path("/proc/meminfo").read_text())
     commit = output(["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"])
@@ -187,5 +188,5 @@ def facts() -> dict[str, object]:
         "installed_by_pip": installed_by_pip(),
         "commit": commit,
         "load_average": os.getloadavg(),
-        "peers": peer_versions(),
+        "peers": versions,
     }

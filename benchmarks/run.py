@@ -129,7 +129,7 @@ def measure(arguments: argparse.Namespace, results: report.Results) -> None:
     limit = arguments.limit or LIMIT * (len(chosen) + 1)
     runs = results.facts.get("runs", [])
     assert isinstance(runs, list)
-    facts = environment.facts()
+    facts = environment.facts(versions)
     method = f"{arguments.slices} slices of {arguments.seconds:g} s ({arguments.beside} of others)"
     runs.append(
         {

@@ -236,7 +236,8 @@ def measure(chosen: list[str], peers: list[str], plan: Plan, results: report.Res
         temp.chmod(0o755)
         environment.certificate(temp)
         plan.values["certificate"] = str(temp)
-        with environment.folder(temp) as root:
+        many = any(getattr(SCENARIOS[name].load, "paths", 0) for name in chosen)
+        with environment.folder(temp, many) as root:
             plan.values["root"] = str(root)
             for name in chosen:
                 scenario = SCENARIOS[name]
