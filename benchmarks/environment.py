@@ -113,7 +113,7 @@ def build_clients() -> None:
 
 @contextlib.contextmanager
 def folder(parent: Path, many: bool) -> Iterator[Path]:
-    """A folder of files with fixed pseudo-random content, while the run lasts; MANY small ones, too,
+    """A folder of files with fixed pseudo-random content, while the run lasts; with MANY small ones
     if they are wanted."""
     root = parent / "root"
     root.mkdir(parents=True)
