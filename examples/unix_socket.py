@@ -16,7 +16,7 @@ def who(req: httpuv.Request) -> httpuv.Response:
     return {"status": 200, "body": f"process {os.getpid()} on {NAME}\n"}
 
 
-# 0o177: the owner may read and write, nobody else anything.
+# 0o177: only the owner may read and write.
 try:
     with httpuv.startPipeServer(NAME, 0o177, who) as server:
         print(f"{server.getName()}  (Ctrl-C ends it)", flush=True)

@@ -1,4 +1,4 @@
-"""The C++ extension. Everything here may be called from any thread that holds the GIL."""
+"""The C++ extension. Everything here may be called on any thread that holds the GIL."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -45,20 +45,20 @@ class Queue:
         called again. (0, ...) when the watch has ended.
         """
     def refuse(self) -> None:
-        """No thread will call run() again: refuse what waits (503, 1011), and all that comes."""
+        """Refuse waiting and later events (503, 1011): no thread will call run() again."""
     def wake(self) -> None:
-        """Have every run() under way return once its callback has, or at once if it waits."""
+        """Make every run() return after its current callback, or at once if it waits."""
     @property
     def wakes(self) -> int:
         """How often wake() was called."""
     def post(self, func: Callable[[], object]) -> None:
-        """Have run() call a function; one of these at a time, in their order."""
+        """Let run() call a function; these functions run in order and one at a time."""
     def fileno(self) -> int:
         """A descriptor that is readable while run(0) has something to do."""
     def pending(self) -> int:
-        """How many callbacks wait."""
+        """The number of waiting callbacks."""
     def forget(self) -> None:
-        """In a forked child: drop what waits, and have a run() under way return."""
+        """In a forked child: drop waiting events, and make a run() on the stack return."""
 
 class MetricsBoard:
     """The metrics of all workers of one command, in a file that they share. Raises OSError."""
@@ -69,7 +69,7 @@ class MetricsBoard:
     def requests(self, first: int, count: int) -> int:
         """Requests read by the workers that had these places."""
     def leave(self, first: int, count: int) -> None:
-        """A worker has ended: another one may have its places."""
+        """Free the places of a worker that has ended."""
 
 def find_openssl(module: str, version: int) -> str:
     """Find the OpenSSL that the module's file is linked with ("": the program). "" or why not."""
@@ -79,7 +79,7 @@ class Certificate:
 
     def __init__(self, settings: dict[str, object]) -> None: ...
     def reload(self) -> None:
-        """Read the files again; what was there stays where that raises OSError or ValueError."""
+        """Read the files again; on OSError or ValueError the old certificate stays in use."""
 
 class Server:
     """An I/O thread with its listeners, connections, routes and limits."""
@@ -137,7 +137,7 @@ class Server:
         allow_connect: bool,
         root: list[dict[str, Any]],
     ) -> None:
-        """Have others called from the next request on; returns when it is so.
+        """Replace the callbacks from the next request on; return when that has happened.
 
         `root`: an application of another interface, as in `mounts`; or empty.
         """
@@ -160,12 +160,12 @@ class Server:
         event: str = "",
         offset: int | None = None,
     ) -> int:
-        """Send a message to all who have subscribed to the topic; returns its offset.
+        """Send a message to all subscribers of the topic; return its offset.
 
         With an offset it is a broker's; 0: outside of the topic's history.
         """
     def topic_stats(self, topic: str) -> dict[str, Any] | None:
-        """How a topic is doing; None: it is not known. Waits for the I/O thread."""
+        """The numbers of a topic; None: it is not known. Waits for the I/O thread."""
     def load_topic(
         self,
         topic: str,
@@ -173,7 +173,7 @@ class Server:
         offset: int,
         messages: list[tuple[int, str | bytes, bool, str]],
     ) -> None:
-        """A broker says where a topic stands, and its last (offset, data, binary, event)."""
+        """Set a topic's position from a broker, and its last (offset, data, binary, event)."""
     def topic_needs(self) -> tuple[list[str], list[str]]:
         """Topics that wait for load_topic(), and those without subscribers."""
     def set_broker(self, *, away: bool, ready: bool, dropped: int, renewed: int) -> None:
@@ -186,12 +186,12 @@ class Server:
         Signal handlers run meanwhile. If one raises, answers are cut off, and it is raised here.
         """
     def begin_stop(self, timeout: float) -> None:
-        """Tell the server to end, in `timeout` seconds if not before; return at once."""
+        """Tell the server to end within `timeout` seconds; return at once."""
     @property
     def stopped(self) -> bool:
-        """Whether nothing of the server is left; before it has started, too."""
+        """Whether the server has ended, or has not started."""
     def forget(self) -> None:
-        """In a forked child: close what was inherited, and nothing more."""
+        """In a forked child: close the inherited descriptors, and nothing more."""
     def metrics(self) -> dict[str, list[tuple[dict[str, str], int | float]]]:
         """Labels and numbers of each metric, by name."""
     def stats(self) -> Stats:
@@ -200,15 +200,15 @@ class Server:
     def running(self) -> bool: ...
 
 class Reply:
-    """The way to answer a request later. Does nothing once it was answered or its client left."""
+    """The handle for a later answer. It does nothing once the answer is complete or abandoned."""
 
     # Called on a thread that runs the queue.
     on_taken: Callable[[int], object] | None  # the kernel has taken so many bytes of the body
     on_abandoned: Callable[[], object] | None  # the client has gone
     def send(self, normal: Normal) -> None:
-        """Answer with a body that is at hand."""
+        """Answer with a complete body."""
     def send_plain(self, result: object, ring: bool = True) -> bool:
-        """The same with what `call` returned; False, and nothing done, if that is no plain dict.
+        """The same with the result of `call`; return False if the result is no plain dict.
 
         Without `ring`, ring() is to follow soon.
         """
@@ -219,7 +219,7 @@ class Reply:
         length: int | None,
         filler: tuple[float, bytes] | None = None,
     ) -> None:
-        """Begin an answer whose body follows in pieces; length None: chunked.
+        """Begin an answer with a body in pieces; length None: chunked.
 
         `filler`: after so many seconds without a piece, the I/O thread sends these bytes.
         """
@@ -229,13 +229,13 @@ class Reply:
         Without `ring`, ring() is to follow soon.
         """
     def ring(self) -> None:
-        """Have the I/O thread look at what was written."""
+        """Wake the I/O thread, so that it sends the written pieces."""
     def gather(self, func: Callable[[], object]) -> None:
-        """Call a function; what it writes leaves together, or within a few milliseconds."""
+        """Call a function; its pieces are sent together, or within a few milliseconds."""
     def feed(
         self, topics: list[str], last_event_id: str, history: bool, retry: float | None
     ) -> None:
-        """Have the I/O thread send events of topics from now on, until end()."""
+        """Let the I/O thread send events of topics from now on, until end()."""
     def write_file(self, file: FilePart) -> None:
         """Send the next piece from a file; only in a stream that was begun as it is."""
     def wait_for_room(self) -> bool:
@@ -243,13 +243,13 @@ class Reply:
     def inform(self, status: int, headers: Iterable[Pair]) -> None:
         """Send an informational answer, such as 103, before the one that counts."""
     def accept(self, protocol: str | None, headers: Iterable[Pair]) -> None:
-        """Open the WebSocket that was asked for."""
+        """Accept the WebSocket handshake."""
     def end(self, trailers: Iterable[Pair] | None = None) -> None:
         """The body is complete; trailers are sent where it is chunked."""
     def cut(self) -> None:
         """Give up: 500 if nothing was sent, else the connection is cut."""
     def call_soon(self, func: Callable[[], object]) -> None:
-        """Have a function called where callbacks run, in its turn among those of the exchange."""
+        """Call a function on a thread that runs callbacks, in order with those of the exchange."""
     @property
     def done(self) -> bool: ...
 
@@ -263,12 +263,12 @@ class Joining:
         """
 
 class Upload:
-    """What is still to come of a body. Does nothing once the request is answered or abandoned."""
+    """The rest of a body. It does nothing once the request is answered or abandoned."""
 
     def resume(self) -> None:
-        """Have it read. Before, not even a 100 (Continue) is sent."""
+        """Begin to read it. Before this call not even 100 (Continue) is sent."""
     def consumed(self, bytes: int) -> None:
-        """So many bytes were used: more may be read."""
+        """Report so many bytes as used, so that more may be read."""
 
 class Socket:
     """A WebSocket. Does nothing once it is closed."""
@@ -286,13 +286,13 @@ class Socket:
     def buffered(self) -> int:
         """Bytes that the kernel has not taken; waits for the I/O thread, with the GIL released."""
     def call_soon(self, func: Callable[[], object]) -> None:
-        """Have a function called where callbacks run, in its turn among those of the socket."""
+        """Call a function on a thread that runs callbacks, in order with those of the socket."""
     def consumed(self, messages: int) -> None:
-        """So many of the messages that the listener kept were used: more may be read."""
+        """Report so many of the kept messages as used, so that more may be read."""
     def outstanding(self) -> int:
-        """Bytes of messages that were sent and are not known to have been taken by the kernel."""
+        """Bytes of sent messages without an acknowledgement of the kernel."""
     def acknowledge(self) -> None:
-        """Have the listener's _taken() called once they are."""
+        """Call the listener's _taken() when the kernel has taken them."""
 
 class File:
     """A regular file that answers the request of `environ`; adopts the descriptor.
@@ -314,7 +314,7 @@ class FilePart:
     def __init__(self, fd: int, offset: int, length: int) -> None: ...
 
 class Done:
-    """A coroutine that is done: what receive() and send() return where nothing has to wait."""
+    """A coroutine that is already done: receive() and send() return it if they need not wait."""
 
     def send(self, value: object, /) -> Any: ...
     def throw(self, kind: Any, value: object = None, trace: object = None, /) -> Any: ...
@@ -341,7 +341,7 @@ class Exchange:
     def field(self, name: str, /) -> str:
         """A field of the stashed head; "" without one."""
     def open(self) -> Reply:
-        """A Reply, which is told of events from now on."""
+        """A Reply, which is notified of events from now on."""
     def begin(self, as_is: bool, /) -> int | None:
         """Send the stashed head; a body in pieces follows. Returns its length, if that is known."""
     def begin_events(self, seconds: float, filler: bytes, /) -> None:
@@ -392,10 +392,10 @@ def set_input_hook(input: int, fd: int, run: Callable[[], float | None]) -> bool
     """
 
 def input_hook_displaced() -> bool:
-    """Whether another package has put its hook in place of that of set_input_hook()."""
+    """Whether another package has replaced the hook of set_input_hook()."""
 
 def clear_input_hook() -> None:
-    """Do so no longer."""
+    """Remove the hook of set_input_hook()."""
 
 def register_headers(cls: type) -> None:
     """Name the class of HEADERS, one derived from dict; its constructor is not called."""
@@ -404,10 +404,10 @@ def register_input(cls: type) -> None:
     """Name the class of rook.input: called with (), (bytes) or (fd, length)."""
 
 def static_header_error(name: str, value: bytes) -> str:
-    """Why this cannot be a header of a static path, or ""."""
+    """The reason why this cannot be a header of a static path, or ""."""
 
 def error_page(status: int, phrase: str) -> str:
-    """The page that tells a browser of an error."""
+    """The error page for browsers."""
 
 def to_bytes(value: object, what: str) -> bytes:
     """Copy what has the buffer protocol; TypeError, which names it `what`, for anything else.
