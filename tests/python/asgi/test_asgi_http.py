@@ -70,6 +70,7 @@ def test_scope() -> None:
                 "http.response.zerocopysend": {},
                 "http.response.trailers": {},
                 "http.response.early_hint": {},
+                "httpuv.events": {},
             },
         }
         assert second["http_version"] == "1.0"
