@@ -2,6 +2,7 @@
 # make check     format, lint, types, C++ and Python tests: for daily work
 # make test      set everything up and run all kinds of tests
 # make test-all  the same without choosing: all Python tests under the sanitizers and with every Python found
+# make test-load 100,000 requests while workers are replaced, killed and given new certificates
 # The rest: build test-cpp test-python test-apps test-apps-light lint sanitize fuzz test-packaging test-other-python test-all-pythons
 #           tidy format bench conformance docs docs-links docs-pictures docs-plots wheel clean
 SHELL := /bin/bash
@@ -29,7 +30,7 @@ STAGE := tests/tools/stage.sh
 STEP := tests/tools/step.sh
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
-.PHONY: build demo check test test-all test-cpp test-python test-apps test-apps-light test-autobahn lint sanitize asan asan-python tsan fuzz soak-topics \
+.PHONY: build demo check test test-all test-cpp test-python test-apps test-apps-light test-autobahn lint sanitize asan asan-python tsan fuzz soak-topics test-load \
   test-packaging test-other-python test-all-pythons build-dev build-asan build-asan-python build-tsan tidy format bench conformance \
   docs docs-links docs-pictures docs-plots wheel clean
 
@@ -142,6 +143,9 @@ tsan: build-tsan
 
 fuzz: .make/dev
 	@$(STAGE) fuzz tests/tools/fuzz.sh $(FUZZ_SECONDS)
+
+test-load: .make/dev .make/installed
+	HTTPUV_LONG_LOAD=1 python -m pytest -s tests/python/cli/test_cli_under_load.py
 
 soak-topics: .make/dev .make/installed
 	python tests/python/topics_soak.py --processes 4 --clients 500 --cycles $(SOAK_CYCLES) --seconds $(SOAK_SECONDS)

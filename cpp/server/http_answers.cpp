@@ -222,10 +222,9 @@ void HttpSession::next_answers() {
   }
   if (in_read_) return;
   send_continue_if_due();
-  if (exchanges_.empty() && (eof_ || context_.draining) && !request_.reading() && held_.empty()) {
-    return finish(false);
-  }
+  if (exchanges_.empty() && eof_ && !request_.reading() && held_.empty()) return finish(false);
   update_deadline();
+  if (context_.draining) drain();  // it has said that it stays: a request may be on its way
   resume_reading();
 }
 

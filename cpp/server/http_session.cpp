@@ -37,6 +37,10 @@ constexpr std::int64_t kFarewell = 500;
 // milliseconds: the client may have been told that it is connected a moment ago.
 constexpr std::int64_t kFirstByte = 3'000;
 
+// One that has asked within so many milliseconds has as many for one more request, whose answer
+// says that the connection ends: a client that asks all the time has it under way already.
+constexpr std::int64_t kLately = 1'000;
+
 }  // namespace
 
 HttpSession::HttpSession(Context& context, Connection& connection)
@@ -329,7 +333,12 @@ void HttpSession::drain() {
     return;
   // It idles. Deadlines are looked at after reading: a request that has come already is answered.
   const std::int64_t now = context_.loop.now_ms();
-  due_ = exchanges_.used() ? now : std::min(due_, now + kFirstByte);
+  if (!exchanges_.used()) {
+    due_ = std::min(due_, now + kFirstByte);
+  } else {
+    const bool lately = now - (due_ - context_.limits.idle_timeout) < kLately;
+    due_ = lately ? std::min(due_, now + kLately) : now;
+  }
   connection_.set_deadline(due_);
 }
 

@@ -321,10 +321,10 @@ void Server::Live::stop(std::int64_t grace_ms) {
   if (!listeners_.empty() && context_.team != nullptr) context_.team->acceptor_stops(grace_ms);
   listeners_.clear();
   stopping_ = true;
-  context_.draining = true;
-  context_.connections.each([grace_ms](Connection& connection) {
+  const bool first = !std::exchange(context_.draining, true);
+  context_.connections.each([grace_ms, first](Connection& connection) {
     if (grace_ms > 0 || connection.protocol().says_goodbye()) {
-      connection.drain();
+      if (first) connection.drain();  // once: each has its moment from then on
     } else {
       connection.close();
     }

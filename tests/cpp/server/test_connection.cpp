@@ -314,8 +314,36 @@ TEST_CASE("a server that stops") {
   SUBCASE("closes a connection that idles between two requests") {
     world.receive(kGet);
     world.respond(world.asked()[0], 200, "x");
+    world.advance(2000);
     world.drain();
     world.advance(100);
+    CHECK_FALSE(world.open());
+  }
+  SUBCASE("answers one more request of a client that asks all the time") {
+    world.receive(kGet);
+    world.respond(world.asked()[0], 200, "x");
+    world.drain();
+    world.advance(900);
+    world.receive(kGet, 1);
+    REQUIRE(world.asked().size() == 1);
+    world.respond(world.asked()[0], 200, "y");
+    CHECK(world.answers().at(1).field("connection") == "close");
+  }
+  SUBCASE("or of one whose answer had said that the connection stays") {
+    world.receive(kGet);
+    world.start_stream(world.asked()[0], 200);
+    world.drain();
+    world.end_stream(world.asked()[0]);
+    world.receive(kGet, 1);
+    REQUIRE(world.asked().size() == 1);
+    world.respond(world.asked()[0], 200, "y");
+    CHECK(world.answers().at(1).field("connection") == "close");
+  }
+  SUBCASE("but waits for that only a moment") {
+    world.receive(kGet);
+    world.respond(world.asked()[0], 200, "x");
+    world.drain();
+    world.advance(1100);
     CHECK_FALSE(world.open());
   }
   SUBCASE("reads the next request first, if that has come") {

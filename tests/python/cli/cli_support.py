@@ -118,3 +118,16 @@ def started(child: Script) -> str:
     while "stop" not in child.error_line():
         pass
     return line.removeprefix("at ")
+
+
+def children(child: Script) -> set[int]:
+    """The processes that it started and that live."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it has ended
+            continue
+        if int(parent) == child.pid and state != "Z":
+            found.add(int(path.parent.name))
+    return found

@@ -6,13 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from cli_support import apps, command, started
+from cli_load import address_of, until
+from cli_support import apps, children, command, started
 from support import PATIENCE, Script, Wire, fetch, listening, request
 
 assert apps  # a fixture
@@ -23,26 +22,6 @@ INTERFACES = ["asgi", "wsgi", "rook"]
 def pid_of(url: str) -> int:
     """Which worker answers on a connection of its own."""
     return int(httpx.get(url, timeout=60).text.split()[1])
-
-
-def children(child: Script) -> set[int]:
-    """The processes that it started and that live."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = path.read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it has ended
-            continue
-        if int(parent) == child.pid and state != "Z":
-            found.add(int(path.parent.name))
-    return found
-
-
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 3 * PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def workers(cwd: Path, name: str, *arguments: str, number: int = 2) -> Script:
@@ -204,7 +183,7 @@ def test_add_and_remove(apps: Path) -> None:
 def test_second_signal_ends_at_once(apps: Path) -> None:
     with (
         workers(apps, "asgi", "--graceful-timeout=600") as child,
-        Wire(address(started(child))) as wire,
+        Wire(address_of(started(child))) as wire,
     ):
         wire.send(request("/wait"))
         while child.line() != "begun":
@@ -218,17 +197,11 @@ def test_second_signal_ends_at_once(apps: Path) -> None:
     assert not any(Path(f"/proc/{each}").exists() for each in before)
 
 
-def address(url: str) -> tuple[str, int]:
-    parts = httpx.URL(url)
-    assert parts.port is not None
-    return parts.host, parts.port
-
-
 @pytest.mark.parametrize("name", ["asgi", "wsgi"])
 def test_stuck_worker_ends_in_time(apps: Path, name: str) -> None:
     with (
         workers(apps, name, "--graceful-timeout=0.5") as child,
-        Wire(address(started(child))) as wire,
+        Wire(address_of(started(child))) as wire,
     ):
         wire.send(request("/stuck"))
         while child.line() != "begun":
