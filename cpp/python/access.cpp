@@ -1,5 +1,8 @@
 // Passing access log records to Python; the rest of Application is in application.cpp.
+#include "python/access.h"
+
 #include <chrono>
+#include <utility>
 
 #include "python/application.h"
 #include "python/runtime/gil.h"
@@ -16,6 +19,27 @@ double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
+py::list take_records(const server::AccessBatch& batch) {
+  py::list result;
+  for (const server::AccessRecord& record : batch.records()) {
+    result.append(py::make_tuple(record.remote_address, record.remote_port,
+                                 latin1_of(record.request), record.status, record.bytes,
+                                 seconds(record.ended.time_since_epoch()), seconds(record.took),
+                                 latin1_of(record.referer), latin1_of(record.user_agent),
+                                 latin1_of(record.request_id), latin1_of(record.trace_id)));
+  }
+  return result;
+}
+
+// The records were logged: releases them, and returns how many were dropped before. Reported when
+// the log has caught up, not once for each record in between.
+std::size_t skipped_records(server::AccessBatch& batch) {
+  batch = batch.next();
+  server::AccessBacklog& backlog = *batch.backlog();
+  if (backlog.bytes.load(std::memory_order_relaxed) > server::AccessBacklog::kMost / 2) return 0;
+  return backlog.skipped.exchange(0, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 void Application::on_event(server::NoticeEvent&& event, Work& work) {
@@ -24,32 +48,17 @@ void Application::on_event(server::NoticeEvent&& event, Work& work) {
   call_python(callbacks_.on_notice, static_cast<int>(event.level), latin1_of(event.text));
 }
 
+// The thread that writes the log reads the records, so slow handlers do not delay callbacks.
+// Records that wait for it count for the backlog.
 void Application::on_event(server::LogEvent&& event, Work& work) {
-  const std::shared_ptr<server::AccessBacklog> backlog = event.batch.backlog();
-  const py::object answered = callbacks_.access_log.attr("answered");
   work.where = "accessLog";
-  // A record that cannot be logged does not take the others with it.
-  const auto say = [&](const auto& what) {
-    try {
-      what();
-    } catch (py::error_already_set& error) {
-      if (!error.matches(PyExc_Exception)) throw;
-      report(work, exception_of(error));
-    }
-  };
-  for (const server::AccessRecord& record : event.batch.records()) {
-    say([&] {
-      call_python(answered, record.remote_address, record.remote_port, latin1_of(record.request),
-                  record.status, record.bytes, seconds(record.ended.time_since_epoch()),
-                  seconds(record.took), latin1_of(record.referer), latin1_of(record.user_agent),
-                  latin1_of(record.request_id), latin1_of(record.trace_id));
-    });
-  }
-  event.batch = event.batch.next();
-  // Reported when the log has caught up, not once for each record in between.
-  if (backlog->bytes.load(std::memory_order_relaxed) > server::AccessBacklog::kMost / 2) return;
-  const std::size_t skipped = backlog->skipped.exchange(0, std::memory_order_relaxed);
-  if (skipped > 0) say([&] { call_python(callbacks_.access_log.attr("skipped"), skipped); });
+  call_python(callbacks_.access_log, py::cast(std::move(event.batch)));
+}
+
+void register_access_records(py::module_& module) {
+  py::class_<server::AccessBatch>(module, "AccessRecords")
+      .def("take", &take_records)
+      .def("skipped", &skipped_records);
 }
 
 }  // namespace httpuv::python

@@ -54,7 +54,7 @@ struct Callbacks {
   pybind11::object on_notice;  // (level, text) -> None; level as in NoticeLevel
   // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
   pybind11::object convert;
-  // An object with the methods answered(...) and skipped(count); None: no access log
+  // (AccessRecords) -> None; None: no access log
   pybind11::object access_log;
 
   [[nodiscard]] std::array<pybind11::object*, 4> all() {

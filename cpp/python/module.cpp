@@ -4,6 +4,7 @@
 
 #include "files/pages/error_page.h"
 #include "files/routes/options.h"
+#include "python/access.h"
 #include "python/answering.h"
 #include "python/convert/buffer.h"
 #include "python/convert/certificate.h"
@@ -198,6 +199,7 @@ PYBIND11_MODULE(_core, m) {
 
   register_coroutines(m);
   register_certificates(m);
+  register_access_records(m);
   py::class_<MetricsBoard>(m, "MetricsBoard")
       .def(py::init<int>(), py::arg("fd"))
       .def("stuck", &MetricsBoard::stuck, py::arg("first"), py::arg("count"))

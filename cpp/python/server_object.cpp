@@ -356,6 +356,7 @@ py::dict ServerObject::stats() const {
   result["tls_handshakes"] = server.total(&Counters::tls_handshakes);
   result["tls_resumed"] = server.total(&Counters::tls_resumed);
   result["tls_failures"] = server.total(&Counters::tls_failures);
+  result["log_dropped"] = server.total(&Counters::log_dropped);
   return result;
 }
 

@@ -28,7 +28,7 @@ void AccessLog::exchange_ended(Observed& exchange, const net::Peer& peer) {
   record.begun = exchange.begun;
   record.took = exchange.took;
   record.ended = std::chrono::system_clock::now();
-  context_.answered.add(std::move(record));
+  if (!context_.answered.add(std::move(record))) context_.counters.log_dropped.add();
 }
 
 }  // namespace httpuv::server

@@ -54,18 +54,19 @@ class AccessBatch {
     if (bytes_ > 0) backlog_->bytes.fetch_sub(bytes_, std::memory_order_relaxed);
   }
 
-  // Skips it if too much waits already.
-  void add(AccessRecord&& record) {
+  // False: it is skipped, because too much waits already.
+  bool add(AccessRecord&& record) {
     const std::size_t bytes = sizeof record + record.remote_address.size() + record.request.size() +
                               record.referer.size() + record.user_agent.size() +
                               record.request_id.size() + record.trace_id.size();
     if (backlog_->bytes.load(std::memory_order_relaxed) + bytes > AccessBacklog::kMost) {
       backlog_->skipped.fetch_add(1, std::memory_order_relaxed);
-      return;
+      return false;
     }
     backlog_->bytes.fetch_add(bytes, std::memory_order_relaxed);
     bytes_ += bytes;
     records_.push_back(std::move(record));
+    return true;
   }
 
   // The same backlog, and no record.

@@ -37,6 +37,7 @@ struct Counters {
   Counter tls_handshakes;   // done, ever
   Counter tls_resumed;      // of them by a ticket
   Counter tls_failures;     // handshakes that failed, ever
+  Counter log_dropped;      // answers that the access log had no room for, ever
 };
 
 }  // namespace httpuv::server

@@ -218,26 +218,89 @@ def test_the_time_is_that_of_the_answer(site: Path, lines: Lines) -> None:
     assert lines.one().created <= answered
 
 
+LONG = "/" + "x" * 90_000
+
+
+def told_and_skipped(lines: Lines, total: int) -> tuple[int, int]:
+    """How many of so many answers for LONG are in the log, and how many it says are not."""
+    told, skipped = 0, 0
+    while told + skipped < total:
+        record = lines.one()
+        if record.levelno == logging.INFO:
+            assert record.target == LONG
+            told += 1
+        else:
+            assert skipped == 0
+            assert record.levelno == logging.WARNING
+            said = re.match(r"(\d+) answers are not in the log", record.getMessage())
+            assert said is not None
+            skipped = int(said[1])
+    return told, skipped
+
+
+def test_a_slow_handler_holds_no_callback_up(serve: Serve, lines: Lines) -> None:
+    """It has a thread of its own; what waits for it is bounded, and what has no room counted."""
+    go, entered = threading.Event(), threading.Event()
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            entered.set()
+            assert go.wait(PATIENCE)
+
+    slow = Slow()
+    logging.getLogger(NAME).addHandler(slow)
+    total = 300
+    try:
+        server = serve(lambda req: {"status": 200, "body": "hi"}, accessLog=True)
+        for _ in range(total):
+            assert get(server, LONG).status == 200
+        assert entered.wait(PATIENCE)
+        assert server.stats()["held"]["log"] <= 8 * MIB
+        dropped = server.stats()["log_dropped"]
+        metrics = server.stats()["metrics"]
+        assert metrics["httpuv_access_log_dropped_total"] == [({}, dropped)]
+        assert dropped > 0
+        go.set()
+        told, skipped = told_and_skipped(lines, total)
+    finally:
+        go.set()
+        logging.getLogger(NAME).removeHandler(slow)
+    assert skipped == dropped
+    assert 80 <= told <= 8 * MIB // len(LONG)
+
+
+def test_a_handler_may_stop_the_server(serve: Serve, lines: Lines) -> None:
+    """The end of a server waits for the log, but not on the thread that logs."""
+    stopped = threading.Event()
+
+    class Stops(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            server.stop()
+            stopped.set()
+
+    stops = Stops()
+    logging.getLogger(NAME).addHandler(stops)
+    try:
+        server = serve({}, accessLog=True)
+        assert get(server, "/").status == 404
+        assert stopped.wait(PATIENCE)
+    finally:
+        logging.getLogger(NAME).removeHandler(stops)
+    assert lines.one().target == "/"
+
+
 def test_a_stuck_python_grows_no_memory(lines: Lines) -> None:
     """At most 8 MiB wait to be told; what is beyond that is counted, and the count is told."""
-    target, total = "/" + "x" * 90_000, 300
+    total = 300
     with httpuv.startServer("127.0.0.1", 0, {}, dispatch="service", accessLog=True) as server:
         for _ in range(total):
-            assert get(server, target).status == 404
-        told, skipped = 0, 0
-        while told + skipped < total:
-            assert httpuv.runNow(PATIENCE)
-            for record in lines.next(len(lines.records)):
-                if record.levelno == logging.INFO:
-                    assert record.target == target
-                    told += 1
-                else:
-                    assert skipped == 0
-                    assert record.levelno == logging.WARNING
-                    said = re.match(r"(\d+) answers are not in the log", record.getMessage())
-                    assert said is not None
-                    skipped = int(said[1])
-    assert 80 <= told <= 8 * MIB // len(target)
+            assert get(server, LONG).status == 404
+        assert httpuv.runNow(PATIENCE)
+        while httpuv.runNow():
+            pass
+        told, skipped = told_and_skipped(lines, total)
+        assert server.stats()["log_dropped"] == skipped
+    assert 80 <= told <= 8 * MIB // len(LONG)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts what /proc says")

@@ -215,6 +215,14 @@ void Report::rest() {
         [](const Metrics& m) { return m.counters.topic_dropped.get(); });
   count("httpuv_topic_closed_total", "Subscribers of topics closed because they were behind.",
         [](const Metrics& m) { return m.counters.topic_closed.get(); });
+  count("httpuv_tls_handshakes_total", "TLS handshakes that were completed.",
+        [](const Metrics& m) { return m.counters.tls_handshakes.get(); });
+  count("httpuv_tls_resumed_total", "Those of them that have resumed a session.",
+        [](const Metrics& m) { return m.counters.tls_resumed.get(); });
+  count("httpuv_tls_failures_total", "TLS handshakes that have failed.",
+        [](const Metrics& m) { return m.counters.tls_failures.get(); });
+  count("httpuv_access_log_dropped_total", "Answers that the access log had no room for.",
+        [](const Metrics& m) { return m.counters.log_dropped.get(); });
   gauge("httpuv_topics", "Topics that are known; each I/O thread has its own.",
         [](const Metrics& m) { return m.gauges.topics.load(); });
   gauge("httpuv_topic_subscriptions", "Subscriptions of WebSockets to topics.",

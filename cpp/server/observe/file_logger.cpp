@@ -33,7 +33,7 @@ int FileLogger::start() {
 
 void FileLogger::end() {
   if (writer_ == nullptr) return;
-  if (!lines_.empty()) writer_->add(std::exchange(lines_, {}), std::exchange(count_, 0));
+  write();
   writer_->stop(kFarewell);
 }
 
@@ -47,9 +47,15 @@ void FileLogger::exchange_ended(Observed& exchange, const net::Peer& client) {
   }
 }
 
+void FileLogger::write() {
+  if (lines_.empty()) return;
+  const std::size_t count = std::exchange(count_, 0);
+  if (!writer_->add(std::exchange(lines_, {}), count)) context_.counters.log_dropped.add(count);
+}
+
 void FileLogger::hand_over() {
   due_.clear();
-  if (!lines_.empty()) writer_->add(std::exchange(lines_, {}), std::exchange(count_, 0));
+  write();
   lines_.reserve(kBatch + 1024);
   const std::int64_t now = context_.loop.now_ms();
   if (told_ != 0 && now - told_ < kTellEveryMs) return;

@@ -32,6 +32,7 @@ class FileLogger final : public ExchangeObserver, private net::DeadlineOwner {
   void exchange_ended(Observed& exchange, const net::Peer& client) override;
 
  private:
+  void write();
   void hand_over();
   void on_deadline(net::Deadline&) override { hand_over(); }
 

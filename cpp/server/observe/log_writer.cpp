@@ -128,11 +128,11 @@ int LogWriter::start() {
   return 0;
 }
 
-void LogWriter::add(std::string&& lines, std::size_t count) {
+bool LogWriter::add(std::string&& lines, std::size_t count) {
   const std::lock_guard lock(state_->mutex);
   if (state_->waiting.size() + state_->writing + lines.size() > kMost) {
     state_->dropped += count;
-    return;
+    return false;
   }
   const bool first = state_->waiting.empty();
   if (first) {
@@ -141,6 +141,7 @@ void LogWriter::add(std::string&& lines, std::size_t count) {
   } else {
     state_->waiting.append(lines);
   }
+  return true;
 }
 
 void LogWriter::stop(std::chrono::milliseconds most) {

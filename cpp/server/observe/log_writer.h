@@ -28,8 +28,8 @@ class LogWriter {
 
   // Once for each loop that adds lines, before these run; each calls stop().
   int start();
-  // Whole lines, `count` of them.
-  void add(std::string&& lines, std::size_t count);
+  // Whole lines, `count` of them. False: they are dropped.
+  bool add(std::string&& lines, std::size_t count);
   // The last one ends it: writes what is there, but does not wait for longer than that.
   void stop(std::chrono::milliseconds most);
 

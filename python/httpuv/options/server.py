@@ -218,15 +218,15 @@ class RunOptions(TypedDict, total=False):
             ``status`` (0: the connection ended before), ``size``, ``seconds``, ``referer``,
             ``userAgent``, ``requestId`` and ``traceId``. Characters that could end a line or its
             quotes are escaped. Bytes and time are those of the answer as it was handed to the
-            system; the client may have left before it got all of it. The records are logged where
-            the callbacks run, so slow handlers delay callbacks. At most 8 MiB of records wait;
-            beyond that answers are only counted. ``"text"``, ``"common"``, ``"combined"``,
-            ``"json"``, or a text with fields such as ``"{client} {request} {status}"``: a thread
-            without Python writes lines in this format to ``accessLogFile``. The fields are
-            ``time``, ``clf_time``, ``client``, ``port``, ``request``, ``method``, ``target``,
-            ``protocol``, ``status``, ``size``, ``seconds``, ``milliseconds``, ``host``, ``scheme``,
-            ``referer``, ``user_agent``, ``request_id``, ``trace_id`` (of a traceparent) and
-            ``kind`` (what made the answer).""",
+            system; the client may have left before it got all of it. Handlers run on their own
+            thread, so slow handlers do not delay callbacks. At most 8 MiB of records wait; beyond
+            that answers are only counted (``log_dropped`` of ``stats()``). ``"text"``,
+            ``"common"``, ``"combined"``, ``"json"``, or a text with fields such as
+            ``"{client} {request} {status}"``: a thread without Python writes lines in this format
+            to ``accessLogFile``. The fields are ``time``, ``clf_time``, ``client``, ``port``,
+            ``request``, ``method``, ``target``, ``protocol``, ``status``, ``size``, ``seconds``,
+            ``milliseconds``, ``host``, ``scheme``, ``referer``, ``user_agent``, ``request_id``,
+            ``trace_id`` (of a traceparent) and ``kind`` (what made the answer).""",
             _check_access_log,
         ),
     ]

@@ -10,6 +10,7 @@ from .. import _core
 from ..base import fork
 from ..dispatch import queue, tasks
 from ..dispatch.base import Dispatcher
+from . import access
 
 
 class Server(Protocol):
@@ -51,6 +52,7 @@ def _at_exit() -> None:
     stop_all()
     tasks.close()
     queue.default().close()
+    access.end()
 
 
 def _after_fork_in_child() -> None:

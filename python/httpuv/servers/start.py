@@ -21,7 +21,7 @@ from ..dispatch import queue
 from ..dispatch.choice import ServiceDispatcher
 from ..gateways.types import AnyApp
 from ..options.server import Options, RunWebOptions, WebOptions, takes
-from . import registry
+from . import access, registry
 from .server import PipeServer, Server, WebServer
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ def run_until_stopped(server: Server, grace: float = 0.0) -> None:
             left = source.queue.pending()
             while left > 0 and not source.closed and (ran := source.queue.run(0.0, left)) > 0:
                 left -= ran
+        access.flush()
 
 
 def stopServer(server: Server) -> None:

@@ -65,6 +65,8 @@ class Stats(TypedDict):
     tls_resumed: int
     #: TLS handshakes that have failed, ever.
     tls_failures: int
+    #: Answers that are not in the access log, because what writes it was too slow, ever.
+    log_dropped: int
     #: Bytes held in memory, of all kinds; see ``Limits.memory_bytes``.
     memory_bytes: int
     #: Bytes held in temporary files; see ``Limits.disk_bytes``.
