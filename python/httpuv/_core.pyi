@@ -71,6 +71,16 @@ class MetricsBoard:
     def leave(self, first: int, count: int) -> None:
         """Free the places of a worker that has ended."""
 
+class AccessRecords:
+    """Answers of one turn of an I/O thread, for the access log, until they are logged."""
+
+    def take(
+        self,
+    ) -> list[tuple[str, int, str, int, int, float, float, str, str, str, str]]:
+        """The arguments of httpuv.servers.access.record_of() for each."""
+    def skipped(self) -> int:
+        """Release the records; return how many were dropped before. Each is counted once."""
+
 def find_openssl(module: str, version: int) -> str:
     """Find the OpenSSL that the module's file is linked with ("": the program). "" or why not."""
 
@@ -80,6 +90,11 @@ class Certificate:
     def __init__(self, settings: dict[str, object]) -> None: ...
     def reload(self) -> None:
         """Read the files again; on OSError or ValueError the old certificate stays in use."""
+    def take_ticket_keys(self, keys: bytes) -> None:
+        """Use these keys of session tickets for two hours: 80 bytes each, the newest first.
+
+        Raises ValueError.
+        """
 
 class Server:
     """An I/O thread with its listeners, connections, routes and limits."""
@@ -103,8 +118,8 @@ class Server:
         # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
         open_upload: Callable[[dict[str, Any], Upload], object] | None = None,
         call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
-        # An httpuv.servers.access.AccessLog. None: answers are not logged.
-        access_log: object = None,
+        # Logs answers, on another thread. None: they are not logged.
+        access_log: Callable[[AccessRecords], None] | None = None,
         on_notice: Callable[[int, str], object]
         | None = None,  # level (0: debug to 3: error) and text
         allow_connect: bool = False,

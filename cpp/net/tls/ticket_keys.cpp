@@ -70,6 +70,16 @@ bool TicketKeys::rotate(const OpenSsl& api) {
   return true;
 }
 
+bool TicketKeys::take(std::string_view keys) {
+  const std::size_t count = keys.size() / kKeySize;
+  if (keys.size() % kKeySize != 0 || count < 1 || count > kKeys) return false;
+  const std::lock_guard lock(mutex_);
+  std::memcpy(keys_.data(), keys.data(), keys.size());
+  count_ = count;
+  made_ = now_() + period_;
+  return true;
+}
+
 template <class Mac>
 int TicketKeys::prepare(const OpenSsl& api, unsigned char* name, unsigned char* iv,
                         EVP_CIPHER_CTX* cipher, Mac* mac, bool sealing) {

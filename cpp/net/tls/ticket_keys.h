@@ -4,6 +4,8 @@
 //   outlives that, so that a stolen one opens little of what was recorded.
 // Thread: any; a mutex guards the ring.
 // Ownership: by an Identity, across reloads, so that tickets stay good when a certificate changes.
+//   Processes that share an address are given the same keys (take()), so that a ticket of one is
+//   good at the others; the one that gives them replaces them in time.
 // Failure: without random bytes no ticket is issued.
 #pragma once
 
@@ -12,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 #include "net/tls/openssl.h"
@@ -32,6 +35,12 @@ class TicketKeys {
   // Has the tickets of a context sealed with Session::ticket_keys().
   static void install(const OpenSsl& api, SSL_CTX* context);
 
+  // Uses these keys from now on, the newest first: 1 to kKeys of kKeySize bytes each. They are good
+  // for a period longer than own ones, so that they are replaced before. False: they are none.
+  bool take(std::string_view keys);
+  static constexpr std::size_t kKeys = 3;  // a ticket is good for two hours
+  static constexpr std::size_t kKeySize = 80;
+
   // What the callbacks of OpenSSL do: prepares both contexts. As SSL_CTX_set_tlsext_ticket_key_cb
   // (3) returns: 1 go on, 2 go on and renew, 0 no such key, -1 failed.
   template <class Mac>
@@ -39,12 +48,12 @@ class TicketKeys {
               Mac* mac, bool sealing);
 
  private:
-  static constexpr std::size_t kKeys = 3;  // a ticket is good for two hours
   struct Key {
     std::array<unsigned char, 16> name;
     std::array<unsigned char, 32> cipher;
     std::array<unsigned char, 32> mac;
   };
+  static_assert(sizeof(Key) == kKeySize);
 
   bool rotate(const OpenSsl& api);
 

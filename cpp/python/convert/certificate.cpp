@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -67,6 +68,12 @@ void reload(server::Certificate& certificate) {
   if (!good) throw_fault(fault);
 }
 
+void take_ticket_keys(server::Certificate& certificate, const py::bytes& keys) {
+  if (!certificate.tickets().take(std::string_view(keys))) {
+    throw py::value_error("ticket keys must be 1 to 3 of 80 bytes each");
+  }
+}
+
 }  // namespace
 
 void register_certificates(py::module_& module) {
@@ -80,7 +87,8 @@ void register_certificates(py::module_& module) {
       py::arg("module"), py::arg("version"));
   py::class_<server::Certificate, CertificatePtr>(module, "Certificate")
       .def(py::init(&load), py::arg("settings"))
-      .def("reload", &reload);
+      .def("reload", &reload)
+      .def("take_ticket_keys", &take_ticket_keys, py::arg("keys"));
 }
 
 std::shared_ptr<const server::Certificates> read_certificates(const py::list& pairs) {

@@ -16,6 +16,7 @@ def announce(
     address: str,
     workers: int = 0,
     admin: Listening | None = None,
+    redirect: str | None = None,
 ) -> None:
     """Print what runs, its address, and how to stop it.
 
@@ -25,16 +26,23 @@ def announce(
         address: The address of the listener.
         workers: The number of processes; 0: only this one.
         admin: The listener for health and metrics.
+        redirect: The address for plain HTTP, which redirects to HTTPS; None: there is none.
     """
     kind = {"rook": "Rook"}.get(interface, interface.upper())
     say(f"httpuv {_core.__version__} runs {styled(settings.app, 'bold')} ({kind})")
     say(f"at {styled(address, 'green')}")
     if admin is not None:
         say(f"Health and metrics at {styled(admin.address, 'green')}")
+    if redirect is not None:
+        say(f"Clients of {styled(redirect, 'green')} are sent to HTTPS")
     if settings.reload:
         say("Sources are watched: workers are replaced when they change. Press Ctrl-C to stop.")
     elif workers:
         number = os.getpid()
-        say(f"{workers} workers; kill -HUP {number} replaces them. Press Ctrl-C to stop.")
+        many = "1 worker" if workers == 1 else f"{workers} workers"
+        say(
+            f"{many}; kill -HUP {number} replaces {'it' if workers == 1 else 'them'}."
+            " Press Ctrl-C to stop."
+        )
     else:
         say("Press Ctrl-C to stop.")

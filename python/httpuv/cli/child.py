@@ -21,8 +21,9 @@ _MARGIN = 1.0
 class Child:
     """A worker process.
 
-    The processes use a socket pair. The command sends the settings and later ``stop``; the worker
-    sends ``ready``. The end of one process closes its end of the pair, which the other one notices.
+    The processes use a socket pair, with lines of JSON. The command sends the settings, then new
+    keys of session tickets, and at last ``stop``; the worker reports that it is ready. The end of
+    one process closes its end of the pair, which the other one notices.
 
     Args:
         settings: The settings of the command.
@@ -109,7 +110,11 @@ class Child:
             return
         self.stopping = True
         self.deadline = time.monotonic() + self._grace + _MARGIN
-        self._send("stop")
+        self._send(json.dumps("stop"))
+
+    def share(self, ticket_keys: str) -> None:
+        """Send it new keys of session tickets."""
+        self._send(json.dumps({"ticket_keys": ticket_keys}))
 
     def kill(self) -> None:
         """End it at once."""

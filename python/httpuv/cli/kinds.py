@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from ..options.observe import check_admin, check_path
+from ..options.allowed import can_match
+from ..options.observe import check_admin, check_path, host_and_port
 from ..options.proxies import check_proxies
 
 Kind = Callable[[object], object]
@@ -89,13 +90,34 @@ def url_path(given: object) -> str:
 
 def admin(given: object) -> str:
     """``HOST:PORT``, or the path of a Unix socket."""
-    if not isinstance(given, str):
-        raise ValueError("must be HOST:PORT or the path of a Unix socket")
     try:
+        if not isinstance(given, str):
+            raise ValueError
         check_admin("it", given)
-    except ValueError as error:
-        raise ValueError(str(error).removeprefix("it ")) from None
+    except ValueError:
+        raise ValueError(
+            "must be HOST:PORT or the path of a Unix socket, such as ./admin"
+        ) from None
     return given
+
+
+def place(given: object) -> str:
+    """``PORT``, or ``HOST:PORT``."""
+    text = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+    if not isinstance(text, str):
+        raise ValueError("must be PORT or HOST:PORT")
+    try:
+        host_and_port("it", text if ":" in text else f":{text}")
+    except ValueError:
+        raise ValueError("must be PORT or HOST:PORT") from None
+    return text
+
+
+def host(given: object) -> str:
+    """A name of the server: ``example.com``, ``*.example.com``."""
+    if not isinstance(given, str) or not can_match(given.strip()):
+        raise ValueError("must be a name without scheme and path, such as example.com")
+    return given.strip()
 
 
 def proxy(given: object) -> str:

@@ -60,12 +60,32 @@ def listen_for_admin(settings: Settings) -> Listening | None:
     if settings.admin is None:
         return None
     where = str(settings.admin)
-    host, port = ("", 0) if "/" in where else host_and_port("--admin", where)
-    asked = dataclasses.replace(settings, uds=where if "/" in where else None, host=host, port=port)
+    if "/" in where:
+        return _listen_at("--admin", dataclasses.replace(settings, uds=where))
+    host, port = host_and_port("--admin", where)
+    return _listen_at("--admin", dataclasses.replace(settings, uds=None, host=host, port=port))
+
+
+def listen_for_redirects(settings: Settings) -> Listening:
+    """What ``--redirect-http`` asks for, without a host where ``--host`` is.
+
+    Raises:
+        Mistake: The address cannot be listened on.
+    """
+    where = settings.redirect_http or ""
+    host, port = host_and_port("--redirect-http", where if ":" in where else f":{where}")
+    if where.rpartition(":")[0] == "":
+        host = settings.host
+    return _listen_at(
+        "--redirect-http", dataclasses.replace(settings, uds=None, host=host, port=port)
+    )
+
+
+def _listen_at(option: str, settings: Settings) -> Listening:
     try:
-        return Listening(asked, None)
+        return Listening(dataclasses.replace(settings, tls_cert=None), None)
     except Mistake as mistake:
-        raise Mistake(f"--admin: {mistake}") from None
+        raise Mistake(f"{option}: {mistake}") from None
 
 
 class Listening:
@@ -136,6 +156,12 @@ class Listening:
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{os.fsdecode(name)}"
         return local_url(name[0], name[1], self._scheme)
+
+    @property
+    def port(self) -> int | None:
+        """Its port; None: it is a Unix socket."""
+        name = self.socket.getsockname()
+        return None if self.socket.family == socket.AF_UNIX else int(name[1])
 
     def close(self) -> None:
         """Close it, and remove its socket file unless that was replaced."""

@@ -15,6 +15,7 @@ from .console import MISUSED, ApplicationFailed, Mistake, complain, tell_of
 from .life import Life
 from .listen import Listening, given_fd, listen_for_admin
 from .prepare import prepare
+from .redirect import redirecting
 from .reload import watch
 from .serving import address_of
 from .settings import Settings
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str], program: str) -> int:
         settings = gather(given, os.environ, Path.cwd())
         fd = given_fd(settings, os.environ)
         supervised = settings.reload or settings.max_requests > 0 or settings.stuck_replace
-        if settings.workers > 1 or supervised:
+        if settings.workers > 1 or supervised or settings.redirect_http is not None:
             return run_workers(settings, fd)
         run_alone(settings, fd)
     except (Mistake, ApplicationFailed) as error:
@@ -92,7 +93,8 @@ def run_workers(settings: Settings, fd: int | None) -> int:
         if admin is not None:
             stack.enter_context(contextlib.closing(admin))
         board = stack.enter_context(contextlib.closing(Board(settings.io_threads)))
-        supervisor = Supervisor(settings, listening, admin, board, patient=settings.reload)
+        redirect = stack.enter_context(redirecting(settings, listening, board))
+        supervisor = Supervisor(settings, listening, admin, board, redirect, settings.reload)
         if settings.reload:
             watch(settings, supervisor.change)
         return supervisor.run()

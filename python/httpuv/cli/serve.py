@@ -12,7 +12,7 @@ from ..base import stderr
 from ..options.static_options import DESCRIPTIONS, Description
 from ..static_server.run import DEFAULT_PORT, runStaticServer
 from .console import Mistake
-from .settings import HTTPS, OPTIONS, Option
+from .settings import OPTIONS, Option
 from .tls import reload_on_hangup, tls_of
 
 # Header fields that pages of other origins may read; PDF.js and readers of Parquet need them.
@@ -168,7 +168,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 def _add_tls(parser: argparse.ArgumentParser) -> None:
     """Add the TLS options, which are those of ``httpuv run``."""
     for each in OPTIONS:
-        if each.group == HTTPS and each.name != "tls_ciphers":
+        if each.name.startswith("tls_") and each.name != "tls_ciphers":
             text = each.help[0].lower() + each.help[1:].removesuffix(".")
             parser.add_argument(
                 each.flag,

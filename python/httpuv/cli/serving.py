@@ -86,6 +86,7 @@ def _common(settings: Settings, multiprocess: bool) -> dict[str, Any]:
         "backlog": settings.backlog,
         "accessLog": settings.log_format if settings.access_log else False,
         "accessLogFile": settings.access_log_file if settings.access_log else None,
+        "allowedHosts": settings.allowed_host or None,
         "forwardedAllowIps": settings.forwarded_allow_ips
         or (THIS_MACHINE if settings.proxy_headers else None),
         "proxyProtocol": settings.proxy_protocol,

@@ -23,10 +23,11 @@ RELOADING = "Reloading"
 OBSERVING = "Health and metrics"
 LOGGING = "Log"
 HTTP_LIMITS = "Limits of HTTP"
+HTTP_TIMES = "Timeouts of HTTP"
 WS_LIMITS = "Limits of WebSockets"
 GROUPS = (
     *(APPLICATION, LISTENING, HTTPS, PROCESSES, RELOADING, OBSERVING),
-    *(LOGGING, HTTP_LIMITS, WS_LIMITS),
+    *(LOGGING, HTTP_LIMITS, HTTP_TIMES, WS_LIMITS),
 )
 
 
@@ -128,6 +129,10 @@ class Settings:
         *(4096, LISTENING, kinds.whole(1, 2**31 - 1), "N"),
         "Connections that may wait in the kernel to be accepted.",
     )
+    allowed_host: Sequence[str] = _option(
+        *((), LISTENING, kinds.host, "NAME"),
+        "Answer only requests for this host, *.example.com for names below; may be repeated.",
+    )
     proxy_headers: bool = _option(
         *(False, LISTENING, kinds.flag, ""),
         "Believe proxies on this machine what they say of clients (X-Forwarded-*, Forwarded).",
@@ -164,6 +169,14 @@ class Settings:
     )
     tls_ciphers: str | None = _option(
         *(None, HTTPS, kinds.text, "LIST"), "Ciphers, as OpenSSL's ciphers(1) names them."
+    )
+    redirect_http: str | None = _option(
+        *(None, HTTPS, kinds.place, "[HOST:]PORT"),
+        "Listen there for plain HTTP too, and send clients to HTTPS.",
+    )
+    redirect_port: int | None = _option(
+        *(None, HTTPS, kinds.whole(1, 65535), "N"),
+        "The port that they are sent to, where clients see another one. [--port]",
     )
 
     workers: int = _option(
@@ -245,6 +258,8 @@ class Settings:
 
     #: The given limits, by the names of :class:`Limits`.
     limits: dict[str, float] = field(default_factory=dict)
+    #: What workers share, of :mod:`httpuv.cli.tickets`; empty: a process has its own.
+    ticket_keys: str = ""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -265,12 +280,13 @@ def _limit_options() -> list[Option]:
     options = []
     for each in fields(Limits):
         seconds = isinstance(each.default, float)
+        group = HTTP_TIMES if seconds else HTTP_LIMITS
         options.append(
             Option(
                 each.name,
                 each.default,
                 _first_sentence(each.metadata["text"]),
-                WS_LIMITS if each.name.startswith("ws_") else HTTP_LIMITS,
+                WS_LIMITS if each.name.startswith("ws_") else group,
                 kinds.number if seconds else kinds.whole(0, 2**62),
                 "SECONDS" if seconds else "BYTES" if each.name.endswith("_bytes") else "N",
             )

@@ -39,7 +39,8 @@ def gather(given: Mapping[str, object], environ: Mapping[str, str], folder: Path
         try:
             read = option.kind(value)
         except ValueError as error:
-            raise Mistake(f"{name} {error}, not {value!r}", MISUSED) from None
+            shown = value[0] if isinstance(value, tuple) and len(value) == 1 else value
+            raise Mistake(f"{name} {error}, not {shown!r}", MISUSED) from None
         if option.name not in LIMITS:
             values[option.name] = read
             continue

@@ -7,6 +7,7 @@ worker is started when the previous one is ready, so that an error is reported o
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import selectors
 import signal
@@ -20,6 +21,7 @@ from .child import Child
 from .console import FAILED, complain, say
 from .listen import Listening
 from .settings import Settings
+from .tickets import TicketKeys
 
 #: Seconds until a crashed worker is started again: after the first crash, and at most.
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
@@ -42,6 +44,7 @@ class Supervisor:
         listening: The listening socket.
         admin: The listener for health and metrics; None: there is none.
         board: The shared metrics.
+        redirect: The address for plain HTTP, which redirects to HTTPS; None: there is none.
         patient: Whether the command waits for :meth:`change` if no worker can start.
     """
 
@@ -51,12 +54,14 @@ class Supervisor:
         listening: Listening,
         admin: Listening | None,
         board: Board,
+        redirect: str | None = None,
         patient: bool = False,
     ) -> None:
         self._settings = settings
         self._listening = listening
         self._admin = admin
         self._board = board
+        self._redirect = redirect
         self._looks = settings.stuck_timeout > 0 or settings.max_requests > 0
         self._patient = patient
         self._target = settings.workers
@@ -68,6 +73,7 @@ class Supervisor:
         self._delay = 0.0
         self._next_start = 0.0  # a time of time.monotonic()
         self._selector = selectors.DefaultSelector()
+        self._tickets = None if settings.tls_cert is None else TicketKeys()
         self._woken, self._wake = socket.socketpair()
         for each in (self._woken, self._wake):
             each.setblocking(False)
@@ -96,6 +102,7 @@ class Supervisor:
                     else:
                         self._heard(key.data)
                 self._bury()
+                self._share_tickets()
                 if self._looks and not self._ending:
                     self._look()
             return self._status
@@ -146,7 +153,12 @@ class Supervisor:
 
     def _announce(self, child: Child) -> None:
         announce(
-            self._settings, child.interface, self._listening.address, self._target, self._admin
+            self._settings,
+            child.interface,
+            self._listening.address,
+            self._target,
+            self._admin,
+            self._redirect,
         )
 
     def _bury(self) -> None:
@@ -237,13 +249,25 @@ class Supervisor:
             try:
                 admin = None if self._admin is None else self._admin.socket.fileno()
                 listening = self._listening.socket.fileno()
-                child = Child(self._settings, listening, admin, self._board)
+                child = Child(self._settings_of_worker(), listening, admin, self._board)
             except OSError as error:
                 complain(f"a worker could not be started: {error}")
                 self._back_off(False)
                 return
             self._children.append(child)
             self._selector.register(child.control, selectors.EVENT_READ, child)
+
+    def _settings_of_worker(self) -> Settings:
+        if self._tickets is None:
+            return self._settings
+        return dataclasses.replace(self._settings, ticket_keys=self._tickets.text())
+
+    def _share_tickets(self) -> None:
+        """Send new keys to all workers when they are due."""
+        if self._tickets is not None and time.monotonic() >= self._tickets.due:
+            self._tickets.rotate()
+            for each in self._children:
+                each.share(self._tickets.text())
 
     def _back_off(self, well: bool) -> None:
         self._delay = 0.0 if well else min(_LONGEST_DELAY, max(_FIRST_DELAY, 2 * self._delay))
@@ -258,14 +282,15 @@ class Supervisor:
     def _patience(self) -> float | None:
         """Seconds until the next timer is due."""
         times = [each.deadline for each in self._children if each.deadline is not None]
+        if self._tickets is not None:
+            times.append(self._tickets.due)
         fewer = len(self._serving()) < self._target + bool(self._replaced)
         if fewer and not self._ending and not self._starting():
             times.append(self._next_start)
         if self._looks and self._children and not self._ending:
             times.append(time.monotonic() + _LOOK)
-        if times == [float("inf")]:
-            return None
-        return max(0.0, min(times) - time.monotonic()) if times else None
+        first = min(times, default=float("inf"))
+        return None if first == float("inf") else max(0.0, first - time.monotonic())
 
 
 def _reap_orphans(own: set[int]) -> None:

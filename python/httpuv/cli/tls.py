@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import FrameType
 
 from ..options.tls import TLS
+from . import tickets
 from .console import Mistake, complain, say
 from .settings import Settings
 
@@ -53,7 +54,7 @@ def tls_of(
 
 def of_settings(settings: Settings) -> TLS | None:
     """The same for the options of ``httpuv run``."""
-    return tls_of(
+    tls = tls_of(
         settings.tls_cert,
         settings.tls_key,
         settings.tls_key_password,
@@ -62,6 +63,14 @@ def of_settings(settings: Settings) -> TLS | None:
         settings.tls_min_version,
         settings.tls_ciphers,
     )
+    if tls is not None and settings.ticket_keys:
+        take_ticket_keys(tls, settings.ticket_keys)
+    return tls
+
+
+def take_ticket_keys(tls: TLS, keys: str) -> None:
+    """Seal session tickets with the keys that all workers share."""
+    tls._core.take_ticket_keys(tickets.read(keys))
 
 
 def reload_on_hangup(tls: TLS | Mapping[str, TLS]) -> None:

@@ -9,14 +9,17 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from types import FrameType
 
 from ..options import observe
+from ..options.tls import TLS
 from ..servers.server import Server
 from .console import ApplicationFailed, Mistake, tell_of
 from .life import Life
 from .prepare import prepare
 from .settings import Settings
+from .tls import take_ticket_keys
 
 
 class Control:
@@ -34,9 +37,16 @@ class Control:
         """Report that requests are answered."""
         self._socket.sendall(json.dumps({"interface": interface}).encode() + b"\n")
 
-    def wait(self) -> None:
-        """Return when the worker must stop, or the command's process has ended."""
-        self._reader.readline()
+    def ticket_keys(self) -> Iterator[str]:
+        """Yield new keys of session tickets when they arrive.
+
+        Ends when the worker must stop, or the command's process has ended.
+        """
+        for line in self._reader:
+            told = json.loads(line)
+            if told == "stop":
+                return
+            yield told["ticket_keys"]
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
@@ -54,17 +64,29 @@ def main(numbers: str) -> int:
     life = Life(settings.graceful_timeout)
     _take_signals(life)
 
-    def wait() -> None:
-        control.wait()
+    serving: list[Server] = []
+    newest: list[str] = []  # keys that have come since the settings
+
+    def seal() -> None:
+        for server in serving:
+            if newest and isinstance(server._tls, TLS):
+                take_ticket_keys(server._tls, newest[0])
+
+    def listen() -> None:
+        for keys in control.ticket_keys():
+            newest[:] = [keys]
+            seal()
         life.end()
 
-    threading.Thread(target=wait, name="httpuv control", daemon=True).start()
+    threading.Thread(target=listen, name="httpuv control", daemon=True).start()
     try:
         application, serve = prepare(settings, given["listening"], settings.workers > 1)
 
         def started(server: Server) -> None:
             os.close(given["listening"])  # the server has its own descriptor
             os.close(given["board"])
+            serving.append(server)
+            seal()
             control.ready(application.interface)
 
         served = serve(started)

@@ -220,6 +220,26 @@ TEST_CASE("keys of tickets are replaced, and the last ones still open") {
   CHECK(open(stepped, first) == 2);
   now += std::chrono::hours(1);
   CHECK(open(stepped, first) == 0);
+
+  // Those of another process, which it replaces every hour.
+  const std::string shared = std::string(TicketKeys::kKeySize, 'a');
+  TicketKeys here{std::chrono::hours(1), [&now] { return now; }};
+  TicketKeys there{std::chrono::hours(1), [&now] { return now; }};
+  CHECK(seal(there, &ticket) == 1);
+  CHECK(here.take(shared));
+  CHECK(there.take(shared));
+  CHECK(open(there, ticket) == 0);  // its own key is gone
+  CHECK(seal(here, &ticket) == 1);
+  CHECK(open(there, ticket) == 1);
+  now += std::chrono::minutes(61);
+  CHECK(there.take(std::string(TicketKeys::kKeySize, 'b') + shared));
+  CHECK(open(there, ticket) == 2);
+  CHECK(open(here, ticket) == 1);  // the new key has not come yet
+  now += std::chrono::minutes(60);
+  CHECK(open(here, ticket) == 2);  // and never came
+  CHECK_FALSE(here.take(""));
+  CHECK_FALSE(here.take(std::string(TicketKeys::kKeySize - 1, 'a')));
+  CHECK_FALSE(here.take(std::string(TicketKeys::kKeySize * 4, 'a')));
   free_mac(mac);
   free_algorithm(algorithm);
   free_cipher(cipher);

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpuv
 import httpx
 import pytest
+from cli_load import address_of
 from cli_support import apps, command, started
 from support import Script, fetch, request
 
@@ -153,7 +154,14 @@ def test_help_is_in_groups_that_fit_a_screen() -> None:
     for option in ("--max-body-bytes BYTES", "--ws-ping-interval SECONDS", "--no-access-log"):
         assert option in output
     for each in groups:
-        assert len(each.splitlines()) <= 40, each
+        assert len(each.splitlines()) <= 24, each
+
+
+def test_hosts(apps: Path) -> None:
+    with command(apps, "apps:asgi", "--port=0", HTTPUV_ALLOWED_HOST="a.example, *.b.example") as it:
+        where = address_of(started(it))
+        for host, status in [("a.example", 200), ("c.b.example", 200), ("c.example", 403)]:
+            assert fetch(where, request(host=host)).status == status
 
 
 def test_ipv6(apps: Path) -> None:
