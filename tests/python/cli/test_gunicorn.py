@@ -3,12 +3,14 @@
 import concurrent.futures
 import os
 import signal
+import ssl
 from pathlib import Path
 
 import httpx
 import pytest
 from cli_support import apps
 from support import Script
+from tls_support import Authority, Pair
 
 assert apps  # a fixture
 pytest.importorskip("gunicorn")
@@ -71,4 +73,30 @@ def test_worker_that_is_interrupted_ends_at_once(apps: Path) -> None:
     with gunicorn(apps, "apps:wsgi") as child:
         httpx.get(listening(child), timeout=60)
         os.kill(child.pid, signal.SIGINT)
+        assert child.finish(60)[0] == 0
+
+
+def test_https(apps: Path, pair: Pair, client: ssl.SSLContext) -> None:
+    files = ("--certfile", str(pair.cert), "--keyfile", str(pair.key))
+    with gunicorn(apps, "apps:wsgi", *files) as child:
+        url = listening(child)
+        assert url.startswith("https://")
+        with httpx.Client(verify=client, timeout=60) as session:
+            assert session.get(url.replace("127.0.0.1", "localhost")).text.startswith("wsgi")
+
+
+def test_a_wrong_certificate_ends_it(apps: Path, pair: Pair, authority: Authority) -> None:
+    files = ("--certfile", str(pair.cert), "--keyfile", str(authority.pair.key))
+    with gunicorn(apps, "apps:wsgi", *files) as child:
+        status, _, errors = child.finish(60)
+    assert status == 3 and "is not the key of the certificate" in errors
+
+
+def test_max_requests(apps: Path) -> None:
+    with gunicorn(apps, "apps:asgi", "--max-requests", "3") as child:
+        url = listening(child)
+        first = httpx.get(url, timeout=60).text
+        while httpx.get(url, timeout=60).text == first:
+            pass
+        child.process.terminate()
         assert child.finish(60)[0] == 0
