@@ -26,6 +26,7 @@ SYSTEM = {
     "wrk": "wrk",
     "nginx": "nginx-light",
     "taskset": "util-linux",
+    "setpriv": "util-linux",
     "cc": "gcc",
     "/usr/include/ev.h": "libev-dev",
 }

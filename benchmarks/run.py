@@ -101,6 +101,12 @@ def list_all(arguments: argparse.Namespace) -> None:
         print(f"{name:24} {scenario.family}: {scenario.title}: {peers}")
 
 
+def end(number: int, frame: object) -> None:
+    """What SIGTERM does; a second one must not keep servers from being ended."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit("ended by SIGTERM")
+
+
 def found_so_far(name: str | None) -> report.Results:
     path = RESULTS / f"{name}.json"
     return report.read_json(path) if name and path.exists() else report.Results({})
@@ -174,7 +180,7 @@ def main() -> int:
     interrupted = False
     if not arguments.report:
         # Ended from outside, it ends its servers, too.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("ended by SIGTERM"))
+        signal.signal(signal.SIGTERM, end)
         try:
             measure(arguments, results)
         except (KeyboardInterrupt, SystemExit) as error:

@@ -185,7 +185,9 @@ def running(
 
     It may not listen yet: see Server.await_listening().
     """
-    pin = ["taskset", "-c", core] if core is not None else []
+    # In a session of its own it would outlive a harness that is killed.
+    pin = ["setpriv", "--pdeathsig", "TERM"]
+    pin += ["taskset", "-c", core] if core is not None else []
     env = {**os.environ, **env}
     env["PATH"] += ":/usr/sbin:/sbin"
     with log.open("wb") as words:
