@@ -144,6 +144,27 @@ def test_wrong_arguments() -> None:
             brokers.Redis("redis://localhost", **more)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_topic_that_only_the_relay_knows_has_its_history(serve: Serve, threads: int) -> None:
+    """Its first load may come before its first client, or to another I/O thread."""
+    broker = brokers.Memory()
+    server = serve(
+        {"call": lambda req: httpuv.EventStream(topics=["t"])},
+        topics=TOPICS,
+        broker=broker,
+        ioThreads=threads,
+    )
+    for number in range(5):
+        epoch, _ = broker.publish("t", str(number), "", KEEP)
+    assert server._relay is not None
+    server._relay.want("t")
+    wait_until(lambda: "t" in server._relay._at)
+    for _ in range(6):  # on every I/O thread
+        with events(server, last=f"{epoch}.2") as client:
+            assert client.next() == {"id": f"{epoch}.2"}
+            assert [client.next()["data"] for _ in range(3)] == ["2", "3", "4"]
+
+
 class Slow(brokers.Memory):
     """Where asking for the topic "slow" takes until it is let go."""
 

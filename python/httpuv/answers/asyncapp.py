@@ -58,6 +58,7 @@ class Answers:
         apart: Whether coroutines run on a thread of their own (``coroutines="thread"``).
         enter: Called with a request and each topic of its event stream. It raises PermissionError
             if the application refuses the subscription.
+        entered: Called with each topic of an event stream once the stream has begun.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Answers:
         mime: _core.MimeTable,
         apart: bool = False,
         enter: Callable[[object, str], None] = lambda client, topic: None,
+        entered: Callable[[str], None] = lambda topic: None,
     ) -> None:
         self.enter = enter
+        self.entered = entered
         self.source = source
         self.apart = apart
         self.timeout = timeout
@@ -413,6 +416,8 @@ class Answer:
             self.end()
             return
         self.reply.feed(events.topics, last_event_id(self.environ), events.history, events.retry)
+        for each in events.topics:
+            self.answers.entered(each)
         events.begin(self)
 
     def end(self) -> None:

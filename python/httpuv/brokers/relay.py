@@ -198,6 +198,8 @@ class Relay:
     def _look(self) -> None:
         self._tell_health()
         unloaded, unused = self._core.topic_needs()
+        for topic in unloaded:
+            self._at.pop(topic, None)  # some I/O thread has nothing of it: it needs the history
         self._load_all({*self._stale, *unloaded})
         counts = {topic: self._unused.get(topic, 0) + 1 for topic in unused}
         for topic, count in list(counts.items()):

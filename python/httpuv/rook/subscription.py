@@ -69,17 +69,20 @@ class Gate:
     def __init__(self, on_subscribe: Callable[[object, str], object] | None) -> None:
         #: ``onSubscribe`` of the application; replacing the application sets it.
         self.on_subscribe = on_subscribe
-        #: Called with each topic that a client is about to subscribe to.
+        #: Called with each topic that a client has subscribed to.
         self.wanted: Callable[[str], None] | None = None
 
     def enter(self, client: object, topic: str) -> None:
-        """Check and announce a subscription.
+        """Check a subscription.
 
         Raises:
             PermissionError: The application refuses it.
         """
         if self.on_subscribe is not None and self.on_subscribe(client, topic) is False:
             raise PermissionError(f"onSubscribe refuses the topic {topic!r}")
+
+    def entered(self, topic: str) -> None:
+        """Announce a subscription, once the I/O thread will see it before a broker's answer."""
         if self.wanted is not None:
             self.wanted(topic)
 
@@ -96,7 +99,9 @@ def subscribe(
     name = check_topic(topic)
     position, history = _check_since(since)
     gate.enter(client, name)
-    return Subscription(name, socket.subscribe(name, position, history))
+    subscription = Subscription(name, socket.subscribe(name, position, history))
+    gate.entered(name)
+    return subscription
 
 
 def _check_since(since: object) -> tuple[tuple[str, int] | None, bool]:

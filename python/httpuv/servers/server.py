@@ -84,7 +84,12 @@ class Server(Embedded):
         self._ready_with_broker = options["readyNeedsBroker"]
         self._relay: Relay | None = None
         self._answers = Answers(
-            self._dispatcher.source, call_timeout, self._mime, apart, self._gate.enter
+            self._dispatcher.source,
+            call_timeout,
+            self._mime,
+            apart,
+            self._gate.enter,
+            self._gate.entered,
         )
         self._expect_coroutines(self._applications)
         Embedded.__init__(self)
