@@ -45,8 +45,9 @@ class Strands {
   };
 
   void push(Batch&& batch) {
-    size_ += batch.size();
-    line_.push_back(std::move(batch));
+    const std::size_t size = batch.size();
+    line_.push_back(std::move(batch));  // without memory for it the batch is as it was
+    size_ += size;
   }
 
   // Ends the current task of the claim, and takes the next one. False if there is none that this

@@ -1,6 +1,7 @@
 #include "python/queue.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "python/application.h"
@@ -112,7 +113,13 @@ void Queue::push(const std::shared_ptr<Application>& application,
       awaited_ += delivery.events.size();
       if (std::exchange(watch_sleeps_, false)) watching_.notify_all();
     }
-    strands_.push(std::move(delivery));
+    try {
+      strands_.push(std::move(delivery));
+    } catch (const std::bad_alloc&) {  // nothing was taken
+      if (awaited) awaited_ -= delivery.events.size();
+      delivery.events.swap(events);
+      throw;
+    }
     events.swap(strands_.spent().events);
     ring = std::exchange(armed_, false);
   }

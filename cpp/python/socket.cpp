@@ -85,7 +85,7 @@ Joining Socket::subscribe(const std::string& topic, const std::optional<PyPositi
   std::shared_future<std::optional<server::Joined>> answer =
       command.answer.emplace().get_future().share();
   if (!application_->subscribe(std::move(command))) {
-    std::promise<std::optional<server::Joined>> closed;
+    base::Promised<std::optional<server::Joined>> closed;
     answer = closed.get_future().share();
     closed.set_value({});
   }

@@ -162,7 +162,12 @@ void BodyCollector::write_some(const std::shared_ptr<Spool>& spool) {
         spool->error = ran ? spool->writing->error : ENOMEM;
         spool->given = 0;
         if (!spool->progress) return;  // the request is not wanted any more
-        write_some(spool);
+        try {
+          write_some(spool);
+        } catch (const std::bad_alloc&) {
+          spool->busy = false;
+          spool->error = ENOMEM;
+        }
         spool->count();
         const std::function<void()> progress = spool->progress;  // it may end the collector
         progress();

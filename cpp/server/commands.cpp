@@ -1,5 +1,6 @@
 #include "server/commands.h"
 
+#include <new>
 #include <utility>
 #include <variant>
 
@@ -14,11 +15,14 @@ namespace {
 
 struct Carrier {
   Context& context;
+  mutable ConnectionId serving{};  // whose command it is
 
   [[nodiscard]] HttpSession* http(const ExchangeId& id) const {
+    serving = id.connection;
     return http_of(context, id.connection);
   }
   [[nodiscard]] WebSocketSession* websocket(const ConnectionId& id) const {
+    serving = id;
     return websocket_of(context, id);
   }
 
@@ -106,7 +110,9 @@ struct Carrier {
   void operator()(WsOverflow&& c) const {
     const Topic* const topic = context.topics.find(c.topic);
     if (topic == nullptr) return;
-    for (WebSocketSession* each : Topics::sessions(*topic)) each->overflow();
+    for (WebSocketSession* each : Topics::sessions(*topic)) {
+      each->connection().guarded([each] { each->overflow(); });
+    }
   }
   void operator()(WsQueued&& c) const {
     const auto* const session = websocket(c.id);
@@ -130,24 +136,14 @@ struct Carrier {
 
 }  // namespace
 
-void carry_out(Context& context, Command&& command) {
-  std::visit(Carrier{context}, std::move(command));
-}
-
-void answer_late(Command& command) {
-  if (auto* routes = std::get_if<SetRoutes>(&command)) routes->done.set_value();
-  if (auto* gauges = std::get_if<TakeGauges>(&command)) gauges->done.set_value();
-  if (auto* routing = std::get_if<SetRouting>(&command)) routing->done.set_value();
-  if (auto* hand_over = std::get_if<HandOver>(&command)) hand_over->done.set_value({});
-  if (auto* queued = std::get_if<WsQueued>(&command)) queued->answer.set_value(0);
-  if (auto* present = std::get_if<IsPresent>(&command)) present->answer.set_value(false);
-  if (auto* room = std::get_if<StreamRoom>(&command)) room->answer.set_value(false);
-  if (auto* query = std::get_if<QueryTopic>(&command)) query->answer.set_value({});
-  if (auto* query = std::get_if<QueryTopics>(&command)) query->answer.set_value({});
-  if (auto* query = std::get_if<QuerySubscriptions>(&command)) query->answer.set_value({});
-  if (auto* release = std::get_if<TopicRelease>(&command)) release->answer.set_value(true);
-  if (auto* join = std::get_if<WsSubscribe>(&command)) {
-    if (join->answer) join->answer->set_value({});
+void carry_out(Context& context, Command&& command) noexcept {
+  const Carrier carrier{context};
+  try {
+    std::visit(carrier, std::move(command));
+  } catch (const std::bad_alloc&) {
+    Connection* const connection = context.connections.find(carrier.serving);
+    if (connection != nullptr) return connection->without_memory();
+    context.without_memory();
   }
 }
 

@@ -1,7 +1,7 @@
 // The effect of each command of the application on its connection. A command does nothing if the
 // connection has gone or has another protocol by now.
 //
-// Loop thread only. Never fails.
+// Loop thread only. Never fails: where there is no memory for a command, its connection ends.
 #pragma once
 
 #include "server/context.h"
@@ -11,9 +11,6 @@ namespace httpuv::server {
 
 // Every command but SetRoutes, SetRouting, HandOver, TakeBack and Stop, which are for the server as
 // a whole.
-void carry_out(Context& context, Command&& command);
-
-// Ends the commands that still wait when the server has ended: threads that wait for them return.
-void answer_late(Command& command);
+void carry_out(Context& context, Command&& command) noexcept;
 
 }  // namespace httpuv::server

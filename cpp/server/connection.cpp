@@ -1,5 +1,6 @@
 #include "server/connection.h"
 
+#include <new>
 #include <utility>
 
 #include "server/http_session.h"
@@ -18,86 +19,108 @@ Connection::Connection(Context& context, ConnectionId id, std::unique_ptr<net::T
                     ? std::unique_ptr<Protocol>(std::make_unique<ProxySession>(context, *this))
                     : std::make_unique<HttpSession>(context, *this)) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+  remove();
+}
 
 void Connection::start() {
+  context_.reserve.refill();
   protocol_->start();
 }
 
 void Connection::become(std::unique_ptr<Protocol> next, std::string_view rest) {
-  context_.replaced.push_back(std::exchange(protocol_, std::move(next)));
+  context_.replaced.emplace_back();  // if there is no memory for this, nothing has changed
+  context_.replaced.back() = std::exchange(protocol_, std::move(next));
   protocol_->start();
   if (!rest.empty()) protocol_->on_data(rest);
   if (transport_->ended() && !closing_) protocol_->on_eof();
 }
 
-void Connection::check(int error) {
+void Connection::check(int error) noexcept {
   if (error == 0 || closing()) return;
   broken_ = true;
-  context_.broken.push_back(id_);
+  context_.broken.append(*this);
 }
 
-void Connection::write(std::string_view head, std::string&& body) {
-  if (!closing()) check(transport_->write_owned(head, std::move(body)));
+void Connection::reset_all(net::ListLink& broken) {
+  while (!broken.empty()) static_cast<Connection&>(*broken.next).reset();
+}
+
+template <class Write>
+void Connection::attempt(const Write& write) noexcept {
+  guarded([&] {
+    if (!closing()) check(write());
+  });
+}
+
+void Connection::write(std::string_view head, std::string&& body) noexcept {
+  attempt([&] { return transport_->write_owned(head, std::move(body)); });
 }
 
 void Connection::write_shared(std::string_view head, std::string_view body,
-                              const std::shared_ptr<const void>& owner) {
-  if (!closing()) check(transport_->write_shared(head, body, owner));
+                              const std::shared_ptr<const void>& owner) noexcept {
+  attempt([&] { return transport_->write_shared(head, body, owner); });
 }
 
 void Connection::send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
-                           std::uint64_t length) {
-  if (!closing()) check(transport_->send_file(head, std::move(file), offset, length));
+                           std::uint64_t length) noexcept {
+  attempt([&] { return transport_->send_file(head, std::move(file), offset, length); });
 }
 
-void Connection::write(std::string_view bytes) {
-  if (!closing()) check(transport_->write(bytes));
+void Connection::write(std::string_view bytes) noexcept {
+  attempt([&] { return transport_->write(bytes); });
 }
 
-bool Connection::start_closing() {
+bool Connection::start_closing() noexcept {
+  remove();
   if (closing_) return false;
   closing_ = true;
   deadline_.clear();
   context_.outbox.forget(*this);
-  protocol_->on_gone();
+  guarded([this] { protocol_->on_gone(); });
   return true;
 }
 
-void Connection::drain() {
+void Connection::drain() noexcept {
   if (closing()) return;
-  protocol_->drain();
+  guarded([this] { protocol_->drain(); });
 }
 
-void Connection::close() {
+void Connection::close() noexcept {
   if (start_closing()) transport_->close();
 }
 
-void Connection::reset() {
+void Connection::reset() noexcept {
   if (start_closing()) transport_->reset();
 }
 
-void Connection::on_data(std::string_view bytes) {
+void Connection::without_memory() noexcept {
+  context_.without_memory();
+  gave_up_ = true;
+  fail();
+}
+
+void Connection::on_data(std::string_view bytes) noexcept {
   context_.metrics.bytes_in.add(bytes.size());
   if (closing()) return;
-  protocol_->on_data(bytes);
+  guarded([&] { protocol_->on_data(bytes); });
 }
 
-void Connection::on_eof() {
+void Connection::on_eof() noexcept {
   if (closing()) return;
-  protocol_->on_eof();
+  guarded([this] { protocol_->on_eof(); });
 }
 
-void Connection::on_error(int) {
+void Connection::on_error(int) noexcept {
   close();
 }
 
-void Connection::on_drained() {
+void Connection::on_drained() noexcept {
   if (closing()) return;
-  protocol_->on_drained();
+  guarded([this] { protocol_->on_drained(); });
 }
 
-void Connection::on_closed() {
+void Connection::on_closed() noexcept {
   context_.sent.closed += transport_->bytes_written();
   if (door_.admin) {
     --context_.admin_connections;
@@ -110,19 +133,21 @@ void Connection::on_closed() {
   context.on_connection_closed();
 }
 
-void Connection::on_deadline(net::Deadline&) {
+void Connection::on_deadline(net::Deadline&) noexcept {
   if (closing()) return;
-  protocol_->on_deadline();
+  guarded([this] { protocol_->on_deadline(); });
 }
 
 HttpSession* http_of(const Context& context, const ConnectionId& id) {
   Connection* const connection = context.connections.find(id);
-  return connection != nullptr ? connection->protocol().http() : nullptr;
+  if (connection == nullptr || connection->gave_up()) return nullptr;
+  return connection->protocol().http();
 }
 
 WebSocketSession* websocket_of(const Context& context, const ConnectionId& id) {
   Connection* const connection = context.connections.find(id);
-  return connection != nullptr ? connection->protocol().websocket() : nullptr;
+  if (connection == nullptr || connection->gave_up()) return nullptr;
+  return connection->protocol().websocket();
 }
 
 }  // namespace httpuv::server

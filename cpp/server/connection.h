@@ -1,14 +1,17 @@
 // One accepted connection: the transport, its deadline, and the protocol that is spoken on it.
 //
 // Loop thread only. The server's slot map owns it and erases it only when the transport has
-// reported its end. Other code has its ConnectionId. A transport error ends it; nothing is thrown.
+// reported its end. Other code has its ConnectionId. A transport error ends it, and so does an
+// allocation that fails, whatever it was for: see guarded(). Nothing is thrown.
 #pragma once
 
 #include <memory>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/list_link.h"
 #include "net/loop/reactor.h"
 #include "net/loop/timer_wheel.h"
 #include "net/stream/transport.h"
@@ -17,7 +20,9 @@
 
 namespace httpuv::server {
 
-class Connection final : public net::StreamHandler, public net::DeadlineOwner {
+class Connection final : public net::StreamHandler,
+                         public net::DeadlineOwner,
+                         private net::ListLink {
  public:
   Connection(Context& context, ConnectionId id, std::unique_ptr<net::Transport> transport,
              Door door = {});
@@ -52,39 +57,60 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
 
   // Writes, or keeps what the transport does not take. An error resets the connection when the turn
   // ends, not earlier, because the caller still uses its state.
-  void write(std::string_view bytes);
-  void write(std::string_view head, std::string&& body);
+  void write(std::string_view bytes) noexcept;
+  void write(std::string_view head, std::string&& body) noexcept;
   void write_shared(std::string_view head, std::string_view body,
-                    const std::shared_ptr<const void>& owner);
+                    const std::shared_ptr<const void>& owner) noexcept;
   void send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
-                 std::uint64_t length);
+                 std::uint64_t length) noexcept;
 
   // The server is stopping: ends it when all work under way is done.
-  void drain();
+  void drain() noexcept;
   // Ends it at once; unwritten data is lost.
-  void close();
+  void close() noexcept;
   // Resets it when the turn ends: an exchange failed, and the peer must not mistake the received
   // part for the whole answer.
-  void fail() { check(-1); }
+  void fail() noexcept { check(-1); }
   // Ends it at once with RST: the answer was cut.
-  void reset();
+  void reset() noexcept;
 
-  void on_data(std::string_view bytes) override;
-  void on_eof() override;
-  void on_error(int error) override;
-  void on_drained() override;
-  void on_closed() override;
-  void on_deadline(net::Deadline& deadline) override;
+  // Does something for this connection. Without memory the connection is reset when the turn ends
+  // (what calls may be in the middle of it), and takes no further command: the application is told
+  // as of a client that went away.
+  template <class Call>
+  void guarded(const Call& call) noexcept {
+    try {
+      call();
+    } catch (const std::bad_alloc&) {
+      without_memory();
+    }
+  }
+  void without_memory() noexcept;
+  // What was under way stands where it stopped, so nothing but the end can come.
+  [[nodiscard]] bool gave_up() const { return gave_up_; }
+
+  // Resets those of the list, which fail() has made.
+  static void reset_all(net::ListLink& broken);
+
+  void on_data(std::string_view bytes) noexcept override;
+  void on_eof() noexcept override;
+  void on_error(int error) noexcept override;
+  void on_drained() noexcept override;
+  void on_closed() noexcept override;
+  void on_deadline(net::Deadline& deadline) noexcept override;
 
  private:
-  void check(int error);
-  bool start_closing();
+  template <class Write>
+  void attempt(const Write& write) noexcept;
+  void check(int error) noexcept;
+  bool start_closing() noexcept;
 
   Context& context_;
   const ConnectionId id_;
   const Door door_;
   bool closing_ = false;
-  bool broken_ = false;  // something failed: reset when the turn ends
+  bool broken_ = false;   // something failed: reset when the turn ends
+  bool gave_up_ = false;  // there was no memory
   const std::unique_ptr<net::Transport> transport_;
   std::unique_ptr<net::Peer> peer_;
   net::Deadline deadline_;
@@ -94,5 +120,19 @@ class Connection final : public net::StreamHandler, public net::DeadlineOwner {
 // The protocol object of a connection for commands; null if it has gone or has another protocol.
 HttpSession* http_of(const Context& context, const ConnectionId& id);
 WebSocketSession* websocket_of(const Context& context, const ConnectionId& id);
+
+// Does something for it, as Connection::guarded() does.
+template <class Call>
+void with_http(const Context& context, const ConnectionId& id, const Call& call) noexcept {
+  if (HttpSession* const session = http_of(context, id)) {
+    context.connections.find(id)->guarded([&] { call(*session); });
+  }
+}
+template <class Call>
+void with_websocket(const Context& context, const ConnectionId& id, const Call& call) noexcept {
+  if (WebSocketSession* const session = websocket_of(context, id)) {
+    context.connections.find(id)->guarded([&] { call(*session); });
+  }
+}
 
 }  // namespace httpuv::server

@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
+#include "base/list_link.h"
+#include "base/memory_reserve.h"
 #include "net/loop/reactor.h"
 #include "server/answer_size.h"
 #include "server/body_collector.h"
@@ -77,7 +80,8 @@ struct Context {
   SlotMap<Connection> connections{};
   AnswerSize answer_size{};
   std::vector<std::unique_ptr<Protocol>> replaced{};  // in this turn: they may be on the stack
-  std::vector<ConnectionId> broken{};                 // a write to them failed in this turn
+  net::ListLink broken{};                             // connections that failed in this turn
+  base::MemoryReserve reserve{};
   SpoolFaults spool{};
   RefusalLog refusals{};
   RequestIds request_ids{};
@@ -90,6 +94,28 @@ struct Context {
   bool draining = false;
   AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};
+
+  // Does what concerns no connection, or several. False: there was no memory for it, and what was
+  // not done yet is left out.
+  template <class Call>
+  bool guarded(const Call& call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (const std::bad_alloc&) {
+      without_memory();
+      return false;
+    }
+  }
+  // The same, which may be done twice: again with what was in reserve.
+  template <class Call>
+  bool insist(const Call& call) noexcept {
+    return guarded(call) || guarded(call);
+  }
+  void without_memory() noexcept {
+    reserve.spend();
+    counters.overloaded.add();
+  }
 
   // A number of the server: of all its workers.
   [[nodiscard]] std::uint64_t total(Counter Counters::*counter) const {

@@ -74,9 +74,9 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
       lane_of(connection_.id()), [job] { return job->gzip.code(); },
       [&context = context_, id = connection_.id(), sequence = exchange.sequence, job,
        charge](bool ran) {
-        if (HttpSession* const session = http_of(context, id)) {
-          session->coded(sequence, std::move(job->plain), ran ? job->gzip.take() : std::nullopt);
-        }
+        with_http(context, id, [&](HttpSession& session) {
+          session.coded(sequence, std::move(job->plain), ran ? job->gzip.take() : std::nullopt);
+        });
       });
 }
 
@@ -128,9 +128,7 @@ void HttpSession::code_piece_on_pool(Exchange& exchange) {
         coder->busy = false;
         coder->failed = !ran || coder->slices->failed();
         *charge = {};
-        if (HttpSession* const session = http_of(context, id)) {
-          session->piece_coded(sequence, coder);
-        }
+        with_http(context, id, [&](HttpSession& session) { session.piece_coded(sequence, coder); });
       });
 }
 

@@ -187,9 +187,9 @@ void HttpSession::on_head() {
   exchange.continue_pending = head_.expects_continue && head_.has_body();
   body_is_long_ = head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
   if (head_.has_body()) {
-    body_ = std::make_unique<BodyCollector>(context_.loop, context_.budget, context_.spool_folder,
-                                            context_.limits.body_memory_bytes,
-                                            [this] { on_body_progress(); });
+    body_ = std::make_unique<BodyCollector>(
+        context_.loop, context_.budget, context_.spool_folder, context_.limits.body_memory_bytes,
+        [this] { connection_.guarded([this] { on_body_progress(); }); });
   }
   route(exchange);
 }
@@ -390,8 +390,10 @@ void HttpSession::on_gone() {
 
 void HttpSession::abandon_all() {
   exchanges_.each([this](Exchange& exchange) {
-    release(exchange, true);
-    tell_observers(exchange);
+    context_.guarded([&] {
+      release(exchange, true);
+      tell_observers(exchange);
+    });
   });
   exchanges_.clear();
   body_.reset();

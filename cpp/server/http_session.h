@@ -59,7 +59,7 @@ class HttpSession final : public Protocol {
   void stream_data(std::uint32_t sequence, std::string&& bytes, bool acknowledge);
   void stream_file(std::uint32_t sequence, FileBody&& file);
   void stream_end(std::uint32_t sequence, std::string&& trailers);
-  void stream_room(std::uint32_t sequence, std::promise<bool>&& answer);
+  void stream_room(std::uint32_t sequence, base::Promised<bool>&& answer);
   void feed(Feed&& command);
   void inform(std::uint32_t sequence, const http::ResponseHead& head);
   void cut(std::uint32_t sequence);

@@ -186,7 +186,7 @@ void HttpSession::write_file(Exchange& exchange, FileBody&& file) {
 }
 
 // A thread of the application waits for the client.
-void HttpSession::stream_room(std::uint32_t sequence, std::promise<bool>&& answer) {
+void HttpSession::stream_room(std::uint32_t sequence, base::Promised<bool>&& answer) {
   Exchange* const exchange = streaming(sequence);
   if (exchange == nullptr || connection_.closing()) return answer.set_value(false);
   exchange->parked->stream->rooms.add(std::move(answer));

@@ -67,6 +67,7 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& met
   context_.ws_options.max_message_bytes = settings.limits.ws_max_message;
   context_.ws_options.inflate_step = kInflateStep;
   context_.observers.push_back(&exchange_meter_);
+  loop.on_no_memory = [this] { context_.without_memory(); };
   loop.on_wake = [this] { take_mail(); };
   loop.on_turn_end = [this] { end_turn(); };
 }
@@ -103,11 +104,20 @@ void Server::Live::run() {
   file_log_.end();
 }
 
-void Server::Live::deliver() {
-  context_.waiting.handed(static_cast<std::size_t>(
-                              std::count_if(context_.events.begin(), context_.events.end(), waits)),
-                          loop_.now_ms());
-  sink_.deliver(context_.events);
+// Without memory for it the connections end that the events are of.
+void Server::Live::deliver() noexcept {
+  std::vector<Event>& events = context_.events;
+  context_.guarded([&] {
+    context_.waiting.handed(
+        static_cast<std::size_t>(std::count_if(events.begin(), events.end(), waits)),
+        loop_.now_ms());
+  });
+  if (context_.insist([&] { sink_.deliver(events); })) return;
+  for (const Event& event : events) {
+    Connection* const connection = context_.connections.find(connection_of(event));
+    if (connection != nullptr) connection->fail();
+  }
+  events.clear();
 }
 
 void Server::Live::accept(net::Accepted&& accepted, const Door& door) {
@@ -126,6 +136,7 @@ void Server::Live::accept(net::Accepted&& accepted, const Door& door) {
 }
 
 void Server::Live::take(net::Accepted&& accepted, const Door& door) {
+  if (!door.admin) context_.counters.accepted.add();  // whatever becomes of it: it was placed here
   if (tls_ == nullptr || door.admin) {
     take(std::move(accepted), std::make_unique<net::Stream>(), door);
   } else if (context_.budget.fits(net::tls::TlsStream::kHandshakeCost)) {
@@ -146,13 +157,14 @@ void Server::Live::take(net::Accepted&& accepted, std::unique_ptr<Stream> transp
   if (door.admin) {
     ++context_.admin_connections;
   } else {
-    context_.counters.accepted.add();
     context_.counters.connections.add();
   }
-  // Out of memory: the stream closes itself, and on_closed() takes the connection out again.
-  if (stream.open(std::move(accepted), &opened) != 0) return;
-  opened.start();
-  if (stopping_) opened.drain();
+  opened.guarded([&] {
+    // Out of memory: the stream closes itself, and on_closed() takes the connection out again.
+    if (stream.open(std::move(accepted), &opened) != 0) return;
+    opened.start();
+    if (stopping_) opened.drain();
+  });
 }
 
 // Connections that wait for a request make room for new ones. Where there are none, the new ones
@@ -170,8 +182,8 @@ void Server::Live::make_room() {
 
 // On the acceptor, while it is paused. What the others find they tell by LetIn.
 void Server::Live::look_for_room() {
-  if (context_.team != nullptr) context_.team->find_idle();
   crowded_.set(context_.loop.timers(), context_.loop.now_ms() + kCrowdedMs);
+  if (context_.team != nullptr) context_.team->find_idle();
 }
 
 void Server::Live::let_in() {
@@ -182,9 +194,11 @@ void Server::Live::let_in() {
   }
 }
 
-void Server::Live::on_connection_closed() {
+void Server::Live::on_connection_closed() noexcept {
   if (context_.total(&Counters::connections) < context_.limits.max_connections) {
-    if (listeners_.empty() && context_.team != nullptr) context_.team->let_in(place_.index, false);
+    if (listeners_.empty() && context_.team != nullptr) {
+      context_.guarded([this] { context_.team->let_in(place_.index, false); });
+    }
     let_in();
   }
   end_if_empty();
@@ -250,7 +264,7 @@ void Server::Live::await_answer() {
 
 std::size_t Server::Live::hand_over() {
   context_.clock.tick();
-  files_.end_turn();
+  context_.guarded([this] { files_.end_turn(); });
   write_out();
   const std::size_t events = context_.events.size();
   if (events > 0) deliver();
@@ -259,13 +273,17 @@ std::size_t Server::Live::hand_over() {
   return events;
 }
 
-void Server::Live::log() {
-  if (!context_.answered.records().empty()) {
-    sink_.log(std::exchange(context_.answered, context_.answered.next()));
-  }
+void Server::Live::log() noexcept {
+  if (context_.answered.records().empty()) return;
+  context_.guarded(
+      [this] { sink_.log(std::exchange(context_.answered, context_.answered.next())); });
 }
 
-void Server::Live::carry_out(Command&& command) {
+void Server::Live::carry_out(Command&& command) noexcept {
+  context_.guarded([&] { carry_out_own(std::move(command)); });
+}
+
+void Server::Live::carry_out_own(Command&& command) {
   if (!std::holds_alternative<Publish>(command)) publications_.send();
   if (auto* const routes = std::get_if<SetRoutes>(&command)) {
     set_routes(std::move(routes->routes));
@@ -318,7 +336,9 @@ void Server::Live::take_back() {
 
 // WebSockets are told in any case, and have a moment to answer.
 void Server::Live::stop(std::int64_t grace_ms) {
-  if (!listeners_.empty() && context_.team != nullptr) context_.team->acceptor_stops(grace_ms);
+  if (!listeners_.empty() && context_.team != nullptr) {
+    context_.insist([&] { context_.team->acceptor_stops(grace_ms); });
+  }
   listeners_.clear();
   stopping_ = true;
   const bool first = !std::exchange(context_.draining, true);
@@ -358,19 +378,18 @@ void Server::Live::end_if_empty() {
   grace_.clear();
   crowded_.clear();
   gauge_taker_.stop();
-  server::take_gauges(context_);
+  context_.guarded([this] { server::take_gauges(context_); });
   file_log_.stop();
   mail_ticker_.reset();
-  std::vector<Command> rest;
+  std::vector<Command> rest;  // nothing is done of it, but no thread waits in vain: see Promised
   mailbox_.close(rest);
-  for (Command& command : rest) answer_late(command);
   loop_.finish();
 }
 
-void Server::Live::on_deadline(net::Deadline& deadline) {
+void Server::Live::on_deadline(net::Deadline& deadline) noexcept {
   if (&deadline == &grace_) return close_connections();
   if (idle_.any()) return let_in();
-  look_for_room();
+  context_.guarded([this] { look_for_room(); });
 }
 
 }  // namespace httpuv::server

@@ -51,17 +51,18 @@ class Server::Live final : private net::DeadlineOwner {
   void end_turn();
   void await_answer();
   void write_out();
-  void deliver();
+  void deliver() noexcept;
   std::size_t hand_over();  // how many events
-  void log();
-  void carry_out(Command&& command);
+  void log() noexcept;
+  void carry_out(Command&& command) noexcept;
+  void carry_out_own(Command&& command);
   HandedOver hand_over_sockets();
   void take_back();
   void stop(std::int64_t grace_ms);
   void close_connections();
   void end_if_empty();
-  void on_connection_closed();
-  void on_deadline(net::Deadline& deadline) override;
+  void on_connection_closed() noexcept;
+  void on_deadline(net::Deadline& deadline) noexcept override;
 
   net::Loop& loop_;
   base::Mailbox<Command>& mailbox_;

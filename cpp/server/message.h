@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include "base/charge.h"
 #include "base/descriptor.h"
+#include "base/promised.h"
 #include "files/answer/respond.h"
 #include "files/routes/route_table.h"
 #include "http/request.h"
@@ -253,7 +253,7 @@ struct BodyConsumed {
 
 struct SetRoutes {
   std::shared_ptr<const files::RouteTable> routes;
-  std::promise<void> done;
+  base::Promised<void> done;
 };
 
 // What is sent on a stream that has been silent for a time, so that no proxy in between takes
@@ -290,7 +290,7 @@ struct StreamEnd {
 // A thread waits until the kernel has all of a stream so far (true), or it is over (false).
 struct StreamRoom {
   ExchangeId id;
-  std::promise<bool> answer;
+  base::Promised<bool> answer;
 };
 
 // An informational answer, such as 103 (Early Hints), before the one that counts. Left out where
@@ -351,7 +351,7 @@ struct WsSubscribe {
   bool history = false;  // all that the history has, without a position
   std::optional<Position> since{};
   TopicHold hold{};
-  std::optional<std::promise<std::optional<Joined>>> answer{};  // nothing: it is closed
+  std::optional<base::Promised<std::optional<Joined>>> answer{};  // nothing: it is closed
 };
 
 // One message to every subscriber of a topic.
@@ -386,12 +386,12 @@ struct TopicNeeds {
   std::vector<std::string> unused;    // a TopicRelease may come
 };
 struct QueryTopics {
-  std::promise<TopicNeeds> answer;
+  base::Promised<TopicNeeds> answer;
 };
 // Forgets a topic, unless it has subscribers.
 struct TopicRelease {
   std::string topic;
-  std::promise<bool> answer;
+  base::Promised<bool> answer{true};
 };
 
 struct TopicStats {
@@ -404,12 +404,12 @@ struct TopicStats {
 };
 struct QueryTopic {
   std::string topic;
-  std::promise<TopicStats> answer;
+  base::Promised<TopicStats> answer;
 };
 // The topics of a socket.
 struct QuerySubscriptions {
   ConnectionId id;
-  std::promise<std::vector<std::string>> answer;
+  base::Promised<std::vector<std::string>> answer;
 };
 
 // More was published to a topic than the loop could take, by a thread that must not wait: the
@@ -431,13 +431,13 @@ struct WsConclude {
 // Whether an exchange's client still waits for its answer.
 struct IsPresent {
   ExchangeId id;
-  std::promise<bool> answer;
+  base::Promised<bool> answer;
 };
 
 // How many bytes of a socket wait in user memory.
 struct WsQueued {
   ConnectionId id;
-  std::promise<std::size_t> answer;
+  base::Promised<std::size_t> answer;
 };
 
 // A connection that another worker of the server has accepted.
@@ -453,7 +453,7 @@ struct CloseIdle {};  // the one that has been idle longest makes room
 
 // Has what the metrics tell of now be looked at.
 struct TakeGauges {
-  std::promise<void> done;
+  base::Promised<void> done;
 };
 
 // The sockets that another server listens on from now on. None: this one does not listen any more.
@@ -464,7 +464,7 @@ struct HandedOver {
 
 // Give duplicates of the listening sockets to another server, and take no connection from now on.
 struct HandOver {
-  std::promise<HandedOver> done;
+  base::Promised<HandedOver> done;
 };
 
 // The other server did not start: take connections again.
@@ -473,7 +473,7 @@ struct TakeBack {};
 // What the application can do has changed; exchanges under way go on with what they began with.
 struct SetRouting {
   Routing routing;
-  std::promise<void> done;
+  base::Promised<void> done;
 };
 
 // Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.

@@ -52,7 +52,9 @@ class HttpSession::Silence final : private net::DeadlineOwner {
 
  private:
   void watch(net::Reactor& loop) { deadline_.set(loop.timers(), since_ + filler_.after_ms); }
-  void on_deadline(net::Deadline&) override { session_.fill(sequence_); }
+  void on_deadline(net::Deadline&) noexcept override {
+    session_.connection_.guarded([this] { session_.fill(sequence_); });
+  }
 
   HttpSession& session_;
   const std::uint32_t sequence_;
@@ -68,13 +70,13 @@ class HttpSession::Rooms {
   Rooms(Rooms&&) = default;
   Rooms& operator=(Rooms&&) = default;
   ~Rooms() { answer(false); }
-  void add(std::promise<bool>&& promise) { waiting_.push_back(std::move(promise)); }
+  void add(base::Promised<bool>&& promise) { waiting_.push_back(std::move(promise)); }
   void answer(bool room) {
-    for (std::promise<bool>& each : std::exchange(waiting_, {})) each.set_value(room);
+    for (base::Promised<bool>& each : std::exchange(waiting_, {})) each.set_value(room);
   }
 
  private:
-  std::vector<std::promise<bool>> waiting_;
+  std::vector<base::Promised<bool>> waiting_;
 };
 
 // What feeds a stream of events with topics: its request until it begins, its place among the

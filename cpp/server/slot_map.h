@@ -18,18 +18,20 @@ class SlotMap {
   // Of several maps: the upper bits of the slots that it gives (see team.h).
   void set_worker(unsigned index) { worker_ = index << kSlotBits; }
 
-  // Reserves an id; `put` fills it.
+  // The id that the next `put` gives its object. Nothing is taken before, so that an object which
+  // cannot be made leaves no gap. Room for taking it out again is made here: take() never fails.
   ConnectionId reserve() {
     if (free_.empty()) {
-      free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+      if (free_.capacity() <= slots_.size()) free_.reserve(2 * slots_.size() + 8);
       slots_.emplace_back();
+      free_.push_back(static_cast<std::uint32_t>(slots_.size() - 1));
     }
     const std::uint32_t slot = free_.back();
-    free_.pop_back();
     return {worker_ | slot, slots_[slot].generation};
   }
 
   void put(ConnectionId id, std::unique_ptr<T> object) {
+    free_.pop_back();
     slots_[id.slot & kSlotMask].object = std::move(object);
     ++size_;
   }

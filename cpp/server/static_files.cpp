@@ -93,9 +93,8 @@ void StaticFiles::compute(std::function<bool()> slice, Done done) {
 void StaticFiles::on_resolved(const files::Token& token, const files::Resolution& resolution) {
   const ConnectionId id{static_cast<std::uint32_t>(token.connection),
                         static_cast<std::uint32_t>(token.connection >> 32)};
-  if (HttpSession* const session = http_of(context_, id)) {
-    session->resolved(token.exchange, resolution);
-  }
+  with_http(context_, id,
+            [&](HttpSession& session) { session.resolved(token.exchange, resolution); });
 }
 
 StaticFiles::Written StaticFiles::write(Connection& connection, const http::RequestHead& request,

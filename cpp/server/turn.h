@@ -8,6 +8,6 @@
 
 namespace httpuv::server {
 
-void write_out(Context& context);
+void write_out(Context& context) noexcept;
 
 }  // namespace httpuv::server

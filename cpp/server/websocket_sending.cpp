@@ -130,17 +130,23 @@ void WebSocketSession::compress_large(Context& context, const SharedPublication&
 
 void WebSocketSession::publish(Context& context, Topic& topic,
                                const std::vector<SharedPublication>& messages) {
-  const auto subscribers = Topics::sessions(topic);
+  std::vector<WebSocketSession*> subscribers;
+  context.insist([&] { subscribers = Topics::sessions(topic); });
   if (subscribers.empty()) return;
-  for (const SharedPublication& each : messages) compress_large(context, each, subscribers);
+  // Without memory for it they are sent as they are, one by one.
+  context.guarded([&] {
+    for (const SharedPublication& each : messages) compress_large(context, each, subscribers);
+  });
   context.metrics.ws_sent.add(messages.size() * subscribers.size());
   // One subscriber's may be gathered with what else it gets.
-  const SharedBytes together =
-      subscribers.size() == 1
-          ? nullptr
-          : joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));
+  SharedBytes together;
+  if (subscribers.size() > 1) {
+    context.guarded([&] {
+      together = joined(context, messages, std::min(kJoin, context.limits.ws_max_queue));
+    });
+  }
   for (WebSocketSession* subscriber : subscribers) {
-    subscriber->send_published(topic, messages, together);
+    subscriber->connection_.guarded([&] { subscriber->send_published(topic, messages, together); });
   }
 }
 
@@ -202,9 +208,11 @@ void WebSocketSession::send_latest() {
 }
 
 void WebSocketSession::reset_topic(Context& context, const Topic& topic) {
-  for (const WebSocketSession* each : Topics::sessions(topic)) {
-    context.events.emplace_back(
-        WsResetEvent{each->connection_.id(), topic.name(), topic.position()});
+  for (WebSocketSession* each : Topics::sessions(topic)) {
+    each->connection_.guarded([&] {
+      context.events.emplace_back(
+          WsResetEvent{each->connection_.id(), topic.name(), topic.position()});
+    });
   }
 }
 
@@ -218,7 +226,6 @@ void WebSocketSession::prepare(Context& context, std::uint64_t lane, const Share
   auto job = std::make_shared<Job>(Job{message, {message->message, std::move(windows)}});
   // Another thread may destroy the job, and with it the message: the charge stays with the loop.
   auto charge = std::make_shared<base::Charge>(std::move(message->charge));
-  message->ready = false;
   context.loop.compute(
       lane, [job] { return job->compression.compress(); },
       [&context, message, charge](bool ran) {
@@ -227,9 +234,10 @@ void WebSocketSession::prepare(Context& context, std::uint64_t lane, const Share
         if (!ran) message->compress = false;
         message->charge.resize(cost_of(*message));
         for (const ConnectionId& id : std::exchange(message->waiting, {})) {
-          if (WebSocketSession* const session = websocket_of(context, id)) session->flush_ready();
+          with_websocket(context, id, [](WebSocketSession& session) { session.flush_ready(); });
         }
       });
+  message->ready = false;  // it is done in a later turn, if there was memory for it at all
 }
 
 void WebSocketSession::enqueue(const SharedOutgoing& message) {

@@ -132,12 +132,15 @@ void WebSocketSession::wait_turn(std::string_view rest) {
   context_.loop.run_next_turn(*this);
 }
 
-void WebSocketSession::run_turn() {
-  const std::string input = std::exchange(held_, {});
-  read(input);
-  if (!paused_ && !waiting() && !finishing_ && !connection_.closing()) {
-    connection_.stream().start_reading();
-  }
+void WebSocketSession::run_turn() noexcept {
+  if (connection_.closing()) return;
+  connection_.guarded([this] {
+    const std::string input = std::exchange(held_, {});
+    read(input);
+    if (!paused_ && !waiting() && !finishing_ && !connection_.closing()) {
+      connection_.stream().start_reading();
+    }
+  });
 }
 
 void WebSocketSession::message_received() {

@@ -68,6 +68,9 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   [[nodiscard]] ConnectionState state() const override { return ConnectionState::kWebSocket; }
   WebSocketSession* websocket() override { return this; }
 
+ public:
+  [[nodiscard]] Connection& connection() { return connection_; }
+
  private:
   struct Together;  // messages that are published together, as bytes
   using SharedBytes = std::shared_ptr<const Together>;
@@ -84,7 +87,7 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   void last_word();
   void pause(std::string_view rest);
   void wait_turn(std::string_view rest);
-  void run_turn() override;
+  void run_turn() noexcept override;
   void heard();
   void end(std::uint16_t code, std::string_view reason, bool clean);
   void finish();

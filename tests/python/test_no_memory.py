@@ -120,3 +120,51 @@ assert b"\\x03\\xf3internal error" in got, got[-100:]  # 1011
 server.stop()
 """
     )
+
+
+def test_an_upload_that_does_not_fit() -> None:
+    """The loop's own memory: the client's connection ends, and the server goes on."""
+    run_script(
+        """
+import logging, resource, socket
+import httpuv
+
+logging.disable(logging.CRITICAL)
+
+def ask(data, size=0):
+    with socket.create_connection(("127.0.0.1", server.getPort()), timeout=20) as sock:
+        got = b""
+        try:
+            sock.sendall(data)
+            for _ in range(size >> 20):
+                sock.sendall(b"x" * 2**20)
+            while piece := sock.recv(65536):
+                got += piece
+        except ConnectionError:
+            pass
+        return got
+
+def upload(size):
+    head = b"POST / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n"
+    return ask(head + b"Content-Length: %d\\r\\n\\r\\n" % size, size)
+
+server = httpuv.startServer(
+    "127.0.0.1",
+    0,
+    lambda req: {"status": 200, "body": "ok"},
+    dispatch="thread",
+    limits=httpuv.Limits(body_memory_bytes=1 << 30, memory_bytes=1 << 31),
+)
+assert upload(1 << 20).endswith(b"ok")
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+unlimited = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20), unlimited[1]))
+for _ in range(2):
+    assert upload(10 << 20).endswith(b"ok")
+    assert upload(300 << 20) == b""
+assert server.stats()["overloaded"] >= 2, server.stats()
+resource.setrlimit(resource.RLIMIT_AS, unlimited)
+server.stop()
+"""
+    )

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <new>
 #include <utility>
 
 namespace httpuv::files {
@@ -90,10 +91,34 @@ void OpenFileCache::begin_round() {
   watches_.begin_round(monotonic_ms());
 }
 
+template <class Call>
+void OpenFileCache::guarded(Node& node, const Call& call) {
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+    give_up(node);
+  }
+}
+
+// The next request looks anew.
+void OpenFileCache::give_up(Node& node) {
+  if (std::exchange(node.job, nullptr) != nullptr) --jobs_;
+  node.ready = false;
+  Resolution failed;
+  failed.route = node.route;
+  failed.table = node.resolution.table;
+  failed.kind = ResolutionKind::kError;
+  failed.error = ENOMEM;
+  deliver(node.riding, failed);
+  deliver(node.waiting, failed);
+}
+
 void OpenFileCache::process(Node& node) {
   node.scheduled = false;
-  if (answer_from_cache(node) || answer_from_absences(node)) return settle(node);
-  start_job(node);
+  guarded(node, [&] {
+    if (answer_from_cache(node) || answer_from_absences(node)) return settle(node);
+    start_job(node);
+  });
 }
 
 bool OpenFileCache::answer_from_cache(Node& node) {
@@ -125,6 +150,7 @@ bool OpenFileCache::answer_from_absences(Node& node) {
 
 void OpenFileCache::start_job(Node& node) {
   node.job = std::make_shared<Job>();
+  ++jobs_;
   Job& job = *node.job;
   job.resolver = resolver_;
   job.table = node.resolution.table;
@@ -141,19 +167,20 @@ void OpenFileCache::start_job(Node& node) {
     ++counters_.opens;
   }
   node.riding.swap(node.waiting);
-  ++jobs_;
   executor_.read(
       device_of(node), [job = node.job] { run(*job); },
       [this, &node](bool ran) {
-        if (ran && node.job->finding.gzip != nullptr) return start_coding(node);
-        finish_job(node, ran);
+        guarded(node, [&] {
+          if (ran && node.job->finding.gzip != nullptr) return start_coding(node);
+          finish_job(node, ran);
+        });
       });
 }
 
 void OpenFileCache::start_coding(Node& node) {
   executor_.compute(
       [job = node.job] { return code_some(job->finding, job->lookup.route->options); },
-      [this, &node](bool ran) { finish_job(node, ran); });
+      [this, &node](bool ran) { guarded(node, [&] { finish_job(node, ran); }); });
 }
 
 void OpenFileCache::finish_job(Node& node, bool ran) {

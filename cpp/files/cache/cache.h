@@ -33,6 +33,10 @@ class OpenFileCache {
 
  private:
   void begin_round();
+  // Does something for the node; without memory those that wait for it are told.
+  template <class Call>
+  void guarded(Node& node, const Call& call);
+  void give_up(Node& node);
   void process(Node& node);
   bool answer_from_cache(Node& node);
   bool answer_from_absences(Node& node);

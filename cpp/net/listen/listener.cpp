@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "net/loop/loop.h"
@@ -60,13 +61,13 @@ class Listener::Watch final : public DeadlineOwner {
   int share(ListenSocket* out);
 
  private:
-  void on_readable();
+  void on_readable() noexcept;
   // A descriptor, or minus an errno.
   int accept_one(PeerAddress* peer);
   void shed_one();
   void report(int error);
   void rest();
-  void on_deadline(Deadline&) override { watch(); }
+  void on_deadline(Deadline&) noexcept override { watch(); }
   void watch();
 
   Loop& loop_;
@@ -178,12 +179,19 @@ int Listener::Watch::accept_one(PeerAddress* peer) {
   return fd;
 }
 
-void Listener::Watch::on_readable() {
+void Listener::Watch::on_readable() noexcept {
   for (int i = 0; i < burst_; ++i) {
     PeerAddress peer;
     const int fd = accept_one(&peer);
     if (fd >= 0) {
-      on_connection_(Accepted(loop_, fd, peer));
+      try {
+        on_connection_(Accepted(loop_, fd, peer));
+      } catch (const std::bad_alloc&) {  // this connection is closed; those behind it wait a while
+        if (listener_ == nullptr) return;
+        report(ENOMEM);
+        if (listener_ != nullptr && !paused_) rest();
+        return;
+      }
       if (listener_ == nullptr || paused_) return;
       continue;
     }
@@ -224,7 +232,11 @@ void Listener::Watch::rest() {
 void Listener::Watch::report(int error) {
   if (!listener_->on_overload || loop_.now_ms() - reported_ms_ < kReportMs) return;
   reported_ms_ = loop_.now_ms();
-  listener_->on_overload(uv_translate_sys_error(error));
+  try {
+    listener_->on_overload(uv_translate_sys_error(error));
+  } catch (const std::bad_alloc&) {
+    reported_ms_ = -kReportMs;  // told the next time
+  }
 }
 
 std::unique_ptr<Listener> Listener::open(Loop& loop, ListenSocket&& socket,

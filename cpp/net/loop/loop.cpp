@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "net/loop/uv_memory.h"
+
 namespace httpuv::net {
 
 namespace {
@@ -17,6 +19,7 @@ constexpr std::uint64_t kTurnTasksNs = 2'000'000;
 }  // namespace
 
 std::unique_ptr<Loop> Loop::create(int* error, std::shared_ptr<Lanes> lanes) {
+  reserve_uv_memory();
   std::unique_ptr<Loop> loop(new Loop(std::move(lanes)));
   *error = loop->init();
   if (*error != 0) return nullptr;
@@ -35,7 +38,7 @@ int Loop::init() {
   uv_.data = this;
   error = uv_async_init(&uv_, &async_, [](uv_async_t* handle) {
     Loop& self = of(handle->loop);
-    if (self.on_wake) self.on_wake();
+    if (self.on_wake) self.guarded(self.on_wake);
   });
   if (error != 0) {
     uv_loop_close(&uv_);
@@ -51,7 +54,7 @@ int Loop::init() {
   uv_timer_init(&uv_, &timer_);
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
     Loop& self = of(handle->loop);
-    if (self.on_turn_end) self.on_turn_end();
+    if (self.on_turn_end) self.guarded(self.on_turn_end);
   });
   // What a forked child closes. libuv also holds an eventfd (elsewhere a pipe) for uv_async_send(),
   // /dev/null and, on Linux, an io_uring that batches epoll_ctl. None of them keeps a connection or
@@ -166,7 +169,7 @@ void Loop::finish_work() {
     const std::shared_ptr<Work> work = finished.take();
     if (work->abandoned.load(std::memory_order_relaxed)) continue;
     let_go(*work);
-    work->done(work->ran);
+    guarded([&] { work->done(work->ran); });
   }
 }
 
@@ -201,7 +204,7 @@ void Loop::LateAlarm::begin() {
 }
 
 // Turn tasks run before the poll of their turn: the second one comes behind a poll.
-void Loop::LateAlarm::run_turn() {
+void Loop::LateAlarm::run_turn() noexcept {
   if (!std::exchange(polled_, true)) return loop_.run_next_turn(*this);
   loop_.timers_.advance(loop_.now_ms());
 }

@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <span>
 
 #include "net/file/residency.h"
@@ -62,6 +63,10 @@ class Loop final : public Reactor, private WheelAlarm {
   // After every callback of a turn, before the loop polls again: flush batches here.
   std::function<void()> on_turn_end;
 
+  // There was no memory for what one of these, or the end of some work, does: what it has not done
+  // is left out.
+  std::function<void()> on_no_memory;
+
   // As Reactor has them.
   void work_on_disk(std::uint64_t device, std::function<void()> job, Done done) override;
   void compute(std::uint64_t lane, std::function<bool()> slice, Done done) override;
@@ -83,7 +88,16 @@ class Loop final : public Reactor, private WheelAlarm {
   // destroyed or joined.
   void forget_in_child() noexcept;
 
-  // --- for Stream and Listener ---
+  // --- for Stream, Listener and Ticker ---
+  // What libuv calls, unless it has a better answer to no memory.
+  template <class Call>
+  void guarded(const Call& call) noexcept {
+    try {
+      call();
+    } catch (const std::bad_alloc&) {
+      if (on_no_memory) on_no_memory();
+    }
+  }
   uv_loop_t* uv() { return &uv_; }
   static Loop& of(const uv_loop_t* uv) { return *static_cast<Loop*>(uv->data); }
   std::span<char> read_buffer() { return {read_buffer_.get(), kReadBufferSize}; }
@@ -130,7 +144,7 @@ class Loop final : public Reactor, private WheelAlarm {
    public:
     explicit LateAlarm(Loop& loop) : loop_(loop) {}
     void begin();
-    void run_turn() override;
+    void run_turn() noexcept override;
 
    private:
     Loop& loop_;

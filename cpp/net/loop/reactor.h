@@ -16,7 +16,8 @@ namespace httpuv::net {
 // never allocates.
 class TurnTask : private ListLink {
  public:
-  virtual void run_turn() = 0;
+  // Whatever it needs memory for has its answer there: nothing above it can give one.
+  virtual void run_turn() noexcept = 0;
   bool waiting() const { return !empty(); }
   void withdraw() { remove(); }
 

@@ -33,7 +33,11 @@ Ticker::~Ticker() {
 void Ticker::start(int interval_ms) {
   const auto interval = static_cast<std::uint64_t>(interval_ms);
   uv_timer_start(
-      &handle_->timer, [](uv_timer_t* timer) { static_cast<Handle*>(timer->data)->on_tick(); },
+      &handle_->timer,
+      [](uv_timer_t* timer) {
+        auto* const self = static_cast<Handle*>(timer->data);
+        self->loop.guarded(self->on_tick);
+      },
       interval, interval);
 }
 

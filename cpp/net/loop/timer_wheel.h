@@ -26,7 +26,8 @@ class TimerWheel;
 class DeadlineOwner {
  public:
   // The deadline is no longer armed. May set it again, and may destroy it or any other deadline.
-  virtual void on_deadline(Deadline& deadline) = 0;
+  // Has its own answer where there is no memory.
+  virtual void on_deadline(Deadline& deadline) noexcept = 0;
 
  protected:
   virtual ~DeadlineOwner() = default;

@@ -75,12 +75,12 @@ int Outbox::submit(const uv_buf_t* buffers, unsigned count, std::size_t bytes) {
   return error;
 }
 
-void Outbox::on_uv_written(uv_write_t* request, int status) {
+void Outbox::on_uv_written(uv_write_t* request, int status) noexcept {
   auto& self = *static_cast<Outbox*>(request->data);
   // The handle is closing, or reading failed in the meantime: nothing to report.
   if (self.stream_.closing() || self.stream_.error_ != 0) return;
-  if (status < 0) return self.stream_.outbox_failed(status);
-  self.written();
+  Stream& stream = self.stream_;
+  stream.guarded([&] { status < 0 ? stream.outbox_failed(status) : self.written(); });
 }
 
 void Outbox::written() {
@@ -96,9 +96,9 @@ void Outbox::written() {
   go_on();
 }
 
-void Outbox::run_turn() {
+void Outbox::run_turn() noexcept {
   budget_ = Stream::kFileSlice;
-  go_on();
+  stream_.guarded([this] { go_on(); });
 }
 
 // After something that was under way has ended. May destroy this object.
@@ -168,8 +168,9 @@ int Outbox::write_tail(FileRange& range) {
 }
 
 void Outbox::read_on_disk_thread(const FileRange& range, std::size_t length, bool keep) {
-  disk_read_ = DiskRead::start(stream_.loop(), range.file, range.offset, length, keep,
-                               [this](DiskRead& read) { disk_read_done(read); });
+  disk_read_ =
+      DiskRead::start(stream_.loop(), range.file, range.offset, length, keep,
+                      [this](DiskRead& read) { stream_.guarded([&] { disk_read_done(read); }); });
 }
 
 void Outbox::disk_read_done(DiskRead& read) {

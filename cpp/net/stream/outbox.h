@@ -67,7 +67,7 @@ class Outbox final : private TurnTask {
  private:
   using FileRange = Chunks::FileRange;
 
-  static void on_uv_written(uv_write_t* request, int status);
+  static void on_uv_written(uv_write_t* request, int status) noexcept;
   bool in_flight() const { return bytes_in_flight_ > 0; }
 
   int pump();
@@ -79,7 +79,7 @@ class Outbox final : private TurnTask {
   void read_on_disk_thread(const FileRange& range, std::size_t length, bool keep);
   void disk_read_done(DiskRead& read);
   void written();
-  void run_turn() override;
+  void run_turn() noexcept override;
   void go_on();
 
   Stream& stream_;

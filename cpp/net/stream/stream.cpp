@@ -65,23 +65,25 @@ void Stream::stop_reading() {
   uv_read_stop(&handle_.stream);
 }
 
-void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept {
   const std::span<char> shared = Loop::of(handle->loop).read_buffer();
   *buffer = {shared.data(), shared.size()};
 }
 
-void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
+void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
   Stream& self = *static_cast<Stream*>(stream->data);
-  if (count > 0) {
-    self.handler_->on_data({buffer->base, static_cast<std::size_t>(count)});
-  } else if (count == UV_EOF) {
-    self.reading_ = false;
-    self.eof_ = true;
-    self.handler_->on_eof();
-  } else if (count < 0) {
-    self.handler_->on_error(self.fail(static_cast<int>(count)));
-  }
-  // 0: EAGAIN, nothing to do.
+  self.guarded([&] {
+    if (count > 0) {
+      self.handler_->on_data({buffer->base, static_cast<std::size_t>(count)});
+    } else if (count == UV_EOF) {
+      self.reading_ = false;
+      self.eof_ = true;
+      self.handler_->on_eof();
+    } else if (count < 0) {
+      self.handler_->on_error(self.fail(static_cast<int>(count)));
+    }
+    // 0: EAGAIN, nothing to do.
+  });
 }
 
 int Stream::refusal() const {
@@ -127,9 +129,11 @@ int Stream::write(std::string_view a, std::string_view b) {
   int error = refusal();
   if (error == 0 && !outbox_) error = send_now(a, b);
   if (error != 0 || (a.empty() && b.empty())) return error;
-  outbox().add_copy(a);
-  outbox().add_copy(b);
-  return start_outbox();
+  return attempt([&] {
+    outbox().add_copy(a);
+    outbox().add_copy(b);
+    return start_outbox();
+  });
 }
 
 int Stream::write_owned(std::string_view head, std::string&& body) {
@@ -137,9 +141,11 @@ int Stream::write_owned(std::string_view head, std::string&& body) {
   int error = refusal();
   if (error == 0 && !outbox_) error = send_now(head, rest);
   if (error != 0 || (head.empty() && rest.empty())) return error;
-  outbox().add_copy(head);
-  if (!rest.empty()) outbox().add_owned(std::move(body), body.size() - rest.size());
-  return start_outbox();
+  return attempt([&] {
+    outbox().add_copy(head);
+    if (!rest.empty()) outbox().add_owned(std::move(body), body.size() - rest.size());
+    return start_outbox();
+  });
 }
 
 int Stream::write_shared(std::string_view head, std::string_view body,
@@ -147,9 +153,11 @@ int Stream::write_shared(std::string_view head, std::string_view body,
   int error = refusal();
   if (error == 0 && !outbox_) error = send_now(head, body);
   if (error != 0 || (head.empty() && body.empty())) return error;
-  outbox().add_copy(head);
-  if (!body.empty()) outbox().add_shared(body, owner);
-  return start_outbox();
+  return attempt([&] {
+    outbox().add_copy(head);
+    if (!body.empty()) outbox().add_shared(body, owner);
+    return start_outbox();
+  });
 }
 
 int Stream::send_file(std::string_view head, FileRef file, std::uint64_t offset,
@@ -184,9 +192,11 @@ int Stream::send_file(std::string_view head, FileRef file, std::uint64_t offset,
       }
     }
   }
-  outbox().add_copy(head);
-  outbox().add_file(std::move(file), offset, length);
-  return start_outbox(budget);
+  return attempt([&] {
+    outbox().add_copy(head);
+    outbox().add_file(std::move(file), offset, length);
+    return start_outbox(budget);
+  });
 }
 
 int Stream::send_head(std::string_view& head) {
@@ -262,7 +272,7 @@ void Stream::reset() {
   }
 }
 
-void Stream::on_uv_closed(uv_handle_t* handle) {
+void Stream::on_uv_closed(uv_handle_t* handle) noexcept {
   Stream& self = *static_cast<Stream*>(handle->data);
   Loop& loop = self.loop();
   self.outbox_.reset();

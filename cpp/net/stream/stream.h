@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -84,14 +85,33 @@ class Stream final : public Transport {
     uv_pipe_t pipe;
   };
 
-  static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer);
-  static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
-  static void on_uv_closed(uv_handle_t* handle);
+  static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* buffer) noexcept;
+  static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept;
+  static void on_uv_closed(uv_handle_t* handle) noexcept;
 
   // Sends from the front of a and b until the socket is full; 0 or an error.
   int send_now(std::string_view& a, std::string_view& b);
   // The same with what a file slice follows.
   int send_head(std::string_view& head);
+  // What a callback of the loop does for this stream. Without memory the stream fails with
+  // UV_ENOMEM, and the handler closes it, as after any error.
+  template <class Call>
+  void guarded(const Call& call) noexcept {
+    try {
+      call();
+    } catch (const std::bad_alloc&) {
+      if (state_ == State::kOpen) handler_->on_error(fail(UV_ENOMEM));
+    }
+  }
+  // What a write does; without memory it fails.
+  template <class Call>
+  int attempt(const Call& call) noexcept {
+    try {
+      return call();
+    } catch (const std::bad_alloc&) {
+      return fail(UV_ENOMEM);
+    }
+  }
   // What a write must return at once; 0 if it may go on.
   int refusal() const;
   Outbox& outbox();

@@ -3,8 +3,8 @@
 //
 // Thread: the loop thread alone.
 // Ownership: by its handler, until on_closed(), in which it may be destroyed.
-// Failure: what fails inside a call is returned by that call (a negative libuv error number) and
-// not
+// Failure: no memory is UV_ENOMEM. What fails inside a call is returned by that call (a negative
+// libuv error number) and not
 //   reported again; what fails later comes as on_error(). After either it stays failed: nothing is
 //   read or written any more, further writes return the same error, and the handler is expected to
 //   close() or reset() it.
@@ -33,11 +33,11 @@ class StreamHandler {
   // clients are answered).
   virtual void on_eof() = 0;
   // Reading or writing failed. UV_EOF: a file being sent turned out shorter than promised.
-  virtual void on_error(int error) = 0;
+  virtual void on_error(int error) noexcept = 0;
   // busy() was true and now everything went to the kernel.
   virtual void on_drained() = 0;
   // The last callback; stream and handler may be destroyed.
-  virtual void on_closed() = 0;
+  virtual void on_closed() noexcept = 0;
 
  protected:
   virtual ~StreamHandler() = default;

@@ -22,27 +22,33 @@ bool TlsStream::writes_at_once(std::size_t bytes) const {
 
 int TlsStream::write(std::string_view a, std::string_view b) {
   if (const int error = refusal(); error != 0) return error;
-  if (writes_at_once(a.size() + b.size())) return seal(a, b);
-  chunks_.add_copy(a);
-  chunks_.add_copy(b);
-  return start();
+  return attempt([&] {
+    if (writes_at_once(a.size() + b.size())) return seal(a, b);
+    chunks_.add_copy(a);
+    chunks_.add_copy(b);
+    return start();
+  });
 }
 
 int TlsStream::write_owned(std::string_view head, std::string&& body) {
   if (const int error = refusal(); error != 0) return error;
-  if (writes_at_once(head.size() + body.size())) return seal(head, body);
-  chunks_.add_copy(head);
-  if (!body.empty()) chunks_.add_owned(std::move(body), 0);
-  return start();
+  return attempt([&] {
+    if (writes_at_once(head.size() + body.size())) return seal(head, body);
+    chunks_.add_copy(head);
+    if (!body.empty()) chunks_.add_owned(std::move(body), 0);
+    return start();
+  });
 }
 
 int TlsStream::write_shared(std::string_view head, std::string_view body,
                             const std::shared_ptr<const void>& owner) {
   if (const int error = refusal(); error != 0) return error;
-  if (writes_at_once(head.size() + body.size())) return seal(head, body);
-  chunks_.add_copy(head);
-  if (!body.empty()) chunks_.add_shared(body, owner);
-  return start();
+  return attempt([&] {
+    if (writes_at_once(head.size() + body.size())) return seal(head, body);
+    chunks_.add_copy(head);
+    if (!body.empty()) chunks_.add_shared(body, owner);
+    return start();
+  });
 }
 
 int TlsStream::send_file(std::string_view head, FileRef file, std::uint64_t offset,
@@ -50,9 +56,11 @@ int TlsStream::send_file(std::string_view head, FileRef file, std::uint64_t offs
   if (length == 0) return write(head);
   if (const int error = refusal(); error != 0) return error;
   if (!file.unchanged()) return fail(UV_EOF);  // it may have waited for its turn
-  chunks_.add_copy(head);
-  chunks_.add_file(std::move(file), offset, length);
-  return start();
+  return attempt([&] {
+    chunks_.add_copy(head);
+    chunks_.add_file(std::move(file), offset, length);
+    return start();
+  });
 }
 
 // Both in one record.
@@ -150,7 +158,7 @@ void TlsStream::read_on_disk_thread(const Chunks::FileRange& range) {
   const auto size =
       static_cast<std::size_t>(std::min<std::uint64_t>(range.length, Endpoint::kPiece));
   disk_read_ = DiskRead::start(raw_.loop(), range.file, range.offset, size, true,
-                               [this](DiskRead& read) { disk_read_done(read); });
+                               [this](DiskRead& read) { guarded([&] { disk_read_done(read); }); });
 }
 
 void TlsStream::disk_read_done(DiskRead& read) {
@@ -170,7 +178,9 @@ void TlsStream::disk_read_done(DiskRead& read) {
 }
 
 void TlsStream::on_drained() {
-  if (state_ == State::kOpen && error_ == 0) go_on();
+  guarded([this] {
+    if (state_ == State::kOpen && error_ == 0) go_on();
+  });
 }
 
 // After something that was under way has ended.

@@ -80,7 +80,9 @@ void TlsStream::stop_reading() {
 }
 
 void TlsStream::on_data(std::string_view data) {
-  if (state_ != State::kRefused) take_in(data);
+  guarded([&] {
+    if (state_ != State::kRefused) take_in(data);
+  });
 }
 
 // What is left of `input` is held, and nothing more is read from the socket meanwhile.
@@ -192,28 +194,33 @@ void TlsStream::refuse(std::string_view last_words, std::string_view reason) {
 }
 
 void TlsStream::on_eof() {
-  if (state_ == State::kBeginning || state_ == State::kHandshake) {
-    endpoint_.observer().handshake_failed(raw_.peer(), "it left");
-  }
+  tell_failed("it left");
   // An attacker on the network can send a FIN, so the data may be incomplete.
   handler_->on_error(fail(UV_ECONNRESET));
 }
 
-void TlsStream::on_error(int error) {
-  if (state_ == State::kBeginning || state_ == State::kHandshake) {
-    endpoint_.observer().handshake_failed(raw_.peer(), "its connection broke");
-  }
+void TlsStream::on_error(int error) noexcept {
+  tell_failed("its connection broke");
   handler_->on_error(fail(error));
 }
 
-void TlsStream::on_deadline(Deadline&) {
-  if (state_ != State::kRefused) {
-    endpoint_.observer().handshake_failed(raw_.peer(), "it took too long");
-  }
+void TlsStream::on_deadline(Deadline&) noexcept {
+  tell_failed("it took too long");
   handler_->on_error(fail(UV_ETIMEDOUT));
 }
 
-void TlsStream::run_turn() {
+// If the handshake was under way.
+void TlsStream::tell_failed(std::string_view why) noexcept {
+  if (state_ != State::kBeginning && state_ != State::kHandshake) return;
+  guarded([&] { endpoint_.observer().handshake_failed(raw_.peer(), why); });
+}
+
+void TlsStream::run_turn() noexcept {
+  guarded([this] { go_on_reading(); });
+}
+
+// And with what waits to be written.
+void TlsStream::go_on_reading() {
   if (reading_ && state_ == State::kOpen && !raw_.reading()) {
     const std::string input = std::exchange(held_, {});
     take_in(input);
@@ -235,8 +242,9 @@ void TlsStream::stop() {
   disk_read_.reset();
 }
 
-int TlsStream::fail(int error) {
+int TlsStream::fail(int error) noexcept {
   error_ = error;
+  endpoint_.sealed().clear();
   stop();
   raw_.stop_reading();
   return error;
@@ -246,7 +254,7 @@ void TlsStream::shutdown() {
   if (refusal() != 0) return;
   shutdown_ = true;
   // Fails only with the socket; reading reports that.
-  if (state_ == State::kOpen && chunks_.empty()) end_sending();
+  if (state_ == State::kOpen && chunks_.empty()) attempt([this] { return end_sending(); });
 }
 
 void TlsStream::close() {
@@ -254,8 +262,10 @@ void TlsStream::close() {
   // Everything was sent: the peer is told that this is the end. Otherwise it sees that there was
   // more.
   if (state_ == State::kOpen && error_ == 0 && !busy() && !sent_end_) {
-    session_.end();
-    flush();
+    attempt([this] {
+      session_.end();
+      return flush();
+    });
   }
   stop();
   raw_.close();

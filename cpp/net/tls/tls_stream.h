@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -78,11 +79,32 @@ class TlsStream final : public Transport,
 
   void on_data(std::string_view data) override;
   void on_eof() override;
-  void on_error(int error) override;
+  void on_error(int error) noexcept override;
   void on_drained() override;
-  void on_closed() override { handler_->on_closed(); }  // may destroy this
-  void on_deadline(Deadline& deadline) override;
-  void run_turn() override;
+  void on_closed() noexcept override { handler_->on_closed(); }  // may destroy this
+  void on_deadline(Deadline& deadline) noexcept override;
+  void run_turn() noexcept override;
+  void go_on_reading();
+
+  // What is called for this connection; without memory it fails, and nothing of it stays in what it
+  // shares with the others.
+  template <class Call>
+  void guarded(const Call& call) noexcept {
+    try {
+      call();
+    } catch (const std::bad_alloc&) {
+      fail(UV_ENOMEM);
+      if (!raw_.closing()) handler_->on_error(error_);
+    }
+  }
+  template <class Call>
+  int attempt(const Call& call) noexcept {
+    try {
+      return call();
+    } catch (const std::bad_alloc&) {
+      return fail(UV_ENOMEM);
+    }
+  }
 
   // Reading.
   void take_in(std::string_view input);
@@ -103,11 +125,12 @@ class TlsStream final : public Transport,
   int end_sending();
   void read_on_disk_thread(const Chunks::FileRange& range);
   void disk_read_done(DiskRead& read);
+  void tell_failed(std::string_view why) noexcept;
   void go_on();
 
   void hold(std::string&& bytes);
   void stop();
-  int fail(int error);
+  int fail(int error) noexcept;
 
   Endpoint& endpoint_;
   Stream raw_;

@@ -34,7 +34,9 @@ class FileLogger final : public ExchangeObserver, private net::DeadlineOwner {
  private:
   void write();
   void hand_over();
-  void on_deadline(net::Deadline&) override { hand_over(); }
+  void on_deadline(net::Deadline&) noexcept override {
+    context_.guarded([this] { hand_over(); });
+  }
 
   Context& context_;
   std::optional<LogFormat> format_;  // its own: it remembers the second

@@ -42,9 +42,9 @@ void GaugeTaker::end_turn() {
   if (!due_.armed()) due_.set(context_.loop.timers(), context_.loop.now_ms() + kEveryMs);
 }
 
-void GaugeTaker::on_deadline(net::Deadline&) {
+void GaugeTaker::on_deadline(net::Deadline&) noexcept {
   own_turn_ = true;
-  take_gauges(context_);
+  context_.guarded([this] { take_gauges(context_); });
 }
 
 }  // namespace httpuv::server

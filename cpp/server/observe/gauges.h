@@ -36,7 +36,7 @@ class GaugeTaker final : private net::DeadlineOwner {
   void stop() { due_.clear(); }
 
  private:
-  void on_deadline(net::Deadline&) override;
+  void on_deadline(net::Deadline&) noexcept override;
 
   Context& context_;
   net::Deadline due_{this};

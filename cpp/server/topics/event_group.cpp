@@ -56,15 +56,24 @@ EventGroup::EventGroup(EventGroups& groups, const std::string& key, Context& con
                        FeedRequest& request)
     : groups_(groups), key_(key), context_(context) {
   topics_.reserve(request.topics.size());
-  for (std::size_t i = 0; i < request.topics.size(); ++i) {
-    TopicHold* const hold = i < request.holds.size() ? &request.holds[i] : nullptr;
-    Topic& topic = context_.topics.open(request.topics[i], hold);
-    context_.topics.join(topic, *this);
-    topics_.push_back(&topic);
+  try {
+    for (std::size_t i = 0; i < request.topics.size(); ++i) {
+      TopicHold* const hold = i < request.holds.size() ? &request.holds[i] : nullptr;
+      Topic& topic = context_.topics.open(request.topics[i], hold);
+      context_.topics.join(topic, *this);
+      topics_.push_back(&topic);
+    }
+  } catch (const std::bad_alloc&) {
+    leave_topics();
+    throw;
   }
 }
 
 EventGroup::~EventGroup() {
+  leave_topics();
+}
+
+void EventGroup::leave_topics() {
   for (Topic* topic : topics_) context_.topics.leave(*topic, *this);
 }
 
@@ -108,9 +117,14 @@ EventGroup::SharedText EventGroup::text_of(const Topic& topic,
   return made(events);
 }
 
-void EventGroup::deliver(Topic& topic, const std::vector<SharedPublication>& messages) {
-  const SharedText text = text_of(topic, messages);
-  for (EventFeed* client : clients_) send(*client, topic, messages, text);
+void EventGroup::deliver(Topic& topic, const std::vector<SharedPublication>& messages) noexcept {
+  SharedText text;
+  context_.guarded([&] { text = text_of(topic, messages); });
+  for (EventFeed* client : clients_) {
+    const bool sent =
+        text != nullptr && context_.guarded([&] { send(*client, topic, messages, text); });
+    if (!sent) client->output_.cut();
+  }
 }
 
 void EventGroup::send(EventFeed& feed, Topic& topic, const std::vector<SharedPublication>& messages,
@@ -156,7 +170,9 @@ void EventGroup::reset(const Topic& topic) {
   std::string events;
   append_reset(events, id(), {&topic});
   const auto text = made(events);
-  for (EventFeed* client : clients_) client->output_.write(text);
+  for (EventFeed* client : clients_) {
+    if (!context_.guarded([&] { client->output_.write(text); })) client->output_.cut();
+  }
 }
 
 // First the client's position, so that it loses nothing even if it leaves before the first message,
@@ -205,11 +221,16 @@ void EventGroup::begin(EventOutput& output, const FeedRequest& request) {
 std::unique_ptr<EventFeed> EventGroups::start(FeedRequest& request, EventOutput& output) {
   context_.publications->send();  // what is gathered was published before
   const auto [place, made] = groups_.try_emplace(key_of(request.topics));
-  if (made) {
-    place->second = std::make_unique<EventGroup>(*this, place->first, context_, request);
+  try {
+    if (made) {
+      place->second = std::make_unique<EventGroup>(*this, place->first, context_, request);
+    }
+    place->second->begin(output, request);
+    return std::make_unique<EventFeed>(*place->second, output);
+  } catch (const std::bad_alloc&) {
+    if (made) groups_.erase(place);
+    throw;
   }
-  place->second->begin(output, request);
-  return std::make_unique<EventFeed>(*place->second, output);
 }
 
 }  // namespace httpuv::server

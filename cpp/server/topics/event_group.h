@@ -66,7 +66,8 @@ class EventGroup {
   EventGroup& operator=(const EventGroup&) = delete;
 
   [[nodiscard]] std::size_t size() const { return clients_.size(); }
-  void deliver(Topic& topic, const std::vector<SharedPublication>& messages);
+  // Who cannot be sent it for want of memory is cut off, or it would miss it and not know.
+  void deliver(Topic& topic, const std::vector<SharedPublication>& messages) noexcept;
   // Where a topic stands is not what follows from where it stood.
   void reset(const Topic& topic);
 
@@ -75,6 +76,7 @@ class EventGroup {
   friend class EventGroups;
   using SharedText = std::shared_ptr<const EventText>;
 
+  void leave_topics();
   void begin(EventOutput& output, const FeedRequest& request);
   void join(EventFeed& feed);
   void leave(EventFeed& feed);

@@ -38,7 +38,7 @@ void Publications::add(Publish&& command) {
   if (bytes_ >= kMostBytes) send();
 }
 
-void Publications::send() {
+void Publications::send() noexcept {
   if (messages_.empty()) return;
   // Removed first, because closing a slow subscriber can call this function again.
   const std::vector<SharedPublication> messages = std::exchange(messages_, {});
@@ -46,10 +46,12 @@ void Publications::send() {
   if (Topic* const topic = context_.topics.find(topic_)) send_to(*topic, messages);
 }
 
-void Publications::send_to(Topic& topic, const std::vector<SharedPublication>& messages) {
+void Publications::send_to(Topic& topic, const std::vector<SharedPublication>& messages) noexcept {
   const Topics::Pin pin(context_.topics, topic);
   WebSocketSession::publish(context_, topic, messages);
-  for (EventGroup* group : Topics::groups(topic)) group->deliver(topic, messages);
+  std::vector<EventGroup*> groups;
+  context_.insist([&] { groups = Topics::groups(topic); });
+  for (EventGroup* group : groups) group->deliver(topic, messages);
 }
 
 std::vector<Command> Publications::load(TopicLoad&& command) {

@@ -7,7 +7,7 @@
 //   order is kept.
 // Thread: the loop's.
 // Ownership: a member of the running server.
-// Failure: none but memory.
+// Failure: without memory the connection that it was needed for ends.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ class Publications final : private net::TurnTask {
   explicit Publications(Context& context) : context_(context) {}
 
   void add(Publish&& command);
-  void send();
+  void send() noexcept;
   // At the end of a turn that brought events or not. True if something was sent.
   bool end_turn(bool brought_events, bool application_idle);
 
@@ -34,8 +34,8 @@ class Publications final : private net::TurnTask {
   std::vector<Command> load(TopicLoad&& command);
 
  private:
-  void run_turn() override {}  // that there is a next turn, at once, is all
-  void send_to(Topic& topic, const std::vector<SharedPublication>& messages);
+  void run_turn() noexcept override {}  // that there is a next turn, at once, is all
+  void send_to(Topic& topic, const std::vector<SharedPublication>& messages) noexcept;
 
   Context& context_;
   std::string topic_{};

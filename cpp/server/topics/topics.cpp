@@ -17,7 +17,7 @@ struct Topic::Kept final : private net::DeadlineOwner {
     if (history.size() == 0) return deadline.clear();
     deadline.set(topics.loop_.timers(), history.expires_at(topic.rule_->history));
   }
-  void on_deadline(net::Deadline&) override {
+  void on_deadline(net::Deadline&) noexcept override {
     history.expire(topics.loop_.now_ms(), topic.rule_->history);
     if (history.size() > 0) return watch();
     Topics& in = topics;

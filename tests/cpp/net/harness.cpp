@@ -123,7 +123,7 @@ void Session::on_eof() {
   if (eof_hook) eof_hook(*this);
 }
 
-void Session::on_error(int error) {
+void Session::on_error(int error) noexcept {
   {
     const std::lock_guard lock(mutex_);
     error_ = error;
@@ -137,7 +137,7 @@ void Session::on_drained() {
   if (drained_hook) drained_hook(*this);
 }
 
-void Session::on_closed() {
+void Session::on_closed() noexcept {
   if (closed_hook) closed_hook(*this);
   record('C');  // last: a test that waits for it may destroy the session
 }

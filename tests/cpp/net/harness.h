@@ -68,9 +68,9 @@ class Session final : public StreamHandler {
  private:
   void on_data(std::string_view data) override;
   void on_eof() override;
-  void on_error(int error) override;
+  void on_error(int error) noexcept override;
   void on_drained() override;
-  void on_closed() override;
+  void on_closed() noexcept override;
   void record(char event);
 
   mutable std::mutex mutex_;

@@ -40,14 +40,14 @@ class Actor final : public StreamHandler, public DeadlineOwner {
  private:
   void on_data(std::string_view) override { act(); }
   void on_eof() override { finish(); }
-  void on_error(int) override { end(); }
+  void on_error(int) noexcept override { end(); }
   void on_drained() override { act(); }
-  void on_deadline(Deadline&) override {
+  void on_deadline(Deadline&) noexcept override {
     if (finished_) return end();
     stream.start_reading();
     act();
   }
-  void on_closed() override { delete this; }
+  void on_closed() noexcept override { delete this; }
 
   void act() {
     switch (random_() % 12) {

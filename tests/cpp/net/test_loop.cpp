@@ -37,7 +37,7 @@ void run(Loop& loop) {
 class Task final : public TurnTask {
  public:
   explicit Task(std::function<void()> body) : body_(std::move(body)) {}
-  void run_turn() override { body_(); }
+  void run_turn() noexcept override { body_(); }
 
  private:
   std::function<void()> body_;
@@ -46,7 +46,7 @@ class Task final : public TurnTask {
 class Owner final : public DeadlineOwner {
  public:
   explicit Owner(std::function<void()> body) : body_(std::move(body)) {}
-  void on_deadline(Deadline&) override { body_(); }
+  void on_deadline(Deadline&) noexcept override { body_(); }
 
  private:
   std::function<void()> body_;

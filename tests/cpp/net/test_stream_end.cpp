@@ -209,9 +209,9 @@ TEST_CASE("a stream, its session and its connection end in their own closed call
     ~Connection() { ++gone; }
     void on_data(std::string_view data) override { CHECK(stream.write(data) == 0); }
     void on_eof() override { stream.close(); }
-    void on_error(int) override { stream.close(); }
+    void on_error(int) noexcept override { stream.close(); }
     void on_drained() override {}
-    void on_closed() override { delete this; }
+    void on_closed() noexcept override { delete this; }
     int& gone;
     Stream stream;
   };

@@ -23,7 +23,7 @@ class FakeClock final : public WheelAlarm {
 
 class Recorder final : public DeadlineOwner {
  public:
-  void on_deadline(Deadline& deadline) override {
+  void on_deadline(Deadline& deadline) noexcept override {
     fired.push_back(&deadline);
     if (hook) hook(deadline);
   }

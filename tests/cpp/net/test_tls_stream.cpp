@@ -51,13 +51,13 @@ struct Handler final : StreamHandler {
     changed.notify_all();
   }
   void on_eof() override { record('E'); }
-  void on_error(int code) override {
+  void on_error(int code) noexcept override {
     error = code;
     stream->close();
     record('X');
   }
   void on_drained() override { record('D'); }
-  void on_closed() override {
+  void on_closed() noexcept override {
     stream.reset();
     record('C');
   }
