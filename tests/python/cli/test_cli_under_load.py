@@ -51,7 +51,7 @@ def test_stop_under_load(apps: Path) -> None:
 
 def test_killed_workers(apps: Path) -> None:
     """SIGKILL: nothing is lost but what that worker had."""
-    kills = 10 if LONG else 2
+    kills = 4 if LONG else 2  # each is followed by a longer pause until the worker is started again
     with command(apps, "apps:asgi", "--port=0", "--workers=2") as child:
         load = Load(address_of(started(child)))
         with load.running() as clients:
