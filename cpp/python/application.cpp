@@ -128,6 +128,8 @@ void Application::set_program(Program program) {
 }
 
 void Application::deliver(std::vector<server::Event>& events) {
+  for (const server::Event& read : arrivals_.take(events)) server_.begun(read);
+  if (events.empty()) return;
   unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
   if (const auto queue = queue_.lock()) queue->push(shared_from_this(), events);
 }
@@ -222,8 +224,8 @@ void Application::refuse(server::Event&& event) {
     envelope->id = body->id;
     answer(std::move(envelope));
   } else if (auto* const open = std::get_if<server::WsOpenEvent>(&event);
-             open != nullptr && open->request->mount != 0) {
-    answer(std::move(open->request));  // the handshake waits for the application's word
+             open != nullptr && open->waiting) {
+    answer(std::move(open->request));
   } else if (const auto* const last = std::get_if<server::WsLastEvent>(&event)) {
     send(server::WsConclude{last->id});
   } else if (std::holds_alternative<server::WsOpenEvent>(event) ||
@@ -352,11 +354,12 @@ void Application::on_event(server::RequestEvent&& event, Work& work) {
   send(server::Continue{id});
 }
 
-void Application::on_event(server::AbandonedEvent&& event, Work&) {
+void Application::on_event(server::AbandonedEvent&& event, Work& work) {
   Answering::abandoned(*this, event.id);
   take_announced(event.id);
   lose_upload(event.id);
   abandon(event.id);
+  lose_socket(event.id, work);
 }
 
 // The client of an answer that is still being made has gone.
@@ -395,6 +398,7 @@ void Application::forget_reply(const server::ExchangeId& id) {
 void Application::answered(const server::ExchangeId& id) {
   forget_reply(id);
   lose_upload(id);
+  take_unopened(id);  // a handshake may have been refused
 }
 
 // A callback of a Reply belongs to the package: an exception is a mistake of the package, and
@@ -473,9 +477,9 @@ void Application::clear() {
   std::array<py::object, 4> callbacks;
   auto* dropped = callbacks.data();
   for (py::object* callback : callbacks_.all()) *dropped++ = std::exchange(*callback, py::none());
-  const auto program =
-      std::exchange(program_, std::make_shared<const Program>(Program{
-                                  py::none(), py::none(), py::none(), py::none(), false, {}}));
+  const auto program = std::exchange(
+      program_, std::make_shared<const Program>(
+                    Program{py::none(), py::none(), py::none(), py::none(), false, false, {}}));
   const auto announced = std::exchange(announced_, {});
   const auto uploads = std::exchange(uploads_, {});
   const py::object constants = environment_.take_held();

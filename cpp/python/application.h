@@ -27,6 +27,7 @@
 #include <variant>
 #include <vector>
 
+#include "python/body_pipe.h"
 #include "python/convert/environment.h"
 #include "python/queue.h"
 #include "server/message.h"
@@ -40,11 +41,14 @@ class Gateway;
 struct Program {
   pybind11::object call;        // (environment) -> result; None: 404
   pybind11::object on_headers;  // (environment) -> None or result; None: not announced
-  pybind11::object on_ws_open;  // (Socket, environment, protocol) -> listener; None: no WebSocket
+  // (Socket, environment, protocol, Reply or None) -> listener; None: no WebSocket. With the Reply
+  // the handshake waits for its word.
+  pybind11::object on_ws_open;
   // (environment, Upload) -> receiver; None: a body is complete before anything is called. The
   // receiver is told by data(bytes), then end() or lost(). `call` runs at once, or at the end.
   pybind11::object open_upload;
   bool call_first = false;
+  bool ws_waits = false;                           // the handshake of a WebSocket does
   std::vector<std::shared_ptr<Gateway>> gateways;  // of the server's mounts, in their order
 };
 
@@ -100,6 +104,8 @@ class Application : public std::enable_shared_from_this<Application> {
 
   // The exchange is answered: its Reply and its Upload get no more notifications.
   void answered(const server::ExchangeId& id);
+  // The handshake that an exchange asks for is accepted: its listener stays.
+  void accepted(const server::ExchangeId& id) { forget_reply(id); }
 
   // Called before data of arbitrary size is sent: waits, with the GIL released, while the loop is
   // behind with earlier commands. False: it is behind, and this thread must not wait, because an
@@ -159,8 +165,10 @@ class Application : public std::enable_shared_from_this<Application> {
   // Registers the receiver of a body in pieces; returns the application's handle.
   pybind11::object open_upload(const server::ExchangeId& id, const pybind11::dict& environment,
                                const pybind11::object& receiver);
-  // Registers the listener of a WebSocket and calls its _open().
-  void open_socket(const server::ConnectionId& id, const pybind11::object& listener,
+  // The bodies that threads wait for.
+  Arrivals& arrivals() { return arrivals_; }
+  // Registers the listener of a WebSocket that an exchange asks for, and calls its _open().
+  void open_socket(const server::ExchangeId& id, const pybind11::object& listener,
                    const std::shared_ptr<Socket>& socket);
   void open_rook_socket(const server::WsOpenEvent& event, pybind11::handle on_open, Work& work);
 
@@ -184,6 +192,7 @@ class Application : public std::enable_shared_from_this<Application> {
     pybind11::object listener;
     pybind11::object message;  // its bound _message
     std::shared_ptr<Socket> socket;
+    std::uint32_t sequence = 0;  // of the exchange that asked for it
     // By mutex_:
     std::size_t consumed = 0;  // used bytes that the loop does not know yet
     std::size_t kept = 0;      // messages that were kept and not used, and their bytes
@@ -231,6 +240,8 @@ class Application : public std::enable_shared_from_this<Application> {
   void tell(const char* where, pybind11::object callback,
             const std::optional<std::uint64_t>& argument = {});
   std::shared_ptr<Listener> find(const server::ConnectionId& id);
+  std::shared_ptr<Listener> take_unopened(const server::ExchangeId& id);
+  void lose_socket(const server::ExchangeId& id, Work& work);
   void count_consumed(const server::ConnectionId& id, Listener& listener, std::size_t bytes);
   template <class... Arguments>
   void notify(const server::ConnectionId& id, Work& work, const char* method,
@@ -244,6 +255,7 @@ class Application : public std::enable_shared_from_this<Application> {
   const server::Overflow ws_overflow_;
   const std::weak_ptr<Queue> queue_;  // its owner is that of this
   std::atomic<bool> has_uploads_;     // whether a body may come in pieces
+  Arrivals arrivals_;                 // before server_, whose loops deliver to it
   server::Workers server_;
   std::atomic<std::size_t> unhandled_{0};  // delivered events with unreported answers
   std::unique_ptr<char[]> reserve_;  // guarded by the GIL: freed for the handling of a bad_alloc

@@ -4,6 +4,7 @@
 
 #include "python/application.h"
 #include "python/gateway/gateway.h"
+#include "python/reply.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 #include "python/socket.h"
@@ -51,6 +52,7 @@ void Application::on_event(server::WsOpenEvent&& event, Work& work) {
   }
   work.where = "onWSOpen";
   if (program->on_ws_open.is_none()) {  // the application was replaced a moment ago
+    if (event.waiting) return answer_plain(std::move(event.request), 503);
     send(server::WsClose{event.request->id.connection, 1012, "the application was replaced"});
     return;
   }
@@ -61,21 +63,45 @@ void Application::on_event(server::WsOpenEvent&& event, Work& work) {
 void Application::open_rook_socket(const server::WsOpenEvent& event, py::handle on_open,
                                    Work& work) {
   work.where = "onWSOpen";
-  const server::ConnectionId id = event.request->id.connection;
-  const auto socket = std::make_shared<Socket>(shared_from_this(), id);
-  open_socket(id, call_python(on_open, socket, work.environment, text(event.protocol)), socket);
+  const server::ExchangeId id = event.request->id;
+  const auto socket = std::make_shared<Socket>(shared_from_this(), id.connection);
+  py::object reply = py::none();
+  if (event.waiting) {
+    work.subject = id;  // it has no answer yet
+    reply = py::cast(open_reply(id));
+  }
+  open_socket(id, call_python(on_open, socket, work.environment, text(event.protocol), reply),
+              socket);
 }
 
-void Application::open_socket(const server::ConnectionId& id, const py::object& listener,
+void Application::open_socket(const server::ExchangeId& id, const py::object& listener,
                               const std::shared_ptr<Socket>& socket) {
-  const auto entry =
-      std::make_shared<Listener>(Listener{listener, listener.attr("_message"), socket});
+  const auto entry = std::make_shared<Listener>(
+      Listener{listener, listener.attr("_message"), socket, id.sequence});
   {
     const std::lock_guard lock(mutex_);
-    listeners_.emplace(key_of(id), entry);
+    listeners_.insert_or_assign(key_of(id.connection), entry);
   }
   // Registered first: the callback may run other callbacks for events of this socket.
   call_python(listener.attr("_open"));
+}
+
+// The listener of a WebSocket that an exchange asked for and whose handshake was not accepted.
+std::shared_ptr<Application::Listener> Application::take_unopened(const server::ExchangeId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = listeners_.find(key_of(id.connection));
+  if (found == listeners_.end() || found->second->sequence != id.sequence) return nullptr;
+  std::shared_ptr<Listener> listener = std::move(found->second);
+  listeners_.erase(found);
+  return listener;
+}
+
+// The client has gone before the handshake was answered; the application may have accepted it.
+void Application::lose_socket(const server::ExchangeId& id, Work& work) {
+  const std::shared_ptr<Listener> listener = take_unopened(id);
+  if (listener == nullptr) return;
+  work.where = "onClose";
+  call_python(listener->listener.attr("_closed"), 1006, "", false);
 }
 
 std::string Application::take_memory() {

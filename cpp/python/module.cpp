@@ -6,6 +6,7 @@
 #include "files/routes/options.h"
 #include "python/access.h"
 #include "python/answering.h"
+#include "python/body_pipe.h"
 #include "python/convert/buffer.h"
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"
@@ -90,6 +91,8 @@ PYBIND11_MODULE(_core, m) {
   slot<&Reply::on_taken>(reply, "on_taken");
   slot<&Reply::on_abandoned>(reply, "on_abandoned");
 
+  py::class_<BodyPipe, std::shared_ptr<BodyPipe>>(m, "BodyPipe")
+      .def("readinto", &BodyPipe::read_into, py::arg("buffer"));
   py::class_<Upload, std::shared_ptr<Upload>>(m, "Upload")
       .def("resume", &Upload::resume)
       .def("consumed", &Upload::consumed, py::arg("bytes"));
@@ -113,7 +116,7 @@ PYBIND11_MODULE(_core, m) {
       .def(py::init([](std::shared_ptr<Queue> queue, py::object call, py::object on_headers,
                        py::object on_error, py::object convert, const py::dict& environ,
                        const py::dict& settings, py::object on_ws_open, py::object open_upload,
-                       bool call_first, py::object access_log, py::object on_notice,
+                       bool call_first, bool ws_waits, py::object access_log, py::object on_notice,
                        bool allow_connect, const py::list& mounts, const py::list& topics,
                        bool brokered) {
              return std::make_unique<ServerObject>(
@@ -123,6 +126,7 @@ PYBIND11_MODULE(_core, m) {
                          std::move(on_ws_open),
                          std::move(open_upload),
                          call_first,
+                         ws_waits,
                          {}},
                  Callbacks{std::move(on_error), std::move(on_notice), std::move(convert),
                            std::move(access_log)},
@@ -131,10 +135,10 @@ PYBIND11_MODULE(_core, m) {
            py::arg("queue"), py::kw_only(), py::arg("call"), py::arg("on_headers"),
            py::arg("on_error"), py::arg("convert"), py::arg("environ"), py::arg("settings"),
            py::arg("on_ws_open") = py::none(), py::arg("open_upload") = py::none(),
-           py::arg("call_first") = false, py::arg("access_log") = py::none(),
-           py::arg("on_notice") = py::none(), py::arg("allow_connect") = false,
-           py::arg("mounts") = py::list(), py::arg("topics") = py::list(),
-           py::arg("brokered") = false)
+           py::arg("call_first") = false, py::arg("ws_waits") = false,
+           py::arg("access_log") = py::none(), py::arg("on_notice") = py::none(),
+           py::arg("allow_connect") = false, py::arg("mounts") = py::list(),
+           py::arg("topics") = py::list(), py::arg("brokered") = false)
       .def("listen_tcp", &ServerObject::listen_tcp, py::arg("host"), py::arg("port"))
       .def("listen_fd", &ServerObject::listen_fd, py::arg("fd"))
       .def("listen_pipe", &ServerObject::listen_pipe, py::arg("name"), py::arg("mask"))
@@ -145,17 +149,20 @@ PYBIND11_MODULE(_core, m) {
       .def(
           "set_program",
           [](ServerObject& self, py::object call, py::object on_headers, py::object on_ws_open,
-             py::object open_upload, bool call_first, bool allow_connect, const py::list& root) {
+             py::object open_upload, bool call_first, bool ws_waits, bool allow_connect,
+             const py::list& root) {
             self.set_program(Program{std::move(call),
                                      std::move(on_headers),
                                      std::move(on_ws_open),
                                      std::move(open_upload),
                                      call_first,
+                                     ws_waits,
                                      {}},
                              allow_connect, root);
           },
           py::kw_only(), py::arg("call"), py::arg("on_headers"), py::arg("on_ws_open"),
-          py::arg("open_upload"), py::arg("call_first"), py::arg("allow_connect"), py::arg("root"))
+          py::arg("open_upload"), py::arg("call_first"), py::arg("ws_waits"),
+          py::arg("allow_connect"), py::arg("root"))
       .def("set_routes", &ServerObject::set_routes, py::arg("routes"), py::arg("mime"))
       .def("publish", &ServerObject::publish, py::arg("topic"), py::arg("message"),
            py::arg("compress") = true, py::arg("binary") = py::none(), py::arg("event") = "",

@@ -108,7 +108,9 @@ void Reply::inform(int status, const py::object& headers) {
 void Reply::accept(const std::optional<std::string>& protocol, const py::object& headers) {
   server::WsAccept accept{id_, protocol, {}};
   add_headers(accept.head, headers.ptr(), false);
-  finish(std::move(accept));
+  if (done_.exchange(true)) return;
+  application_->send(std::move(accept));
+  application_->accepted(id_);
 }
 
 void Reply::end(const py::object& trailers) {

@@ -64,6 +64,7 @@ server::Abilities abilities_of(const Program& program, bool allow_connect) {
   can.stream_body = !program.open_upload.is_none();
   can.connect = allow_connect;
   can.websocket = !program.on_ws_open.is_none();
+  can.ws_waits = program.ws_waits;
   return can;
 }
 

@@ -89,7 +89,7 @@ void HttpSession::start_stream(Exchange& exchange) {
 
 // More than Content-Length: the excess would look like the next answer.
 bool HttpSession::exceeds(const Streamed& stream) {
-  return stream.length && stream.total > *stream.length;
+  return stream.length && !stream.bodiless && stream.total > *stream.length;
 }
 
 void HttpSession::write_piece(Exchange& exchange, std::string&& bytes) {

@@ -113,11 +113,13 @@ class Server:
         # once, _message(binary, message) - which may return True to keep the message unread until
         # consumed() -, _pong(payload), _drained(), _taken(), _dropped(), _closing(code, reason),
         # and at last _closed(code, reason, clean).
-        on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None = None,
+        # The Reply is there where the handshake waits for its accept() or an answer (ws_waits).
+        on_ws_open: Callable[[Socket, dict[str, Any], str, Reply | None], object] | None = None,
         # Called with request and Upload when only the headers have come; what it returns is told of
         # the body: data(bytes) and, at last, end() or lost(). None: a body comes as a whole.
         open_upload: Callable[[dict[str, Any], Upload], object] | None = None,
         call_first: bool = False,  # `call` comes right behind open_upload, not behind end()
+        ws_waits: bool = False,
         # Logs answers, on another thread. None: they are not logged.
         access_log: Callable[[AccessRecords], None] | None = None,
         on_notice: Callable[[int, str], object]
@@ -146,9 +148,10 @@ class Server:
         *,
         call: Callable[[dict[str, Any]], object] | None,
         on_headers: Callable[[dict[str, Any]], object] | None,
-        on_ws_open: Callable[[Socket, dict[str, Any], str], object] | None,
+        on_ws_open: Callable[[Socket, dict[str, Any], str, Reply | None], object] | None,
         open_upload: Callable[[dict[str, Any], Upload], object] | None,
         call_first: bool,
+        ws_waits: bool,
         allow_connect: bool,
         root: list[dict[str, Any]],
     ) -> None:
@@ -275,6 +278,16 @@ class Joining:
         """Epoch, offset, recovered; None: the socket is closed. Waits with the GIL released.
 
         TimeoutError after `timeout` seconds.
+        """
+
+class BodyPipe:
+    """What is still to come of a body, for a thread that waits for it."""
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill a buffer with what has come, as soon as there is some; 0 at the end.
+
+        Raises:
+            ConnectionResetError: The rest cannot come.
         """
 
 class Upload:

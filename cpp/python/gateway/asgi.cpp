@@ -132,8 +132,7 @@ class AsgiGateway final : public Gateway {
     set_item(scope.ptr(), keys().subprotocols, subprotocols(event.request->request).ptr());
     const auto socket = std::make_shared<Socket>(application.shared_from_this(), id.connection);
     const auto reply = application.open_reply(id);
-    application.open_socket(id.connection, call_python(open_websocket_, app_, scope, socket, reply),
-                            socket);
+    application.open_socket(id, call_python(open_websocket_, app_, scope, socket, reply), socket);
   }
 
  private:

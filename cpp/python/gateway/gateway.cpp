@@ -77,8 +77,11 @@ std::vector<MountedGateway> make_gateways(const py::list& mounts) {
       mounted.gateway = make_rook(options);
       can.call = !options["call"].is_none();
       can.websocket = !options["on_ws_open"].is_none();
+      can.ws_waits = options["ws_waits"].cast<bool>();
     } else if (interface == "wsgi") {
       mounted.gateway = make_wsgi(options);
+      can.stream_body = options["stream_body"].cast<bool>();
+      can.gather_body = options["gather_body"].cast<std::uint64_t>();
     } else if (interface == "asgi") {
       mounted.gateway = make_asgi(options);
       can.stream_body = true;

@@ -7,6 +7,7 @@
 
 #include "http/response.h"
 #include "python/application.h"
+#include "python/body_pipe.h"
 #include "python/convert/names.h"
 #include "python/convert/response.h"
 #include "python/reply.h"
@@ -24,6 +25,8 @@ namespace {
   PyErr_SetString(type, what.c_str());
   throw py::error_already_set();
 }
+
+constexpr const char* kTooLong = "the body is longer than its Content-Length";
 
 // "200 OK" -> 200, and the phrase where it is not the registered one.
 void set_status_line(http::ResponseHead& head, PyObject* status) {
@@ -77,27 +80,39 @@ void WsgiAnswer::start(PyObject* status, PyObject* headers, PyObject* exc_info) 
   started_ = true;
 }
 
+void WsgiAnswer::complete(server::Command&& command) {
+  complete_ = true;
+  application_->send(std::move(command));
+  if (body_ != nullptr) body_->lose();
+}
+
 void WsgiAnswer::send(const char* data, std::size_t size) {
   if (!started_) {
     fail_with(PyExc_AssertionError, "there is a body before start_response() was called");
   }
-  if (complete_) return;  // more than what Content-Length has promised
   if (!events().empty()) fail_with(PyExc_AssertionError, "an answer that topics feed has no body");
+  if (complete_) fail_with(PyExc_ValueError, kTooLong);
   application_->wait_for_room();
   if (!streaming_) {
     const std::optional<std::uint64_t>& length = envelope_->head.content_length;
     if (length && *length == size) {  // all of it: head and body leave together
       envelope_->answer = std::string(data, size);
-      complete_ = true;
-      application_->send(server::Respond{std::move(envelope_)});
-      return;
+      return complete(server::Respond{std::move(envelope_)});
     }
     streaming_ = true;
+    const int status = envelope_->head.status;
+    if (!envelope_->request.is_head && status != 204 && status != 304) left_ = length;
     application_->send(server::StreamHead{id_, std::move(envelope_->head), length, {}, false});
     envelope_.reset();
   }
-  unacknowledged_ += size;
-  application_->send(server::StreamData{id_, std::string(data, size), false});
+  const std::size_t sent = left_ && *left_ < size ? static_cast<std::size_t>(*left_) : size;
+  if (left_) *left_ -= sent;
+  unacknowledged_ += sent;
+  application_->send(server::StreamData{id_, std::string(data, sent), false});
+  if (sent == size) return;
+  // PEP 3333: no more is sent, and it is an error.
+  complete(server::StreamEnd{id_, {}});
+  fail_with(PyExc_ValueError, kTooLong);
 }
 
 bool WsgiAnswer::write(PyObject* piece) {
@@ -134,8 +149,7 @@ bool WsgiAnswer::write_all(PyObject* sequence) {
     PyObject* const piece = PySequence_Fast_GET_ITEM(sequence, i);
     bytes->append(PyBytes_AS_STRING(piece), static_cast<std::size_t>(PyBytes_GET_SIZE(piece)));
   }
-  complete_ = true;
-  application_->send(server::Respond{std::move(envelope_)});
+  complete(server::Respond{std::move(envelope_)});
   return true;
 }
 
@@ -144,13 +158,16 @@ void WsgiAnswer::send_file(server::FileBody&& file) {
     fail_with(PyExc_AssertionError, "the application did not call start_response()");
   }
   if (complete_) return;
+  const std::optional<std::uint64_t>& promised =
+      streaming_ ? left_ : envelope_->head.content_length;
+  if (promised && *promised < file.length) file.length = *promised;
   if (streaming_) {
+    if (left_) *left_ -= file.length;
     application_->send(server::StreamFile{id_, std::move(file)});
     return end();
   }
   envelope_->answer = std::move(file);
-  complete_ = true;
-  application_->send(server::Respond{std::move(envelope_)});
+  complete(server::Respond{std::move(envelope_)});
 }
 
 std::string_view WsgiAnswer::events() const {
@@ -159,9 +176,7 @@ std::string_view WsgiAnswer::events() const {
 }
 
 void WsgiAnswer::begin_events(double seconds, std::string_view filler) {
-  complete_ = true;
-  application_->send(
-      server::StreamHead{id_, std::move(envelope_->head), {}, make_filler(seconds, filler)});
+  complete(server::StreamHead{id_, std::move(envelope_->head), {}, make_filler(seconds, filler)});
 }
 
 void WsgiAnswer::end() {
@@ -169,19 +184,17 @@ void WsgiAnswer::end() {
   if (!started_) {
     fail_with(PyExc_AssertionError, "the application did not call start_response()");
   }
-  complete_ = true;
-  if (streaming_) {
-    application_->send(server::StreamEnd{id_, {}});
-  } else {
-    envelope_->answer = std::monostate();
-    application_->send(server::Respond{std::move(envelope_)});
+  if (left_ && *left_ > 0) {
+    fail_with(PyExc_ValueError, "the body is shorter than its Content-Length");
   }
+  if (streaming_) return complete(server::StreamEnd{id_, {}});
+  envelope_->answer = std::monostate();
+  complete(server::Respond{std::move(envelope_)});
 }
 
 void WsgiAnswer::fail() {
   if (complete_) return;
-  complete_ = true;
-  application_->send(server::Cut{id_});  // 500 where nothing has left
+  complete(server::Cut{id_});  // 500 where nothing has left
 }
 
 void WsgiAnswer::hint(PyObject* headers) {

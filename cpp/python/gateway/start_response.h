@@ -7,7 +7,9 @@
 
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "server/message.h"
@@ -15,6 +17,7 @@
 namespace httpuv::python {
 
 class Application;
+class BodyPipe;
 
 // The state behind the Python object.
 class WsgiAnswer {
@@ -47,18 +50,25 @@ class WsgiAnswer {
   bool wait_for_room();
   [[nodiscard]] const server::ExchangeId& id() const { return id_; }
   [[nodiscard]] std::shared_ptr<Application> application() const { return application_; }
+  // What Content-Length has promised and was not sent; nothing where there was no promise.
+  [[nodiscard]] const std::optional<std::uint64_t>& left() const { return left_; }
+  // A body that is still coming: what was not read when the answer is complete never comes.
+  void set_body(std::shared_ptr<BodyPipe> body) { body_ = std::move(body); }
 
  private:
   static constexpr std::size_t kWindow = std::size_t{256} * 1024;
   void send(const char* data, std::size_t size);
+  void complete(server::Command&& command);
 
   std::shared_ptr<Application> application_;
   const server::ExchangeId id_;
-  server::EnvelopePtr envelope_;  // null once it was sent
+  server::EnvelopePtr envelope_;    // null once it was sent
+  std::shared_ptr<BodyPipe> body_;  // null unless it is still coming
   bool started_ = false;
   bool streaming_ = false;
   bool complete_ = false;
   bool gone_ = false;
+  std::optional<std::uint64_t> left_;  // of what Content-Length has promised, while it streams
   std::size_t unacknowledged_ = 0;
 };
 

@@ -2,10 +2,12 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "python/application.h"
+#include "python/body_pipe.h"
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
@@ -73,6 +75,27 @@ class OwnContext {
   py::object context_;
 };
 
+// A body that is read while it comes, for as long as its request is answered.
+class Arrival {
+ public:
+  Arrival(Application& application, const server::ExchangeId& id)
+      : arrivals_(application.arrivals()),
+        pipe_(std::make_shared<BodyPipe>(application.shared_from_this(), id)) {
+    arrivals_.open(pipe_);
+  }
+  ~Arrival() {
+    arrivals_.close(*pipe_);
+    pipe_->lose();
+  }
+  Arrival(const Arrival&) = delete;
+  Arrival& operator=(const Arrival&) = delete;
+  [[nodiscard]] const std::shared_ptr<BodyPipe>& pipe() const { return pipe_; }
+
+ private:
+  Arrivals& arrivals_;
+  const std::shared_ptr<BodyPipe> pipe_;
+};
+
 class WsgiGateway final : public Gateway {
  public:
   explicit WsgiGateway(const py::dict& options)
@@ -81,6 +104,7 @@ class WsgiGateway final : public Gateway {
         open_file_(options["open_file"]),
         go_on_(options["go_on"]),
         feed_(options["feed"]),
+        open_input_(options["open_input"]),
         blocking_(options["blocking"].cast<bool>()),
         prefix_(options["prefix"].cast<std::string>()),
         template_(options["environ"].cast<py::dict>()) {
@@ -107,10 +131,17 @@ class WsgiGateway final : public Gateway {
   void request(Application& application, Application::Work& work,
                server::EnvelopePtr&& envelope) override {
     work.where = "the WSGI application";
+    std::optional<Arrival> arrival;
+    if (envelope->headers_only) arrival.emplace(application, envelope->id);
     const py::dict environ = build(*envelope);
     work.environment = environ;
     const auto answer =
         std::make_shared<WsgiAnswer>(application.shared_from_this(), std::move(envelope));
+    if (arrival) {
+      answer->set_body(arrival->pipe());
+      set_item(environ.ptr(), keys().input,
+               call_python(open_input_, py::cast(arrival->pipe())).ptr());
+    }
     try {
       const OwnContext context;
       const py::object start = make_start_response(answer);
@@ -119,8 +150,9 @@ class WsgiGateway final : public Gateway {
       const py::object result = call_python(app_, environ, start);
       answer_with(result, answer, environ, context);
     } catch (py::error_already_set& error) {
-      // A client that leaves while write() waits for it is no error of the application.
-      if (!answer->gone() || !error.matches(PyExc_ConnectionError)) throw;
+      // A client that leaves while the application waits for it is no error of the application.
+      const bool gone = answer->gone() || (arrival && arrival->pipe()->lost());
+      if (!gone || !error.matches(PyExc_ConnectionError)) throw;
       answer->fail();
     }
   }
@@ -177,7 +209,9 @@ class WsgiGateway final : public Gateway {
         // One thread runs all: others have their turn.
         close.wanted = false;
         const auto reply = answer->application()->open_reply(answer->id());
-        call_python(go_on_, iterator, result, environ, py::cast(reply), context.object());
+        const py::object left =
+            answer->left() ? py::object(py::int_(*answer->left())) : py::object(py::none());
+        call_python(go_on_, iterator, result, environ, py::cast(reply), context.object(), left);
         return;
       }
     }
@@ -237,6 +271,7 @@ class WsgiGateway final : public Gateway {
     if (envelope.https) set_item(environ, k.url_scheme, k.https);
     add_peer(environ, envelope);
     for (const http::HeaderField& field : head.fields) add_field(environ, head, field);
+    if (envelope.headers_only) return py::reinterpret_borrow<py::dict>(result);
     if (head.chunked) {
       // The body is here as a whole, so it has a length; applications that know only that find it.
       PyDict_DelItem(environ, k.transfer_encoding);
@@ -287,8 +322,9 @@ class WsgiGateway final : public Gateway {
   const py::object app_;
   const py::object file_wrapper_;  // the class
   const py::object open_file_;     // (wrapper) -> (descriptor, offset, length), or None
-  const py::object go_on_;         // (iterator, iterable, environ, reply, context)
+  const py::object go_on_;         // (iterator, iterable, environ, reply, context, bytes left)
   const py::object feed_;          // (stream, environ, reply, begin): topics make the body
+  const py::object open_input_;    // (BodyPipe) -> wsgi.input
   const bool blocking_;
   const std::string prefix_;
   py::dict template_;

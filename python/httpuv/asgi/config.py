@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from ..dispatch.own_loop import new_event_loop
+from ..gateways.asgi.fields import with_fields
 from ..gateways.asgi.lifespan import Lifespan
 from ..gateways.interfaces import detect, import_app
 from ..options.limits import Limits
@@ -26,7 +27,6 @@ _WITHOUT_EFFECT: dict[str, Any] = {
     "ws": "auto",
     "ws_max_queue": 32,
     "interface": "asgi3",
-    "headers": None,
     "use_colors": None,
     "server_header": False,
     "date_header": True,
@@ -78,6 +78,7 @@ class Config:
             clients; see ``forwardedAllowIps`` of :func:`httpuv.startServer`.
         ssl_certfile, ssl_keyfile, ssl_keyfile_password, ssl_ca_certs, ssl_cert_reqs, ssl_ciphers:
             As in uvicorn; ``tls=httpuv.TLS(...)`` is an alternative.
+        headers: Fields of every answer of the application and of every accepted WebSocket.
         handle_signals: Whether SIGINT and SIGTERM end the server; only on the main thread.
         options: The keywords of :func:`httpuv.startServer`, and ``staticPaths`` and
             ``staticPathOptions``. Other keywords of uvicorn are accepted if they have no meaning
@@ -111,6 +112,7 @@ class Config:
         ws_ping_timeout: float | None = None,
         ws_per_message_deflate: bool | str = True,
         handle_signals: bool = False,
+        headers: Sequence[tuple[str, str]] | None = None,
         proxy_headers: bool = True,
         forwarded_allow_ips: str | Sequence[str] | None = None,
         **options: Any,
@@ -135,6 +137,7 @@ class Config:
         self.timeout_graceful_shutdown = timeout_graceful_shutdown
         self.timeout_keep_alive = timeout_keep_alive
         self.handle_signals = handle_signals
+        self.headers = list(headers or ())
         self.proxy_headers = proxy_headers
         self.forwarded_allow_ips = forwarded_allow_ips
         if proxy_headers and forwarded_allow_ips is not None:
@@ -187,6 +190,8 @@ class Config:
             raise TypeError(f"{self.app!r} is a WSGI application: see httpuv.wsgi.run()")
         factory = self.factory or interface == "asgi-factory"
         self.loaded_app = app() if factory else app
+        if self.headers:
+            self.loaded_app = with_fields(self.loaded_app, self.headers)
         self.loaded = True
 
     def lifespan_class(self, config: Config) -> Lifespan:

@@ -237,7 +237,7 @@ class _Blocking:
         options["dispatch"] = "service" if settings.threads == 1 else settings.threads
         if self.application.interface == "wsgi":
             mount = Mount(app, "wsgi", root_path=settings.root_path, multiprocess=self.multiprocess)
-            options.update(gzip=False, mounts={"/": mount})
+            options.update(gzip=False, mounts={"/": mount}, wsgiInput=settings.wsgi_input)
             app = {"staticPaths": _static(settings)}
         else:
             app = normalize_app(app)

@@ -104,6 +104,10 @@ class Settings:
         *(1, APPLICATION, kinds.whole(1, 10_000), "N"),
         "WSGI and Rook: how many requests a process answers at once.",
     )
+    wsgi_input: str = _option(
+        *("collect", APPLICATION, kinds.one_of("collect", "stream"), "HOW"),
+        "WSGI: collect bodies before the application is called, or stream them to its threads.",
+    )
     static: Sequence[str] = _option(
         *((), APPLICATION, kinds.url_and_path, "/URL=DIR"),
         "Serve a directory below a path, without Python; may be repeated.",

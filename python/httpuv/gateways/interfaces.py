@@ -241,6 +241,7 @@ class Applications:
         answers: Answers,
         limits: Limits,
         threads: int,
+        streams_input: bool,
         environ: dict[str, Any],
         prepare: Callable[[Any], Any],
         open_socket: Callable[[Any], Any],
@@ -270,6 +271,8 @@ class Applications:
                 wsgi = WsgiGateway(
                     *(mount.app, prefix, mount.root_path, threads, mount.multiprocess, scheme),
                     feed=answers.feed,
+                    streams=streams_input,
+                    gathers=limits.body_memory_bytes,
                 )
                 result.append(wsgi.options())
             else:
@@ -375,5 +378,6 @@ def _rook_options(
         "prefix": prefix,
         "call": prepare(app.call),
         "on_ws_open": None if app.onWSOpen is None else open_socket(app.onWSOpen),
+        "ws_waits": app.wsWaits,
         "environ": dict(environ),
     }

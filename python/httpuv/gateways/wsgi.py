@@ -6,6 +6,7 @@ Source: PEP 3333.
 from __future__ import annotations
 
 import contextvars
+import io
 import os
 import stat
 import time
@@ -20,6 +21,8 @@ from ..rook.request import Errors
 _WINDOW = 256 * 1024
 #: Seconds that one iterable may run before other callbacks run.
 _SLICE = 0.005
+#: Bytes of a body that is still coming, for lines and short reads.
+_PIECE = 64 * 1024
 
 
 class FileWrapper:
@@ -70,6 +73,7 @@ class _Rest:
         environ: The request.
         reply: The answer; its head was sent.
         context: The context of the application's call.
+        left: Bytes of the Content-Length that were not sent yet; None if there was none.
     """
 
     def __init__(
@@ -79,12 +83,14 @@ class _Rest:
         environ: dict[str, Any],
         reply: _core.Reply,
         context: contextvars.Context,
+        left: int | None,
     ) -> None:
         self.iterator = iterator
         self.iterable = iterable
         self.environ = environ
         self.reply = reply
         self.context = context
+        self.left = left
         self.sent = 0
         self.taken = 0
         self.running = False
@@ -131,14 +137,26 @@ class _Rest:
             if self.reply.done:
                 break
             if piece:
-                self.sent += len(piece)
-                self.reply.write(piece, self.sent >= _WINDOW)
+                self._write(piece)
             if self.sent >= _WINDOW:
                 return  # _on_taken() goes on
             if time.monotonic() >= until:
                 return self._post()
+        if self.left and not self.reply.done:
+            raise ValueError("the body is shorter than its Content-Length")
         self.reply.end()
         self._close()
+
+    def _write(self, piece: bytes) -> None:
+        given = len(piece)
+        if self.left is not None:
+            piece = piece[: self.left]
+            self.left -= len(piece)
+        self.sent += len(piece)
+        self.reply.write(piece, self.sent >= _WINDOW)
+        if len(piece) < given:
+            self.reply.end()
+            raise ValueError("the body is longer than its Content-Length")
 
     def _close(self) -> None:
         if self.over:
@@ -155,6 +173,25 @@ class _Rest:
             log_failure("close() of a WSGI iterable", self.environ, error)
 
 
+class _Arriving(io.RawIOBase):
+    """A body that has not come yet: reading waits for the client."""
+
+    def __init__(self, pipe: _core.BodyPipe) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._pipe.readinto(buffer)
+
+
+def open_input(pipe: _core.BodyPipe) -> io.BufferedReader:
+    """``wsgi.input`` of a request whose body is still coming."""
+    return io.BufferedReader(_Arriving(pipe), _PIECE)
+
+
 class WsgiGateway:
     """One WSGI application of one server.
 
@@ -166,6 +203,12 @@ class WsgiGateway:
         multiprocess: Whether other processes serve the same application.
         scheme: ``"http"`` or ``"https"``, as clients see it.
         feed: Has topics make the body of an answer; see ``Answers.feed``.
+        streams: Whether the application reads bodies while they come; those of a known length up
+            to ``gathers`` bytes still come as a whole.
+        gathers: See ``streams``.
+
+    Raises:
+        ValueError: ``streams``, and one thread runs all callbacks: a slow client would hold it.
     """
 
     def __init__(
@@ -178,7 +221,14 @@ class WsgiGateway:
         scheme: str = "http",
         *,
         feed: Callable[..., None],
+        streams: bool = False,
+        gathers: int = 0,
     ) -> None:
+        if streams and threads < 2:
+            raise ValueError(
+                "wsgiInput='stream' needs several threads for callbacks, such as dispatch=8: one"
+                " that waits for a slow client must not be the only one"
+            )
         self.app = app
         self.feed = feed
         self.prefix = prefix
@@ -186,6 +236,8 @@ class WsgiGateway:
         self.threads = threads
         self.multiprocess = multiprocess
         self.scheme = scheme
+        self.streams = streams
+        self.gathers = gathers
 
     def options(self) -> dict[str, Any]:
         """The mount, as the core takes it."""
@@ -198,6 +250,9 @@ class WsgiGateway:
             "open_file": open_file,
             "go_on": _Rest,
             "feed": self.feed,
+            "open_input": open_input,
+            "stream_body": self.streams,
+            "gather_body": self.gathers,
             "blocking": self.threads > 1,
             "environ": {
                 "SERVER_NAME": "",

@@ -96,6 +96,11 @@ def _check_coroutines(name: str, value: object) -> None:
         raise ValueError(f"{name} must be 'callbacks' or 'thread', not {value!r}")
 
 
+def _check_wsgi_input(name: str, value: object) -> None:
+    if value not in ("collect", "stream"):
+        raise ValueError(f"{name} must be 'collect' or 'stream', not {value!r}")
+
+
 def _check_broker(name: str, value: object) -> None:
     missing = [each for each in _BROKER if not callable(getattr(value, each, None))]
     if value is not None and missing:
@@ -358,6 +363,19 @@ class RunOptions(TypedDict, total=False):
             :class:`Mount` objects, such as ``{"/api": asgi_app, "/old": wsgi_app}``. The longest
             path wins; static paths come first. A Rook application here may have ``call`` and
             ``onWSOpen`` only.""",
+        ),
+    ]
+    wsgiInput: Annotated[
+        Literal["collect", "stream"],
+        Option(
+            "collect",
+            """When a WSGI application is called for a request with a body. ``"collect"``: when all
+            of it has come, so that no slow client holds a thread. ``"stream"``: when its head has;
+            ``wsgi.input`` then waits for the client, which is read no further ahead than
+            ``limits.body_memory_bytes``, and raises OSError where the client has gone. Bodies of a
+            known length up to that come as a whole all the same. It needs several callback threads
+            (``dispatch=8``). A chunked body has no CONTENT_LENGTH then.""",
+            _check_wsgi_input,
         ),
     ]
     topics: Annotated[

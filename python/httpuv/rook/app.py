@@ -17,7 +17,7 @@ from ..options.static_options import StaticPathOptions
 Environ = dict[str, Any]
 
 CALLBACKS = ("call", "onHeaders", "onBodyData", "onWSOpen", "onSubscribe")
-_SWITCHES = ("streamBody", "allowConnect")
+_SWITCHES = ("streamBody", "wsWaits", "allowConnect")
 DOCUMENTED = (*CALLBACKS, *_SWITCHES, "staticPaths", "staticPathOptions")
 
 
@@ -29,6 +29,7 @@ class App:
     onHeaders: Callable[[Environ], Any] | None = None
     onBodyData: Callable[[Environ, bytes], Any] | None = None
     streamBody: bool = False
+    wsWaits: bool = False
     allowConnect: bool = False
     onWSOpen: Callable[[Any], Any] | None = None
     onSubscribe: Callable[[Any, str], Any] | None = None
@@ -43,7 +44,7 @@ def normalize_app(app: object) -> App:
         app: One of
 
             * a mapping with any of ``call``, ``onHeaders``, ``onBodyData``, ``streamBody``,
-              ``allowConnect``, ``onWSOpen``, ``onSubscribe``, ``staticPaths`` and
+              ``wsWaits``, ``allowConnect``, ``onWSOpen``, ``onSubscribe``, ``staticPaths`` and
               ``staticPathOptions``; None is the same as missing. Other keys get a warning, because
               they are most likely misspelt. Keys that begin with ``_`` or ``.`` belong to the
               application and get none;
@@ -87,6 +88,7 @@ def normalize_app(app: object) -> App:
         onHeaders=parts["onHeaders"],
         onBodyData=parts["onBodyData"],
         streamBody=bool(parts["streamBody"]),
+        wsWaits=bool(parts["wsWaits"]),
         allowConnect=bool(parts["allowConnect"]),
         onWSOpen=parts["onWSOpen"],
         onSubscribe=parts["onSubscribe"],

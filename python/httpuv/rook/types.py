@@ -66,6 +66,7 @@ class App(TypedDict, total=False):
     streamBody: bool | None
     allowConnect: bool | None
     onWSOpen: Callable[[WebSocket], object] | None
+    wsWaits: bool | None
     staticPaths: Mapping[str, str | os.PathLike[str] | StaticPath] | None
     staticPathOptions: Mapping[str, Any] | StaticPathOptions | None
 

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from .. import _core
+from ..answers.asyncapp import Answers
 from ..base.checks import check_int
 from ..options.topic_options import check_topic
+from .handshake import Handshake
 from .subscription import Gate, Since, Subscription, subscribe
 from .websocket_link import Link, Message, Start
 from .websocket_sending import Sending
@@ -114,6 +116,15 @@ class WebSocket:
         self._link.on_reset += (_check_func(func),)
         return func
 
+    # --- opening ---
+
+    def accept(self) -> None:
+        """Open a connection whose handshake waits for ``onWSOpen`` (``wsWaits``) before it returns.
+
+        Sending, closing, subscribing and reading do that, too. Does nothing on one that is open.
+        """
+        self._link.accept()
+
     # --- sending ---
 
     def send(
@@ -209,9 +220,11 @@ class WebSocket:
     def readyState(self) -> int:
         """``WebSocket.OPEN``, ``.CLOSING`` or ``.CLOSED``; 1, 2, 3 as in browsers.
 
-        (``CONNECTING``, 0, exists in clients only.)
+        ``CONNECTING``, 0, while its handshake waits for ``onWSOpen`` (``wsWaits``).
         """
         link = self._link
+        if link.handshake is not None and not link.handshake.over and not link.closing:
+            return self.CONNECTING
         return self.CLOSED if link.closed else self.CLOSING if link.closing else self.OPEN
 
     @property
@@ -284,8 +297,8 @@ class WebSocket:
 
 
 def opener(
-    on_open: Callable[[WebSocket], object], start: Start, gate: Gate
-) -> Callable[[_core.Socket, dict[str, Any], str], object]:
+    on_open: Callable[[WebSocket], object], start: Start, gate: Gate, answers: Answers
+) -> Callable[[_core.Socket, dict[str, Any], str, _core.Reply | None], object]:
     """The function that the core calls for a new connection; it returns the listener.
 
     The listener calls ``onWSOpen`` after the core has registered it. So ``onWSOpen`` may run other
@@ -295,10 +308,15 @@ def opener(
         on_open: ``onWSOpen``.
         start: Runs the coroutine of ``onWSOpen``.
         gate: Checks subscriptions.
+        answers: Converts the response that refuses a handshake.
     """
 
-    def open_socket(socket: _core.Socket, request: dict[str, Any], protocol: str) -> Link:
+    def open_socket(
+        socket: _core.Socket, request: dict[str, Any], protocol: str, reply: _core.Reply | None
+    ) -> Link:
         link = Link(socket, request, protocol, start, gate)
+        if reply is not None:  # the handshake waits
+            Handshake(link, reply, answers)
         link.on_open = lambda: on_open(WebSocket(link, request))
         return link
 

@@ -7,7 +7,7 @@ import contextlib
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..base import fork
@@ -15,6 +15,9 @@ from ..base.log import log_failure
 from ..dispatch import tasks
 from .subscription import Gate
 from .websocket_sending import ConnectionClosed, Sending
+
+if TYPE_CHECKING:
+    from .handshake import Handshake
 
 #: A message: str is sent and received as text, bytes as binary.
 Message = str | bytes
@@ -47,6 +50,7 @@ class Link:
         "code",
         "gate",
         "handed",
+        "handshake",
         "held",
         "inbox",
         "on_close",
@@ -78,6 +82,7 @@ class Link:
         self.request = request
         self.protocol = protocol
         self.start = start
+        self.handshake: Handshake | None = None  # it waits for onWSOpen
         self.on_open: Callable[[], object] | None = None
         self.on_message: tuple[Callable[[bool, Message], object], ...] = ()
         self.on_close: tuple[Callable[[], object], ...] = ()
@@ -112,6 +117,8 @@ class Link:
                     self.inbox = deque()
                     self.held = True
                 self.spawn("onWSOpen", coroutine)
+            elif self.handshake is not None:
+                self.handshake.decide(result)
         except Exception as error:
             self.fail("onWSOpen", error)
 
@@ -197,9 +204,25 @@ class Link:
             self.socket.close(code, reason)
             self._wake()  # tasks that wait for the client continue
 
+    def accept(self) -> None:
+        """Open a connection whose handshake waits."""
+        if self.handshake is not None and not self.handshake.over:
+            self.handshake.accept()
+
+    def give_up(self, code: int, reason: str) -> None:
+        """Close the connection; one whose handshake waits gets 500 instead."""
+        if self.handshake is None or not self.handshake.give_up():
+            self.close(code, reason)
+
+    def refused(self) -> None:
+        """The handshake was refused: the connection has never been open."""
+        self.on_message = self.on_close = self.on_pong = self.on_drain = self.on_dropped = ()
+        self.on_reset = ()
+        self._closed(1006, "", False)
+
     def fail(self, where: str, error: Exception) -> None:
         """Log the failure of a callback and close with 1011 (RFC 6455 section 7.4.1)."""
-        self.close(1011, "internal error")
+        self.give_up(1011, "internal error")
         log_failure(where, self.request, error)
 
     # --- coroutines ---
@@ -217,7 +240,7 @@ class Link:
 
         def at_end() -> None:
             if not begun:
-                self.close(1001, "the server is stopping")  # the loop ended before the coroutine
+                self.give_up(1001, "the server is stopping")  # the loop ended before it began
             coroutine.close()
             if where == "onWSOpen":
                 self.socket.call_soon(self._opened)
@@ -231,7 +254,9 @@ class Link:
     ) -> None:
         begun.append(True)
         try:
-            await coroutine
+            result = await coroutine
+            if where == "onWSOpen" and self.handshake is not None:
+                self.handshake.decide(result)
         except ConnectionClosed as error:
             # The usual end of a coroutine that sends; for another connection it is a failure.
             if error.link is not self:
@@ -239,7 +264,7 @@ class Link:
         except Exception as error:
             self.fail(where, error)
         except BaseException:  # it was cancelled
-            self.close(1001, "the server is stopping")
+            self.give_up(1001, "the server is stopping")
             raise
 
     # Collecting ends on the thread that runs the callbacks, after the events in the queue. A
@@ -279,6 +304,7 @@ class Link:
 
     def collect(self) -> None:
         """Keep messages in the inbox, because a task iterates."""
+        self.accept()
         if self.inbox is not None and not self.held:
             return
         with _switching:

@@ -96,6 +96,7 @@ class Server(Embedded):
         self._attached: list[bool] = []  # has an entry while attached to the dispatcher
         self._stopping = fork.lock()
         self._limits = options["limits"] or Limits()
+        self._streams_input = options["wsgiInput"] == "stream"
         self._environ: dict[str, object] = {
             "SCRIPT_NAME": "",
             "rook.version": "1.1-0",
@@ -134,9 +135,10 @@ class Server(Embedded):
         return {
             "call": upload.prepare(app, self._answers.prepare(app.call)),
             "on_headers": app.onHeaders,
-            "on_ws_open": app.onWSOpen and websocket.opener(app.onWSOpen, self._start, self._gate),
+            "on_ws_open": app.onWSOpen and self._open_socket(app.onWSOpen),
             "open_upload": upload.opener(app),
             "call_first": app.streamBody,
+            "ws_waits": app.wsWaits,
             "allow_connect": app.allowConnect,
         }
 
@@ -145,10 +147,14 @@ class Server(Embedded):
             self._answers,
             self._limits,
             self._dispatcher.threads,
+            self._streams_input,
             self._environ,
             self._answers.prepare,
-            lambda on_open: websocket.opener(on_open, self._start, self._gate),
+            self._open_socket,
         )
+
+    def _open_socket(self, on_open: Callable[[Any], object]) -> Callable[..., object]:
+        return websocket.opener(on_open, self._start, self._gate, self._answers)
 
     @property
     def app(self) -> object:

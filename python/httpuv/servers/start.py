@@ -72,6 +72,11 @@ def startServer(
             * ``onWSOpen(ws)`` is called with a :class:`WebSocket` when a client has opened one.
               ``onHeaders`` may refuse the handshake before. Without ``onWSOpen`` a handshake is a
               request like any other.
+            * ``wsWaits=True``: the handshake waits for ``onWSOpen``. If it returns a response, a
+              dict, that is the answer instead of a WebSocket. The WebSocket opens when ``onWSOpen``
+              returns anything else, sends, subscribes, reads, closes, or calls ``ws.accept()``. An
+              exception before that is answered with 500, and a delay beyond
+              ``limits.ws_accept_timeout`` with 503.
             * ``allowConnect=True``: ``call`` gets CONNECT requests, which otherwise get 405. A 2xx
               answer has neither Content-Length nor Transfer-Encoding, and the connection ends after
               it.

@@ -29,7 +29,8 @@ def run(
         port: The port; 0 picks a free one.
         uds: The path of a Unix domain socket, instead of host and port.
         threads: How many requests the application answers at once. With one, the application runs
-            on this thread, and long answers (generators) run between other requests.
+            on this thread, and long answers (generators) run between other requests. With
+            several, ``wsgiInput="stream"`` lets it read bodies while they come.
         root_path: The prefix that a proxy in front removes from paths; ``SCRIPT_NAME`` begins with
             it.
         scheme: ``"http"`` or ``"https"``, as clients see it.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import hashlib
+import http.client
 import os
 import queue
 import socket
@@ -19,7 +20,8 @@ import httpuv
 import httpuv.asgi
 import pytest
 from asgi_support import Message, Running, answer, read_until, running, without_lifespan
-from support import PATIENCE, logged
+from support import PATIENCE, logged, request
+from ws_support import handshake
 
 MEBI = 1024 * 1024
 
@@ -579,3 +581,68 @@ def test_streams_of_events_end_when_the_server_does() -> None:
         client.close()
     assert rest.endswith(b"0\r\n\r\n")
     assert len(ended) == 1
+
+
+@pytest.mark.parametrize(("length", "what"), [(5, "longer"), (9, "shorter")])
+def test_another_length_than_was_promised(
+    length: int, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stream that does not keep its Content-Length is an error of the application."""
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", str(length).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in (b"abc", b"defg"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    with running(app) as server:
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            server.get()
+        logged(caplog, f"the body is {what} than its Content-Length, {length}")
+        assert server.ask("HEAD", "/")[0] == 200
+
+
+def test_fields_of_every_answer() -> None:
+    """uvicorn's ``headers=``."""
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        headers = [(b"x-own", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    with running(app, headers=[("X-Additional", "hi there")]) as server:
+        _, headers, _ = server.get()
+        assert (headers["X-Additional"], headers["X-Own"]) == ("hi there", "1")
+    with pytest.raises(TypeError, match="headers must be pairs of str"):
+        Running(app, headers=[("X", 1)])
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_asking_again_and_again_stops_nothing(kind: str) -> None:
+    """An application that does not heed a disconnect is alone with that."""
+    begun, asked = threading.Event(), threading.Event()
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        if scope["path"] == "/other":
+            return await answer(send)
+        begun.set()
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+        while True:
+            if (await receive())["type"] == f"{kind}.disconnect":
+                asked.set()
+
+    with running(app, timeout_graceful_shutdown=0.2) as server:
+        with server.connect() as client:
+            client.sendall(handshake() if kind == "websocket" else request())
+            if kind == "websocket":
+                client.recv(1000)
+            assert begun.wait(PATIENCE)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        assert asked.wait(PATIENCE)
+        assert server.get("/other")[0] == 200

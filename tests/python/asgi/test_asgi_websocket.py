@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import socket
+import threading
+import time
 from typing import Any
 
+import httpuv
 import pytest
-from asgi_support import Message, Running, running, without_lifespan
+from asgi_support import Message, Running, read_until, running, without_lifespan
 from support import PATIENCE
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
+from ws_support import TEXT, frame, handshake
 
 
 def connect(server: Running, path: str = "/", **options: Any) -> ClientConnection:
@@ -22,6 +27,15 @@ def connect(server: Running, path: str = "/", **options: Any) -> ClientConnectio
         proxy=None,
         **options,
     )
+
+
+def until(client: socket.socket, end: bytes) -> bytes:
+    data = b""
+    while not data.endswith(end):
+        piece = client.recv(65536)
+        assert piece, data
+        data += piece
+    return data
 
 
 @without_lifespan
@@ -151,6 +165,55 @@ def test_an_http_answer_instead(pieces: int) -> None:
         assert response.status_code == 401
         assert response.headers["x-why"] == "no"
         assert response.body == b"no" * pieces
+
+
+def test_a_handshake_behind_one_that_was_refused() -> None:
+    """A proxy uses a connection again: what comes belongs to the second WebSocket."""
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await receive()
+        if scope["path"] == "/no":
+            headers = [(b"content-length", b"2")]
+            await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+            return await send({"type": "websocket.http.response.body", "body": b"no"})
+        await send({"type": "websocket.accept"})
+        await send({**await receive(), "type": "websocket.send"})
+
+    with running(app) as server, server.connect() as client:
+        for _ in range(2):
+            client.sendall(handshake("/no"))
+            until(client, b"no")
+        client.sendall(handshake("/yes"))
+        assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+        client.sendall(frame(TEXT, "hello"))
+        read_until(client, b"\x81\x05hello")
+
+
+def test_a_client_that_goes_while_it_is_accepted() -> None:
+    gone: queue.Queue[Message] = queue.Queue()
+    asked = threading.Event()
+    left = threading.Event()
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await receive()
+        asked.set()
+        left.wait(PATIENCE)  # no other callback runs here: the accept comes too late
+        await send({"type": "websocket.accept"})
+        gone.put(await receive())
+
+    with httpuv.startServer("127.0.0.1", 0, app, dispatch="thread") as server:
+        with socket.create_connection(("127.0.0.1", server.getPort()), timeout=PATIENCE) as client:
+            client.sendall(handshake())
+            assert asked.wait(PATIENCE)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        deadline = time.monotonic() + PATIENCE
+        while server.stats()["connections"] > 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        left.set()
+        assert gone.get(timeout=PATIENCE)["code"] == 1006
 
 
 def test_the_application_closes() -> None:

@@ -415,3 +415,72 @@ def test_run_ends_when_it_is_interrupted() -> None:
     httpuv.wsgi.run(app, port=0)
     thread.join()
     assert ports.get() > 0
+
+
+def pieces_of(*pieces: bytes, length: int) -> Any:
+    def app(environ: dict[str, Any], start_response: Start) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", str(length))])
+        return iter(pieces)
+
+    return app
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("pieces", [[b"abcdefgh"], [b"abc", b"defgh"], [b"abcde", b"fgh"]])
+def test_no_more_than_was_promised(
+    threads: int, pieces: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """PEP 3333, "Handling the Content-Length Header": not a byte more, and it is an error."""
+    app = pieces_of(*pieces, length=5)
+    with running(httpuv.Mount(app, "wsgi"), threads) as port:
+        assert ask(port)[2] == b"abcde"
+        logged(caplog, "the body is longer than its Content-Length")
+        assert ask(port, method="HEAD")[0] == 200
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_more_than_was_promised_behind_a_slow_client(
+    threads: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the iterable runs among other callbacks, or waits."""
+    app = pieces_of(*[bytes(MEBI)] * 9, length=8 * MEBI + 1)
+    with running(httpuv.Mount(app, "wsgi"), threads) as port:
+        assert ask(port)[2] == bytes(8 * MEBI + 1)
+        logged(caplog, "the body is longer than its Content-Length")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("pieces", [[b"ab", b"cd"], [bytes(MEBI)] * 3])
+def test_less_than_was_promised(
+    threads: int, pieces: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = pieces_of(*pieces, length=4 * MEBI)
+    with running(httpuv.Mount(app, "wsgi"), threads) as port:
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            ask(port)
+        logged(caplog, "the body is shorter than its Content-Length")
+        assert ask(port, method="HEAD")[0] == 200
+
+
+def test_write_beyond_the_promise(caplog: pytest.LogCaptureFixture) -> None:
+    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
+        write = start_response("200 OK", [("Content-Length", "5")])
+        write(b"abcdefgh")
+        return []
+
+    with running(app) as port:
+        assert ask(port)[2] == b"abcde"
+        logged(caplog, "the body is longer than its Content-Length")
+
+
+def test_a_file_beyond_the_promise(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+
+    def app(environ: dict[str, Any], start_response: Start) -> Any:
+        start_response("200 OK", [("Content-Length", "4")])
+        return environ["wsgi.file_wrapper"](path.open("rb"))
+
+    with running(app) as port:
+        status, headers, body = ask(port)
+        assert (status, body, headers["Content-Length"]) == (200, b"0123", "4")

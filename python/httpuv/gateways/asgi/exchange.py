@@ -79,6 +79,7 @@ class HttpExchange(_core.Exchange):
     events = False  # a stream of events is being sent
     again = False  # the application was asked a second time
     trailers = False  # trailers follow the body
+    heard = False  # the application has got http.disconnect
     begun = False  # reading the body has begun
     arrived = False  # the whole body has come
     read = False  # the application has read the whole body
@@ -86,6 +87,7 @@ class HttpExchange(_core.Exchange):
     asked = 0
     taken = 0
     length: int | None = None  # the answer's Content-Length
+    bodiless = False  # the answer has no body, whatever its Content-Length
     pieces: deque[bytes] | None = None
     waiters: list[asyncio.Future[None]] | None = None
     trailer_fields: list[tuple[bytes, bytes]] | None = None
@@ -292,6 +294,9 @@ class HttpExchange(_core.Exchange):
         if self.state != _DONE and not self.gone:
             self._reply()
             await self._wait(lambda: self.gone or self.told or self.state == _DONE)
+        if self.heard:
+            await asyncio.sleep(0)  # an application that goes on asking must not stop the loop
+        self.heard = True
         return {"type": "http.disconnect"}
 
     async def _receive_body(self) -> Message | None:
@@ -379,10 +384,13 @@ class HttpExchange(_core.Exchange):
             self.as_is = as_is
             self._reply()
             self.events = self.field("content-type").startswith("text/event-stream")
+            self.bodiless = self.scope["method"] == "HEAD" or self.status in (204, 304)
             self.length = self.begin(as_is)
 
     def _write(self, data: bytes) -> None:
         reply = self._reply()
+        if self.length is not None and not self.bodiless and self.sent + len(data) > self.length:
+            raise RuntimeError(f"the body is longer than its Content-Length, {self.length}")
         self.sent += len(data)
         ask = self.sent - self.asked >= _STEP
         if ask:
@@ -401,6 +409,8 @@ class HttpExchange(_core.Exchange):
             )
 
     def _end_body(self) -> None:
+        if self.length is not None and not self.bodiless and self.sent < self.length:
+            raise RuntimeError(f"the body is shorter than its Content-Length, {self.length}")
         if self.trailers:
             self.trailer_fields = []
             return

@@ -49,6 +49,7 @@ class WebSocketExchange:
         self._reply = reply
         self._state = _CONNECTING
         self._asked = False  # the application has had websocket.connect
+        self._heard = False  # it has had websocket.disconnect
         self._inbox: deque[Message] = deque()
         self._end: Message | None = None  # the last message, once the connection has ended
         self._status: tuple[int, list[tuple[bytes, bytes]]] | None = None  # of a refusal
@@ -187,6 +188,9 @@ class WebSocketExchange:
             self._socket.consumed(1)
             return message
         assert self._end is not None
+        if self._heard:
+            await asyncio.sleep(0)  # an application that goes on asking must not stop the loop
+        self._heard = True
         return self._end
 
     # --- send() ---

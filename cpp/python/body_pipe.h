@@ -1,0 +1,75 @@
+// The body of a request for a thread that waits for it: what comes goes from the loop thread
+// straight to the thread that reads, past the queue, whose turn for that connection the reader has.
+//
+// Thread: push(), lose() and Arrivals::take() on a loop thread, without the GIL; the rest on the
+// thread that answers the request, with the GIL, which is given up while it waits. Ownership: the
+// object that Python reads from, and Arrivals while the request is answered. Bounded: the loop
+// stops reading when Limits::body_memory_bytes have come that were not read here. Failure: reading
+// raises ConnectionResetError once the rest of the body cannot come.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "server/message.h"
+
+namespace httpuv::python {
+
+class Application;
+
+class BodyPipe {
+ public:
+  BodyPipe(std::shared_ptr<Application> application, const server::ExchangeId& id)
+      : application_(std::move(application)), id_(id) {}
+
+  [[nodiscard]] const server::ExchangeId& id() const { return id_; }
+
+  void push(std::string&& bytes, bool last);
+  // No more will come: the client has gone, or the request is answered.
+  void lose();
+  [[nodiscard]] bool lost() const;
+
+  // Copies what has come into a writable buffer and returns its size, as soon as there is some; 0
+  // at the end. The first call has the body read, and sends the 100 (Continue) that is waited for.
+  std::size_t read_into(const pybind11::buffer& buffer);
+
+ private:
+  std::size_t take(char* to, std::size_t size);  // by mutex_
+
+  const std::shared_ptr<Application> application_;
+  const server::ExchangeId id_;
+  bool begun_ = false;  // by the GIL
+
+  mutable std::mutex mutex_;  // for the rest; never held while Python may run
+  std::condition_variable changed_;
+  std::string bytes_;
+  std::size_t offset_ = 0;  // what was read of them
+  bool ended_ = false;
+  bool lost_ = false;
+};
+
+// The pipes of the requests that are being answered.
+class Arrivals {
+ public:
+  void open(const std::shared_ptr<BodyPipe>& pipe);
+  void close(const BodyPipe& pipe);
+  // Takes the events out that are for a pipe, and returns them without their bytes. Any loop
+  // thread.
+  std::vector<server::Event> take(std::vector<server::Event>& events);
+
+ private:
+  std::shared_ptr<BodyPipe> find(const server::ExchangeId& id) const;  // by mutex_
+
+  std::atomic<bool> any_{false};
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<BodyPipe>> pipes_;  // one for each thread that answers, at most
+};
+
+}  // namespace httpuv::python
