@@ -68,6 +68,24 @@ def read_mocha(text: str, never: Iterable[str]) -> Outcome:
     return Outcome(len(passed), len(passed) + len(misses), misses)
 
 
+def read_pytest(text: str) -> Outcome:
+    """pytest's report with -rfE. A name goes without parameters, and without the kind of socket."""
+    counts = {
+        word.rstrip("s"): int(number)
+        for number, word in re.findall(
+            r"(\d+) (passed|failed|errors?)\b",
+            find(r"^.*\d+ passed.* in [\d.]+s.*$", plain(text))[0],
+        )
+    }
+    misses = re.findall(
+        r"^(?:FAILED|ERROR|SUBFAILED\S*) \S+?\.py::(?:Tcp|Unix)?(.*?)(?:\[.*?)?(?: - .*)?$",
+        text,
+        re.MULTILINE,
+    )
+    failed = counts.get("failed", 0) + counts.get("error", 0)
+    return Outcome(counts["passed"], counts["passed"] + failed, misses)
+
+
 def read_corpus(text: str) -> Outcome:
     """Verdicts of a request corpus: "partial" is an invalid request refused at its second part."""
     counts = {

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import explained
 import reading
 from reading import Outcome
 from running import BrokenContract, NotOffered, Unfinished, probe, run_command, serving
@@ -46,9 +48,10 @@ class Suite:
     """One row of the table.
 
     Attributes:
-        contract: What the server must do, see servers.py.
-        commands: Run one after another; {port}, {conf} and {runners} are filled in.
-        needs: Below CONF, or a program; the suite is not there without them.
+        contract: What the server must do, see servers.py; "OWN" has its own way to start it.
+        commands: Run one after another; {port}, {conf}, {runners}, {here} and {python} are filled
+            in.
+        needs: Below CONF, a program, or "python:MODULE"; the suite is not there without them.
         read: From the outputs, the port and CONF to the outcome.
         bar: At least so many cases must pass; None: all there are.
         seconds: For each command.
@@ -119,6 +122,20 @@ def corpus(name: str, seconds: float, options: str = "") -> Suite:
         seconds=seconds,
         excused=wrong,
         explained=misses,
+    )
+
+
+def of_a_server(
+    name: str, source: str, modules: tuple[str, ...], bar: int, why: Mapping[str, str]
+) -> Suite:
+    return Suite(
+        contract="OWN",
+        commands=(f"{{python}} {{here}}/pytest_suite.py {name}",),
+        needs=(f"src/{source}", *(f"python:{module}" for module in modules)),
+        read=lambda texts, port, conf: reading.read_pytest(texts[0]),
+        bar=bar,
+        seconds=600,
+        explained=why,
     )
 
 
@@ -231,16 +248,29 @@ SUITES: dict[str, Suite] = {
         bar=None,
         seconds=300,
     ),
+    "waitress": of_a_server("waitress", "Pylons+waitress", (), 91, explained.WAITRESS),
+    "daphne": of_a_server("daphne", "django+daphne", ("hypothesis",), 26, explained.DAPHNE),
+    "uvicorn": of_a_server(
+        "uvicorn", "encode+uvicorn", ("websockets", "httpx", "click", "h11"), 40, explained.UVICORN
+    ),
+    "granian": of_a_server(
+        "granian", "emmett-framework+granian", ("httpx", "websockets"), 25, explained.GRANIAN
+    ),
     "autobahn core": autobahn("core", "limits", bar=301, seconds=600),
     "autobahn deflate": autobahn("pmd12", "pmd13", bar=216, seconds=2000),
 }
 
 
+def is_there(need: str, conf: Path) -> bool:
+    kind, _, module = need.partition("python:")
+    if module and not kind:
+        return importlib.util.find_spec(module) is not None
+    return (conf / need).exists() or shutil.which(need) is not None
+
+
 def missing(suite: Suite, conf: Path, runners: Path) -> list[str]:
     """What the suite needs and this machine has not."""
-    absent = [
-        need for need in suite.needs if not (conf / need).exists() and shutil.which(need) is None
-    ]
+    absent = [need for need in suite.needs if not is_there(need, conf)]
     for command in suite.commands:
         absent += [
             name
@@ -255,13 +285,16 @@ def run_suite(name: str, suite: Suite, conf: Path, runners: Path, at: Mapping[st
     env = {**os.environ, "CONF": str(conf), **suite.env}
     texts = []
     with contextlib.ExitStack() as stack:
-        port = at.get(suite.contract)
+        port = at.get(suite.contract, 0 if suite.contract == "OWN" else None)
         if port is None:
             log = LOGS / f"{slug}-server.log"
             port = stack.enter_context(serving(suite.contract, suite.root, conf, log))
-        probe(suite.contract, port)
+        if suite.contract != "OWN":
+            probe(suite.contract, port)
         for number, command in enumerate(suite.commands):
-            filled = command.format(port=port, conf=conf, runners=runners)
+            filled = command.format(
+                port=port, conf=conf, runners=runners, python=sys.executable, here=HERE
+            )
             log = LOGS / f"{slug}-{number}.log"
             texts.append(run_command(filled, env, log, suite.seconds))
         return suite.read(texts, port, conf)
