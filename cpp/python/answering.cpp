@@ -36,7 +36,7 @@ bool Answering::client_gone() {
   std::future<bool> answer = question.answer.get_future();
   Application& application = t_innermost->application_;
   if (!application.send(std::move(question))) return true;  // the server has stopped
-  application.ring();
+  application.hurry();
   const GilRelease release;
   return !answer.get();
 }

@@ -86,6 +86,7 @@ class Application::Sink final : public server::EventSink {
   void deliver(std::vector<server::Event>& events) override { application_.deliver(events); }
   void log(server::AccessBatch&& batch) override { application_.log(std::move(batch), events_); }
   [[nodiscard]] bool idle() const override { return application_.idle(); }
+  [[nodiscard]] bool attended() const override { return application_.attended(); }
   [[nodiscard]] Waits interpreter_waits() const override {
     return {gil_waits().count.load(std::memory_order_relaxed),
             gil_waits().nanoseconds.load(std::memory_order_relaxed)};
@@ -132,6 +133,11 @@ void Application::deliver(std::vector<server::Event>& events) {
   if (events.empty()) return;
   unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
   if (const auto queue = queue_.lock()) queue->push(shared_from_this(), events);
+}
+
+bool Application::attended() const {
+  const auto queue = queue_.lock();
+  return queue != nullptr && queue->attended();
 }
 
 void Application::log(server::AccessBatch&& batch, std::vector<server::Event>& events) {

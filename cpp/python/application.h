@@ -128,6 +128,10 @@ class Application : public std::enable_shared_from_this<Application> {
   // The same without ringing: ring() follows soon.
   bool leave(server::Command&& command);
   void ring() { server_.ring(); }
+  // Events of this application begin to be handled.
+  void begin() { server_.begin(); }
+  // As ring(), before the thread waits for what the loop does.
+  void hurry() { server_.hurry(); }
   // Calls a function whose commands are gathered as those of a callback are.
   void gather(const pybind11::object& function);
   // Calls a function in order with the events of a connection.
@@ -225,6 +229,7 @@ class Application : public std::enable_shared_from_this<Application> {
 
   void deliver(std::vector<server::Event>& events);
   void log(server::AccessBatch&& batch, std::vector<server::Event>& events);
+  [[nodiscard]] bool attended() const;
   [[nodiscard]] bool idle() const { return unhandled_.load(std::memory_order_relaxed) == 0; }
 
   pybind11::dict environment_of(server::Envelope& envelope);

@@ -45,7 +45,7 @@ PYBIND11_MODULE(_core, m) {
   py::class_<Queue, std::shared_ptr<Queue>>(m, "Queue")
       .def(py::init<std::size_t>(), py::arg("threads") = 1)
       .def("run", &Queue::run, py::arg("timeout"), py::arg("max_events") = 0,
-           py::arg("wakes") = py::none())
+           py::arg("wakes") = py::none(), py::arg("again") = false)
       .def("rest", &Queue::rest, py::arg("timeout"))
       .def("begin_watch", &Queue::begin_watch)
       .def("end_watch", &Queue::end_watch)

@@ -1,11 +1,14 @@
 #include "python/queue.h"
 
 #include <algorithm>
+#include <climits>
+#include <csignal>
 #include <new>
 #include <utility>
 
 #include "python/application.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/signal_watch.h"
 
 namespace py = pybind11;
 
@@ -21,9 +24,25 @@ using Seconds = std::chrono::duration<double>;
 // up: the loop looks by itself while the application owes answers.
 constexpr int kAnswersPerRing = 32;
 
-// How long a wait lasts before Python's signal handlers get their turn. poll(2) returns at once
-// when the signal interrupts it; this bounds the rare case that it came just before.
-constexpr int kSignalCheckMs = 100;
+// How long a wait of the main thread lasts before Python's signal handlers get their turn, where
+// nothing tells it of a signal (see SignalWatch). A signal does not end the wait of a loop's turn.
+constexpr int kSignalCheckMs = 25;
+
+// A thread that has had to wait so long for the GIL leaves the loop to its own thread for a while:
+// other threads run Python, and while this one waits for them nothing would drive the loop.
+constexpr std::chrono::microseconds kSlowGil{300};
+constexpr std::chrono::milliseconds kContended{50};
+
+// After so long in callbacks the loop has a turn between two of them: long before its own thread
+// takes it, so that a batch of short callbacks never costs a hand-over.
+constexpr std::chrono::microseconds kAway{500};
+
+// Whether the end of a connection would end the process, or call a handler of the program: Python
+// ignores SIGPIPE, but the program may have changed that. The loop's own thread blocks it.
+bool minds_broken_pipes() {
+  struct sigaction action {};
+  return sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler != SIG_IGN;
+}
 
 }  // namespace
 
@@ -34,14 +53,34 @@ struct Queue::Run {
   std::thread::id thread = std::this_thread::get_id();
   std::shared_ptr<Application> owing;  // whose events were handled and whose loop was not told
   int owed = 0;
+  std::shared_ptr<Application>
+      home;                  // whose loop this thread drives when it has nothing else to do
+  Clock::time_point away{};  // when it left that loop
+  bool again = false;
 
   explicit Run(Queue& of) : queue(of) {}
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
   ~Run() {
     settle();
+    // Without this the answers would wait until the loop's own thread finds it unattended.
+    if (home != nullptr && !again && loop().resume()) loop().pause();
     queue.leave(*this);
   }
+
+  // Between two callbacks.
+  void look_after_home() {
+    if (home == nullptr) return;
+    const auto now = Clock::now();
+    if (now - away < kAway) return;
+    away = now;
+    settle();
+    if (!loop().resume()) return;
+    loop().turn(0);
+    loop().pause();
+  }
+
+  [[nodiscard]] server::Server& loop() const { return *home->server().only(); }
 
   void perform(Task& task) {
     const std::shared_ptr<Application> application = std::move(task.application);
@@ -58,6 +97,7 @@ struct Queue::Run {
     if (application != owing) {
       settle();
       owing = application;
+      owing->begin();
     }
     if (server::is_awaited(task.event)) ++owed;
     owing->handle(std::move(task.event));
@@ -67,6 +107,22 @@ struct Queue::Run {
   void settle() {
     if (owed > 0) owing->ring(std::exchange(owed, 0));
   }
+};
+
+// The leader, while it waits. Made with the mutex held, destroyed without.
+class Queue::Lead {
+ public:
+  explicit Lead(Queue& queue) : queue_(queue) { queue_.led_ = true; }
+  Lead(const Lead&) = delete;
+  Lead& operator=(const Lead&) = delete;
+  ~Lead() {
+    const std::lock_guard lock(queue_.mutex_);
+    queue_.led_ = false;
+    if (std::exchange(queue_.driven_, nullptr) != nullptr) queue_.armed_ = false;
+  }
+
+ private:
+  Queue& queue_;
 };
 
 Queue::Key Queue::Delivery::key() const {
@@ -121,7 +177,7 @@ void Queue::push(const std::shared_ptr<Application>& application,
       throw;
     }
     events.swap(strands_.spent().events);
-    ring = std::exchange(armed_, false);
+    ring = disarm();
   }
   if (ring) doorbell_.ring();
 }
@@ -140,7 +196,7 @@ void Queue::post(const std::shared_ptr<Application>& application, const server::
   {
     const std::lock_guard lock(mutex_);
     strands_.push(std::move(delivery));
-    ring = std::exchange(armed_, false);
+    ring = disarm();
   }
   if (ring) doorbell_.ring();
 }
@@ -150,8 +206,29 @@ void Queue::wake() {
   {
     const std::lock_guard lock(mutex_);
     wakes_.fetch_add(1, std::memory_order_release);
-    ring = std::exchange(armed_, false);
+    ring = disarm();
     changed_.notify_all();
+  }
+  if (ring) doorbell_.ring();
+}
+
+// Wakes the leader if it drives; true: it, or what watches the descriptor, waits for the doorbell,
+// which is to be rung. By mutex_.
+bool Queue::disarm() {
+  // The thread that drives looks by itself when its turn ends.
+  if (!armed_ || (driven_ != nullptr && driver_ == std::this_thread::get_id())) return false;
+  armed_ = false;
+  if (driven_ == nullptr) return true;
+  driven_->ring();
+  return false;
+}
+
+void Queue::attach(const std::shared_ptr<Application>& application) {
+  bool ring = false;
+  {
+    const std::lock_guard lock(mutex_);
+    attached_.push_back(application);
+    ring = disarm();  // the leader may drive another server: no longer
   }
   if (ring) doorbell_.ring();
 }
@@ -176,16 +253,19 @@ std::size_t Queue::pending() {
 
 // --- out ----------------------------------------------------------------------------------------
 
-int Queue::run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes) {
+int Queue::run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes,
+               bool again) {
   const std::uint64_t seen = wakes.value_or(this->wakes());
   // However it ends, loops learn of their answers, others that wait go on, and a watched descriptor
   // tells of what is left.
   Run run(*this);
+  run.again = again;
   Task task;
   std::size_t waiting = 0;
   {
     const std::lock_guard lock(mutex_);
     ++runs_;
+    attended_.store(true);
     ++served_;
     waiting = next(run, task);
   }
@@ -195,6 +275,7 @@ int Queue::run(std::optional<double> timeout, int max_events, std::optional<std:
   while (waiting != 0) {
     ++ran;
     run.perform(task);
+    run.look_after_home();
     if (static_cast<std::size_t>(ran) >= budget || this->wakes() != seen) break;
     const std::lock_guard lock(mutex_);
     waiting = next(run, task);
@@ -215,7 +296,7 @@ std::size_t Queue::next(Run& run, Task& task) {
   const bool found = strands_.next(run.claim, task);
   if (strands_.left()) {
     changed_.notify_all();
-    if (std::exchange(armed_, false)) doorbell_.ring();
+    wake_leader();
   }
   if (!found) return 0;
   count_taken(task);
@@ -228,51 +309,150 @@ void Queue::hand_on() {
   if (strands_.threads() >= threads_) return;
   if (followers_ > 0) {
     if (!led_ || strands_.open()) changed_.notify_one();
-  } else if (strands_.open() && std::exchange(armed_, false)) {
-    doorbell_.ring();
+  } else if (strands_.open()) {
+    wake_leader();
   }
+}
+
+// By mutex_.
+void Queue::wake_leader() {
+  if (disarm()) doorbell_.ring();
 }
 
 // Waits with the GIL released until there is a callback for the run. 0 on a time-out or wake().
 std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen) {
   const auto start = Clock::now();
-  while (true) {
+  for (bool quiet = false;; quiet = true) {
     std::unique_lock lock(mutex_);
     if (wakes() != seen) return 0;
     if (const std::size_t waiting = next(run, task); waiting != 0) return waiting;
-    int slice = kSignalCheckMs;
+    int limit_ms = -1;
     if (timeout) {
       const double left = *timeout - Seconds(Clock::now() - start).count();
       if (left <= 0) return 0;
-      slice = left * 1000 < slice ? static_cast<int>(left * 1000) + 1 : slice;
+      limit_ms = static_cast<int>(std::min(left * 1000 + 1, double{INT_MAX}));
     }
     if (!led_ && may_begin(run.thread)) {
-      led_ = armed_ = true;
+      const Lead lead(*this);
+      auto home = to_drive();
       lock.unlock();
-      {
-        const GilRelease release;
-        if (doorbell_.wait(slice)) doorbell_.clear();
-      }
-      lock.lock();
-      led_ = false;
+      run.home =
+          std::move(home);  // the one before may be the last of its kind: not behind the lock
+      wait_as_leader(run, seen, limit_ms, quiet);
     } else {
-      const GilRelease release;
-      ++followers_;
-      changed_.wait_for(lock, std::chrono::milliseconds(slice), [&] {
-        return wakes() != seen || (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
-      });
-      --followers_;
-      lock.unlock();  // before the GIL is asked for
+      follow(lock, run, seen, limit_ms);
     }
-    if (lock.owns_lock()) lock.unlock();
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   }
+}
+
+namespace {
+
+int shorter(int limit_ms, int other_ms) {
+  return limit_ms < 0 ? other_ms : std::min(limit_ms, other_ms);
+}
+
+}  // namespace
+
+void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool quiet) {
+  Application* const home = run.home.get();
+  std::optional<SignalWatch> signals;
+  if (SignalWatch::on_main_thread()) {
+    // At first without: to begin and end a watch costs more than a look after a while.
+    if (quiet) signals.emplace(home != nullptr ? run.loop().bell() : signals_.write_fd());
+    if (!signals || !signals->complete()) limit_ms = shorter(limit_ms, kSignalCheckMs);
+    // One that has come before the watch began is not told.
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+  Clock::time_point done;
+  {
+    const GilRelease release;
+    if (home != nullptr) {
+      drive(*home, seen, limit_ms, quiet);
+    } else {
+      if (doorbell_.wait(limit_ms, signals_.fd())) doorbell_.clear();
+      if (quiet) signals_.clear();
+    }
+    done = Clock::now();
+  }
+  run.away = Clock::now();
+  if (run.away - done < kSlowGil) return;
+  const std::lock_guard lock(mutex_);
+  contended_until_ = run.away + kContended;
+}
+
+// Turns the loop until there is something for this thread to do. Without the GIL.
+void Queue::drive(Application& application, std::uint64_t seen, int limit_ms, bool open_bell) {
+  server::Server& server = *application.server().only();
+  if (!server.drive()) return;
+  if (open_bell && server.bell() < 0) server.open_bell();
+  const auto end = Clock::now() + std::chrono::milliseconds(limit_ms);
+  int left_ms = limit_ms;
+  while (drives_on(seen) && server.drivable()) {
+    server.turn(left_ms);
+    if (server.bell_rang()) break;
+    if (limit_ms < 0) continue;
+    left_ms =
+        static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count());
+    if (left_ms <= 0) break;
+  }
+  server.pause();
+}
+
+// Whether the leader goes on driving: nothing waits, and no other thread has told it to look.
+bool Queue::drives_on(std::uint64_t seen) {
+  const std::lock_guard lock(mutex_);
+  return armed_ && !strands_.open() && wakes() == seen;
+}
+
+// The server that the leader drives from now on; null: it waits for the doorbell. Either is armed.
+// By mutex_.
+std::shared_ptr<Application> Queue::to_drive() {
+  armed_ = true;
+  std::erase_if(attached_, [](const std::weak_ptr<Application>& each) {
+    const auto application = each.lock();
+    return application == nullptr || !application->server().answers();
+  });
+  if (attached_.size() == 1 && threads_ == 1 && !watched_ && Clock::now() >= contended_until_) {
+    auto application = attached_.front().lock();
+    const server::Server* const loop =
+        application != nullptr ? application->server().only() : nullptr;
+    if (loop != nullptr && loop->drivable() && !minds_broken_pipes()) {
+      driven_ = application.get();
+      driver_ = std::this_thread::get_id();
+      return application;
+    }
+  }
+  // What was driven until now is not left to itself.
+  for (const auto& each : attached_) {
+    if (const auto application = each.lock()) application->server().take_over();
+  }
+  return nullptr;
+}
+
+void Queue::follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen, int limit_ms) {
+  if (SignalWatch::on_main_thread()) limit_ms = shorter(limit_ms, kSignalCheckMs);
+  const auto ready = [&] {
+    return wakes() != seen || (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
+  };
+  const GilRelease release;
+  ++followers_;
+  if (limit_ms < 0) {
+    changed_.wait(lock, ready);
+  } else {
+    changed_.wait_for(lock, std::chrono::milliseconds(limit_ms), ready);
+  }
+  --followers_;
+  lock.unlock();  // before the GIL is asked for
 }
 
 void Queue::leave(Run& run) {
   const std::lock_guard lock(mutex_);
   strands_.release(run.claim);
-  if (runs_ > 0 && --runs_ == 0) resting_.notify_all();
+  if (runs_ > 0 && --runs_ == 0) {
+    attended_.store(false);
+    resting_.notify_all();
+  }
   hand_on();
   if (!watched_) return;
   doorbell_.clear();
@@ -348,6 +528,10 @@ void Queue::forget() {
   new (&resting_) std::condition_variable;
   new (&strands_) base::Strands<Delivery>;
   new (&watching_) std::condition_variable;
+  new (&attached_) std::vector<std::weak_ptr<Application>>;
+  driven_ = nullptr;
+  attended_.store(false);
+  SignalWatch::forget();
   followers_ = runs_ = awaited_ = 0;
   watch_sleeps_ = false;
   led_ = armed_ = false;

@@ -6,9 +6,11 @@
 // connection (see base::Strands); the others wait. A callback may run the queue again from inside.
 // What a callback raises leaves run() when it is not an Exception; what waits goes on waiting.
 //
-// One of those that wait leads: it polls the doorbell, which a producer rings only when a thread
-// does, or may be watching the descriptor. The others follow: they sleep until there is work for
-// them, or nobody who leads.
+// One of those that wait leads, the others follow: they sleep until there is work for them, or no
+// thread that leads. Where the queue has one server and one thread, the leader drives the server's
+// loop itself (see server::Server::drive). Otherwise, and for a while after it had to wait for the
+// GIL, it waits for the doorbell, which a producer rings only when a thread waits for it, or may be
+// watching the descriptor.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -48,9 +50,16 @@ class Queue {
   void wake();
   [[nodiscard]] std::uint64_t wakes() const { return wakes_.load(std::memory_order_acquire); }
 
+  // A server whose events come here begins; only while there is one, the leader drives it.
+  void attach(const std::shared_ptr<Application>& application);
+
   // Runs what waits now, at most max_events callbacks (0: all); if there is nothing, waits for it.
-  // timeout in seconds, none: for ever. Returns how many callbacks ran.
-  int run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes);
+  // timeout in seconds, none: for ever. Returns how many callbacks ran. `again`: the caller runs it
+  // again at once, so that answers may wait for that.
+  int run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes,
+          bool again);
+  // Whether a thread is in run(). Any thread.
+  [[nodiscard]] bool attended() const { return attended_.load(); }
   // Waits so many seconds until no thread is in run(); whether none is.
   bool rest(double timeout);
   int fileno();
@@ -97,10 +106,18 @@ class Queue {
     pybind11::object function;
   };
   struct Run;
+  class Lead;
 
   std::size_t next(Run& run, Task& task);
   std::size_t wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen);
   void leave(Run& run);
+  void wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool quiet);
+  void follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen, int limit_ms);
+  void drive(Application& application, std::uint64_t seen, int limit_ms, bool open_bell);
+  bool drives_on(std::uint64_t seen);
+  std::shared_ptr<Application> to_drive();
+  bool disarm();
+  void wake_leader();
   [[nodiscard]] bool may_begin(std::thread::id thread) const;
   void hand_on();
   void count_taken(const Task& task);
@@ -114,6 +131,11 @@ class Queue {
   std::size_t followers_ = 0;        // by mutex_
   bool led_ = false;                 // by mutex_
   bool armed_ = false;               // by mutex_: the next push rings
+  std::vector<std::weak_ptr<Application>> attached_;         // by mutex_
+  Application* driven_ = nullptr;                            // by mutex_: the leader drives it
+  std::thread::id driver_;                                   // by mutex_: that thread
+  std::chrono::steady_clock::time_point contended_until_{};  // by mutex_: the GIL is not to be had
+  std::atomic<bool> attended_{false};
   bool watched_ = false;  // by mutex_: a loop watches the descriptor, so it must tell the truth
   std::atomic<std::uint64_t> wakes_{0};
   std::size_t awaited_ = 0;           // by mutex_: events in the line that want an answer
@@ -123,6 +145,7 @@ class Queue {
   std::condition_variable watching_;  // for it
   bool refusing_ = false;             // by mutex_
   Doorbell doorbell_;
+  Doorbell signals_{Doorbell::Kind::kPipe};  // that the main thread waits for
 };
 
 }  // namespace httpuv::python

@@ -93,7 +93,7 @@ bool Reply::wait_for_room() {
   server::StreamRoom room{id_, {}};
   std::future<bool> answer = room.answer.get_future();
   if (!application_->send(std::move(room))) return false;
-  application_->ring();
+  application_->hurry();
   const GilRelease release;
   return answer.get();
 }

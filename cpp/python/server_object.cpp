@@ -221,6 +221,7 @@ void ServerObject::start(const std::string& name, const std::string& port,
     error = application_->server().start();
   }
   if (error != 0) throw_listen_error(error, address);
+  queue_->attach(application_);
 }
 
 void ServerObject::set_routes(const py::list& routes, std::shared_ptr<files::MimeTable> mime) {

@@ -109,7 +109,7 @@ std::size_t Socket::buffered() const {
   query.id = id_;
   std::future<std::size_t> answer = query.answer.get_future();
   if (!application_->send(std::move(query))) return 0;
-  application_->server().ring();  // from a callback, too: it waits
+  application_->hurry();
   const GilRelease release;
   return answer.get();
 }

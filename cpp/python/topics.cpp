@@ -32,6 +32,7 @@ auto ask(Application& application, const std::function<Query()>& make) {
     auto future = query.answer.get_future();
     if (server.post_to(i, std::move(query))) futures.push_back(std::move(future));
   }
+  application.hurry();  // from a callback, too: it waits
   std::vector<Answer> answers;
   const GilRelease release;
   for (auto& each : futures) answers.push_back(each.get());
@@ -48,7 +49,7 @@ server::Overflow overflow_of(const std::string& name) {
 }  // namespace
 
 py::object Joining::get(double timeout) const {
-  application_->ring();  // from a callback, too: it waits
+  application_->hurry();  // from a callback, too: it waits
   bool there = false;
   {
     const GilRelease release;
@@ -139,7 +140,7 @@ std::vector<std::string> subscriptions(Application& application, const server::C
   query.id = id;
   auto answer = query.answer.get_future();
   if (!application.send(std::move(query))) return {};
-  application.ring();  // from a callback, too: it waits
+  application.hurry();  // from a callback, too: it waits
   const GilRelease release;
   return answer.get();
 }

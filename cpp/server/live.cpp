@@ -1,7 +1,6 @@
 #include "server/live.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "files/disk/stamp.h"
@@ -14,15 +13,6 @@
 namespace httpuv::server {
 
 namespace {
-
-// While the application is at work the loop looks for commands by itself this often: they are
-// posted without waking the loop each time, and a callback that takes long must not hold up those
-// that were made before, by it or by others.
-constexpr int kMailCheckMs = 2;
-
-// An application that has nothing else to do often answers a single event sooner than two threads
-// can be put to sleep and woken; so the loop looks for its answer so long before it sleeps.
-constexpr std::chrono::microseconds kLinger{30};
 
 // While all connections are busy and new ones wait, it is looked this often whether one is idle.
 constexpr std::int64_t kCrowdedMs = 100;
@@ -40,10 +30,10 @@ constexpr std::int64_t kFarewellMs = 1000;
 }  // namespace
 
 Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& metrics,
-                   Budget& budget, base::Mailbox<Command>& mailbox, EventSink& sink, Place place,
+                   Budget& budget, Handoff& handoff, EventSink& sink, Place place,
                    Sequencer* sequencer)
     : loop_(loop),
-      mailbox_(mailbox),
+      handoff_(handoff),
       sink_(sink),
       context_{
           loop,       settings, settings.limits,
@@ -53,8 +43,9 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& met
       tls_(TlsEvents::make(context_)),
       publications_(context_),
       idle_(context_),
-      mail_ticker_(std::make_unique<net::Ticker>(loop, [this] { tick(); })),
       place_(place) {
+  handoff.open(loop, *this);
+  handoff.on_look = [this] { look(); };
   context_.budget.count_log(context_.answered.backlog());
   context_.team = place.team;
   context_.connections.set_worker(place.index);
@@ -69,7 +60,8 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& met
   context_.observers.push_back(&exchange_meter_);
   loop.on_no_memory = [this] { context_.without_memory(); };
   loop.on_wake = [this] { take_mail(); };
-  loop.on_turn_end = [this] { end_turn(); };
+  // Right before the poll: a wake-up that a lingering loop has not taken would be missed.
+  loop.on_turn_end = [this] { end_turn(false); };
 }
 
 int Server::Live::open(std::vector<net::ListenSocket>&& sockets, const std::vector<Door>& doors) {
@@ -97,7 +89,8 @@ void Server::Live::set_routes(std::shared_ptr<const files::RouteTable> routes) {
 }
 
 void Server::Live::run() {
-  loop_.run();
+  handoff_.driver().guard();
+  loop_.close();
   // What the last turn made: no client is left to answer, but the application is told.
   if (!context_.events.empty()) deliver();
   log();
@@ -204,8 +197,22 @@ void Server::Live::on_connection_closed() noexcept {
   end_if_empty();
 }
 
+// Events that come are handed over behind the poll, and what else a turn makes before the next one.
+void Server::Live::turn(int wait_ms) {
+  over_ = !loop_.turn(wait_ms);
+  end_turn(true);
+}
+
+void Server::Live::taken(bool by_guardian) {
+  loop_.adopt();
+  handoff_.taken(by_guardian);
+  if (ended_) return;
+  take_mail();
+  end_turn(true);
+}
+
 void Server::Live::take_mail() {
-  if (!mailbox_.drain(mail_)) return watch_mail();
+  if (!handoff_.take(mail_)) return handoff_.looked();
   context_.clock.tick();
   // Carrying a command out may take mail again (a stop does), so the batch is set aside.
   std::vector<Command> batch;
@@ -216,50 +223,32 @@ void Server::Live::take_mail() {
     mail_.swap(batch);  // keeps the capacity
   }
   write_out();
-  if (!sink_.idle()) watch_mail();
+  if (!sink_.idle()) handoff_.looked();
 }
 
 // The application is at work: what it has published is not gathered for longer.
-void Server::Live::tick() {
+void Server::Live::look() {
   take_mail();
   publications_.send();
   write_out();
-}
-
-// Looks by itself as long as the application is at work.
-void Server::Live::watch_mail() {
-  if (mail_ticker_ == nullptr) return;
-  if (sink_.idle()) {
-    mail_ticker_->stop();
-  } else if (!mail_ticker_->active()) {
-    mail_ticker_->start(kMailCheckMs);
-  }
 }
 
 void Server::Live::write_out() {
   server::write_out(context_);
 }
 
-void Server::Live::end_turn() {
+void Server::Live::end_turn(bool linger) {
   if (ended_) return;
   const bool idle = sink_.idle();
   const std::size_t events = hand_over();
-  if (events == 1 && idle) {
-    await_answer();
-  } else if (events > 0) {
-    watch_mail();
+  // Once a turn: commands may make new events, and sockets and timers have to have their turn.
+  if (handoff_.delivered(events, linger && idle)) {
+    take_mail();
+    if (!ended_ && hand_over() > 0) handoff_.looked();
   }
   if (ended_ || !publications_.end_turn(events > 0, sink_.idle())) return;
   write_out();
-  if (hand_over() > 0) watch_mail();
-}
-
-// Once a turn: commands may make new events, and sockets and timers have to have their turn.
-void Server::Live::await_answer() {
-  const auto answered = [this] { return !mailbox_.empty(); };
-  if (!answered() && !loop_.linger(kLinger, answered)) return watch_mail();
-  take_mail();
-  if (!ended_ && hand_over() > 0) watch_mail();
+  if (hand_over() > 0) handoff_.looked();
 }
 
 std::size_t Server::Live::hand_over() {
@@ -380,9 +369,8 @@ void Server::Live::end_if_empty() {
   gauge_taker_.stop();
   context_.guarded([this] { server::take_gauges(context_); });
   file_log_.stop();
-  mail_ticker_.reset();
   std::vector<Command> rest;  // nothing is done of it, but no thread waits in vain: see Promised
-  mailbox_.close(rest);
+  handoff_.close(rest);
   loop_.finish();
 }
 

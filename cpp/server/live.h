@@ -8,13 +8,12 @@
 #include <memory>
 #include <vector>
 
-#include "base/mailbox.h"
 #include "net/listen/listener.h"
 #include "net/loop/loop.h"
-#include "net/loop/ticker.h"
 #include "server/access_log.h"
 #include "server/connection.h"
 #include "server/context.h"
+#include "server/handoff.h"
 #include "server/idle_connections.h"
 #include "server/observe/exchange_meter.h"
 #include "server/observe/file_logger.h"
@@ -26,16 +25,21 @@
 
 namespace httpuv::server {
 
-class Server::Live final : private net::DeadlineOwner {
+class Server::Live final : public net::Driven, private net::DeadlineOwner {
  public:
   Live(net::Loop& loop, const Settings& settings, MetricsMemory& metrics, Budget& budget,
-       base::Mailbox<Command>& mailbox, EventSink& sink, Place place, Sequencer* sequencer);
+       Handoff& handoff, EventSink& sink, Place place, Sequencer* sequencer);
 
   // 0 or a libuv error; then close() and run() give back what was opened before.
   int open(std::vector<net::ListenSocket>&& sockets, const std::vector<Door>& doors);
   void set_routes(std::shared_ptr<const files::RouteTable> routes);
-  void run();
+  void run();    // on the loop's own thread
   void close();  // the end, at once
+
+  // As net::Driver has them.
+  void turn(int wait_ms) override;
+  void taken(bool by_guardian) override;
+  [[nodiscard]] bool over() const override { return over_; }
 
  private:
   void accept(net::Accepted&& accepted, const Door& door);
@@ -46,10 +50,8 @@ class Server::Live final : private net::DeadlineOwner {
   void look_for_room();
   void let_in();
   void take_mail();
-  void tick();
-  void watch_mail();
-  void end_turn();
-  void await_answer();
+  void look();
+  void end_turn(bool linger);
   void write_out();
   void deliver() noexcept;
   std::size_t hand_over();  // how many events
@@ -65,7 +67,7 @@ class Server::Live final : private net::DeadlineOwner {
   void on_deadline(net::Deadline& deadline) noexcept override;
 
   net::Loop& loop_;
-  base::Mailbox<Command>& mailbox_;
+  Handoff& handoff_;
   EventSink& sink_;
   Context context_;
   StaticFiles files_;
@@ -80,7 +82,6 @@ class Server::Live final : private net::DeadlineOwner {
   IdleConnections idle_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::unique_ptr<net::Listener>> admin_listeners_;  // until there is nothing to tell
-  std::unique_ptr<net::Ticker> mail_ticker_;
   std::vector<Command> mail_;
   net::Deadline grace_{this};
   net::Deadline crowded_{this};  // armed while no further connection is accepted
@@ -88,6 +89,7 @@ class Server::Live final : private net::DeadlineOwner {
   bool stopping_ = false;
   bool handed_over_ = false;  // another server takes the connections
   bool ended_ = false;
+  bool over_ = false;  // nothing is left on the loop
 };
 
 }  // namespace httpuv::server

@@ -223,7 +223,7 @@ class EventSink {
   virtual void deliver(std::vector<Event>& events) = 0;
   // The same for what is only to be logged: it does not keep the application from being idle().
   virtual void log(AccessBatch&& batch) = 0;
-  // Whether all that was delivered has been handled.
+  // Whether all that was delivered has been handled. Any thread.
   [[nodiscard]] virtual bool idle() const = 0;
   // How often the application's threads have waited for the interpreter, and how long in all.
   struct Waits {
@@ -231,6 +231,8 @@ class EventSink {
     std::uint64_t nanoseconds = 0;
   };
   [[nodiscard]] virtual Waits interpreter_waits() const { return {}; }
+  // Whether a thread runs callbacks, or waits for them. Any thread.
+  [[nodiscard]] virtual bool attended() const = 0;
 };
 
 // --- commands: application -> loop thread -------------------------------------------------------

@@ -32,6 +32,7 @@ Server::Server(Settings settings, std::unique_ptr<EventSink> sink, Place place,
                                             : std::make_shared<MetricsMemory>()),
       crowded_bytes_(static_cast<std::size_t>(
           std::min<std::uint64_t>(kMailboxBytes, settings_.limits.memory_bytes / 4 + 1))),
+      handoff_(std::make_unique<Handoff>(*sink_)),
       thread_(std::make_unique<net::LoopThread>()) {}
 
 Server::~Server() {
@@ -72,6 +73,7 @@ int Server::listen_with(Server& other, Bound* bound) {
   HandOver command;
   std::future<HandedOver> done = command.done.get_future();
   if (!other.running() || !other.post(std::move(command))) return UV_ENOTCONN;
+  other.hurry();
   HandedOver handed = done.get();
   if (handed.error != 0) return handed.error;
   if (handed.sockets.empty()) return UV_ENOTCONN;
@@ -94,9 +96,9 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
   if (lanes == nullptr) return error;
   loop_ = net::Loop::create(&error, std::move(lanes));
   if (loop_ == nullptr) return error;
-  budget_->count_commands(&mailbox_.bytes_waiting());
+  budget_->count_commands(&handoff_->bytes_waiting());
   if (!settings_.limits.disk_bytes) budget_->set_disk(default_disk_bytes(settings_.spool_folder));
-  live_ = std::make_unique<Live>(*loop_, settings_, *metrics_, *budget_, mailbox_, *sink_, place_,
+  live_ = std::make_unique<Live>(*loop_, settings_, *metrics_, *budget_, *handoff_, *sink_, place_,
                                  sequencer_);
   if (first_routes_ != nullptr) live_->set_routes(std::move(first_routes_));
   error = live_->open(std::move(sockets), doors);
@@ -109,6 +111,7 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
   if (error != 0) {
     running_.store(false, std::memory_order_release);
     answers_.store(false, std::memory_order_release);
+    handoff_->retire();
     live_->close();
     live_->run();
     live_.reset();
@@ -118,26 +121,68 @@ int Server::start(std::shared_ptr<net::Lanes> lanes) {
 }
 
 bool Server::post(Command&& command, bool ring_now) {
-  if (!answers()) return false;
-  const std::size_t bytes = cost_of(command);
-  switch (mailbox_.post(std::move(command), bytes)) {
-    case base::Post::kClosed:
-      return false;
-    case base::Post::kFirst:
-    case base::Post::kQueued:  // the first producer may not have rung yet
-      if (ring_now) ring();
-      return true;
-  }
-  return false;
+  return answers() && handoff_->post(std::move(command), ring_now);
+}
+
+bool Server::has_mail() {
+  return handoff_->has_mail();
+}
+
+bool Server::crowded() const {
+  return answers() && handoff_->bytes_waiting().load(std::memory_order_relaxed) >= crowded_bytes_;
+}
+
+std::uint64_t Server::drains() const {
+  return handoff_->drains();
 }
 
 void Server::wait_for_room(std::chrono::milliseconds most) {
-  ring();
-  mailbox_.wait_below(crowded_bytes_, most);
+  hurry();
+  handoff_->wait_below(crowded_bytes_, most);
 }
 
 void Server::ring() {
-  if (answers()) loop_->wake();
+  if (answers()) handoff_->ring();
+}
+
+void Server::hurry() {
+  if (answers()) handoff_->hurry();
+}
+
+void Server::begin() {
+  if (answers()) handoff_->begin();
+}
+
+bool Server::drivable() const {
+  return answers() && !handoff_->driver().retired();
+}
+
+bool Server::drive() {
+  return handoff_->driver().drive();
+}
+
+bool Server::resume() {
+  return handoff_->driver().resume();
+}
+
+void Server::turn(int wait_ms) {
+  handoff_->driver().turn(wait_ms);
+}
+
+void Server::pause() {
+  handoff_->driver().pause();
+}
+
+void Server::take_over() {
+  if (answers()) handoff_->driver().hurry();
+}
+
+bool Server::bell_rang() {
+  return loop_->bell_rang();
+}
+
+void Server::open_bell() {
+  bell_.store(loop_->bell(), std::memory_order_release);
 }
 
 void Server::adopt(net::Accepted&& accepted, Door door) {
@@ -154,20 +199,27 @@ void Server::set_routes(std::shared_ptr<const files::RouteTable> routes) {
   SetRoutes command;
   command.routes = std::move(routes);
   std::future<void> done = command.done.get_future();
-  if (post(std::move(command))) done.wait();
+  await(std::move(command), done);
 }
 
 void Server::take_gauges() {
   TakeGauges command;
   std::future<void> done = command.done.get_future();
-  if (post(std::move(command))) done.wait();
+  await(std::move(command), done);
 }
 
 void Server::set_routing(Routing routing) {
   SetRouting command;
   command.routing = std::move(routing);
   std::future<void> done = command.done.get_future();
-  if (post(std::move(command))) done.wait();
+  await(std::move(command), done);
+}
+
+// Until the loop has carried it out, if it takes it. The thread that drives must have paused.
+void Server::await(Command&& command, std::future<void>& done) {
+  if (!post(std::move(command))) return;
+  hurry();
+  done.wait();
 }
 
 void Server::stop(std::int64_t grace_ms) {
@@ -178,6 +230,8 @@ void Server::stop(std::int64_t grace_ms) {
 }
 
 void Server::begin_stop(std::int64_t grace_ms) {
+  if (!answers()) return;
+  handoff_->retire();
   post(Stop{grace_ms});
   running_.store(false, std::memory_order_release);
 }
@@ -205,10 +259,11 @@ void Server::after_fork() {
 void Server::forget() {
   metrics_->forget();
   new (&stopping_) std::mutex;  // a thread that does not exist here may be in stop()
-  mailbox_.forget_threads();    // or in post() or wait_for_room()
+  handoff_->forget();           // or in post() or wait_for_room()
   if (!answers()) return;
   running_.store(false, std::memory_order_release);
   answers_.store(false, std::memory_order_release);
+  bell_.store(-1, std::memory_order_release);
   loop_->forget_in_child();
   thread_->forget();
   // The thread may have been in the middle of anything: nothing of it can be destroyed here.

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,7 +18,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/mailbox.h"
 #include "http/networks.h"
 #include "net/listen/bind.h"
 #include "server/budget.h"
@@ -40,6 +40,7 @@ class LoopThread;
 
 namespace httpuv::server {
 
+class Handoff;
 class Sequencer;
 
 struct WebSocketSettings {
@@ -117,15 +118,36 @@ class Server {
   // `ring` false: the loop is not woken; the caller rings soon.
   bool post(Command&& command, bool ring = true);
   void ring();
-  [[nodiscard]] bool has_mail() { return !mailbox_.empty(); }
+  [[nodiscard]] bool has_mail();
 
   // Any thread but the loop's. The loop is behind with what was posted: before posting much, call
   // wait_for_room(), which waits at most `most`, unless this thread must not wait.
   // The loop takes all that waits without the help of any other thread.
-  [[nodiscard]] bool crowded() const { return answers() && mailbox_.bytes() >= crowded_bytes_; }
+  [[nodiscard]] bool crowded() const;
   void wait_for_room(std::chrono::milliseconds most);
   // How often the loop has taken what was posted.
-  [[nodiscard]] std::uint64_t drains() const { return mailbox_.drains(); }
+  [[nodiscard]] std::uint64_t drains() const;
+  // As ring(); the calling thread waits for what the loop does next.
+  void hurry();
+  // The application begins to handle events.
+  void begin();
+
+  // A thread that has nothing else to do may drive the loop (see net::Driver): between drive() or
+  // resume() that return true and pause() it runs turns, in which events are delivered. Never with
+  // the GIL held where it may wait. One thread at a time.
+  bool drive();
+  bool resume();
+  void turn(int wait_ms);
+  void pause();
+  // No thread drives it for a while: a loop that is paused is taken by its own thread at once.
+  void take_over();
+  [[nodiscard]] bool drivable() const;
+  // A descriptor that ends the wait of a turn when a byte is written to it; -1: there is none until
+  // the thread that drives has called open_bell(). It is open as long as the server exists.
+  [[nodiscard]] int bell() const { return bell_.load(std::memory_order_acquire); }
+  void open_bell();
+  // Whether that has happened since the last time the thread that drives has asked.
+  bool bell_rang();
 
   // Returns when the next request sees the new routes.
   void set_routes(std::shared_ptr<const files::RouteTable> routes);
@@ -164,23 +186,26 @@ class Server {
  private:
   class Live;
 
+  void await(Command&& command, std::future<void>& done);
+
   const Settings settings_;
   const Place place_;
   Sequencer* const sequencer_;
   const std::unique_ptr<EventSink> sink_;
   const std::shared_ptr<Budget> budget_;  // shared with what outlives the server
   const std::shared_ptr<MetricsMemory> metrics_;
-  base::Mailbox<Command> mailbox_;
   const std::size_t crowded_bytes_;
   // Until the thread starts.
   std::vector<net::ListenSocket> sockets_;
   std::vector<Door> doors_;  // one for each
   std::shared_ptr<const files::RouteTable> first_routes_;
+  const std::unique_ptr<Handoff> handoff_;
   std::unique_ptr<net::Loop> loop_;  // stays until the end: any thread may ring late
   std::unique_ptr<Live> live_;       // what belongs to the loop thread while that runs
   std::unique_ptr<net::LoopThread> thread_;
   std::atomic<bool> running_{false};
   std::atomic<bool> answers_{false};
+  std::atomic<int> bell_{-1};
   std::mutex stopping_;
 };
 

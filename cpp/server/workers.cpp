@@ -170,6 +170,18 @@ void Workers::ring() {
   }
 }
 
+void Workers::hurry() {
+  for (const auto& worker : workers_) worker->hurry();
+}
+
+void Workers::begin() {
+  for (const auto& worker : workers_) worker->begin();
+}
+
+void Workers::take_over() {
+  for (const auto& worker : workers_) worker->take_over();
+}
+
 void Workers::set_routes(const std::shared_ptr<const files::RouteTable>& routes) {
   for (const auto& worker : workers_) worker->set_routes(routes);
 }

@@ -51,6 +51,14 @@ class Workers final : private Team {
     return workers_[worker]->post(std::move(command), ring);
   }
   void ring();
+  // See Server. Of all workers that may have something to do.
+  void hurry();
+  void begin();
+  void take_over();
+  // The one worker that there is, which another thread may drive; null: there are several.
+  [[nodiscard]] Server* only() const {
+    return workers_.size() == 1 ? workers_.front().get() : nullptr;
+  }
   void set_routes(const std::shared_ptr<const files::RouteTable>& routes);
   void set_routing(const Routing& routing);
   void stop(std::int64_t grace_ms);

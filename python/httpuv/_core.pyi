@@ -24,11 +24,18 @@ class Queue:
     """
 
     def __init__(self, threads: int = 1) -> None: ...
-    def run(self, timeout: float | None, max_events: int = 0, wakes: int | None = None) -> int:
+    def run(
+        self,
+        timeout: float | None,
+        max_events: int = 0,
+        wakes: int | None = None,
+        again: bool = False,
+    ) -> int:
         """Run the callbacks that wait: at most `max_events` (0: one batch, all that wait now).
 
         If there is none to run, wait for one with the GIL released: up to `timeout` seconds, None
-        for ever, 0 not at all. Returns how many callbacks ran: early once `wakes` is not what the
+        for ever, 0 not at all. `again`: the caller runs it again at once, so that answers may wait
+        for that. Returns how many callbacks ran: early once `wakes` is not what the
         property of that name has. An Exception of a callback goes to its server's on_error;
         anything else, a signal handler's too, is raised here, and what waits stays queued. Any
         thread may run; callbacks may run the queue again.

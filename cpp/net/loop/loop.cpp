@@ -52,6 +52,7 @@ int Loop::init() {
   uv_prepare_init(&uv_, &prepare_);
   uv_idle_init(&uv_, &idle_);
   uv_timer_init(&uv_, &timer_);
+  uv_timer_init(&uv_, &limit_);
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
     Loop& self = of(handle->loop);
     if (self.on_turn_end) self.guarded(self.on_turn_end);
@@ -67,13 +68,39 @@ int Loop::init() {
 }
 
 Loop::~Loop() {
-  if (!initialised_ || done_) return;
-  finish();
-  run();
+  if (initialised_ && !done_) {
+    finish();
+    run();
+  }
+  for (const int fd : bell_fds_) {
+    if (fd >= 0) close_descriptor(fd);
+  }
 }
 
 void Loop::run() {
-  uv_run(&uv_, UV_RUN_DEFAULT);
+  adopt();
+  while (turn(-1)) {
+  }
+  close();
+}
+
+void Loop::adopt() {
+  owner_.bind();
+  uv_update_time(&uv_);  // as libuv does itself where it runs without a break
+}
+
+bool Loop::turn(int wait_ms) {
+  owner_.assert_here();
+  if (wait_ms > 0) {
+    uv_timer_start(
+        &limit_, [](uv_timer_t*) {}, static_cast<std::uint64_t>(wait_ms), 0);
+  }
+  const int left = uv_run(&uv_, wait_ms == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+  if (wait_ms > 0 && !ended_) uv_timer_stop(&limit_);
+  return left != 0;
+}
+
+void Loop::close() {
   assert(ended_);
   {
     const std::lock_guard lock(descriptors_.gate());
@@ -109,6 +136,36 @@ void Loop::end_if_idle() {
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&idle_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&limit_), nullptr);
+  if (bell_fds_[0] >= 0) uv_close(reinterpret_cast<uv_handle_t*>(&bell_), nullptr);
+}
+
+int Loop::bell() {
+  owner_.assert_here();
+  if (bell_fds_[0] < 0 && !ended_) open_bell();
+  return bell_fds_[1];
+}
+
+void Loop::open_bell() {
+  int fds[2];
+  const std::lock_guard lock(descriptors_.gate());
+  if (uv_pipe(fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) != 0) return;
+  if (uv_poll_init(&uv_, &bell_, fds[0]) != 0) {
+    ::close(fds[0]);
+    ::close(fds[1]);
+    return;
+  }
+  for (int i = 0; i < 2; ++i) {
+    bell_fds_[i] = fds[i];
+    descriptors_.add(fds[i]);
+  }
+  uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    Loop& self = of(handle->loop);
+    self.bell_rang_ = true;
+    char bytes[64];
+    while (::read(self.bell_fds_[0], bytes, sizeof bytes) > 0) {
+    }
+  });
 }
 
 bool Loop::linger(std::chrono::microseconds most, const std::function<bool()>& ready) {

@@ -2,8 +2,9 @@
 //
 // What: owns a uv_loop_t, its wake-up handles, the timer wheel, the read buffer and the set of
 //   its descriptors. Not a singleton: any number may exist.
-// Thread: created anywhere, then belongs to the thread that calls run() ("the loop thread");
-//   only what says "any thread" may be called elsewhere.
+// Thread: created anywhere, then used by one thread at a time, its owner: the one that called
+//   adopt() last (see driver.h for how threads take turns). Only what says "any thread" may be
+//   called elsewhere.
 // Ownership: its creator destroys it, after run() returned (or without run() if nothing
 //   was ever put on it). In a forked child it is never destroyed: call forget_in_child() and leak
 //   it.
@@ -21,16 +22,19 @@
 #include <mutex>
 #include <new>
 #include <span>
+#include <utility>
 
+#include "base/thread_check.h"
 #include "net/file/residency.h"
 #include "net/lanes/lanes.h"
 #include "net/loop/descriptor_set.h"
+#include "net/loop/driver.h"
 #include "net/loop/reactor.h"
 #include "net/loop/timer_wheel.h"
 
 namespace httpuv::net {
 
-class Loop final : public Reactor, private WheelAlarm {
+class Loop final : public Reactor, public Wakeable, private WheelAlarm {
  public:
   static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024;
 
@@ -45,13 +49,26 @@ class Loop final : public Reactor, private WheelAlarm {
   // loop closed. Work that is outstanding then is abandoned.
   void run();
 
+  // The same in steps. adopt(): the calling thread is the owner from now on. turn(): waits for an
+  // event at most so many milliseconds (-1: for as long as it takes), and handles what has come;
+  // false when nothing is left on the loop, then close() is due.
+  void adopt();
+  bool turn(int wait_ms);
+  void close();
+
+  // A descriptor that ends the wait of a turn when a byte is written to it, as a signal handler can
+  // do; -1: there are no more descriptors. It stays open as long as this exists.
+  int bell();
+  // Whether that has happened since the last time this was asked.
+  bool bell_rang() { return std::exchange(bell_rang_, false); }
+
   // Lets run() return once everything else on the loop is closed. It closes nothing itself.
   // Idempotent.
   void finish();
 
   // Any thread, at any time before the destructor: has on_wake called soon. Calls in between are
   // merged.
-  void wake() noexcept;
+  void wake() noexcept override;
 
   // Instead of sleeping at once: yields the processor until ready(), at most for this time.
   // Meanwhile a wake() only gives it away, too, so that the thread that calls it need not put this
@@ -126,6 +143,7 @@ class Loop final : public Reactor, private WheelAlarm {
   void set_alarm(std::int64_t at_ms) override;
   void run_turn_tasks();
   void alarm_rang();
+  void open_bell();
 
   uv_loop_t uv_;
   uv_async_t async_;
@@ -133,10 +151,14 @@ class Loop final : public Reactor, private WheelAlarm {
   uv_prepare_t prepare_;   // turn end
   uv_idle_t idle_;         // active while turn tasks wait, so that polling does not block
   uv_timer_t timer_;       // the wheel's alarm
+  uv_timer_t limit_;       // of the present turn
+  bool bell_rang_ = false;
+  uv_poll_t bell_;              // for one end of the pipe
+  int bell_fds_[2] = {-1, -1};  // the other end is what bell() answers
   bool initialised_ = false;
   bool use_sendfile_ = true;
   bool finishing_ = false;
-  bool ended_ = false;  // the five handles above are closing
+  bool ended_ = false;  // the handles above are closing
   bool done_ = false;   // the libuv loop is closed
   // An alarm that rings late: the process was stopped, or the loop was busy. What came meanwhile is
   // read first, then deadlines are looked at; otherwise clients that were in time would pay for it.
@@ -153,6 +175,7 @@ class Loop final : public Reactor, private WheelAlarm {
   LateAlarm late_{*this};
   std::int64_t alarm_at_ = 0;
   std::size_t open_ = 0;
+  base::ThreadCheck owner_;
   TurnQueue turn_tasks_;
   std::shared_ptr<Lanes> lanes_;
   std::shared_ptr<Completions> completions_;

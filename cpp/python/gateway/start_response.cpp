@@ -210,7 +210,7 @@ bool WsgiAnswer::wait_for_room() {
   server::StreamRoom room{id_, {}};
   std::future<bool> answer = room.answer.get_future();
   if (!application_->send(std::move(room))) return !(gone_ = true);
-  application_->ring();
+  application_->hurry();
   {
     const GilRelease release;
     gone_ = !answer.get();

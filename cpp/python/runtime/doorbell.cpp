@@ -14,11 +14,16 @@
 
 namespace httpuv::python {
 
-Doorbell::Doorbell() {
+Doorbell::Doorbell(Kind kind) {
 #ifdef __linux__
-  read_fd_ = write_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (read_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  if (kind == Kind::kAny) {
+    read_fd_ = write_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (read_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    return;
+  }
 #else
+  static_cast<void>(kind);
+#endif
   int fds[2];
   if (::pipe(fds) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   for (const int fd : fds) {
@@ -27,7 +32,6 @@ Doorbell::Doorbell() {
   }
   read_fd_ = fds[0];
   write_fd_ = fds[1];
-#endif
 }
 
 Doorbell::~Doorbell() {
@@ -48,9 +52,9 @@ void Doorbell::clear() noexcept {
   }
 }
 
-bool Doorbell::wait(int timeout_ms) noexcept {
-  pollfd entry{read_fd_, POLLIN, 0};
-  return ::poll(&entry, 1, timeout_ms) > 0;
+bool Doorbell::wait(int timeout_ms, int other) noexcept {
+  pollfd entries[] = {{read_fd_, POLLIN, 0}, {other, POLLIN, 0}};
+  return ::poll(entries, 2, timeout_ms) > 0;
 }
 
 }  // namespace httpuv::python

@@ -7,16 +7,19 @@ namespace httpuv::python {
 
 class Doorbell {
  public:
-  Doorbell();
+  enum class Kind { kAny, kPipe };  // kPipe: a signal handler may write a byte to write_fd()
+  explicit Doorbell(Kind kind = Kind::kAny);
   ~Doorbell();
   Doorbell(const Doorbell&) = delete;
   Doorbell& operator=(const Doorbell&) = delete;
 
   void ring() noexcept;
   void clear() noexcept;
-  // Waits at most so long (milliseconds, -1: for ever). False on a time-out or a signal.
-  bool wait(int timeout_ms) noexcept;
+  // Waits at most so long (milliseconds, -1: for ever), and for another descriptor, too, unless
+  // that is -1. False on a time-out or a signal.
+  bool wait(int timeout_ms, int other = -1) noexcept;
   [[nodiscard]] int fd() const { return read_fd_; }
+  [[nodiscard]] int write_fd() const { return write_fd_; }
 
  private:
   int read_fd_ = -1;

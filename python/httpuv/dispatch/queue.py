@@ -99,7 +99,7 @@ class Dispatcher:
             wakes = self.queue.wakes  # a wake-up after this line ends the round
             if ended():
                 break
-            self._run_round(wakes, deadline, 0)
+            self._run_round(wakes, deadline, 0, again=True)
             if deadline is not None and time.monotonic() >= deadline:
                 return
         if self._exiting:
@@ -160,7 +160,7 @@ class Dispatcher:
     def _ended(self, seen: object) -> bool:
         return self._interrupts is not seen or self.closed
 
-    def _run_round(self, wakes: int, deadline: float | None, most: int) -> int:
+    def _run_round(self, wakes: int, deadline: float | None, most: int, again: bool = False) -> int:
         """Run the ready callbacks, at most `most` of them (0: all); return how many ran.
 
         If none is ready, wait until the deadline, the next timer or a wake-up.
@@ -173,7 +173,7 @@ class Dispatcher:
             if due is None or (deadline is not None and deadline < due):
                 due = deadline
         pause = None if due is None else max(0.0, due - time.monotonic())
-        return self.queue.run(pause, most, wakes)
+        return self.queue.run(pause, most, wakes, again)
 
     # --- timers ---
 

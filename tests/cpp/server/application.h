@@ -22,6 +22,7 @@ class TestSink final : public EventSink {
   void deliver(std::vector<Event>& events) override;
   void log(AccessBatch&& batch) override;
   [[nodiscard]] bool idle() const override;
+  [[nodiscard]] bool attended() const override { return true; }
 
   // Waits for an event; false when `close()` was called and none is left.
   bool next(Event& event);

@@ -1,0 +1,260 @@
+"""The thread that runs callbacks drives the loop of its server while it has nothing else to do."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpuv
+import pytest
+from programs import ends_well, local, run, script
+from support import Wire, fetch, get, request
+from ws_support import Client
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are looked at in /proc")
+
+#: How often each thread of the program gave the processor away, in a program of its own.
+SWITCHES = """
+    def switches():
+        total = 0
+        for task in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{task}/status") as status:
+                total += sum(int(line.split()[1]) for line in status if line.startswith("vol"))
+        return total
+"""
+
+
+@pytest.mark.parametrize("dispatch", ["service", "thread"])
+def test_an_idle_server_wakes_no_thread(dispatch: str) -> None:
+    code = f"""
+    {SWITCHES}
+    server = start(dispatch={dispatch!r})
+    def watch():
+        get(server.getPort())
+        time.sleep(0.5)  # until all have gone to sleep
+        before = switches()
+        time.sleep(1.0)
+        say(switches() - before)
+        httpuv.interrupt()
+    threading.Thread(target=watch).start()
+    httpuv.service(0)
+    """
+    out = run(code).split()
+    # This thread's own sleep, and the end of the wait that began before.
+    assert int(out[1]) <= 4
+
+
+def test_a_request_that_waits_for_no_thread_keeps_none_awake() -> None:
+    code = f"""
+    {SWITCHES}
+    server = start()
+    client = socket.create_connection(("127.0.0.1", server.getPort()), 10)
+    client.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+    time.sleep(0.5)
+    before = switches()
+    time.sleep(1.0)
+    say(switches() - before)
+    while not httpuv.runNow(0.1):
+        pass
+    say(client.recv(100).split()[1].decode())
+    """
+    out = run(code).split()
+    assert int(out[1]) < 40  # the watch looks four times a second
+    assert out[2] == "200"
+
+
+def test_a_callback_that_blocks_holds_up_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("there")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def call(req: dict[str, Any]) -> dict[str, Any]:
+        inside.set()
+        assert go_on.wait(20)
+        return {"status": 200, "body": "late"}
+
+    app = {"call": call, "staticPaths": {"/files": str(tmp_path)}}
+    with httpuv.startServer("127.0.0.1", 0, app, dispatch="thread") as server:
+        assert get(server, "/files/a").body == b"there"
+        with Wire(("127.0.0.1", server.getPort())) as client:
+            client.send(request("/"))
+            assert inside.wait(20)
+            for _ in range(3):
+                assert get(server, "/files/a").body == b"there"
+            go_on.set()
+            assert client.response().body == b"late"
+
+
+def test_ctrl_c_ends_a_wait_that_has_become_long() -> None:
+    code = """
+    start()
+    try:
+        say("ready")
+        httpuv.service(0)
+    except KeyboardInterrupt:
+        say("interrupted")
+        say(signal.set_wakeup_fd(-1))
+    """
+    with script(code) as child:
+        where = local(child)
+        child.line()
+        assert fetch(where, request("/")).body == b"hello"
+        threading.Event().wait(0.5)  # longer than it looks for signals by itself
+        os.kill(child.pid, signal.SIGINT)
+        assert child.line() == "interrupted"
+        assert child.line() == "-1"
+        ends_well(child)
+
+
+def test_the_descriptor_for_signals_that_a_program_has_set_stays_its_own() -> None:
+    code = """
+    start()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write)
+    try:
+        say("ready")
+        httpuv.service(0)
+    except KeyboardInterrupt:
+        say(os.read(read, 10)[0] == signal.SIGINT, signal.set_wakeup_fd(-1) == write)
+    """
+    with script(code) as child:
+        local(child)
+        child.line()
+        threading.Event().wait(0.3)
+        os.kill(child.pid, signal.SIGINT)
+        assert child.line() == "True True"
+        ends_well(child)
+
+
+def test_a_handler_that_raises_nothing_lets_the_wait_go_on() -> None:
+    code = """
+    start()
+    signal.signal(signal.SIGUSR1, lambda *_: say("seen"))
+    say("ready")
+    httpuv.service(0)
+    """
+    with script(code) as child:
+        where = local(child)
+        child.line()
+        for _ in range(3):
+            threading.Event().wait(0.2)
+            os.kill(child.pid, signal.SIGUSR1)
+            assert child.line() == "seen"
+            assert fetch(where, request("/")).body == b"hello"
+
+
+def test_a_server_stops_from_inside_its_callback() -> None:
+    code = """
+    def call(req):
+        server.stop()
+        httpuv.interrupt()
+        return {"status": 200, "body": "never"}
+    server = start(call)
+    def client():
+        say(get(server.getPort()))
+    thread = threading.Thread(target=client)
+    thread.start()
+    httpuv.service(0)
+    thread.join()
+    say("end")
+    """
+    assert run(code).split()[-1] == "end"
+
+
+def test_a_second_server_from_inside_a_callback_is_served_too() -> None:
+    code = """
+    others = []
+    def call(req):
+        if not others:
+            others.append(httpuv.startServer("127.0.0.1", 0, hello))
+        return {"status": 200, "body": str(others[0].getPort())}
+    server = start(call)
+    def client():
+        for _ in range(3):
+            port = int(get(server.getPort()).split(b"\\r\\n\\r\\n")[1])
+            say(get(port).split(b"\\r\\n\\r\\n")[1].decode())
+        others[0].stop()
+        get(server.getPort())
+        httpuv.interrupt()
+    threading.Thread(target=client).start()
+    httpuv.service(0)
+    """
+    assert run(code).split()[1:] == ["hello"] * 3
+
+
+def test_a_fork_in_a_callback_leaves_both_processes_well() -> None:
+    code = """
+    def call(req):
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        return {"status": 200, "body": str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))}
+    server = start(call)
+    def client():
+        for _ in range(3):
+            say(get(server.getPort()).split(b"\\r\\n\\r\\n")[1].decode())
+        httpuv.interrupt()
+    threading.Thread(target=client).start()
+    httpuv.service(0)
+    """
+    assert run(code).split()[1:] == ["7"] * 3
+
+
+def test_a_child_that_goes_on_with_the_loop_of_its_parent_returns_from_it() -> None:
+    code = """
+    def call(req):
+        if os.fork() == 0:
+            return {"status": 200, "body": "child"}
+        return {"status": 200, "body": "parent"}
+    server = start(call)
+    parent = os.getpid()
+    def client():
+        say(get(server.getPort()).split(b"\\r\\n\\r\\n")[1].decode())
+        os.wait()
+        httpuv.interrupt()
+    threading.Thread(target=client).start()
+    httpuv.service(0)
+    if os.getpid() != parent:
+        os._exit(0)
+    say("end")
+    """
+    assert run(code).split()[1:] == ["parent", "end"]
+
+
+def test_clients_that_break_off_do_not_end_a_program_with_the_default_sigpipe() -> None:
+    code = """
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    server = start(lambda req: {"status": 200, "body": b"x" * 3_000_000})
+    def clients():
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", server.getPort()), 10) as s:
+                s.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" * 3)
+                s.recv(1000)
+        httpuv.interrupt()
+    threading.Thread(target=clients).start()
+    httpuv.service(0)
+    say("end")
+    """
+    assert run(code).split()[-1] == "end"
+
+
+def test_commands_of_other_threads_reach_a_driven_loop() -> None:
+    sent = threading.Event()
+
+    def open_socket(socket: httpuv.WebSocket) -> None:
+        def later() -> None:
+            for number in range(50):
+                socket.send(str(number))
+            sent.set()
+
+        threading.Thread(target=later).start()
+
+    app = {"call": lambda req: None, "onWSOpen": open_socket}
+    with (
+        httpuv.startServer("127.0.0.1", 0, app, dispatch="thread") as server,
+        Client.open(server) as client,
+    ):
+        assert sent.wait(20)
+        assert [client.message() for _ in range(50)] == [str(n) for n in range(50)]
