@@ -5,7 +5,7 @@
 // With the GIL held.
 #pragma once
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

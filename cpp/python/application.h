@@ -30,7 +30,7 @@
 #include "python/body_pipe.h"
 #include "python/convert/environment.h"
 #include "python/queue.h"
-#include "server/message.h"
+#include "server/message/message.h"
 #include "server/workers.h"
 
 namespace httpuv::python {

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

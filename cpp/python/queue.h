@@ -27,7 +27,7 @@
 
 #include "base/strands.h"
 #include "python/runtime/doorbell.h"
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

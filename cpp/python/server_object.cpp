@@ -12,8 +12,8 @@
 #include "python/runtime/gil.h"
 #include "python/socket.h"
 #include "python/topics.h"
-#include "server/errors.h"
 #include "server/observe/families.h"
+#include "server/report/errors.h"
 
 namespace py = pybind11;
 

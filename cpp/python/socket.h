@@ -14,7 +14,7 @@
 
 #include "python/burst.h"
 #include "python/topics.h"
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

@@ -14,7 +14,7 @@
 #include <tuple>
 #include <vector>
 
-#include "server/message.h"
+#include "server/message/message.h"
 #include "server/observe/metrics.h"
 #include "server/topics/topic_rules.h"
 

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

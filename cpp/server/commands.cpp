@@ -4,10 +4,9 @@
 #include <utility>
 #include <variant>
 
-#include "server/connection.h"
-#include "server/http_session.h"
-#include "server/topics/publications.h"
-#include "server/websocket_session.h"
+#include "server/connection/connection.h"
+#include "server/http/http_session.h"
+#include "server/websocket/websocket_session.h"
 
 namespace httpuv::server {
 
@@ -15,6 +14,7 @@ namespace {
 
 struct Carrier {
   Context& context;
+  Publications& publications;
   mutable ConnectionId serving{};  // whose command it is
 
   [[nodiscard]] HttpSession* http(const ExchangeId& id) const {
@@ -91,12 +91,12 @@ struct Carrier {
     if (auto* session = websocket(c.id)) return session->subscribe(std::move(c));
     if (c.answer) c.answer->set_value({});
   }
-  void operator()(Publish&& c) const { context.publications->add(std::move(c)); }
+  void operator()(Publish&& c) const { publications.add(std::move(c)); }
   void operator()(Feed&& c) const {
     if (auto* session = http(c.id)) session->feed(std::move(c));
   }
   void operator()(TopicLoad&& c) const {
-    for (Command& each : context.publications->load(std::move(c))) {
+    for (Command& each : publications.load(std::move(c))) {
       std::visit(*this, std::move(each));
     }
   }
@@ -136,8 +136,8 @@ struct Carrier {
 
 }  // namespace
 
-void carry_out(Context& context, Command&& command) noexcept {
-  const Carrier carrier{context};
+void carry_out(Context& context, Publications& publications, Command&& command) noexcept {
+  const Carrier carrier{context, publications};
   try {
     std::visit(carrier, std::move(command));
   } catch (const std::bad_alloc&) {

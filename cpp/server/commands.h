@@ -4,13 +4,14 @@
 // Loop thread only. Never fails: where there is no memory for a command, its connection ends.
 #pragma once
 
-#include "server/context.h"
-#include "server/message.h"
+#include "server/connection/context.h"
+#include "server/fanout/publications.h"
+#include "server/message/message.h"
 
 namespace httpuv::server {
 
 // Every command but SetRoutes, SetRouting, HandOver, TakeBack and Stop, which are for the server as
 // a whole.
-void carry_out(Context& context, Command&& command) noexcept;
+void carry_out(Context& context, Publications& publications, Command&& command) noexcept;
 
 }  // namespace httpuv::server

@@ -21,7 +21,7 @@
 #include "net/loop/driver.h"
 #include "net/loop/loop.h"
 #include "net/loop/ticker.h"
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::server {
 

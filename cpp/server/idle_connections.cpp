@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "server/connection.h"
+#include "server/connection/connection.h"
 
 namespace httpuv::server {
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/context.h"
+#include "server/connection/context.h"
 
 namespace httpuv::server {
 

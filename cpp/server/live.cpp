@@ -7,8 +7,10 @@
 #include "net/stream/stream.h"
 #include "net/tls/tls_stream.h"
 #include "server/commands.h"
-#include "server/errors.h"
-#include "server/turn.h"
+#include "server/connection/turn.h"
+#include "server/http/http_session.h"
+#include "server/proxy_session.h"
+#include "server/report/errors.h"
 
 namespace httpuv::server {
 
@@ -42,6 +44,7 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& met
       files_(context_),
       tls_(TlsEvents::make(context_)),
       publications_(context_),
+      event_groups_(context_),
       idle_(context_),
       place_(place) {
   handoff.open(loop, *this);
@@ -51,7 +54,8 @@ Server::Live::Live(net::Loop& loop, const Settings& settings, MetricsMemory& met
   context_.connections.set_worker(place.index);
   context_.sink = &sink;
   context_.files = &files_;
-  context_.publications = &publications_;
+  context_.gathered = &publications_;
+  context_.event_groups = &event_groups_;
   context_.topics.use(sequencer);
   context_.on_connection_closed = [this] { on_connection_closed(); };
   context_.clock.tick();
@@ -144,7 +148,9 @@ void Server::Live::take(net::Accepted&& accepted, std::unique_ptr<Stream> transp
                         const Door& door) {
   const ConnectionId id = context_.connections.reserve();
   Stream& stream = *transport;
-  auto connection = std::make_unique<Connection>(context_, id, std::move(transport), door);
+  auto connection = std::make_unique<Connection>(
+      context_, id, std::move(transport), door,
+      door.proxy ? make_protocol<ProxySession> : make_protocol<HttpSession>);
   Connection& opened = *connection;
   context_.connections.put(id, std::move(connection));
   if (door.admin) {
@@ -298,7 +304,7 @@ void Server::Live::carry_out_own(Command&& command) {
   } else if (const auto* const halt = std::get_if<Stop>(&command)) {
     stop(halt->grace_ms);
   } else {
-    server::carry_out(context_, std::move(command));
+    server::carry_out(context_, publications_, std::move(command));
   }
 }
 

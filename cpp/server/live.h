@@ -10,18 +10,19 @@
 
 #include "net/listen/listener.h"
 #include "net/loop/loop.h"
-#include "server/access_log.h"
-#include "server/connection.h"
-#include "server/context.h"
+#include "server/connection/connection.h"
+#include "server/connection/context.h"
+#include "server/fanout/event_group.h"
+#include "server/fanout/publications.h"
 #include "server/handoff.h"
+#include "server/http/static_files.h"
 #include "server/idle_connections.h"
 #include "server/observe/exchange_meter.h"
-#include "server/observe/file_logger.h"
-#include "server/observe/gauges.h"
+#include "server/report/access_log.h"
+#include "server/report/file_logger.h"
+#include "server/report/gauges.h"
+#include "server/report/tls_events.h"
 #include "server/server.h"
-#include "server/static_files.h"
-#include "server/tls_events.h"
-#include "server/topics/publications.h"
 
 namespace httpuv::server {
 
@@ -79,6 +80,7 @@ class Server::Live final : public net::Driven, private net::DeadlineOwner {
   // Others may ask when this loop sleeps.
   const bool watched_ = context_.metrics_memory.shared() || context_.settings.workers > 1;
   Publications publications_;
+  EventGroups event_groups_;
   IdleConnections idle_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::vector<std::unique_ptr<net::Listener>> admin_listeners_;  // until there is nothing to tell

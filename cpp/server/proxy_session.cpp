@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "http/proxy_preamble.h"
-#include "server/connection.h"
-#include "server/http_session.h"
+#include "server/connection/connection.h"
+#include "server/http/http_session.h"
 
 namespace httpuv::server {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "server/context.h"
-#include "server/protocol.h"
+#include "server/connection/context.h"
+#include "server/connection/protocol.h"
 
 namespace httpuv::server {
 

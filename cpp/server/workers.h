@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "server/message/sequencer.h"
 #include "server/server.h"
-#include "server/topics/sequencer.h"
 
 namespace httpuv::server {
 

@@ -34,6 +34,18 @@ INSIDE = {
         "stream": {"file", "loop", "listen", "stream"},
         "tls": {"loop", "listen", "stream", "file", "tls"},
     },
+    "server": {
+        "message": {"message"},
+        "worker": {"message", "worker"},
+        "observe": {"worker", "observe"},
+        "topics": {"message", "worker", "topics"},
+        "connection": {"message", "worker", "observe", "topics", "connection"},
+        "websocket": {"message", "topics", "connection", "websocket"},
+        "fanout": {"message", "topics", "connection", "websocket", "fanout"},
+        "report": {"message", "observe", "connection", "report"},
+        "http": {"message", "worker", "observe", "connection", "websocket", "fanout", "report", "http"},
+        ".": {"message", "worker", "observe", "topics", "connection", "websocket", "fanout", "report", "http", "."},
+    },
     "python": {
         "runtime": {"runtime"},
         "convert": {"runtime", "convert"},

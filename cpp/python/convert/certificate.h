@@ -8,8 +8,8 @@
 
 #include <memory>
 
-#include "server/message.h"
-#include "server/tls.h"
+#include "server/message/message.h"
+#include "server/message/tls.h"
 
 namespace httpuv::python {
 

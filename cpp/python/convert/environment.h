@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

@@ -13,7 +13,7 @@
 #include "files/disk/entry.h"
 #include "files/routes/mime.h"
 #include "http/response.h"
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

@@ -7,7 +7,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

@@ -9,7 +9,7 @@
 
 #include <memory>
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

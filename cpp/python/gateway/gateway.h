@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "python/application.h"
-#include "server/message.h"
+#include "server/message/message.h"
 #include "server/server.h"
 
 namespace httpuv::python {

@@ -8,7 +8,7 @@
 #include <array>
 #include <cstdint>
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

@@ -12,7 +12,7 @@
 #include <optional>
 #include <string_view>
 
-#include "server/message.h"
+#include "server/message/message.h"
 
 namespace httpuv::python {
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "server/observe/metrics.h"
-#include "server/observer.h"
+#include "server/observe/observer.h"
 
 namespace httpuv::server {
 

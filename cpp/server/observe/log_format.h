@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "net/listen/address.h"
-#include "server/observer.h"
+#include "server/observe/observer.h"
 
 namespace httpuv::server {
 

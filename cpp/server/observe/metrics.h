@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "server/counters.h"
+#include "server/worker/counters.h"
 
 namespace httpuv::server {
 

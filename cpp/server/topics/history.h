@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/topics/publication.h"
+#include "server/message/publication.h"
 
 namespace httpuv::server {
 

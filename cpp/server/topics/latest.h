@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/topics/publication.h"
+#include "server/message/publication.h"
 #include "server/topics/topic.h"
 
 namespace httpuv::server {

@@ -12,15 +12,27 @@
 
 #include "base/list_link.h"
 #include "net/loop/timer_wheel.h"
-#include "server/message.h"
+#include "server/message/message.h"
 #include "server/topics/history.h"
 #include "server/topics/subscriptions.h"
 #include "server/topics/topic_rules.h"
 
 namespace httpuv::server {
 
-class EventGroup;
+class Topic;
 class Topics;
+
+// Clients that get the messages of several topics in one order.
+class TopicGroup {
+ public:
+  virtual void deliver(Topic& topic, const std::vector<SharedPublication>& messages) noexcept = 0;
+  // Where a topic stands is not what follows from where it stood.
+  virtual void reset(const Topic& topic) = 0;
+  [[nodiscard]] virtual std::size_t size() const = 0;
+
+ protected:
+  ~TopicGroup() = default;
+};
 
 // Its link is among the idle ones.
 class Topic : private net::ListLink {
@@ -58,7 +70,7 @@ class Topic : private net::ListLink {
   struct Kept;  // its history
   // What most of many topics have not.
   struct Rare {
-    std::vector<EventGroup*> groups{};
+    std::vector<TopicGroup*> groups{};
     std::vector<Command> parked{};  // what waits until it is loaded
     std::uint64_t dropped = 0;
   };

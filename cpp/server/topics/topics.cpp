@@ -5,8 +5,6 @@
 #include <string_view>
 #include <utility>
 
-#include "server/topics/event_group.h"
-
 namespace httpuv::server {
 
 // The history, and when its oldest message will be too old.
@@ -144,12 +142,12 @@ void Topics::drop_entry(Subscriptions& subscriptions, std::uint32_t entry) {
   if (entry < entries.size()) entries[entry].topic->members_[entries[entry].place].entry = entry;
 }
 
-void Topics::join(Topic& topic, EventGroup& group) {
+void Topics::join(Topic& topic, TopicGroup& group) {
   topic.rare().groups.push_back(&group);
   settle(topic);
 }
 
-void Topics::leave(Topic& topic, EventGroup& group) {
+void Topics::leave(Topic& topic, TopicGroup& group) {
   std::erase(topic.rare().groups, &group);
   topic.drop_rare();
   settle(topic);
@@ -279,7 +277,7 @@ TopicStats Topics::stats(const std::string& name) {
   stats.dropped = topic->rare_ != nullptr ? topic->rare_->dropped : 0;
   stats.subscribers = topic->members_.size();
   if (topic->has_groups()) {
-    for (const EventGroup* group : topic->rare_->groups) stats.subscribers += group->size();
+    for (const TopicGroup* group : topic->rare_->groups) stats.subscribers += group->size();
   }
   if (topic->kept_ != nullptr) {
     stats.messages = topic->kept_->history.size();
@@ -295,8 +293,8 @@ std::vector<WebSocketSession*> Topics::sessions(const Topic& topic) {
   return found;
 }
 
-std::vector<EventGroup*> Topics::groups(const Topic& topic) {
-  return topic.has_groups() ? topic.rare_->groups : std::vector<EventGroup*>();
+std::vector<TopicGroup*> Topics::groups(const Topic& topic) {
+  return topic.has_groups() ? topic.rare_->groups : std::vector<TopicGroup*>();
 }
 
 std::vector<std::string> Topics::names(const Subscriptions& subscriptions) {

@@ -18,11 +18,11 @@
 
 #include "base/list_link.h"
 #include "net/loop/reactor.h"
-#include "server/budget.h"
-#include "server/message.h"
-#include "server/topics/publication.h"
-#include "server/topics/sequencer.h"
+#include "server/message/message.h"
+#include "server/message/publication.h"
+#include "server/message/sequencer.h"
 #include "server/topics/topic.h"
+#include "server/worker/budget.h"
 
 namespace httpuv::server {
 
@@ -43,8 +43,8 @@ class Topics {
   void join(Topic& topic, Subscriptions& subscriptions);
   void leave(Subscriptions& subscriptions, const std::string& name);
   void leave_all(Subscriptions& subscriptions);
-  void join(Topic& topic, EventGroup& group);
-  void leave(Topic& topic, EventGroup& group);
+  void join(Topic& topic, TopicGroup& group);
+  void leave(Topic& topic, TopicGroup& group);
 
   // A message was published: the topic that it is to be sent to, or null if it has none. One
   // that the topic has had already is not sent again.
@@ -79,7 +79,7 @@ class Topics {
 
   // In no order; copies, so that sending may make some leave.
   [[nodiscard]] static std::vector<WebSocketSession*> sessions(const Topic& topic);
-  [[nodiscard]] static std::vector<EventGroup*> groups(const Topic& topic);
+  [[nodiscard]] static std::vector<TopicGroup*> groups(const Topic& topic);
   [[nodiscard]] static bool is_member(const Topic& topic, const Subscriptions& subscriptions);
   [[nodiscard]] static std::vector<std::string> names(const Subscriptions& subscriptions);
 

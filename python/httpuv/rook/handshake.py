@@ -7,14 +7,22 @@ Nothing can be sent to a client that has no answer yet. So the core's socket is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .. import _core
 from ..answers.asyncapp import Answers
 from ..base import fork
 
-if TYPE_CHECKING:
-    from .websocket_link import Link
+
+class Link(Protocol):
+    """What a handshake needs of its connection."""
+
+    socket: _core.Socket
+    handshake: Handshake | None
+    request: dict[str, Any]
+
+    def refused(self) -> None:
+        """The connection will never be open."""
 
 
 class Handshake:

@@ -15,7 +15,7 @@
 #include "files/disk/stamp.h"
 #include "net/lanes/lanes.h"
 #include "net/loop/loop.h"
-#include "server/body_collector.h"
+#include "server/worker/body_collector.h"
 
 namespace httpuv::server {
 namespace {

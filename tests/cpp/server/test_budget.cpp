@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "server/answer_size.h"
-#include "server/budget.h"
+#include "server/worker/answer_size.h"
+#include "server/worker/budget.h"
 
 namespace httpuv::server {
 namespace {

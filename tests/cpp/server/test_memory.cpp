@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "server/commands.h"
-#include "server/turn.h"
+#include "server/connection/turn.h"
+#include "server/http/http_session.h"
 #include "world.h"
 
 namespace {
@@ -90,6 +91,7 @@ struct Served {
   Context context;
   StaticFiles files;
   Publications publications;
+  EventGroups event_groups;
   std::shared_ptr<FakePeer> peer = std::make_shared<FakePeer>();
   Connection* connection = nullptr;
   FakeTransport* transport = nullptr;
@@ -100,9 +102,11 @@ struct Served {
         context{reactor, settings, settings.limits, metrics, *budget},
         files(context),
         publications(context),
+        event_groups(context),
         left(allocations) {
     context.files = &files;
-    context.publications = &publications;
+    context.gathered = &publications;
+    context.event_groups = &event_groups;
     context.on_connection_closed = [] {};
     context.clock.tick();
     peer->sent.reserve(std::size_t{1} << 20);  // its memory is not ours
@@ -110,7 +114,8 @@ struct Served {
     const ConnectionId id = context.connections.reserve();
     auto own = std::make_unique<FakeTransport>(peer);
     transport = own.get();
-    auto made = std::make_unique<Connection>(context, id, std::move(own));
+    auto made = std::make_unique<Connection>(context, id, std::move(own), Door{},
+                                             make_protocol<HttpSession>);
     connection = made.get();
     transport->set_handler(connection);
     context.connections.put(id, std::move(made));
@@ -132,7 +137,7 @@ struct Served {
   }
   void carry(Command&& command) {
     const Scarce scarce(left);
-    carry_out(context, std::move(command));
+    carry_out(context, publications, std::move(command));
   }
   std::vector<Event> turn() {
     write_out(context);

@@ -8,9 +8,10 @@
 
 #include "files/routes/route_table.h"
 #include "server/commands.h"
-#include "server/http_session.h"
-#include "server/turn.h"
-#include "server/websocket_session.h"
+#include "server/connection/turn.h"
+#include "server/http/http_session.h"
+#include "server/proxy_session.h"
+#include "server/websocket/websocket_session.h"
 
 namespace httpuv::server::test {
 
@@ -134,18 +135,21 @@ World::World(Settings settings)
     : settings_(std::move(settings)),
       context_{reactor_, settings_, settings_.limits, metrics_, *budget_},
       files_(context_),
-      publications_(context_) {
+      publications_(context_),
+      event_groups_(context_) {
   context_.observers.push_back(&meter_);
   context_.files = &files_;
-  context_.publications = &publications_;
+  context_.gathered = &publications_;
+  context_.event_groups = &event_groups_;
   context_.on_connection_closed = [] {};
   context_.clock.tick();
   context_.ws_options.max_message_bytes = settings_.limits.ws_max_message;
   id_ = context_.connections.reserve();
   auto transport = std::make_unique<FakeTransport>(peer_);
   transport_ = transport.get();
-  auto connection = std::make_unique<Connection>(context_, id_, std::move(transport),
-                                                 Door{false, settings_.proxy_protocol});
+  auto connection = std::make_unique<Connection>(
+      context_, id_, std::move(transport), Door{false, settings_.proxy_protocol},
+      settings_.proxy_protocol ? make_protocol<ProxySession> : make_protocol<HttpSession>);
   Connection& opened = *connection;
   transport_->set_handler(&opened);
   context_.connections.put(id_, std::move(connection));
@@ -223,7 +227,7 @@ void World::work_off() {
 
 void World::command(Command&& command) {
   if (!std::holds_alternative<Publish>(command)) publications_.send();
-  carry_out(context_, std::move(command));
+  carry_out(context_, publications_, std::move(command));
   settle();
 }
 
@@ -397,7 +401,7 @@ void World::hear(Event&& event) {
     told_.emplace_back("close");
   } else if (std::holds_alternative<WsLastEvent>(event)) {
     told_.emplace_back("last");
-    carry_out(context_, WsConclude{id_});
+    carry_out(context_, publications_, WsConclude{id_});
     write_out(context_);
   } else if (std::holds_alternative<NoticeEvent>(event)) {
     told_.emplace_back("notice");

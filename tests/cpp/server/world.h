@@ -22,12 +22,13 @@
 #include "answer_reader.h"
 #include "net/loop/reactor.h"
 #include "net/stream/transport.h"
-#include "server/access_log.h"
-#include "server/connection.h"
-#include "server/context.h"
+#include "server/connection/connection.h"
+#include "server/connection/context.h"
+#include "server/fanout/event_group.h"
+#include "server/fanout/publications.h"
+#include "server/http/static_files.h"
 #include "server/observe/exchange_meter.h"
-#include "server/static_files.h"
-#include "server/topics/publications.h"
+#include "server/report/access_log.h"
 
 namespace httpuv::server::test {
 
@@ -215,6 +216,7 @@ class World {
   StaticFiles files_;
   AccessLog access_log_{context_};
   Publications publications_;
+  EventGroups event_groups_;
   std::shared_ptr<FakePeer> peer_ = std::make_shared<FakePeer>();
   FakeTransport* transport_ = nullptr;
   ConnectionId id_;

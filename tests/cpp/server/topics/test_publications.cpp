@@ -4,8 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include "server/connection.h"
-#include "server/topics/publications.h"
+#include "server/connection/connection.h"
+#include "server/fanout/publications.h"
 
 namespace httpuv::server {
 namespace {
