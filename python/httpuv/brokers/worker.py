@@ -46,7 +46,12 @@ class Worker:
     def start(self, receive: Receive, renew: Callable[[], None]) -> object:
         """See :meth:`httpuv.Broker.start`."""
         self._receive, self._renew = receive, renew
-        threading.Thread(target=self._run, name="httpuv topics", daemon=True).start()
+        # At once, since the process that started this one listens: or the server would begin its
+        # life with the broker away.
+        connection = self._connect()
+        threading.Thread(
+            target=self._run, args=(connection,), name="httpuv topics", daemon=True
+        ).start()
         return self
 
     def publish(self, topic: str, data: str | bytes, event: str, keep: Keep) -> tuple[str, int]:
@@ -109,24 +114,42 @@ class Worker:
             with self._lock:
                 self._waiting.pop(number, None)
 
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(self._path)
-                with self._lock:
-                    self._connection = connection
-                    self._connections += 1
-                if self._renew is not None:
-                    self._renew()  # the relay subscribes again
-                with contextlib.suppress(OSError):
-                    while (frame := frames.receive(connection)) is not None:
-                        self._heard(*frame)
-                with self._lock:
-                    self._connection = None
-                    waiting, self._waiting = self._waiting, {}
-                for each in waiting.values():
-                    each.set_exception(Unavailable("the connection has ended", maybe=True))
-            self._ended.wait(_RETRY)
+    def _connect(self) -> socket.socket | None:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(self._path)
+        except OSError:
+            connection.close()
+            return None
+        with self._lock:
+            if self._ended.is_set():
+                connection.close()
+                return None
+            self._connection = connection
+            self._connections += 1
+        return connection
+
+    def _run(self, connection: socket.socket | None) -> None:
+        while True:
+            if connection is not None:
+                with connection:
+                    self._serve(connection)
+            if self._ended.wait(_RETRY):
+                return
+            connection = self._connect()
+
+    def _serve(self, connection: socket.socket) -> None:
+        """Receive until the connection ends."""
+        if self._renew is not None:
+            self._renew()  # the relay subscribes again
+        with contextlib.suppress(OSError):
+            while (frame := frames.receive(connection)) is not None:
+                self._heard(*frame)
+        with self._lock:
+            self._connection = None
+            waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            each.set_exception(Unavailable("the connection has ended", maybe=True))
 
     def _heard(self, head: dict[str, Any], data: bytes) -> None:
         if "id" in head:
