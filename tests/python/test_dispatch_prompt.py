@@ -13,10 +13,13 @@ from terminal import Terminal
 
 CALL = (
     "exec('import httpuv, os, time, threading\\n"
+    # A signal that comes right before a sleep does not end it: many short ones.
+    "def hang():\\n"
+    "    while True: time.sleep(0.05)\\n"
     "def call(req):\\n"
     '    if req["PATH_INFO"] == "/slow":\\n'
     '        os.write(1, b"slow" + b"ly")\\n'  # print() of IPython waits for the prompt
-    "        time.sleep(60)\\n"
+    "        hang()\\n"
     '    if req["PATH_INFO"] == "/raise": raise ValueError("on purpose")\\n'
     '    return {"status": 200, "body": threading.current_thread().name}\\n'
     's = httpuv.startServer("127.0.0.1", 0, call)\\n'
@@ -157,7 +160,7 @@ def test_control_c_at_the_prompt(prompt: Prompt) -> None:
 
 
 def test_control_c_ends_a_long_computation_and_not_the_server(prompt: Prompt) -> None:
-    prompt.type("print('beg' + 'un'); time.sleep(60)")
+    prompt.type("print('beg' + 'un'); hang()")
     prompt.expect("begun")
     prompt.press("\x03")
     prompt.expect("KeyboardInterrupt")
@@ -224,7 +227,7 @@ def test_threads_at_the_prompt(prompt: Prompt, dispatch: object) -> None:
         " print('po' + 'rt', s.getPort())"
     )
     where = ("127.0.0.1", int(prompt.expect(r"port (\d+)\s")[1]))
-    prompt.type("print('beg' + 'un'); time.sleep(60)")
+    prompt.type("print('beg' + 'un'); hang()")
     prompt.expect("begun")
     assert fetch(where, request()).body == b"httpuv callbacks"
     prompt.press("\x03")
