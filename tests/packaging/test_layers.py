@@ -17,6 +17,9 @@ MAY_INCLUDE = {
     "server": {"base", "coding", "http", "websocket", "files", "net", "server"},
     "python": {"base", "http", "websocket", "files", "server", "python"},
 }
+SERVER = {
+    "message", "worker", "observe", "topics", "connection", "websocket", "fanout", "report",
+}  # fmt: skip
 # The same between the subfolders of a folder; "." is the folder itself.
 INSIDE = {
     "files": {
@@ -43,8 +46,8 @@ INSIDE = {
         "websocket": {"message", "topics", "connection", "websocket"},
         "fanout": {"message", "topics", "connection", "websocket", "fanout"},
         "report": {"message", "observe", "connection", "report"},
-        "http": {"message", "worker", "observe", "connection", "websocket", "fanout", "report", "http"},
-        ".": {"message", "worker", "observe", "topics", "connection", "websocket", "fanout", "report", "http", "."},
+        "http": SERVER - {"topics"} | {"http"},
+        ".": SERVER | {"http", "."},
     },
     "python": {
         "runtime": {"runtime"},
