@@ -37,6 +37,10 @@ constexpr std::chrono::milliseconds kContended{50};
 // takes it, so that a batch of short callbacks never costs a hand-over.
 constexpr std::chrono::microseconds kAway{500};
 
+int shorter(int limit_ms, int other_ms) {
+  return limit_ms < 0 ? other_ms : std::min(limit_ms, other_ms);
+}
+
 // Whether the end of a connection would end the process, or call a handler of the program: Python
 // ignores SIGPIPE, but the program may have changed that. The loop's own thread blocks it.
 bool minds_broken_pipes() {
@@ -322,6 +326,7 @@ void Queue::wake_leader() {
 // Waits with the GIL released until there is a callback for the run. 0 on a time-out or wake().
 std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen) {
   const auto start = Clock::now();
+  const bool on_main_thread = SignalWatch::on_main_thread();  // asks Python, so not by mutex_
   for (bool quiet = false;; quiet = true) {
     std::unique_lock lock(mutex_);
     if (wakes() != seen) return 0;
@@ -340,19 +345,11 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std
           std::move(home);  // the one before may be the last of its kind: not behind the lock
       wait_as_leader(run, seen, limit_ms, quiet);
     } else {
-      follow(lock, run, seen, limit_ms);
+      follow(lock, run, seen, on_main_thread ? shorter(limit_ms, kSignalCheckMs) : limit_ms);
     }
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   }
 }
-
-namespace {
-
-int shorter(int limit_ms, int other_ms) {
-  return limit_ms < 0 ? other_ms : std::min(limit_ms, other_ms);
-}
-
-}  // namespace
 
 void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool quiet) {
   Application* const home = run.home.get();
@@ -431,7 +428,6 @@ std::shared_ptr<Application> Queue::to_drive() {
 }
 
 void Queue::follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen, int limit_ms) {
-  if (SignalWatch::on_main_thread()) limit_ms = shorter(limit_ms, kSignalCheckMs);
   const auto ready = [&] {
     return wakes() != seen || (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
   };
