@@ -16,9 +16,9 @@ import nox
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 #: Where versions of CPython differ: its C API, asyncio, threads and how they end, fork, signals.
 SMOKE = """
-    app async async_begin threads_begin convert core_stub cycles dispatch dispatch_modes dispatch_threads
+    app async async_begin convert core_stub cycles dispatch dispatch_modes dispatch_threads
     environment exit fork manual on_headers responses signals stop_modes streaming streams
-    upload websocket_api websocket_asyncio
+    threads_begin upload websocket_api websocket_asyncio
 """
 REPORT = (
     "import os, sys, sysconfig;"
