@@ -31,8 +31,8 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.extractall(folder)
     (source,) = folder.iterdir()
     pip = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"]
-    # What is in it does not depend on the optimiser, which `make` has seen; so this one may be quick,
-    # like the one of test_install.py, which has the same objects for a compiler cache.
+    # The content of a wheel does not depend on the optimiser, so this build may be quick. The
+    # options are those of test_install.py, so that a compiler cache knows the objects.
     quick = ["-Ccmake.build-type=None", "-Ccmake.define.HTTPUV_LTO=OFF"]
     quick += ["-Ccmake.define.HTTPUV_WERROR=ON", "-Cbuild-dir=build/quick"]
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
