@@ -278,6 +278,16 @@ class Script:
                 stream.close()
 
 
+def read_up_to(client: socket.socket, end: bytes) -> bytes:
+    """Receive until that is the end of what has come."""
+    data = b""
+    while not data.endswith(end):
+        piece = client.recv(65536)
+        assert piece, data
+        data += piece
+    return data
+
+
 def run_script(code: str, *arguments: str, timeout: float = 60.0) -> str:
     """Run a program to its end; it must succeed in silence. Returns what it printed."""
     with Script(code, *arguments) as script:

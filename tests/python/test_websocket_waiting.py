@@ -15,7 +15,7 @@ import pytest
 import websockets.asyncio.client
 import websockets.exceptions
 import websockets.sync.client
-from support import PATIENCE
+from support import PATIENCE, read_up_to
 
 from ws_support import TEXT, accept_value, close_frame, frame, handshake, KEY  # isort: skip
 
@@ -42,15 +42,6 @@ def refusal(address: str) -> Any:
 def raw(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     return socket.create_connection((host, int(port)), timeout=PATIENCE)
-
-
-def until(client: socket.socket, end: bytes) -> bytes:
-    data = b""
-    while not data.endswith(end):
-        piece = client.recv(65536)
-        assert piece, data
-        data += piece
-    return data
 
 
 def echo(ws: Any) -> None:
@@ -129,13 +120,13 @@ def test_a_connection_goes_on_behind_a_refusal() -> None:
     with serving(on_open) as address, raw(address) as client:
         for _ in range(2):
             client.sendall(handshake("/no"))
-            assert until(client, b"\r\n\r\nno").startswith(b"HTTP/1.1 403 ")
+            assert read_up_to(client, b"\r\n\r\nno").startswith(b"HTTP/1.1 403 ")
         client.sendall(handshake("/yes"))
-        answer = until(client, b"\r\n\r\n")
+        answer = read_up_to(client, b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 101 ")
         assert f"Sec-WebSocket-Accept: {accept_value(KEY)}\r\n".encode() in answer
         client.sendall(frame(TEXT, "hello"))
-        assert until(client, b"hello") == b"\x81\x05hello"
+        assert read_up_to(client, b"hello") == b"\x81\x05hello"
 
 
 def test_what_is_sent_opens() -> None:
@@ -278,10 +269,10 @@ def test_headers_first() -> None:
     with httpuv.startServer("127.0.0.1", 0, app, dispatch="thread") as server:
         with raw(f"127.0.0.1:{server.getPort()}") as client:
             client.sendall(handshake("/no"))
-            assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+            assert read_up_to(client, b"\r\n\r\n").startswith(b"HTTP/1.1 404 ")
         with raw(f"127.0.0.1:{server.getPort()}") as client:
             client.sendall(handshake() + frame(TEXT, "early") + close_frame())
-            assert until(client, b"\x88\x02\x03\xe8").startswith(b"HTTP/1.1 101 ")
+            assert read_up_to(client, b"\x88\x02\x03\xe8").startswith(b"HTTP/1.1 101 ")
     assert calls == ["onHeaders", "onHeaders", "onWSOpen"]
 
 
@@ -292,7 +283,7 @@ def test_below_a_mount() -> None:
         raw(f"127.0.0.1:{server.getPort()}") as client,
     ):
         client.sendall(handshake("/a/b"))
-        assert until(client, b"gone").startswith(b"HTTP/1.1 410 ")
+        assert read_up_to(client, b"gone").startswith(b"HTTP/1.1 410 ")
 
 
 def test_an_ordinary_one_does_not_wait() -> None:
@@ -302,7 +293,7 @@ def test_an_ordinary_one_does_not_wait() -> None:
         raw(f"127.0.0.1:{server.getPort()}") as client,
     ):
         client.sendall(handshake())
-        assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+        assert read_up_to(client, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
 
 
 def test_the_argument() -> None:

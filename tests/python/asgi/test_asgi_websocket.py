@@ -12,7 +12,7 @@ from typing import Any
 import httpuv
 import pytest
 from asgi_support import Message, Running, read_until, running, without_lifespan
-from support import PATIENCE
+from support import PATIENCE, read_up_to
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
@@ -27,15 +27,6 @@ def connect(server: Running, path: str = "/", **options: Any) -> ClientConnectio
         proxy=None,
         **options,
     )
-
-
-def until(client: socket.socket, end: bytes) -> bytes:
-    data = b""
-    while not data.endswith(end):
-        piece = client.recv(65536)
-        assert piece, data
-        data += piece
-    return data
 
 
 @without_lifespan
@@ -183,9 +174,9 @@ def test_a_handshake_behind_one_that_was_refused() -> None:
     with running(app) as server, server.connect() as client:
         for _ in range(2):
             client.sendall(handshake("/no"))
-            until(client, b"no")
+            read_up_to(client, b"no")
         client.sendall(handshake("/yes"))
-        assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+        assert read_up_to(client, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
         client.sendall(frame(TEXT, "hello"))
         read_until(client, b"\x81\x05hello")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpuv
 import pytest
-from support import PATIENCE
+from support import PATIENCE, read_up_to
 
 Start = Callable[..., Callable[[bytes], None]]
 KIBI = 1024
@@ -38,13 +38,21 @@ def posting(port: int, *fields: str, length: int | None = None) -> Iterator[sock
         yield client
 
 
-def until(client: socket.socket, end: bytes) -> bytes:
-    data = b""
-    while not data.endswith(end):
-        piece = client.recv(65536)
-        assert piece, data
-        data += piece
-    return data
+class Reader:
+    """An application that reads the whole body, and what reading has raised."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.failed: queue.Queue[OSError] = queue.Queue()
+
+    def __call__(self, environ: dict[str, Any], start_response: Start) -> list[bytes]:
+        self.begun.set()
+        try:
+            environ["wsgi.input"].read()
+        except OSError as error:
+            self.failed.put(error)
+            raise
+        return []
 
 
 def test_it_begins_before_the_body_has_come() -> None:
@@ -64,7 +72,7 @@ def test_it_begins_before_the_body_has_come() -> None:
         assert pieces.get(timeout=PATIENCE) == PIECE
         client.sendall(PIECE)
         assert pieces.get(timeout=PATIENCE) == PIECE
-        until(client, b"\r\n\r\ndone")
+        read_up_to(client, b"\r\n\r\ndone")
 
 
 def test_lines_of_a_chunked_body() -> None:
@@ -87,7 +95,7 @@ def test_lines_of_a_chunked_body() -> None:
         assert seen.get(timeout=PATIENCE) == b"tw"
         client.sendall(b"4\r\n\nx\ny\r\n0\r\n\r\n")
         assert seen.get(timeout=PATIENCE) == [b"o\n", b"x\n", b"y"]
-        until(client, b"done")
+        read_up_to(client, b"done")
 
 
 def test_a_short_body_comes_as_a_whole() -> None:
@@ -97,7 +105,7 @@ def test_a_short_body_comes_as_a_whole() -> None:
 
     with running(app) as port, posting(port, length=3) as client:
         client.sendall(b"abc")
-        until(client, b"Inputabc")
+        read_up_to(client, b"Inputabc")
 
 
 def test_100_continue_waits_for_the_first_read() -> None:
@@ -115,9 +123,9 @@ def test_100_continue_waits_for_the_first_read() -> None:
             client.recv(100)
         client.settimeout(PATIENCE)
         go.set()
-        until(client, b"HTTP/1.1 100 Continue\r\n\r\n")
+        read_up_to(client, b"HTTP/1.1 100 Continue\r\n\r\n")
         client.sendall(b"abc")
-        until(client, b"\r\n\r\nabc")
+        read_up_to(client, b"\r\n\r\nabc")
 
 
 def test_an_answer_without_reading_asks_for_no_body() -> None:
@@ -126,7 +134,7 @@ def test_an_answer_without_reading_asks_for_no_body() -> None:
         return [b"no"]
 
     with running(app) as port, posting(port, "Expect: 100-continue", length=10**6) as client:
-        assert until(client, b"no").startswith(b"HTTP/1.1 403 ")
+        assert read_up_to(client, b"no").startswith(b"HTTP/1.1 403 ")
 
 
 def test_a_client_that_is_not_read_waits() -> None:
@@ -156,63 +164,34 @@ def test_a_client_that_is_not_read_waits() -> None:
         go.set()
         while sent < total:
             sent += client.send(PIECE[sent % len(PIECE) :][: total - sent])
-        until(client, str(total).encode())
+        read_up_to(client, str(total).encode())
 
 
 @pytest.mark.parametrize("how", ["end", "reset"])
 def test_a_client_that_goes(how: str, caplog: pytest.LogCaptureFixture) -> None:
-    failed: queue.Queue[OSError] = queue.Queue()
-    begun = threading.Event()
-
-    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
-        begun.set()
-        try:
-            environ["wsgi.input"].read()
-        except OSError as error:
-            failed.put(error)
-            raise
-        return []
-
+    app = Reader()
     with running(app) as port, posting(port, length=10**6) as client:
-        assert begun.wait(PATIENCE)
+        assert app.begun.wait(PATIENCE)
         client.sendall(b"some")
         if how == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
-        assert isinstance(failed.get(timeout=PATIENCE), ConnectionResetError)
+        assert isinstance(app.failed.get(timeout=PATIENCE), ConnectionResetError)
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
 def test_a_client_that_stalls_is_cut() -> None:
     """The deadline of bodies is the loop's: it frees the thread, too."""
-    failed: queue.Queue[OSError] = queue.Queue()
-
-    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
-        try:
-            environ["wsgi.input"].read()
-        except OSError as error:
-            failed.put(error)
-            raise
-        return []
-
+    app = Reader()
     limits = httpuv.Limits(body_timeout=0.3)
     with running(app, limits=limits) as port, posting(port, length=10**6) as client:
         client.sendall(b"some")
-        assert isinstance(failed.get(timeout=PATIENCE), ConnectionResetError)
+        assert isinstance(app.failed.get(timeout=PATIENCE), ConnectionResetError)
         client.recv(100)  # 408, or the end
 
 
 def test_a_body_beyond_the_limit() -> None:
-    failed: queue.Queue[OSError] = queue.Queue()
-
-    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
-        try:
-            environ["wsgi.input"].read()
-        except OSError as error:
-            failed.put(error)
-            raise
-        return []
-
+    app = Reader()
     limits = httpuv.Limits(max_body_bytes=100 * KIBI)
     with running(app, limits=limits) as port:
         with posting(port, length=10**6) as client:
@@ -220,7 +199,7 @@ def test_a_body_beyond_the_limit() -> None:
         with posting(port, "Transfer-Encoding: chunked") as client:
             client.sendall(b"10000\r\n" + PIECE + b"\r\n10000\r\n" + PIECE + b"\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 413 ")
-            assert isinstance(failed.get(timeout=PATIENCE), ConnectionResetError)
+            assert isinstance(app.failed.get(timeout=PATIENCE), ConnectionResetError)
 
 
 def test_reading_behind_the_answer_ends() -> None:
@@ -236,7 +215,7 @@ def test_reading_behind_the_answer_ends() -> None:
 
     with running(app) as port, posting(port, length=10**6) as client:
         assert isinstance(failed.get(timeout=PATIENCE), ConnectionResetError)
-        until(client, b"done")
+        read_up_to(client, b"done")
 
 
 def test_reading_and_writing_at_once() -> None:
@@ -283,30 +262,19 @@ def test_slow_clients_leave_other_threads_alone() -> None:
     ):
         with posting(port, length=3) as third:
             third.sendall(b"abc")
-            until(third, b"\r\n\r\n3")
+            read_up_to(third, b"\r\n\r\n3")
         for client in (one, two):
             client.sendall(bytes(10**5))
-            until(client, b"\r\n\r\n100000")
+            read_up_to(client, b"\r\n\r\n100000")
 
 
 def test_stopping_ends_the_wait() -> None:
-    failed: queue.Queue[BaseException] = queue.Queue()
-    begun = threading.Event()
-
-    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
-        begun.set()
-        try:
-            environ["wsgi.input"].read()
-        except OSError as error:
-            failed.put(error)
-            raise
-        return []
-
+    app = Reader()
     server = httpuv.startServer("127.0.0.1", 0, app, dispatch=2, wsgiInput="stream", limits=LIMITS)
     with posting(server.getPort(), length=10**6):
-        assert begun.wait(PATIENCE)
+        assert app.begun.wait(PATIENCE)
         server.stop(0)
-        assert isinstance(failed.get(timeout=PATIENCE), ConnectionResetError)
+        assert isinstance(app.failed.get(timeout=PATIENCE), ConnectionResetError)
 
 
 def test_the_validator_is_content() -> None:
@@ -321,7 +289,7 @@ def test_the_validator_is_content() -> None:
 
     with running(httpuv.Mount(app, "wsgi")) as port, posting(port, length=10**6) as client:
         client.sendall(bytes(10**6))
-        until(client, b"1000000")
+        read_up_to(client, b"1000000")
 
 
 def test_werkzeug_reads_a_form_while_it_comes() -> None:
@@ -342,10 +310,10 @@ def test_werkzeug_reads_a_form_while_it_comes() -> None:
         kind = "Content-Type: multipart/form-data; boundary=x"
         with posting(port, kind, length=len(form)) as client:
             client.sendall(form)
-            until(client, f"a.bin {8 * len(PIECE)}".encode())
+            read_up_to(client, f"a.bin {8 * len(PIECE)}".encode())
         with posting(port, kind, "Transfer-Encoding: chunked") as client:
             client.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(form), form))
-            until(client, f"a.bin {8 * len(PIECE)}".encode())
+            read_up_to(client, f"a.bin {8 * len(PIECE)}".encode())
 
 
 @pytest.mark.parametrize("dispatch", ["service", "thread"])
