@@ -199,7 +199,7 @@ def curves(pyplot: Any, blocked: dict[str, Any], theme: Theme, path: Path) -> No
 
 
 def figure_lines(stem: str, alternative: str) -> list[str]:
-    """The two pictures, of which the page shows one."""
+    """The light and the dark picture; the page shows one of them."""
     return [
         line
         for theme in THEMES

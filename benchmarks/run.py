@@ -155,7 +155,7 @@ def measure(arguments: argparse.Namespace, results: report.Results) -> None:
     for name in chosen:
         results.forget(name)
         for peer in filter(SCENARIOS[name].admits, left_out):
-            # R's httpuv and the build to compare with are only there for those who want them.
+            # R's httpuv and the build to compare with are optional.
             if PEERS[peer].package not in (BEFORE, "R httpuv"):
                 results.fail(name, peer, "NotOffered: not installed")
     plan = slices.Plan(

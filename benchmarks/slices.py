@@ -203,7 +203,7 @@ class Run:
         return True
 
     def alternate(self, peers: list[str]) -> None:
-        """All servers at once; who is first changes from slice to slice."""
+        """All servers at once; another one is first in each slice."""
         wanted = targets.compared(self.name)
         with self.started(peers) as servers:
             for number in range(self.plan.slices):

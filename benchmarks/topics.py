@@ -222,7 +222,7 @@ def redis_server() -> Iterator[str]:
 
 
 def websocket(server: Served, path: str) -> socket.socket:
-    """A client whose handshake is over."""
+    """A connected client, after its handshake."""
     client = socket.create_connection(server.at)
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [f"GET {path} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade"]

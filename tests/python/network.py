@@ -1,4 +1,4 @@
-"""A network namespace of the test's own, whose cable can be pulled."""
+"""A network namespace of the test's own with a cable that can be pulled."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Network:
         return ["ip", "netns", "exec", self._name, *command]
 
     def cut(self) -> None:
-        """Pull the cable: what is sent is lost, and nobody is told."""
+        """Pull the cable: what is sent is lost, and neither side notices."""
         _ip("link", "set", self._link, "down")
 
     def mend(self) -> None:

@@ -468,7 +468,7 @@ def test_a_server_without_a_broker_has_none_in_its_metrics(serve: Serve) -> None
 
 
 def test_redis_is_cut_off(serve: Serve) -> None:
-    """Nothing arrives and nobody is told; when the cable is back all is made good."""
+    """Nothing arrives and no side notices; with the cable back, nothing is missing."""
     with contextlib.ExitStack() as stack:
         try:
             net = stack.enter_context(network())

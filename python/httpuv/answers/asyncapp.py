@@ -390,7 +390,7 @@ class Answer:
             sync.begin_here() if inside else sync.begin()
 
     def feed(self, events: EventStream, begin: Callable[[float, bytes], object]) -> None:
-        """Topics make the body, of an answer whose head is to leave by ``begin``."""
+        """Let topics make the body; ``begin`` sends the head."""
         try:
             if not self._admitted(events.topics):
                 return

@@ -188,7 +188,7 @@ class _Arriving(io.RawIOBase):
 
 
 def open_input(pipe: _core.BodyPipe) -> io.BufferedReader:
-    """``wsgi.input`` of a request whose body is still coming."""
+    """``wsgi.input`` while the body is still coming."""
     return io.BufferedReader(_Arriving(pipe), _PIECE)
 
 

@@ -119,7 +119,7 @@ class WebSocket:
     # --- opening ---
 
     def accept(self) -> None:
-        """Open a connection whose handshake waits for ``onWSOpen`` (``wsWaits``) before it returns.
+        """Open the connection before ``onWSOpen`` returns, if the handshake waits (``wsWaits``).
 
         Sending, closing, subscribing and reading do that, too. Does nothing on one that is open.
         """

@@ -205,12 +205,12 @@ class Link:
             self._wake()  # tasks that wait for the client continue
 
     def accept(self) -> None:
-        """Open a connection whose handshake waits."""
+        """Open the connection if its handshake waits."""
         if self.handshake is not None and not self.handshake.over:
             self.handshake.accept()
 
     def give_up(self, code: int, reason: str) -> None:
-        """Close the connection; one whose handshake waits gets 500 instead."""
+        """Close the connection, or answer 500 if its handshake waits."""
         if self.handshake is None or not self.handshake.give_up():
             self.close(code, reason)
 

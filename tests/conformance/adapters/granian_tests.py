@@ -1,6 +1,6 @@
 """pytest plugin: granian's tests of ASGI, WSGI, WebSocket and TLS against ``httpuv run``.
 
-Takes the place of its conftest.py, whose fixtures start granian. Its own interface (RSGI) and its
+Replaces its conftest.py, which starts granian. Its own interface (RSGI) and its
 choices of threads and loops have no meaning here: one of those parameters is kept.
 """
 
