@@ -211,7 +211,7 @@ void Queue::wake() {
     const std::lock_guard lock(mutex_);
     wakes_.fetch_add(1, std::memory_order_release);
     ring = disarm();
-    changed_.notify_all();
+    tell_followers();
   }
   if (ring) doorbell_.ring();
 }
@@ -299,7 +299,7 @@ std::size_t Queue::next(Run& run, Task& task) {
   const std::size_t waiting = strands_.size();
   const bool found = strands_.next(run.claim, task);
   if (strands_.left()) {
-    changed_.notify_all();
+    tell_followers();
     wake_leader();
   }
   if (!found) return 0;
@@ -312,7 +312,7 @@ std::size_t Queue::next(Run& run, Task& task) {
 void Queue::hand_on() {
   if (strands_.threads() >= threads_) return;
   if (followers_ > 0) {
-    if (!led_ || strands_.open()) changed_.notify_one();
+    if (!led_ || strands_.open()) tell_a_follower();
   } else if (strands_.open()) {
     wake_leader();
   }
@@ -327,10 +327,14 @@ void Queue::wake_leader() {
 std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen) {
   const auto start = Clock::now();
   const bool on_main_thread = SignalWatch::on_main_thread();  // asks Python, so not by mutex_
-  for (bool quiet = false;; quiet = true) {
+  for (bool first = true;; first = false) {
     std::unique_lock lock(mutex_);
     if (wakes() != seen) return 0;
-    if (const std::size_t waiting = next(run, task); waiting != 0) return waiting;
+    if (const std::size_t waiting = next(run, task); waiting != 0) {
+      idle_ = false;
+      return waiting;
+    }
+    if (!first) idle_ = true;
     int limit_ms = -1;
     if (timeout) {
       const double left = *timeout - Seconds(Clock::now() - start).count();
@@ -340,21 +344,25 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std
     if (!led_ && may_begin(run.thread)) {
       const Lead lead(*this);
       auto home = to_drive();
+      const bool quiet = idle_;
       lock.unlock();
       run.home =
           std::move(home);  // the one before may be the last of its kind: not behind the lock
-      wait_as_leader(run, seen, limit_ms, quiet);
+      wait_as_leader(run, seen, limit_ms, on_main_thread, quiet);
+    } else if (on_main_thread) {
+      follow_on_main_thread(lock, run, seen, limit_ms);
     } else {
-      follow(lock, run, seen, on_main_thread ? shorter(limit_ms, kSignalCheckMs) : limit_ms);
+      follow(lock, run, seen, limit_ms);
     }
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   }
 }
 
-void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool quiet) {
+void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_main_thread,
+                           bool quiet) {
   Application* const home = run.home.get();
   std::optional<SignalWatch> signals;
-  if (SignalWatch::on_main_thread()) {
+  if (on_main_thread) {
     // At first without: to begin and end a watch costs more than a look after a while.
     if (quiet) signals.emplace(home != nullptr ? run.loop().bell() : signals_.write_fd());
     if (!signals || !signals->complete()) limit_ms = shorter(limit_ms, kSignalCheckMs);
@@ -367,8 +375,8 @@ void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool quie
     if (home != nullptr) {
       drive(*home, seen, limit_ms, quiet);
     } else {
-      if (doorbell_.wait(limit_ms, signals_.fd())) doorbell_.clear();
-      if (quiet) signals_.clear();
+      if (doorbell_.wait(limit_ms, on_main_thread ? signals_.fd() : -1)) doorbell_.clear();
+      if (on_main_thread && quiet) signals_.clear();
     }
     done = Clock::now();
   }
@@ -428,9 +436,7 @@ std::shared_ptr<Application> Queue::to_drive() {
 }
 
 void Queue::follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen, int limit_ms) {
-  const auto ready = [&] {
-    return wakes() != seen || (may_begin(run.thread) && (!led_ || strands_.open(run.thread)));
-  };
+  const auto ready = [&] { return wakes() != seen || may_go_on(run.thread); };
   const GilRelease release;
   ++followers_;
   if (limit_ms < 0) {
@@ -440,6 +446,49 @@ void Queue::follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t s
   }
   --followers_;
   lock.unlock();  // before the GIL is asked for
+}
+
+// On a descriptor, to which a signal handler can write, instead of the condition.
+void Queue::follow_on_main_thread(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen,
+                                  int limit_ms) {
+  lock.unlock();
+  const SignalWatch signals(signals_.write_fd());
+  if (!signals.complete()) limit_ms = shorter(limit_ms, kSignalCheckMs);
+  // One that has come before the watch began is not told.
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  lock.lock();
+  if (wakes() != seen || may_go_on(run.thread)) return lock.unlock();
+  ++followers_;
+  main_follows_ = true;
+  main_ = run.thread;
+  lock.unlock();
+  const GilRelease release;
+  signals_.wait(limit_ms);
+  signals_.clear();
+  lock.lock();
+  main_follows_ = false;
+  --followers_;
+  lock.unlock();  // before the GIL is asked for
+}
+
+// Whether a follower may do so: there is work for it, or no thread leads. By mutex_.
+bool Queue::may_go_on(std::thread::id thread) const {
+  return may_begin(thread) && (!led_ || strands_.open(thread));
+}
+
+// By mutex_.
+void Queue::tell_followers() {
+  if (main_follows_) signals_.ring();
+  changed_.notify_all();
+}
+
+// By mutex_.
+void Queue::tell_a_follower() {
+  if (main_follows_ && may_go_on(main_)) {
+    signals_.ring();
+  } else {
+    changed_.notify_one();
+  }
 }
 
 void Queue::leave(Run& run) {
@@ -530,7 +579,7 @@ void Queue::forget() {
   SignalWatch::forget();
   followers_ = runs_ = awaited_ = 0;
   watch_sleeps_ = false;
-  led_ = armed_ = false;
+  led_ = armed_ = main_follows_ = false;
   wakes_.fetch_add(1);
 }
 

@@ -111,8 +111,13 @@ class Queue {
   std::size_t next(Run& run, Task& task);
   std::size_t wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen);
   void leave(Run& run);
-  void wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool quiet);
+  void wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_main_thread, bool quiet);
   void follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen, int limit_ms);
+  void follow_on_main_thread(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen,
+                             int limit_ms);
+  [[nodiscard]] bool may_go_on(std::thread::id thread) const;
+  void tell_followers();
+  void tell_a_follower();
   void drive(Application& application, std::uint64_t seen, int limit_ms, bool open_bell);
   bool drives_on(std::uint64_t seen);
   std::shared_ptr<Application> to_drive();
@@ -129,6 +134,9 @@ class Queue {
   std::condition_variable resting_;  // no thread is in run()
   std::size_t runs_ = 0;             // by mutex_: under way
   std::size_t followers_ = 0;        // by mutex_
+  bool main_follows_ = false;        // by mutex_: the main thread is one, and waits for signals_
+  std::thread::id main_;             // by mutex_: that thread
+  bool idle_ = false;                // by mutex_: the last wait has ended with nothing to do
   bool led_ = false;                 // by mutex_
   bool armed_ = false;               // by mutex_: the next push rings
   std::vector<std::weak_ptr<Application>> attached_;         // by mutex_

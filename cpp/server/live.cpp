@@ -245,6 +245,8 @@ void Server::Live::write_out() {
 
 void Server::Live::end_turn(bool linger) {
   if (ended_) return;
+  // Once a turn: the one in which gauges were taken must not make another one due.
+  if (watched_ && linger) gauge_taker_.end_turn();
   const bool idle = sink_.idle();
   const std::size_t events = hand_over();
   // Once a turn: commands may make new events, and sockets and timers have to have their turn.
@@ -264,7 +266,6 @@ std::size_t Server::Live::hand_over() {
   const std::size_t events = context_.events.size();
   if (events > 0) deliver();
   log();
-  if (watched_) gauge_taker_.end_turn();
   return events;
 }
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import textwrap
 import threading
 from pathlib import Path
 from typing import Any
@@ -26,24 +27,127 @@ SWITCHES = """
 """
 
 
-@pytest.mark.parametrize("dispatch", ["service", "thread"])
-def test_an_idle_server_wakes_no_thread(dispatch: str) -> None:
+#: Programs that serve until `end()`, which is called on another thread; watch() looks at them.
+IDLE = {
+    "service": """
+        server = start()
+        watch(server.getPort(), httpuv.interrupt)
+        httpuv.service(0)
+    """,
+    "no server": """
+        watch(None, httpuv.interrupt)
+        httpuv.service(0)
+    """,
+    "two servers": """
+        server, other = start(), start()
+        watch(server.getPort(), httpuv.interrupt)
+        httpuv.service(0)
+    """,
+    "another thread leads": """
+        server = start()
+        threading.Thread(target=httpuv.service, args=(0,)).start()
+        get(server.getPort())  # that one leads
+        watch(server.getPort(), httpuv.interrupt)
+        httpuv.service(0)
+    """,
+    "ioThreads": """
+        server = start(ioThreads=2)
+        watch(server.getPort(), httpuv.interrupt)
+        httpuv.service(0)
+    """,
+    "runServer": """
+        port = httpuv.randomPort()
+        watch(port, httpuv.interrupt)
+        httpuv.runServer("127.0.0.1", port, hello, quiet=True)
+    """,
+    "runServer, coroutines": """
+        async def call(req):
+            return hello(req)
+        port = httpuv.randomPort()
+        watch(port, httpuv.interrupt)
+        httpuv.runServer("127.0.0.1", port, call, quiet=True)
+    """,
+    "thread": """
+        server, ended = start(dispatch="thread"), threading.Event()
+        watch(server.getPort(), ended.set)
+        ended.wait()
+    """,
+    "four threads": """
+        server, ended = start(dispatch=4), threading.Event()
+        watch(server.getPort(), ended.set)
+        ended.wait()
+    """,
+    "asyncio": """
+        import asyncio
+        async def main():
+            ended, loop = asyncio.Event(), asyncio.get_running_loop()
+            with start(dispatch="asyncio") as server:
+                watch(server.getPort(), lambda: loop.call_soon_threadsafe(ended.set))
+                await ended.wait()
+        asyncio.run(main())
+    """,
+    "asgi": """
+        import asyncio
+        from httpuv import asgi
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"hello"})
+        server = asgi.Server(asgi.Config(app, port=httpuv.randomPort(), lifespan="off"))
+        watch(server.config.port, lambda: setattr(server, "should_exit", True))
+        RUN
+    """,
+}
+IDLE["uvloop"] = IDLE["asyncio"].replace("asyncio.run(", "import uvloop; uvloop.run(")
+IDLE["asgi in asyncio"] = IDLE["asgi"].replace("RUN", "asyncio.run(server.serve())")
+IDLE["asgi"] = IDLE["asgi"].replace("RUN", "server.run()")
+
+
+@pytest.mark.parametrize("mode", IDLE)
+def test_an_idle_server_wakes_no_thread(mode: str) -> None:
+    if mode == "uvloop":
+        pytest.importorskip("uvloop")
     code = f"""
     {SWITCHES}
-    server = start(dispatch={dispatch!r})
+    def watch(port, end):
+        def look():
+            while port is not None:
+                try:
+                    get(port)
+                    break
+                except ConnectionRefusedError:
+                    time.sleep(0.01)
+            time.sleep(0.5)  # until all have gone to sleep
+            before = switches()
+            time.sleep(2.0)
+            say("woken", switches() - before)
+            end()
+        threading.Thread(target=look).start()
+    """
+    out = run(textwrap.dedent(code) + textwrap.dedent(IDLE[mode])).split()
+    # This thread's own sleep, and the end of the wait that began before.
+    assert int(out[out.index("woken") + 1]) <= 4
+
+
+def test_a_loop_of_the_program_that_is_idle_wakes_as_often_as_it_returns() -> None:
+    code = f"""
+    {SWITCHES}
+    server = start()
     def watch():
         get(server.getPort())
-        time.sleep(0.5)  # until all have gone to sleep
+        time.sleep(0.5)
         before = switches()
-        time.sleep(1.0)
+        time.sleep(2.0)
         say(switches() - before)
-        httpuv.interrupt()
+        ended.append(True)
+    ended = []
     threading.Thread(target=watch).start()
-    httpuv.service(0)
+    while not ended:
+        httpuv.service(500)
     """
     out = run(code).split()
-    # This thread's own sleep, and the end of the wait that began before.
-    assert int(out[1]) <= 4
+    # Four returns: this thread's, and two of the loop's own thread, which looks after the loop
+    # while the program has it not.
+    assert int(out[1]) <= 4 * 4 + 4
 
 
 def test_a_request_that_waits_for_no_thread_keeps_none_awake() -> None:

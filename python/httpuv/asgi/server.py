@@ -201,10 +201,9 @@ class Server:
         """Return when the server must exit, or was stopped."""
         changed = self._changed
         assert changed is not None and self.server is not None
+        self.server._on_stopping(self._tell)  # stop() and stopAllServers()
         while not self._should_exit and not self._force_exit and self.server.isRunning():
-            with contextlib.suppress(asyncio.TimeoutError):
-                # stopAllServers() and stop() send no notification.
-                await asyncio.wait_for(changed.wait(), 0.5)
+            await changed.wait()
             changed.clear()
 
     async def shutdown(self, sockets: list[sockets_module.socket] | None = None) -> None:

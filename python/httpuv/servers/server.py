@@ -95,6 +95,7 @@ class Server(Embedded):
         Embedded.__init__(self)
         self._attached: list[bool] = []  # has an entry while attached to the dispatcher
         self._stopping = fork.lock()
+        self._stop_calls: list[Callable[[], object]] = []
         self._limits = options["limits"] or Limits()
         self._streams_input = options["wsgiInput"] == "stream"
         self._environ: dict[str, object] = {
@@ -292,6 +293,15 @@ class Server(Embedded):
             self._answers.end_events()
             self._applications.drain(timeout)
         self._core.begin_stop(timeout)  # also if another stop() has granted more time
+        for each in self._stop_calls:
+            each()
+
+    def _on_stopping(self, func: Callable[[], object]) -> None:
+        """Call a function on any thread when the server begins to stop. It must not raise.
+
+        The caller checks :meth:`isRunning` afterwards, because the server may have stopped before.
+        """
+        self._stop_calls.append(func)
 
     def _end_stop(self, timeout: float) -> None:
         """Wait for the end of the server, on a thread that runs no callbacks."""

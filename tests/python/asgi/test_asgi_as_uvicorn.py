@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
+import signal
 import socket
 import sys
 import threading
@@ -16,6 +18,7 @@ from typing import Any
 import httpuv.asgi as uvicorn
 import pytest
 from asgi_support import Message, answer, without_lifespan
+from programs import ends_well, script
 from support import PATIENCE
 
 
@@ -131,3 +134,42 @@ def test_a_wsgi_application_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"httpuv\.wsgi\.run"):
         uvicorn.run(wsgi, port=0)
+
+
+@pytest.mark.parametrize("run", ["server.run()", "asyncio.run(server.serve())"])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_a_server_that_has_nothing_to_do(run: str, number: str) -> None:
+    code = f"""
+    import asyncio
+    from httpuv import asgi
+    async def app(scope, receive, send):
+        raise AssertionError
+    class Told(asgi.Server):
+        async def startup(self, sockets=None):
+            await super().startup(sockets)
+            say("ready")
+    config = asgi.Config(app, port=0, lifespan="off", handle_signals=True)
+    server = Told(config)
+    {run}
+    say(server.should_exit)
+    """
+    with script(code) as child:
+        child.line()
+        threading.Event().wait(0.3)  # it sleeps
+        os.kill(child.pid, getattr(signal, number))
+        assert child.line() == "True"
+        ends_well(child)
+
+
+def test_a_server_that_is_stopped_ends_main_loop() -> None:
+    async def main() -> None:
+        server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off"))
+        await server.startup()
+        assert server.server is not None
+        loop = asyncio.create_task(server.main_loop())
+        await asyncio.to_thread(server.server.stop)
+        await asyncio.wait_for(loop, PATIENCE)
+        await server.main_loop()  # it ends at once where nothing runs any more
+        await server.shutdown()
+
+    asyncio.run(main())
