@@ -24,6 +24,9 @@ _SERVER = "there is no Server field"
 _VERSION = "compares the version of the specification, here 2.5"
 _ROOT = "root_path from a field of the request, Daphne-Root-Path: not offered, clients could set it"
 _LIST = "client is a tuple here, a list there"
+_ASKED_TO_CLOSE = (
+    "a client that sends `Connection: close` gets it back (RFC 9112, 9.6); there it is ignored"
+)
 _OBS_TEXT = "bytes from 0x80 on are allowed in a value (RFC 9110, 5.5)"
 
 WAITRESS: dict[str, str] = {
@@ -92,6 +95,14 @@ UVICORN: dict[str, str] = {
     "test_default_default_headers": _SERVER,
     "test_add_additional_header": _SERVER,
     "test_disable_default_date_header": "a server with a clock sends Date (RFC 9110, 6.6.1)",
+}
+
+DJANGO: dict[str, str] = {
+    "LiveServerViews::test_closes_connection_without_content_length": _KEPT,
+    "LiveServerViews::test_keep_alive_connection_clears_previous_request_data": _ASKED_TO_CLOSE,
+    "LiveServerViews::test_keep_alive_on_connection_with_content_length": _ASKED_TO_CLOSE,
+    "SingleThreadLiveServerViews::test_closes_connection_with_content_length": "one thread serves"
+    " all connections, so it need not close them; there it can serve only one",
 }
 
 GRANIAN: dict[str, str] = {

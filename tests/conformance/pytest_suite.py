@@ -34,6 +34,17 @@ SUITES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]]
         (),
         ("tests/protocols/test_websocket.py", "tests/test_ssl.py", "tests/test_default_headers.py"),
     ),
+    "django": (
+        "django+django",
+        ("tests/servers", "tests/staticfiles_tests", "tests/file_storage"),
+        (),
+        (
+            "servers/tests.py",
+            "servers/test_liveserverthread.py",
+            "staticfiles_tests/test_liveserver.py",
+            "file_storage/tests.py::FileLikeObjectTestCase",
+        ),
+    ),
     "granian": (
         "emmett-framework+granian",
         ("tests",),

@@ -253,6 +253,7 @@ SUITES: dict[str, Suite] = {
     "uvicorn": of_a_server(
         "uvicorn", "encode+uvicorn", ("websockets", "httpx", "click", "h11"), 40, explained.UVICORN
     ),
+    "django": of_a_server("django", "django+django", ("django",), 20, explained.DJANGO),
     "granian": of_a_server(
         "granian", "emmett-framework+granian", ("httpx", "websockets"), 25, explained.GRANIAN
     ),

@@ -97,8 +97,8 @@ def test_what_a_broker_does(make: MakeBroker) -> None:
         other.publish("t", "z", "", KEEP)
         wait_until(lambda: len(far.got) == 10)
         assert len(ear.got) == 9
-        # Another topic is another count, whatever its name. The order holds within a topic only: in a cluster the
-        # topics come from different servers.
+        # Another topic is another count, whatever its name. The order holds within a topic only: in
+        # a cluster the topics come from different servers.
         for name in ("", "a}b{", "%7D", "ü"):
             broker.subscribe(token, name)
             assert broker.publish(name, name, "", KEEP)[1] == 1
