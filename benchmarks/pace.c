@@ -15,25 +15,14 @@
  * Linux only: ppoll(2) and prctl(2).
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "../tests/python/client.h"
 
 enum { KINDS = 3, INBOX = 1 << 20, PING = 2 };
 static const char *kNames[KINDS] = {"static", "health", "ping"};
-static const uint64_t kSecond = 1000000000u;
 static const double kPatience = 3.0; /* seconds for the blocked answer after its time */
 
 typedef struct {
@@ -50,53 +39,9 @@ typedef struct {
 
 static Kind kinds[KINDS];
 
-static void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fputc('\n', stderr);
-  exit(1);
-}
-
-static uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * kSecond + (uint64_t)time.tv_nsec;
-}
-
-static int open_connection(const char *host, int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  if (inet_pton(AF_INET, host, &address.sin_addr) != 1) fail("%s is no IPv4 address", host);
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  struct timeval patience = {.tv_sec = 10};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) fail("connect: %s", strerror(errno));
-  return fd;
-}
-
 static void send_all(int fd, const char *data, size_t size) {
   /* So small that a socket whose last request is answered has room for it. */
   if (send(fd, data, size, MSG_NOSIGNAL) != (ssize_t)size) fail("a request could not be sent");
-}
-
-static void upgrade(int fd, const char *path) {
-  char head[2048];
-  int length = snprintf(head, sizeof head,
-                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                        path);
-  send_all(fd, head, (size_t)length);
-  size_t have = 0;
-  do {
-    ssize_t size = recv(fd, head + have, sizeof head - 1 - have, 0);
-    if (size <= 0) fail("no answer to the handshake");
-    have += (size_t)size;
-    head[have] = 0;
-  } while (!strstr(head, "\r\n\r\n"));
-  if (strncmp(head, "HTTP/1.1 101", 12) != 0) fail("the handshake is refused: %.40s", head);
 }
 
 /* The size of the answer that the inbox begins with; 0 if it is not whole yet. */
@@ -158,7 +103,7 @@ static void set_up(char **arguments, uint64_t interval, unsigned most) {
     if (!kind->inbox || !kind->times) fail("out of memory");
     kind->fd = open_connection(arguments[1], atoi(arguments[2]));
     if (i == PING) {
-      upgrade(kind->fd, path);
+      kind->have = upgrade(kind->fd, path, kind->inbox, INBOX - 1);
       static const uint8_t ping[] = {0x89, 0x84, 1, 2, 3, 4, 'p' ^ 1, 'i' ^ 2, 'n' ^ 3, 'g' ^ 4};
       memcpy(kind->request, ping, sizeof ping);
       kind->request_size = sizeof ping;

@@ -14,20 +14,12 @@
  * Linux only; the frames are those of RFC 6455 section 5.2 without extensions.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "../tests/python/client.h"
 
 enum {
   MOST_UNDER_WAY = 1024,
@@ -64,21 +56,6 @@ static unsigned under_way;
 static int poller;
 static uint64_t histogram[BUCKETS], slowest, messages, measured_from;
 static uint64_t deliveries, published, completed, publish_times[MOST_UNDER_WAY];
-
-static void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fputc('\n', stderr);
-  exit(1);
-}
-
-static uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
 
 static unsigned bucket_of(uint64_t value) {
   if (value < (1u << SUB_BITS)) return (unsigned)value;
@@ -258,36 +235,13 @@ static void receive(Connection *c) {
   }
 }
 
-static void open_connection(Connection *c, const char *host, int port, const char *path) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  if (inet_pton(AF_INET, host, &address.sin_addr) != 1) fail("%s is no IPv4 address", host);
-  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int on = 1;
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  struct timeval patience = {.tv_sec = 10};
-  setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  if (connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0)
-    fail("connect: %s", strerror(errno));
-  char head[2048];
-  int length = snprintf(head, sizeof head,
-                        "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                        path, host, port);
-  if (send(c->fd, head, (size_t)length, MSG_NOSIGNAL) != length) fail("the handshake could not be sent");
-  size_t have = 0;
-  char *end = NULL;
-  while (!end) {
-    ssize_t size = recv(c->fd, head + have, sizeof head - 1 - have, 0);
-    if (size <= 0) fail("no answer to the handshake");
-    have += (size_t)size;
-    head[have] = 0;
-    end = strstr(head, "\r\n\r\n");
-  }
-  if (strncmp(head, "HTTP/1.1 101", 12) != 0) fail("the handshake is refused: %.40s", head);
+static void open_websocket(Connection *c, const char *host, int port, const char *path) {
+  c->fd = open_connection(host, port);
+  size_t size = upgrade(c->fd, path, (char *)inbox, RECEIVE);
   fcntl(c->fd, F_SETFL, O_NONBLOCK);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
   epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &event);
-  take(c, (uint8_t *)end + 4, have - (size_t)(end + 4 - head));
+  take(c, inbox, size);
 }
 
 int main(int count, char **arguments) {
@@ -311,7 +265,7 @@ int main(int count, char **arguments) {
   connections = calloc(connection_count, sizeof *connections);
   if (!connections || poller < 0) fail("out of memory");
   for (unsigned i = 0; i < connection_count; ++i)
-    open_connection(&connections[i], arguments[2], atoi(arguments[3]), arguments[4]);
+    open_websocket(&connections[i], arguments[2], atoi(arguments[3]), arguments[4]);
 
   uint64_t start = now();
   uint64_t warm = start + (uint64_t)(WARM_UP * 1e9);

@@ -73,6 +73,13 @@ class RedisServer:
         with redis.Redis.from_url(self.url) as client:
             client.execute_command(*words)
 
+    def listing(self, kind: str) -> str:
+        """Its clients of a kind, such as "pubsub", a line each."""
+        import redis
+
+        with redis.Redis.from_url(self.url, decode_responses=True) as client:
+            return str(client.execute_command("CLIENT", "LIST", "TYPE", kind))
+
     def signal(self, number: int) -> None:
         """SIGSTOP, SIGCONT, SIGKILL, SIGTERM; waits for the end of those that end it."""
         assert self._process is not None

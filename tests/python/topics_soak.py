@@ -2,15 +2,17 @@
 
     python tests/python/topics_soak.py [--processes 4] [--clients 500] [--cycles 1000] [--seconds N]
 
-Server processes share a Redis, each with so many clients. Clients read streams of events, leave at
-random and come back, to any of the servers, with the id they had last: so many times each, or until
-the seconds are over. Meanwhile messages are published through all servers, and Redis is killed,
-restarted, paused, emptied, filled, made to drop its listeners, and cut off in a network namespace
-of its own, where one may be made.
+Server processes share a Redis, each with so many clients. topicload.c has the clients: half of them
+read streams of events, half are WebSockets. They leave at random and come back, to any of the
+servers, with the position that they had last: so many times each, or until the seconds are over.
+Meanwhile messages are published through all servers, and Redis is killed, restarted, paused,
+emptied, filled, made to drop its listeners, and cut off in a network namespace of its own, where
+one may be made.
 
 What is checked, for every client: within an epoch offsets follow each other without a gap or a
-double; what is missing was told by ``reset``; whatever two clients have under the same id is the
-same; and in the end all stand where Redis does.
+double; what is missing was told by ``reset``, to a WebSocket by ``recovered``; under one position
+all have the same message, which is the one that ``publish()`` has returned the position for; and in
+the end all have what was published last.
 """
 
 from __future__ import annotations
@@ -20,13 +22,17 @@ import asyncio
 import contextlib
 import json
 import random
+import re
+import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
 from network import Network, NotPermitted, network
 from redis_server import RedisServer, redis_server
 from support import Script
@@ -40,215 +46,136 @@ def call(req):
     if req["PATH_INFO"] == "/events":
         return stream
     try:
-        return {"status": 200, "body": str(server.publish("t", req["QUERY_STRING"]))}
+        published = server.publish("t", req["QUERY_STRING"])
     except brokers.Unavailable as error:
         return {"status": 503, "body": str(error)}
+    return {"status": 200, "body": f"{published.epoch}.{published}"}
+
+def opened(ws):
+    epoch, _, offset = ws.request["QUERY_STRING"].rpartition(".")
+    ws.onReset(lambda topic, epoch, offset: ws.send("!"))
+    joined = ws.subscribe("t", since=(epoch, int(offset)) if epoch else None)
+    try:
+        ws.send(f"@{joined.epoch}.{joined.offset}.{int(joined.recovered)}")
+    except TimeoutError:
+        ws.close(1013)
 
 stream = httpuv.EventStream(topics=["t"], keepalive=1.0)
 limits = httpuv.Limits(max_connections=20_000)
 topics = {"t": httpuv.Topic(history=5000, max_bytes=1 << 28)}
 broker = brokers.Redis(sys.argv[1], timeout=1)
 with httpuv.startServer(
-    "127.0.0.1", 0, call, topics=topics, broker=broker, limits=limits, dispatch=4
+    "127.0.0.1", 0, {"call": call, "onWSOpen": opened}, topics=topics, broker=broker, limits=limits,
+    dispatch=4,
 ) as server:
     print(server.getPort(), flush=True)
     sys.stdin.readline()
 """
 
 
-@dataclass
-class Plan:
-    """What one process of clients does.
+# --- the clients ---------------------------------------------------------------------------------
 
-    Attributes:
-        first: The number of its first client.
-        clients: How many it has.
+
+class Load:
+    """topicload.c, compiled, with all clients. Skips the test where there is no C compiler.
+
+    Args:
+        folder: Where it is compiled.
         cycles: How often each comes back; 0: until it is told to end.
         stay: Seconds that a visit lasts, on the average.
     """
 
-    ports: list[int]
-    first: int
-    clients: int
-    cycles: int
-    stay: float
-
-
-@dataclass
-class Client:
-    """One that reads, leaves and comes back."""
-
-    ports: list[int]
-    dice: random.Random
-    seen: dict[str, str]  # by id: what all clients have there
-    last: str = ""
-    got: int = 0
-    resets: int = 0
-    cycles: int = 0
-    faults: list[str] = field(default_factory=list)
-
-    async def run(self, until: asyncio.Event, cycles: int, stay: float) -> None:
-        while not until.is_set() and not (cycles and self.cycles >= cycles):
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                await self.visit(self.dice.expovariate(1 / stay))
-            await asyncio.sleep(self.dice.random() * stay / 5)
-
-    async def visit(self, seconds: float, goal: str | None = None) -> None:
-        """Connect, and read for so long, or until the goal is reached."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.dice.choice(self.ports))
-        try:
-            name = f"Last-Event-ID: {self.last}\r\n" if self.last else ""
-            writer.write(f"GET /events HTTP/1.0\r\nHost: x\r\n{name}\r\n".encode())
-            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
-            self.cycles += 1
-            end = time.monotonic() + seconds
-            while (left := end - time.monotonic()) > 0 and self.last != goal:
-                try:
-                    block = await asyncio.wait_for(reader.readuntil(b"\n\n"), left)
-                except asyncio.TimeoutError:
-                    return
-                self.take(block.decode())
-        except asyncio.TimeoutError:
-            pass  # the server has had too much to do: once more
-        finally:
-            writer.close()
-
-    def take(self, block: str) -> None:
-        """An event, as a browser takes it."""
-        lines = [line.partition(": ") for line in block.splitlines() if line[:1] != ":"]
-        fields = {name: value for name, _, value in lines}
-        if "id" not in fields:
-            return
-        place, before = fields["id"], self.last
-        self.last = place
-        if fields.get("event") == "reset":
-            self.resets += 1
-        elif "data" not in fields:
-            if before and before != place:
-                self.faults.append(f"no reset: {place} behind {before}")
-        else:
-            self.got += 1
-            epoch, _, offset = place.rpartition(".")
-            if before and before != f"{epoch}.{int(offset) - 1}":
-                self.faults.append(f"{place} behind {before}")
-            if self.seen.setdefault(place, fields["data"]) != fields["data"]:
-                self.faults.append(f"{place} is {fields['data']}, and was {self.seen[place]}")
-
-
-# --- a process of clients ------------------------------------------------------------------------
-
-
-async def read(plan: Plan) -> dict[str, Any]:
-    """Do what the plan says until "end" is told, or all have come back as often as they are to.
-
-    Then a line says so, and the next one tells where all are to end.
-    """
-    seen: dict[str, str] = {}
-    until = asyncio.Event()
-    numbers = range(plan.first, plan.first + plan.clients)
-    clients = [Client(plan.ports, random.Random(number), seen) for number in numbers]
-    visits = [asyncio.create_task(each.run(until, plan.cycles, plan.stay)) for each in clients]
-
-    async def told() -> None:
-        await asyncio.to_thread(sys.stdin.readline)
-        until.set()
-
-    ending = asyncio.create_task(told())
-    await asyncio.gather(*visits)
-    print("done", flush=True)
-    await ending
-    goal = (await asyncio.to_thread(sys.stdin.readline)).strip()
-    room = asyncio.Semaphore(50)
-
-    async def finish(client: Client) -> None:
-        deadline = time.monotonic() + 60
-        async with room:
-            while client.last != goal and time.monotonic() < deadline:
-                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                    await client.visit(10, goal)
-        if client.last != goal:
-            client.faults.append(f"it stands at {client.last}, not at {goal}")
-
-    await asyncio.gather(*map(finish, clients))
-    return {
-        "faults": [fault for each in clients for fault in each.faults],
-        "cycles": [each.cycles for each in clients],
-        "got": sum(each.got for each in clients),
-        "resets": sum(each.resets for each in clients),
-        "seen": seen,
-    }
-
-
-class Readers:
-    """Processes of clients."""
-
-    def __init__(self, plans: list[Plan]) -> None:
-        command = [sys.executable, __file__, "--read"]
-        self._processes = [
-            subprocess.Popen(
-                [*command, json.dumps(vars(plan))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for plan in plans
-        ]
+    def __init__(
+        self, folder: str, ports: list[int], clients: int, cycles: int, stay: float
+    ) -> None:
+        compiler = shutil.which("cc")
+        if compiler is None:
+            pytest.skip("needs a C compiler (Debian: apt-get install gcc)")
+        program, source = f"{folder}/topicload", Path(__file__).with_name("topicload.c")
+        warnings = ["-Wall", "-Wextra", "-Werror"]
+        command = [compiler, "-std=c11", "-O2", *warnings, "-o", program, str(source)]
+        subprocess.run(command, check=True)
+        numbers = [clients, cycles, round(stay * 1000), 1, *ports]
+        self._process = subprocess.Popen(
+            [program, *map(str, numbers)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def _tell(self, text: str) -> None:
-        for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.write(text + "\n")
-            process.stdin.flush()
+        assert self._process.stdin is not None
+        self._process.stdin.write(text + "\n")
+        self._process.stdin.flush()
 
-    def _lines(self) -> list[str]:
-        return [process.stdout.readline() for process in self._processes if process.stdout]
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
 
     def wait(self) -> None:
         """Until all have come back as often as they are to, or were told to end."""
-        assert self._lines() == ["done\n"] * len(self._processes)
+        assert self._line() == "done\n"
 
     def end(self) -> None:
         """Have them end."""
         self._tell("end")
 
-    def results(self, goal: str) -> list[dict[str, Any]]:
+    def results(self, goal: str) -> dict[str, Any]:
         """What they have found, once all stand at the goal."""
         self._tell(goal)
-        return [json.loads(line) for line in self._lines()]
+        return json.loads(self._line())  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
 
 
 # --- the rest ------------------------------------------------------------------------------------
 
 
-async def publish(ports: list[int], until: asyncio.Event, number: int, pause: float) -> int:
-    """Publish all the time; how many are known to have been."""
-    count = done = 0
-    while not until.is_set():
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", ports[count % len(ports)])
-            writer.write(f"GET /?{number}-{count} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+async def publish_one(port: int, message: str) -> str | None:
+    """Publish a message through a server; returns its position, None if it may not have been."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(f"GET /publish?{message} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
             answer = await reader.read()
+        finally:
             writer.close()
-            done += b" 200 " in answer[:20]
+        if b" 200 " in answer[:20]:
+            return answer.rpartition(b"\r\n\r\n")[2].decode()
+    return None
+
+
+async def publish(
+    ports: list[int], until: asyncio.Event, number: int, pause: float
+) -> dict[str, str]:
+    """Publish all the time; the positions of the messages that are known to have been."""
+    places: dict[str, str] = {}
+    count = 0
+    while not until.is_set():
+        message = f"{number}-{count}"
+        place = await publish_one(ports[count % len(ports)], message)
+        if place is not None:
+            places[message] = place
         count += 1
         await asyncio.sleep(pause)
-    return done
+    return places
 
 
 async def disturb(
-    redis: RedisServer, net: Network | None, until: asyncio.Event, dice: random.Random
+    redis: RedisServer,
+    net: Network | None,
+    until: asyncio.Event,
+    dice: random.Random,
+    longest: float,
 ) -> list[str]:
-    """One fault after the other."""
-    done = []
-    kinds = ["kill", "restart", "pause", "deaf", "empty", "full"]
+    """One fault after the other, which last so many seconds at most."""
+    done: list[str] = []
+    kinds = ["kill", "restart", "pause", "deaf", "one deaf", "empty", "full"]
     if net is not None:
         kinds.append("cut off")
     while not until.is_set():
@@ -260,10 +187,13 @@ async def disturb(
             await asyncio.to_thread(redis.start)
         elif kind == "pause":
             redis.signal(signal.SIGSTOP)
-            await asyncio.sleep(1 + dice.random() * 6)
+            await asyncio.sleep(1 + dice.random() * (longest - 1))
             redis.signal(signal.SIGCONT)
         elif kind == "deaf":
             redis.tell("CLIENT", "KILL", "TYPE", "pubsub")
+        elif kind == "one deaf":  # one server is behind the others meanwhile
+            listeners = re.findall(r"^id=(\d+)", redis.listing("pubsub"), re.MULTILINE)
+            redis.tell("CLIENT", "KILL", "ID", dice.choice(listeners))
         elif kind == "empty":
             redis.tell("FLUSHALL")
         elif kind == "full":
@@ -273,68 +203,93 @@ async def disturb(
         else:
             assert net is not None
             net.cut()
-            await asyncio.sleep(1 + dice.random() * 6)
+            await asyncio.sleep(1 + dice.random() * (longest - 1))
             net.mend()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(until.wait(), 1 + dice.random() * 3)
+            await asyncio.wait_for(until.wait(), (1 + dice.random()) * longest / 5)
     return done
+
+
+@dataclass
+class Outcome:
+    """What a run has found.
+
+    Attributes:
+        found: What topicload.c has printed.
+        published: The positions of messages, as publish() has returned them.
+        kinds: The faults of Redis.
+    """
+
+    seconds: float
+    processes: int
+    found: dict[str, Any]
+    published: dict[str, str]
+    kinds: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """AssertionError if a client has found a fault."""
+        found = self.found
+        assert not found["faults"], found["shown"]
+        assert found["lost"] == found["doubled"] == 0
+        assert self.published and found["events"] and found["frames"]
+        places = found["places"]
+        for message, place in self.published.items():
+            # What is not seen was lost with its epoch, before it had come to any server.
+            assert places.get(message, place) == place, (message, place, places[message])
+
+    def __str__(self) -> str:
+        found, kinds = self.found, self.kinds
+        counts = ", ".join(f"{kind} {kinds.count(kind)}" for kind in dict.fromkeys(kinds))
+        return (
+            f"{self.seconds:.0f} s: {found['clients']} clients of {self.processes} processes, half"
+            f" of them WebSockets; {found['visits']} visits, {found['least']} to {found['most']}"
+            f" each; {len(self.published)} messages published, {found['events']} events and"
+            f" {found['frames']} frames checked: {found['lost']} lost, {found['doubled']} doubled;"
+            f" {found['resets']} resets of event streams, {found['unrecovered']} of WebSockets;"
+            f" {found['cut_off']} visits ended by the server; faults of Redis: {counts}"
+        )
 
 
 async def soak(
     redis: RedisServer,
     net: Network | None,
     ports: list[int],
-    readers: Readers,
+    load: Load,
     seconds: float,
     pause: float,
-) -> str:
-    """Do it; what was done. AssertionError if a client has found a fault."""
+    longest: float,
+) -> Outcome:
+    """Do it."""
     began = time.monotonic()
     until = asyncio.Event()
     publishers = [asyncio.create_task(publish(ports, until, n, pause)) for n in range(len(ports))]
-    disturbing = asyncio.create_task(disturb(redis, net, until, random.Random(1)))
-    waiting = asyncio.create_task(asyncio.to_thread(readers.wait))
+    disturbing = asyncio.create_task(disturb(redis, net, until, random.Random(1), longest))
+    waiting = asyncio.create_task(asyncio.to_thread(load.wait))
     await asyncio.wait([waiting], timeout=seconds)
-    readers.end()
+    load.end()
     await waiting
     until.set()
     kinds = await disturbing
-    published = sum(await asyncio.gather(*publishers))
+    published: dict[str, str] = {}
+    for places in await asyncio.gather(*publishers):
+        published |= places
     took = time.monotonic() - began
-    results = await asyncio.to_thread(readers.results, await _last_place(ports))
-    faults = [fault for each in results for fault in each["faults"]]
-    assert not faults, (len(faults), faults[:5])
-    seen: dict[str, str] = {}
-    for each in results:
-        for place, data in each["seen"].items():
-            assert seen.setdefault(place, data) == data, (place, data, seen[place])
-    assert published > 0 and seen
-    cycles = [number for each in results for number in each["cycles"]]
-    got, resets = (sum(each[name] for each in results) for name in ("got", "resets"))
-    counts = ", ".join(f"{kind} {kinds.count(kind)}" for kind in dict.fromkeys(kinds))
-    return (
-        f"{took:.0f} s: {len(cycles)} clients of {len(ports)} processes,"
-        f" {sum(cycles)} visits, {min(cycles)} to {max(cycles)} each; {published} messages"
-        f" published, {got} received, {resets} resets; faults of Redis: {counts}"
-    )
+    message, place = await _last(ports)
+    published[message] = place
+    found = await asyncio.to_thread(load.results, place)
+    return Outcome(took, len(ports), found, published, kinds)
 
 
-async def _last_place(ports: list[int]) -> str:
-    """Where the topic stands: once a message could be published, what a new client is told."""
+async def _last(ports: list[int]) -> tuple[str, str]:
+    """A last message, once one could be published, and its position."""
     deadline = time.monotonic() + 60
+    count = 0
     while time.monotonic() < deadline:
-        reader, writer = await asyncio.open_connection("127.0.0.1", ports[0])
-        writer.write(b"GET /?end HTTP/1.0\r\nHost: x\r\n\r\n")
-        answer = await reader.read()
-        writer.close()
-        if b" 200 " in answer[:20]:
-            new = Client(ports[:1], random.Random(0), {})
-            offset = answer.rpartition(b"\r\n\r\n")[2].decode()
-            for _ in range(100):
-                await new.visit(0.2)
-                if new.last.endswith("." + offset):
-                    return new.last
-                new.last = ""
+        message = f"{len(ports)}-{count}"
+        place = await publish_one(ports[0], message)
+        if place is not None:
+            return message, place
+        count += 1
         await asyncio.sleep(0.2)
     raise AssertionError("nothing can be published any more")
 
@@ -344,11 +299,11 @@ def run(
     clients: int,
     seconds: float,
     cycles: int = 0,
-    stay: float = 1.0,
+    stay: float = 0.2,
     pause: float = 0.02,
-    readers: int = 1,
-) -> str:
-    """Servers, Redis, clients; what was done.
+    longest: float = 7.0,
+) -> Outcome:
+    """Servers, Redis, clients; AssertionError if a client has found a fault.
 
     Args:
         processes: Servers.
@@ -357,7 +312,7 @@ def run(
         cycles: How often each comes back; 0: as often as it can.
         stay: Seconds of a visit, on the average.
         pause: Seconds between two messages of a publisher; each server has one.
-        readers: Processes that the clients are in.
+        longest: Seconds that a fault of Redis lasts, at most.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -366,16 +321,16 @@ def run(
             print(f"Redis is not cut off, since that needs a network namespace: {error}")
             net = None
         redis = stack.enter_context(redis_server(net))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
         scripts = [stack.enter_context(Script(SERVER, redis.url)) for _ in range(processes)]
         ports = [int(each.line()) for each in scripts]
-        share = processes * clients // readers
-        plans = [Plan(ports, n * share, share, cycles, stay) for n in range(readers)]
-        started = Readers(plans)
-        stack.callback(started.close)
-        done = asyncio.run(soak(redis, net, ports, started, seconds, pause))
+        load = Load(folder, ports, processes * clients, cycles, stay)
+        stack.callback(load.close)
+        outcome = asyncio.run(soak(redis, net, ports, load, seconds, pause, longest))
         for each in scripts:
             each.tell()
-        return done
+        outcome.check()
+        return outcome
 
 
 def main() -> None:
@@ -384,16 +339,10 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=500, help="of each process")
     parser.add_argument("--seconds", type=float, default=3600, help="the longest")
     parser.add_argument("--cycles", type=int, default=1000, help="how often a client comes back")
-    parser.add_argument("--stay", type=float, default=0.4, help="seconds of a visit")
-    parser.add_argument("--pause", type=float, default=0.5, help="between messages of a publisher")
-    parser.add_argument("--readers", type=int, default=2, help="processes of clients")
-    parser.add_argument("--read", help=argparse.SUPPRESS)
-    given = vars(parser.parse_args())
-    plan = given.pop("read")
-    if plan is not None:
-        print(json.dumps(asyncio.run(read(Plan(**json.loads(plan))))), flush=True)
-    else:
-        print(run(**given))
+    parser.add_argument("--stay", type=float, default=0.2, help="seconds of a visit")
+    parser.add_argument("--pause", type=float, default=0.2, help="between messages of a publisher")
+    parser.add_argument("--longest", type=float, default=7, help="seconds of a fault of Redis")
+    print(run(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":
