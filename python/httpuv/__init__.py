@@ -26,8 +26,8 @@ from .rook.types import App, Request
 from .rook.uri import decodeURI, decodeURIComponent, encodeURI, encodeURIComponent
 from .rook.websocket import WebSocket
 from .rook.websocket_sending import ConnectionClosed
+from .servers.pipe import PipeServer
 from .servers.ports import NoFreePortError, ipFamily, randomPort
-from .servers.server import PipeServer, WebServer
 from .servers.start import (
     listServers,
     runServer,
@@ -38,6 +38,7 @@ from .servers.start import (
     stopDaemonizedServer,
     stopServer,
 )
+from .servers.web import WebServer
 from .static_server.run import runStaticServer
 
 if TYPE_CHECKING:

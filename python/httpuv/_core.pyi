@@ -115,7 +115,7 @@ class Server:
         on_error: Callable[[str, dict[str, Any] | None, BaseException], None],
         convert: Callable[[object, dict[str, Any], Reply], Normal | None],
         environ: dict[str, object],
-        settings: dict[str, object],  # httpuv.options.server.core_settings()
+        settings: dict[str, object],  # httpuv.options.settings.core_settings()
         # Called with socket, request and subprotocol. What it returns is told of events: _open() at
         # once, _message(binary, message) - which may return True to keep the message unread until
         # consumed() -, _pong(payload), _drained(), _taken(), _dropped(), _closing(code, reason),

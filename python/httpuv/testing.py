@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .gateways.types import AnyApp
     from .options.server import WebOptions
-    from .servers.server import WebServer
+    from .servers.web import WebServer
 
 __all__ = ["AsyncClient", "Client", "async_client", "client"]
 

@@ -7,6 +7,7 @@ import httpuv
 import pytest
 from httpuv import _core
 from httpuv.options import server as options
+from httpuv.options import settings as made
 from httpuv.options.limits import Limits
 
 TCP = options.TcpOptions.__annotations__
@@ -45,7 +46,7 @@ def test_each_is_shown_and_described(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(options.DESCRIPTIONS) - {"dispatch", "mounts"}))
 def test_each_is_checked(name: str) -> None:
     with pytest.raises((TypeError, ValueError), match=name):
-        options.complete({name: object()})
+        made.complete({name: object()})
 
 
 def test_each_limit_has_a_text() -> None:
@@ -59,7 +60,7 @@ def _server(settings: dict[str, Any]) -> None:
 
 
 def test_the_core_knows_the_same_settings() -> None:
-    settings = options.core_settings(options.complete({}))
+    settings = made.core_settings(made.complete({}))
     _server(settings)
     for name in settings:
         with pytest.raises(KeyError, match=name):

@@ -15,7 +15,8 @@ from ..gateways.asgi.fields import with_fields
 from ..gateways.asgi.lifespan import Lifespan
 from ..gateways.interfaces import detect, import_app
 from ..options.limits import Limits
-from ..options.server import DEFAULTS, DESCRIPTIONS, check_names
+from ..options.option import check_names
+from ..options.server import DEFAULTS, DESCRIPTIONS
 from ..options.tls import TLS
 
 # Keywords of uvicorn's Config without a meaning here. They are accepted without effect, and they

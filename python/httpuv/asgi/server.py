@@ -19,7 +19,7 @@ from ..base.log import logger
 from ..dispatch.own_loop import new_event_loop
 from ..gateways.asgi.lifespan import Lifespan, LifespanError
 from ..gateways.interfaces import Mount
-from ..servers.server import AdoptedServer
+from ..servers.adopted import AdoptedServer
 from ..servers.server import Server as CoreServer
 from ..servers.start import startPipeServer, startServer
 from .config import Config, level_number

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..options import observe
-from ..servers.server import AdoptedServer
+from ..servers.adopted import AdoptedServer
 from .board import Board
 from .console import Mistake
 from .listen import Listening, listen_for_redirects

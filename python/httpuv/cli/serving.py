@@ -25,8 +25,11 @@ from ..options.static import normalize_paths
 from ..options.topic_options import Topic
 from ..rook.app import normalize_app
 from ..servers import start
-from ..servers.server import AdoptedServer, PipeServer, Server, WebServer
+from ..servers.adopted import AdoptedServer
+from ..servers.pipe import PipeServer
+from ..servers.server import Server
 from ..servers.urls import local_url
+from ..servers.web import WebServer
 from .console import Mistake
 from .life import times_of
 from .load import Application

@@ -8,29 +8,23 @@ messages for wrong names and the documentation are generated from it. Limits are
 
 # Annotations are objects here: they are read when this module is imported.
 
-import difflib
-import inspect
-import os
-import re
-import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
+from typing import Annotated, Any, Literal, TypedDict
 
 from ..base.checks import check_int, check_seconds
 from ..brokers.protocol import Broker
 from ..dispatch.base import Dispatcher
-from . import observe
+from . import values
 from .allowed import check_hosts, check_origins
 from .limits import Limits
 from .mime import mime_table
 from .observe import check_admin, check_path
+from .option import Option, descriptions
 from .proxies import check_proxies
-from .tls import TLS, certificates, check_tls
+from .tls import TLS, check_tls
 from .topic_options import Topic, check_topics
 from .websocket_options import (
-    COMPRESSION,
     Compression,
     Overflow,
     check_compression,
@@ -38,81 +32,15 @@ from .websocket_options import (
     check_protocols,
 )
 
-_BROKER = ("start", "publish", "subscribe", "unsubscribe", "history", "health", "close")
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def _unchecked(name: str, value: object) -> None:
-    """The part that uses the option checks it."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """The description of an option, besides its name and type.
-
-    Args:
-        default: The default value.
-        text: What it does, as reStructuredText.
-        check: Raises TypeError or ValueError, with the name in the message, for a wrong value.
-    """
-
-    default: object
-    text: str
-    check: Callable[[str, Any], object] = _unchecked
-
-
-def _check_bool(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be bool, not {type(value).__name__}")
-
-
-def _check_access_log(name: str, value: object) -> None:
-    if not isinstance(value, (bool, str)):
-        raise TypeError(f"{name} must be bool or str, not {type(value).__name__}")
-
-
-def _check_file(name: str, value: object) -> None:
-    if value is not None and not isinstance(value, (str, PathLike)):
-        raise TypeError(f"{name} must be a path or None, not {type(value).__name__}")
-
-
-def _check_limits(name: str, value: object) -> None:
-    if not isinstance(value, (Limits, type(None))):
-        raise TypeError(f"{name} must be Limits or None, not {type(value).__name__}")
-
-
-def _check_timeout(name: str, value: object) -> None:
-    if value is not None:
-        check_seconds(name, value)
-
-
-def _check_fd(name: str, value: object) -> None:
-    if value is not None:
-        check_int(name, value, 0, 2**31 - 1)
-
-
-def _check_coroutines(name: str, value: object) -> None:
-    if value not in ("callbacks", "thread"):
-        raise ValueError(f"{name} must be 'callbacks' or 'thread', not {value!r}")
-
-
-def _check_wsgi_input(name: str, value: object) -> None:
-    if value not in ("collect", "stream"):
-        raise ValueError(f"{name} must be 'collect' or 'stream', not {value!r}")
-
-
-def _check_broker(name: str, value: object) -> None:
-    missing = [each for each in _BROKER if not callable(getattr(value, each, None))]
-    if value is not None and missing:
-        raise TypeError(f"{name} must be a Broker or None; {value!r} has no {missing[0]}()")
-
 
 class RunOptions(TypedDict, total=False):
     """The keywords that all functions that start a server take."""
 
     limits: Annotated[
         Limits | None,
-        Option(None, "Bounds on sizes, times and numbers. None: the defaults.", _check_limits),
+        Option(
+            None, "Bounds on sizes, times and numbers. None: the defaults.", values.check_limits
+        ),
     ]
     tls: Annotated[
         TLS | Mapping[str, TLS] | None,
@@ -194,7 +122,7 @@ class RunOptions(TypedDict, total=False):
             that it is cancelled and the client gets 503. None: no limit. ``call`` may replace it
             for one request by ``req["httpuv.timeout"]``, before it returns or before its first
             ``await``.""",
-            _check_timeout,
+            values.check_timeout,
         ),
     ]
     gzip: Annotated[
@@ -209,7 +137,7 @@ class RunOptions(TypedDict, total=False):
             becomes a weak one. An answer with ``Content-Encoding: identity`` is sent uncompressed
             and without that field. Use that for an encrypted answer that has a secret beside text
             that the client chose (the BREACH attack).""",
-            _check_bool,
+            values.check_bool,
         ),
     ]
     accessLog: Annotated[
@@ -232,7 +160,7 @@ class RunOptions(TypedDict, total=False):
             ``request``, ``method``, ``target``, ``protocol``, ``status``, ``size``, ``seconds``,
             ``milliseconds``, ``host``, ``scheme``, ``referer``, ``user_agent``, ``request_id``,
             ``trace_id`` (of a traceparent) and ``kind`` (what made the answer).""",
-            _check_access_log,
+            values.check_access_log,
         ),
     ]
     accessLogFile: Annotated[
@@ -241,7 +169,7 @@ class RunOptions(TypedDict, total=False):
             None,
             """The file of an ``accessLog`` with a format. It is opened again when its name leads to
             another file, as after logrotate(8). None: standard error.""",
-            _check_file,
+            values.check_file,
         ),
     ]
     requestIds: Annotated[
@@ -251,7 +179,7 @@ class RunOptions(TypedDict, total=False):
             """Whether each request has an X-Request-ID for the application and the log. It comes
             from a proxy among ``forwardedAllowIps``; otherwise it is a new one and replaces that of
             the client. A log with ``request_id`` or ``"json"`` switches this on.""",
-            _check_bool,
+            values.check_bool,
         ),
     ]
     ioThreads: Annotated[
@@ -294,7 +222,7 @@ class RunOptions(TypedDict, total=False):
             """Whether every connection begins with the PROXY protocol (version 1 or 2), in which a
             proxy such as HAProxy names the client. Connections without it are closed. If
             ``forwardedAllowIps`` is given, connections from other addresses are closed, too.""",
-            _check_bool,
+            values.check_bool,
         ),
     ]
     health: Annotated[
@@ -324,7 +252,7 @@ class RunOptions(TypedDict, total=False):
             True,
             """Whether ``ready`` says 503 while ``broker`` cannot be reached. False: the server
             takes requests nevertheless; ``metrics`` and ``server.broker_health()`` tell.""",
-            _check_bool,
+            values.check_bool,
         ),
     ]
     readyMaxWait: Annotated[
@@ -375,7 +303,7 @@ class RunOptions(TypedDict, total=False):
             ``limits.body_memory_bytes``, and raises OSError where the client has gone. Bodies of a
             known length up to that come as a whole all the same. It needs several callback threads
             (``dispatch=8``). A chunked body has no CONTENT_LENGTH then.""",
-            _check_wsgi_input,
+            values.check_wsgi_input,
         ),
     ]
     topics: Annotated[
@@ -396,7 +324,7 @@ class RunOptions(TypedDict, total=False):
             """Shares topics with other servers: a :class:`httpuv.brokers.Redis`, a
             :class:`httpuv.brokers.Memory`, or another :class:`httpuv.Broker`. None: the topics
             belong to this server alone.""",
-            _check_broker,
+            values.check_broker,
         ),
     ]
     coroutines: Annotated[
@@ -407,7 +335,7 @@ class RunOptions(TypedDict, total=False):
             thread that runs the callbacks, in its own asyncio loop (uvloop's if that is installed).
             ``"thread"``: on a separate thread, which blocking callbacks do not delay; each answer
             costs two more context switches.""",
-            _check_coroutines,
+            values.check_coroutines,
         ),
     ]
     replace: Annotated[
@@ -418,7 +346,7 @@ class RunOptions(TypedDict, total=False):
             takes over its socket, so no client is refused; answers under way have 3 s. If only the
             port is the same but not the host, or the path but not the mask, the old server is
             stopped before the new one starts.""",
-            _check_bool,
+            values.check_bool,
         ),
     ]
 
@@ -452,7 +380,7 @@ class TcpOptions(TypedDict, total=False):
             False,
             """Whether other processes of the same user may listen on the same port, if they set
             this option, too (SO_REUSEPORT). The kernel distributes the connections.""",
-            _check_bool,
+            values.check_bool,
         ),
     ]
     fd: Annotated[
@@ -461,7 +389,7 @@ class TcpOptions(TypedDict, total=False):
             None,
             """The descriptor of a listening socket, inherited from systemd or a parent process. The
             server takes it over and does not bind ``host`` and ``port``. None: it binds them.""",
-            _check_fd,
+            values.check_fd,
         ),
     ]
 
@@ -475,128 +403,5 @@ class RunWebOptions(RunOptions, TcpOptions, total=False):
 
 
 #: The description of each option, by name.
-DESCRIPTIONS: dict[str, Option] = {
-    name: hint.__metadata__[0] for name, hint in WebOptions.__annotations__.items()
-}
+DESCRIPTIONS = descriptions(WebOptions)
 DEFAULTS: dict[str, Any] = {name: each.default for name, each in DESCRIPTIONS.items()}
-
-
-def check_names(given: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raise TypeError if a name is not among those that are known."""
-    names = list(known)
-    for name in given:
-        if name not in names:
-            close = difflib.get_close_matches(name, names, 1, 0.5)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise TypeError(f"unexpected keyword argument {name!r}{meant}")
-
-
-def complete(given: Mapping[str, object]) -> WebOptions:
-    """The given options, checked, and the defaults of all others.
-
-    Raises:
-        TypeError, ValueError: A name or a value is wrong; the message names it.
-    """
-    check_names(given, DESCRIPTIONS)
-    for name, value in given.items():
-        DESCRIPTIONS[name].check(name, value)
-    if given.get("proxyProtocol") and given.get("tls") is not None:
-        raise ValueError("proxyProtocol cannot be combined with tls: let the proxy end TLS")
-    return cast(WebOptions, {**DEFAULTS, **given})
-
-
-def core_settings(options: WebOptions) -> dict[str, object]:
-    """The settings of the core, in its types, from complete options."""
-    return {
-        "limits": (options["limits"] or Limits()).as_dict(),
-        "allowed_hosts": check_hosts(options["allowedHosts"]),
-        "gzip": options["gzip"],
-        "backlog": int(options["backlog"]),
-        "reuse_port": options["reusePort"],
-        "io_threads": int(options["ioThreads"]),
-        "tls": certificates(options["tls"]),
-        "ws_allowed_origins": check_origins(options["allowedOrigins"]),
-        "ws_protocols": check_protocols(options["wsProtocols"]),
-        "ws_overflow": options["wsOverflow"],
-        **COMPRESSION[options["wsCompression"]],
-        "proxies": check_proxies(options["forwardedAllowIps"]),
-        "proxy_protocol": options["proxyProtocol"],
-        "request_ids": options["requestIds"],
-        "file_log": _file_log(options),
-        "health": options["health"] or "",
-        "ready": options["ready"] or "",
-        "ready_max_wait": float(options["readyMaxWait"]),
-        "metrics": options["metrics"] or "",
-        "build": observe.build(),
-        "board": observe.take_board(),
-    }
-
-
-def _file_log(options: Options) -> tuple[str, str] | None:
-    """Format and path of the access log that the core writes; None: there is none."""
-    file = options["accessLogFile"]
-    if not isinstance(options["accessLog"], str):
-        if file is not None:
-            raise ValueError("accessLogFile needs a format: accessLog='combined' or another")
-        return None
-    return options["accessLog"], "" if file is None else os.path.abspath(file)
-
-
-def documentation(names: Sequence[str]) -> str:
-    """The options as the "Args" section of a docstring lists them."""
-    return "\n".join(
-        textwrap.fill(
-            f"{name}: {' '.join(DESCRIPTIONS[name].text.split())}",
-            width=96,
-            initial_indent=" " * 8,
-            subsequent_indent=" " * 12,
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
-        for name in names
-    )
-
-
-def takes(options: type, *, described: bool = False) -> Callable[[_Function], _Function]:
-    """Let help() show the ``**options`` of a function by name, as type checkers do.
-
-    Args:
-        options: The TypedDict of the options.
-        described: Whether the docstring describes the options; otherwise it refers to
-            startServer(). The text replaces the line that begins with ``options: ``.
-    """
-    names = tuple(options.__annotations__)
-
-    def decorate(function: _Function) -> _Function:
-        signature = inspect.signature(function)
-        *own, _ = signature.parameters.values()
-        shown = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=DESCRIPTIONS[name].default,
-                annotation=options.__annotations__[name].__origin__,
-            )
-            for name in names
-        ]
-        function.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
-        if function.__doc__:  # python -OO has none
-            text = documentation(names) if described else _reference(names)
-            function.__doc__ = re.sub(
-                "^        options: .*$", lambda _: text, function.__doc__, flags=re.MULTILINE
-            )
-        return function
-
-    return decorate
-
-
-def _reference(names: Sequence[str]) -> str:
-    """The options as one-line entries of an "Args" section that refer to startServer()."""
-    lines: list[str] = []
-    for name in names:
-        longer = f"{lines[-1]}, {name}" if lines else ""
-        if longer and len(longer) <= 60:
-            lines[-1] = longer
-        else:
-            lines.append(name)
-    return "\n".join(f"        {line}: As for :func:`startServer`." for line in lines)

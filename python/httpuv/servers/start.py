@@ -20,9 +20,12 @@ from ..base.checks import check_seconds
 from ..dispatch import queue
 from ..dispatch.choice import ServiceDispatcher
 from ..gateways.types import AnyApp
-from ..options.server import Options, RunWebOptions, WebOptions, takes
+from ..options.option import takes
+from ..options.server import Options, RunWebOptions, WebOptions
 from . import access, registry
-from .server import PipeServer, Server, WebServer
+from .pipe import PipeServer
+from .server import Server
+from .web import WebServer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

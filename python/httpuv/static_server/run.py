@@ -18,9 +18,9 @@ from ..options.static import staticPath
 from ..options.static_options import check_names
 from ..options.tls import TLS
 from ..servers.ports import randomPort
-from ..servers.server import WebServer
 from ..servers.start import run_until_stopped, startServer
 from ..servers.urls import EVERY_ADDRESS, local_url
+from ..servers.web import WebServer
 from .lan import lan_url
 from .qr import qr_lines
 from .site import Features, Site

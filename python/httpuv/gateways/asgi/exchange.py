@@ -1,97 +1,40 @@
-"""One HTTP exchange of an ASGI application: its ``receive`` and ``send``.
+"""One HTTP exchange of an ASGI application: the call of the application, and its ``receive``.
 
 The core handles the usual request: a body that is complete, and an answer in two messages. This
-module handles the rest: bodies in pieces, streams, files, trailers, early hints, and waiting for
-the end.
+module handles the rest, with ``send`` in :mod:`httpuv.gateways.asgi.sending`: bodies in pieces, and
+waiting for the end.
 
-Source: ASGI specification 3.0, HTTP 2.5, and its extensions ``http.response.pathsend``,
-``http.response.zerocopysend``, ``http.response.trailers`` and ``http.response.early_hint``.
+Source: ASGI specification 3.0, HTTP 2.5.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import re
-import stat
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any
 
-from ... import _core
-from ...answers.asyncapp import Answers
 from ...base.log import log_failure, write
 from ...dispatch import eager, tasks
 from ...rook.request import Input
+from .sending import DONE, NEW, STREAMING, Message, Sending
+from .waiting import caused_by_client
 
-Message = dict[str, Any]
-
-#: Bytes of an answer that may be on their way from the application to the kernel.
-WINDOW = 256 * 1024
-#: Bytes after which the core is asked to report that the kernel has them.
-_STEP = 64 * 1024
 #: Bytes of one message, if the body is in a file.
 _PIECE = 64 * 1024
 
-_NEW, _HEAD, _STREAMING, _DONE = range(4)
 
-_RANGE = re.compile(rb"bytes=(\d*)-(\d*)")
-
-
-class ClientGone(ConnectionError):
-    """``send()`` after the client has gone: the OSError of the ASGI specification (2.4)."""
-
-
-def caused_by_client(error: BaseException | None) -> bool:
-    """Whether the reason of an exception is that the client has gone."""
-    while error is not None:
-        if isinstance(error, ClientGone):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-class Gateway(Protocol):
-    """The part of the gateway that this module uses."""
-
-    app: Any
-    open: set[Any]
-    not_ready: asyncio.Future[None] | None
-
-    @property
-    def answers(self) -> Answers: ...
-    async def until_ready(self) -> None: ...
-    def offer_no_files(self) -> None: ...
-    def scope_again(self, scope: Message) -> Message: ...
-
-
-class HttpExchange(_core.Exchange):
+class HttpExchange(Sending):
     """See the module. The core creates it, without calling ``__init__``."""
 
-    gateway: Gateway
-    reply: _core.Reply | None = None
-    task: asyncio.Task[Any] | None = None
-    gone = False  # the client has gone
     told = False  # the application was told that the server stops
-    ended = False  # the server has ended the exchange: send() fails
-    events = False  # a stream of events is being sent
     again = False  # the application was asked a second time
-    trailers = False  # trailers follow the body
     heard = False  # the application has got http.disconnect
     begun = False  # reading the body has begun
     arrived = False  # the whole body has come
     read = False  # the application has read the whole body
-    sent = 0
-    asked = 0
-    taken = 0
-    length: int | None = None  # the answer's Content-Length
-    bodiless = False  # the answer has no body, whatever its Content-Length
     pieces: deque[bytes] | None = None
-    waiters: list[asyncio.Future[None]] | None = None
-    trailer_fields: list[tuple[bytes, bytes]] | None = None
-    as_is = False
 
     # --- the application's coroutine ---
 
@@ -140,21 +83,13 @@ class HttpExchange(_core.Exchange):
     def watch(self) -> None:
         """Watch the client while the application takes longer."""
         self.gateway.open.add(self)
-        if self.state != _DONE:
+        if self.state != DONE:
             self._reply()
-
-    def _reply(self) -> _core.Reply:
-        reply = self.reply
-        if reply is None:
-            reply = self.reply = self.open()
-            reply.on_abandoned = self._abandoned
-            reply.on_taken = self._on_taken
-        return reply
 
     def _over(self, error: BaseException | None) -> None:
         """The application has returned, or raised."""
         state = self.state
-        if error is None and state == _NEW and not self.again and self._may_ask_again():
+        if error is None and state == NEW and not self.again and self._may_ask_again():
             self.again = True
             runner = tasks.runner(self.gateway.answers.apart)
             runner.call(lambda: self._begin(self._without_files(), runner.loop))
@@ -164,15 +99,15 @@ class HttpExchange(_core.Exchange):
         quiet = isinstance(error, asyncio.CancelledError) or (left and caused_by_client(error))
         if error is not None and not quiet:
             log_failure("the ASGI application", self.scope, error)
-        if state != _DONE:
+        if state != DONE:
             if error is None and not self.gone and not self.told:
                 write(
                     logging.ERROR,
                     "the ASGI application has returned without %s",
-                    "the end of its answer" if state == _STREAMING else "an answer",
+                    "the end of its answer" if state == STREAMING else "an answer",
                 )
             reply = self._reply()
-            if state == _STREAMING and self.told and (error is None or (self.events and quiet)):
+            if state == STREAMING and self.told and (error is None or (self.events and quiet)):
                 reply.end()
             else:
                 reply.cut()
@@ -211,24 +146,7 @@ class HttpExchange(_core.Exchange):
 
         await gateway.app(gateway.scope_again(self.scope), receive, self.send)
 
-    def _complete(self) -> None:
-        self.finish()
-        self.task = None
-        reply = self.reply
-        if reply is not None:
-            # Break the reference cycles with this object.
-            reply.on_abandoned = reply.on_taken = None
-        self._wake()
-
     # --- from the core, on the thread that runs the callbacks ---
-
-    def _abandoned(self) -> None:
-        self.gone = True
-        self._wake()
-
-    def _on_taken(self, total: int) -> None:
-        self.taken = total
-        self._wake()
 
     def data(self, piece: bytes) -> None:
         """A piece of the body has come."""
@@ -244,13 +162,13 @@ class HttpExchange(_core.Exchange):
 
     def lost(self) -> None:
         """The rest of the body will not come."""
-        if self.state != _DONE:
+        if self.state != DONE:
             self.gone = True
         self._wake()
 
     def is_event_stream(self) -> bool:
         """Whether the answer is a stream of events, which may have no end."""
-        return self.state == _STREAMING and self.length is None
+        return self.state == STREAMING and self.length is None
 
     def tell_shutdown(self, last: bool = False) -> None:
         """Tell the application that its client has gone, because the server stops.
@@ -262,38 +180,16 @@ class HttpExchange(_core.Exchange):
         self.ended = last or self.events
         self._wake()
 
-    # --- waiting ---
-
-    def _wake(self) -> None:
-        waiters, self.waiters = self.waiters, None
-        for each in waiters or ():
-            tasks.resolve_soon(each)
-
-    async def _wait(self, until: Callable[[], bool]) -> None:
-        while not until():
-            future = asyncio.get_running_loop().create_future()
-            if self.waiters is None:
-                self.waiters = []
-            self.waiters.append(future)
-            try:
-                # Checked again afterwards: a change from here on resolves this future.
-                if not until():
-                    await future
-            finally:
-                if self.waiters is not None:
-                    with contextlib.suppress(ValueError):
-                        self.waiters.remove(future)
-
     # --- receive() ---
 
     async def _receive(self) -> Message:
-        if self.upload is not None and self.state != _DONE and not self.read:
+        if self.upload is not None and self.state != DONE and not self.read:
             message = await self._receive_body()
             if message is not None:
                 return message
-        if self.state != _DONE and not self.gone:
+        if self.state != DONE and not self.gone:
             self._reply()
-            await self._wait(lambda: self.gone or self.told or self.state == _DONE)
+            await self._wait(lambda: self.gone or self.told or self.state == DONE)
         if self.heard:
             await asyncio.sleep(0)  # an application that goes on asking must not stop the loop
         self.heard = True
@@ -315,191 +211,3 @@ class HttpExchange(_core.Exchange):
         upload.consumed(len(piece))
         self.read = self.arrived and not self.pieces
         return {"type": "http.request", "body": piece, "more_body": not self.read}
-
-    # --- send() ---
-
-    async def _send(self, message: Message) -> None:
-        kind = message["type"]
-        state = self.state
-        if self.gone:
-            raise ClientGone("the client has gone")
-        if self.ended and state != _DONE:
-            raise ClientGone("the server stops")
-        if state == _DONE:
-            raise RuntimeError(f"{kind!r} was sent after the end of the answer")
-        if kind == "http.response.start":
-            if state != _NEW:
-                raise RuntimeError("'http.response.start' was sent twice")
-            self.trailers = bool(message.get("trailers", False))
-            self.stash(message)
-        elif kind == "http.response.early_hint":
-            if state != _NEW:
-                raise RuntimeError(f"{kind!r} must come before 'http.response.start'")
-            self._reply().inform(103, [(b"link", link) for link in message["links"]])
-        elif state == _NEW:
-            raise RuntimeError(f"'http.response.start' must be sent before {kind!r}")
-        elif kind == "http.response.body":
-            await self._send_body(message)
-        elif kind == "http.response.pathsend":
-            self._send_path(message)
-        elif kind == "http.response.zerocopysend":
-            await self._send_file(message)
-        elif kind == "http.response.trailers":
-            self._send_trailers(message)
-        else:
-            raise RuntimeError(f"unknown ASGI message {kind!r}")
-
-    async def _send_body(self, message: Message) -> None:
-        body = message.get("body", b"")
-        if not isinstance(body, bytes):
-            body = memoryview(body).tobytes()
-        more = bool(message.get("more_body", False))
-        if self.trailer_fields is not None:
-            raise RuntimeError("the body has ended: 'http.response.trailers' is expected")
-        if self.state == _HEAD and self.status == 200 and self.events_of:
-            if body:
-                raise RuntimeError("an answer that topics feed has no body")
-            if not more:
-                self._feed()
-            return
-        if self.state == _HEAD and not more and not self.trailers:
-            self.respond(body)
-            return self._complete()
-        self._begin_stream()
-        if body:
-            self._write(body)
-        if not more:
-            return self._end_body()
-        await self._room()
-
-    def _feed(self) -> None:
-        """Topics make the body: the application has nothing to do with it any more."""
-        reply, self.reply = self._reply(), None
-        reply.on_abandoned = reply.on_taken = None
-        self.gateway.answers.feed(self.events_of, self.scope, reply, self.begin_events)
-        self._complete()
-
-    def _begin_stream(self, as_is: bool = False) -> None:
-        if self.state == _HEAD:
-            self.as_is = as_is
-            self._reply()
-            self.events = self.field("content-type").startswith("text/event-stream")
-            self.bodiless = self.scope["method"] == "HEAD" or self.status in (204, 304)
-            self.length = self.begin(as_is)
-
-    def _write(self, data: bytes) -> None:
-        reply = self._reply()
-        if self.length is not None and not self.bodiless and self.sent + len(data) > self.length:
-            raise RuntimeError(f"the body is longer than its Content-Length, {self.length}")
-        self.sent += len(data)
-        ask = self.sent - self.asked >= _STEP
-        if ask:
-            self.asked = self.sent
-        reply.write(data, ask, self.gateway.answers.rings(reply))
-
-    async def _room(self) -> None:
-        if self.sent - self.taken >= WINDOW:
-            await self._wait(
-                lambda: (
-                    self.sent - self.taken < WINDOW
-                    or self.gone
-                    or self.ended
-                    or self.state == _DONE
-                )
-            )
-
-    def _end_body(self) -> None:
-        if self.length is not None and not self.bodiless and self.sent < self.length:
-            raise RuntimeError(f"the body is shorter than its Content-Length, {self.length}")
-        if self.trailers:
-            self.trailer_fields = []
-            return
-        self._reply().end()
-        self._complete()
-
-    def _send_trailers(self, message: Message) -> None:
-        if self.trailer_fields is None:
-            raise RuntimeError("'http.response.trailers' must come behind the body")
-        self.trailer_fields.extend(message.get("headers", ()))
-        if not message.get("more_trailers", False):
-            self._reply().end(self.trailer_fields)
-            self._complete()
-
-    def _send_path(self, message: Message) -> None:
-        if self.state != _HEAD:
-            raise RuntimeError("'http.response.pathsend' must follow 'http.response.start'")
-        fd = os.open(message["path"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(f"not a regular file: {message['path']!r}")
-            offset, length = self._asked_range(status.st_size)
-            file = _core.FilePart(fd, offset, length)
-        except BaseException:
-            os.close(fd)
-            raise
-        self.respond(file)
-        self._complete()
-
-    def _asked_range(self, size: int) -> tuple[int, int]:
-        """Offset and length of the range that the client has requested (RFC 9110 section 14)."""
-        whole = (0, size)
-        if self.status != 200 or self.field("content-range") or self.scope["method"] != "GET":
-            return whole
-        fields = dict(self.scope["headers"])
-        match = _RANGE.fullmatch(fields.get(b"range", b""))
-        if match is None or match.group(0) == b"bytes=-":
-            return whole
-        condition = fields.get(b"if-range")
-        if condition is not None:
-            etag = self.field("etag").encode("latin-1")
-            known = [etag] if etag and not etag.startswith(b"W/") else []
-            known.append(self.field("last-modified").encode("latin-1"))
-            if not condition or condition not in known:
-                return whole
-        first, last = match.groups()
-        if first:
-            begin = int(first)
-            end = min(int(last), size - 1) if last else size - 1
-            if last and int(last) < begin:
-                return whole
-        else:
-            begin = max(0, size - int(last))
-            end = size - 1 if int(last) else -1
-        if begin >= size or end < begin:
-            self.amend(416, [("Content-Range", f"bytes */{size}")])
-            return (0, 0)
-        self.amend(206, [("Content-Range", f"bytes {begin}-{end}/{size}")])
-        return (begin, end - begin + 1)
-
-    async def _send_file(self, message: Message) -> None:
-        file = message["file"]
-        fd = file if isinstance(file, int) else file.fileno()
-        offset, count = message.get("offset"), message.get("count")
-        position = os.lseek(fd, 0, os.SEEK_CUR) if offset is None else int(offset)
-        left = max(0, os.fstat(fd).st_size - position)
-        length = left if count is None else min(int(count), left)
-        if offset is None:
-            os.lseek(fd, position + length, os.SEEK_SET)
-        more = bool(message.get("more_body", False))
-        if self.state == _HEAD and not more and not self.trailers:
-            self.respond(_core.FilePart(os.dup(fd), position, length))
-            return self._complete()
-        self._begin_stream(as_is=True)
-        if self.as_is:
-            reply = self._reply()
-            reply.write_file(_core.FilePart(os.dup(fd), position, length))
-            self.sent = self.asked = self.sent + length
-            reply.write(b"", True, True)
-            await self._room()
-        else:  # the server may still compress the pieces before
-            while length > 0:
-                piece = os.pread(fd, min(length, _STEP), position)
-                if not piece:
-                    raise OSError("the file has become shorter")
-                self._write(piece)
-                position += len(piece)
-                length -= len(piece)
-                await self._room()
-        if not more:
-            self._end_body()

@@ -9,14 +9,14 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from ... import _core
 from ...base.log import log_failure, write
 from ...dispatch import eager, tasks
 from ...rook.websocket import check_code, check_reason
-from .exchange import ClientGone, Gateway, caused_by_client
+from .sending import Gateway
+from .waiting import ClientGone, Waiting, caused_by_client
 
 Message = dict[str, Any]
 
@@ -28,7 +28,7 @@ _HIGH_WATER = 64 * 1024
 _ABNORMAL = 1006
 
 
-class WebSocketExchange:
+class WebSocketExchange(Waiting):
     """See the module. It is also the core's listener; the core calls the methods with an
     underscore.
     """
@@ -53,7 +53,6 @@ class WebSocketExchange:
         self._inbox: deque[Message] = deque()
         self._end: Message | None = None  # the last message, once the connection has ended
         self._status: tuple[int, list[tuple[bytes, bytes]]] | None = None  # of a refusal
-        self._waiters: list[asyncio.Future[None]] = []
         reply.on_abandoned = self._abandoned
 
     # --- the application's coroutine ---
@@ -145,22 +144,6 @@ class WebSocketExchange:
         pass
 
     _drained = _dropped = _taken
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for each in waiters:
-            tasks.resolve_soon(each)
-
-    async def _wait(self, until: Callable[[], bool]) -> None:
-        while not until():
-            future = asyncio.get_running_loop().create_future()
-            self._waiters.append(future)
-            try:
-                if not until():  # a change wakes the future that is set
-                    await future
-            finally:
-                if future in self._waiters:
-                    self._waiters.remove(future)
 
     def tell_shutdown(self, last: bool = False) -> None:
         """The server stops."""
@@ -278,12 +261,10 @@ class WebSocketExchange:
                 raise TypeError(f"'text' must be str, not {type(data).__name__}")
         socket = self._socket
         socket.send(data)
-        while self._end is None and socket.outstanding() > _HIGH_WATER:
-            socket.acknowledge()
-            future = asyncio.get_running_loop().create_future()
-            self._waiters.append(future)
-            if self._end is None and socket.outstanding() > _HIGH_WATER:
-                await future
+        await self._wait(
+            lambda: self._end is not None or socket.outstanding() <= _HIGH_WATER,
+            ask=socket.acknowledge,
+        )
 
 
 def _checked_close(code: int, reason: str) -> tuple[int, str]:
