@@ -81,6 +81,10 @@ APPS = """
             sys.stdin.readline()
         return {"status": 200, "body": f"rook {os.getpid()}"}
 
+    def client(environ, start_response):
+        start_response("200 OK", [])
+        return [f"{environ['REMOTE_ADDR']} {environ['wsgi.url_scheme']}".encode()]
+
     def environment(req):
         return {"status": 200, "body": os.environ.get("OF_FILE", "")}
 
