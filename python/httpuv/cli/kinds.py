@@ -8,6 +8,7 @@ value must be.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 
 from ..options.allowed import can_match
@@ -75,6 +76,13 @@ def number(given: object) -> float:
     if not (0 <= value < math.inf):
         raise ValueError("must be a number that is not negative")
     return value
+
+
+def permissions(given: object) -> int:
+    """Permissions of a file as a text of octal digits; a number would not show its base."""
+    if not isinstance(given, str) or not re.fullmatch("0?[0-7]{3}", given):
+        raise ValueError('must be a text of three octal digits, such as "0660"')
+    return int(given, 8)
 
 
 def url_path(given: object) -> str:

@@ -61,7 +61,7 @@ def listen_for_admin(settings: Settings) -> Listening | None:
         return None
     where = str(settings.admin)
     if "/" in where:
-        return _listen_at("--admin", dataclasses.replace(settings, uds=where))
+        return _listen_at("--admin", dataclasses.replace(settings, uds=where, uds_mode=None))
     host, port = host_and_port("--admin", where)
     return _listen_at("--admin", dataclasses.replace(settings, uds=None, host=host, port=port))
 
@@ -114,7 +114,7 @@ class Listening:
 
     def _open(self, settings: Settings) -> socket.socket:
         if settings.uds is not None:
-            return self._open_path(os.path.abspath(settings.uds), settings.backlog)
+            return self._open_path(settings)
         host = "::" if settings.host == "::/0" else settings.host
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -131,7 +131,8 @@ class Listening:
             raise
         return opened
 
-    def _open_path(self, path: str, backlog: int) -> socket.socket:
+    def _open_path(self, settings: Settings) -> socket.socket:
+        path = os.path.abspath(settings.uds or "")
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
@@ -143,7 +144,9 @@ class Listening:
                 opened.bind(path)
             status = os.stat(path)
             self._path, self._identity = path, (status.st_dev, status.st_ino)
-            opened.listen(backlog)
+            if settings.uds_mode is not None:
+                os.chmod(path, settings.uds_mode)  # before listen(), no client can connect
+            opened.listen(settings.backlog)
         except BaseException:
             opened.close()
             raise

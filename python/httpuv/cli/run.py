@@ -61,24 +61,27 @@ def run_alone(settings: Settings, fd: int | None) -> None:
     """
     life = Life(settings.graceful_timeout)
     life.take_signals()
-    admin = listen_for_admin(settings)
-    if admin is not None:
-        settings = dataclasses.replace(settings, admin=os.dup(admin.socket.fileno()))
-    application, serve = prepare(settings, fd)
+    with contextlib.ExitStack() as stack:
+        own: Listening | None = None
+        if settings.uds is not None and fd is None:
+            own = stack.enter_context(contextlib.closing(Listening(settings, None)))
+            fd = own.socket.fileno()
+        admin = listen_for_admin(settings)
+        if admin is not None:
+            stack.enter_context(contextlib.closing(admin))
+            settings = dataclasses.replace(settings, admin=os.dup(admin.socket.fileno()))
+        application, serve = prepare(settings, fd)
 
-    def started(server: Server) -> None:
-        if server._tls is not None:
-            reload_on_hangup(server._tls)
-        announce(settings, application.interface, address_of(server), admin=admin)
+        def started(server: Server) -> None:
+            if server._tls is not None:
+                reload_on_hangup(server._tls)
+            address = address_of(server) if own is None else own.address
+            announce(settings, application.interface, address, admin=admin)
 
-    try:
         served = serve(started)
         life.take_signals()  # replaces handlers of the application
         life.begins(served.stop)
         served.run()
-    finally:
-        if admin is not None:
-            admin.close()
 
 
 def run_workers(settings: Settings, fd: int | None) -> int:

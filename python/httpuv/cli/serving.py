@@ -26,7 +26,6 @@ from ..options.topic_options import Topic
 from ..rook.app import normalize_app
 from ..servers import start
 from ..servers.adopted import AdoptedServer
-from ..servers.pipe import PipeServer
 from ..servers.server import Server
 from ..servers.urls import local_url
 from ..servers.web import WebServer
@@ -67,7 +66,7 @@ def serving(
         application: The application.
         settings: The settings of the command.
         started: Called when the server listens, on the thread that serves.
-        fd: A listening socket; None: the settings have the address.
+        fd: A listening socket, also for ``--uds``; None: the settings have host and port.
         multiprocess: Whether other processes serve the same application.
 
     Raises:
@@ -141,8 +140,7 @@ class _Asgi:
                 app,
                 settings.host,
                 settings.port,
-                settings.uds,
-                fd,
+                fd=fd,
                 lifespan=settings.lifespan,
                 root_path=settings.root_path,
                 timeout_graceful_shutdown=times_of(settings.graceful_timeout),
@@ -247,8 +245,6 @@ class _Blocking:
             app = dataclasses.replace(app, staticPaths={**app.staticPaths, **_static(settings)})
         if self.fd is not None:
             return _adopted(os.dup(self.fd), app, options)
-        if settings.uds is not None:
-            return start.startPipeServer(settings.uds, None, app, True, **options)
         return start.startServer(settings.host, settings.port, app, True, **options)
 
 
@@ -263,8 +259,6 @@ def _adopted(fd: int, app: object, options: dict[str, Any]) -> Server:
 
 def address_of(server: Server) -> str:
     """The address of a server, for messages."""
-    if isinstance(server, PipeServer):
-        return f"unix:{server.getName()}"
     if isinstance(server, AdoptedServer) and server.getPort() == 0:
         return "a Unix socket"
     assert isinstance(server, (WebServer, AdoptedServer))

@@ -123,12 +123,14 @@ class Settings:
     uds: str | None = _option(
         *(None, LISTENING, kinds.text, "PATH"), "Listen on a Unix socket instead."
     )
-
+    uds_mode: int | None = _option(
+        *(None, LISTENING, kinds.permissions, "MODE"),
+        "Its permissions, like 0660. [umask]",
+    )
     fd: int | None = _option(
         *(None, LISTENING, kinds.whole(0), "N"),
         "Accept from a listening socket that is open already; systemd's is found without.",
     )
-
     backlog: int = _option(
         *(4096, LISTENING, kinds.whole(1, 2**31 - 1), "N"),
         "Connections that may wait in the kernel to be accepted.",

@@ -38,6 +38,12 @@ assert apps  # a fixture
         (["apps:rook", "--host", "192.0.2.1", "--port", "0"], 1, ["192.0.2.1", "--host"]),
         (["apps:rook", "--host", "name.invalid"], 1, ["name.invalid"]),
         (["apps:rook", "--uds", "no/such/socket"], 1, ["no/such/socket"]),
+        (
+            ["apps:rook", "--uds", "s", "--uds-mode", "rw"],
+            2,
+            ["--uds-mode must be a text"],
+        ),
+        (["apps:rook", "--uds-mode", "0660"], 2, ["--uds-mode needs --uds"]),
         (["apps:rook", "--forwarded-allow-ips", "1.2.3"], 2, ["unix or *, not '1.2.3'"]),
         (["apps:rook", "--admin", "x"], 2, ["--admin must be HOST:PORT", "./admin, not 'x'"]),
     ],

@@ -1,6 +1,8 @@
 """`httpuv run`: what it serves, where, and with which options."""
 
+import os
 import socket
+import stat
 from pathlib import Path
 
 import httpuv
@@ -60,10 +62,30 @@ def test_threads(apps: Path) -> None:
 def test_unix_socket(apps: Path, name: str) -> None:
     path = str(apps / "socket")
     with command(apps, f"apps:{name}", "--uds", "socket") as child:
-        assert started(child) == "unix:socket"
+        assert started(child) == f"unix:{path}"
         assert fetch(path, request()).body.startswith(name.encode())
         child.process.terminate()
         assert child.finish()[0] == 0
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+@pytest.mark.parametrize(("mode", "permissions"), [("0660", 0o660), ("606", 0o606), (None, 0o700)])
+def test_permissions_of_the_unix_socket(
+    apps: Path, workers: tuple[str, ...], mode: str | None, permissions: int
+) -> None:
+    given = () if mode is None else ("--uds-mode", mode)
+    admin = ("--admin", str(apps / "admin"))
+    before = os.umask(0o077)
+    try:
+        with command(apps, "apps:asgi", "--uds", "socket", *given, *admin, *workers) as child:
+            path = started(child).removeprefix("unix:")
+            assert stat.S_IMODE(os.stat(path).st_mode) == permissions
+            assert stat.S_IMODE(os.stat(apps / "admin").st_mode) == 0o700
+            child.process.terminate()
+            assert child.finish()[0] == 0
+    finally:
+        os.umask(before)
     assert not Path(path).exists()
 
 
