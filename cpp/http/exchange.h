@@ -1,44 +1,34 @@
 // The requests of one connection that wait for their answers, in the order of their arrival (RFC
 // 9112 section 9.3.2). Answers may be made in any order; they are sent in this order.
 //
-// Sans-I/O, no thread of its own; owned by the connection. `Parked` is an answer that was made
-// before its turn, `Observed` has the facts for observers. A ring; `release()` gives its heap
-// memory back when it stays empty. Never fails.
+// Sans-I/O, no thread of its own; a part of a Wire. `Entry` is a WireExchange with what its user
+// keeps for it. A ring; `release()` gives its heap memory back when it stays empty. Never fails.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "base/charge.h"
+#include "http/content.h"
 #include "http/exchange_state.h"
 
 namespace httpuv::http {
 
-template <class Parked, class Observed>
-struct Exchange {
+// What the order and the framing of an answer depend on.
+struct WireExchange {
   std::uint32_t sequence = 0;
   std::uint8_t minor_version = 1;
   bool is_head = false;
   bool is_connect = false;
-  bool keep_alive = true;         // what the request asked for
-  bool continue_pending = false;  // 100 (Continue) must be sent before the body comes
-  bool negotiated = false;        // the server may code the content of its answer,
-  bool accepts_gzip = false;      // and the client accepts gzip
-  std::uint16_t mount = 0;        // which application it is for
-  base::Charge head;              // for what the application was handed: the head,
-  base::Charge body;              // and of the body what is in memory
+  bool keep_alive = true;  // what the request asked for; false: its answer is the last
   AnswerSide answer;
-  std::unique_ptr<Parked> parked;
-  Observed observed;  // for its observers
+
+  [[nodiscard]] AskedBy asked_by() const { return {is_head, is_connect, minor_version}; }
 };
 
-template <class Parked, class Observed>
+template <class Entry>
 class ExchangeQueue {
  public:
-  using Entry = Exchange<Parked, Observed>;
-
   // Opens the next exchange; sequence numbers count up from 0 and wrap.
   Entry& open() {
     if (head_ > 0 && entries_.size() == entries_.capacity()) compact();
@@ -52,6 +42,7 @@ class ExchangeQueue {
   [[nodiscard]] bool empty() const { return head_ == entries_.size(); }
   [[nodiscard]] std::size_t size() const { return entries_.size() - head_; }
   [[nodiscard]] Entry& front() { return entries_[head_]; }
+  [[nodiscard]] const Entry& front() const { return entries_[head_]; }
   [[nodiscard]] Entry& back() { return entries_.back(); }
 
   // The open exchange with that number, or null if it was closed.
@@ -63,13 +54,12 @@ class ExchangeQueue {
   [[nodiscard]] bool is_front(const Entry& entry) const { return &entry == &entries_[head_]; }
 
   void close_front() {
-    entries_[head_].parked.reset();
-    entries_[head_].head = {};
-    entries_[head_].body = {};
-    if (++head_ == entries_.size()) {
-      clear();
-      if (entries_.capacity() > kKept) release();
+    if (head_ + 1 < entries_.size()) {
+      entries_[head_++] = Entry();
+      return;
     }
+    clear();
+    if (entries_.capacity() > kKept) release();
   }
 
   // Calls f(Entry&) for each open exchange, oldest first; f may not open or close any.

@@ -17,11 +17,12 @@ namespace httpuv::http {
 // --- the request that is being read -------------------------------------------------------------
 
 enum class RequestState : std::uint8_t {
-  kNone,      // between two requests
-  kReading,   // its head has come, its body is coming
-  kHeld,      // the application has the head, and has not said that it wants the rest
-  kDropping,  // the rest is read and dropped: it was answered, or nothing wants its body
-  kStoring,   // all of it has come; its body may still be on its way to the disk
+  kNone,       // between two requests
+  kReading,    // its head has come, its body is coming
+  kHeld,       // the application has the head, and has not said that it wants the rest
+  kDropping,   // the rest is read and dropped: it was answered, or nothing wants its body
+  kStoring,    // all of it has come; its body may still be on its way to the disk
+  kUpgrading,  // it asks for another protocol, which is not decided: no request follows it yet
 };
 
 enum class RequestEvent : std::uint8_t {
@@ -32,6 +33,8 @@ enum class RequestEvent : std::uint8_t {
   kEnd,      // the last byte has come
   kStored,   // and is where it belongs
   kRefused,  // the input is broken, or too late
+  kUpgrade,  // it is stored, and asks for another protocol
+  kStay,     // which it does not get
 };
 
 // --- the answer ---------------------------------------------------------------------------------
@@ -70,15 +73,24 @@ constexpr std::uint8_t to(State state) {
 
 // A row for each state, a column for each event.
 using R = RequestState;
-inline constexpr std::array<std::array<std::uint8_t, 7>, 5> kRequest = {{
-    // kHead, kHold, kGoOn, kDrop, kEnd, kStored, kRefused
-    {to(R::kReading), kNever, kNever, to(R::kNone), kNever, kNever, to(R::kNone)},      // kNone
-    {kNever, to(R::kHeld), to(R::kReading), to(R::kDropping), to(R::kStoring), kNever,  // kReading
-     to(R::kNone)},
-    {kNever, kNever, to(R::kReading), to(R::kDropping), kNever, kNever, to(R::kNone)},  // kHeld
-    {kNever, kNever, to(R::kDropping), to(R::kDropping), to(R::kNone), kNever,          // kDropping
-     to(R::kNone)},
-    {kNever, kNever, kNever, to(R::kStoring), kNever, to(R::kNone), to(R::kNone)},  // kStoring
+inline constexpr std::array<std::array<std::uint8_t, 9>, 6> kRequest = {{
+    // kHead, kHold, kGoOn, kDrop, kEnd, kStored, kRefused, kUpgrade, kStay
+    // kNone:
+    {to(R::kReading), kNever, kNever, to(R::kNone), kNever, kNever, to(R::kNone), kNever, kNever},
+    // kReading:
+    {kNever, to(R::kHeld), to(R::kReading), to(R::kDropping), to(R::kStoring), kNever, to(R::kNone),
+     kNever, kNever},
+    // kHeld:
+    {kNever, kNever, to(R::kReading), to(R::kDropping), kNever, kNever, to(R::kNone), kNever,
+     kNever},
+    // kDropping:
+    {kNever, kNever, to(R::kDropping), to(R::kDropping), to(R::kNone), kNever, to(R::kNone), kNever,
+     kNever},
+    // kStoring:
+    {kNever, kNever, kNever, to(R::kStoring), kNever, to(R::kNone), to(R::kNone), to(R::kUpgrading),
+     kNever},
+    // kUpgrading:
+    {kNever, kNever, kNever, to(R::kNone), kNever, kNever, to(R::kNone), kNever, to(R::kNone)},
 }};
 
 using A = AnswerState;

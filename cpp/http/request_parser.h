@@ -61,6 +61,8 @@ class RequestParser {
 
   // No byte of a next request has come; empty lines before one do not count.
   [[nodiscard]] bool idle() const { return state_ <= State::kIdleAfterCr; }
+  // A part of a head has come.
+  [[nodiscard]] bool in_head() const { return state_ == State::kMethod || state_ == State::kHead; }
   // The kept bytes of an incomplete head or trailer section.
   [[nodiscard]] std::size_t held() const {
     return head_.bytes.size() + head_.fields.size() * sizeof(HeaderField);

@@ -28,9 +28,9 @@ std::uint64_t body_length(const ResponseBody& body) {
 }  // namespace
 
 void HttpSession::respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body) {
-  Exchange* exchange = exchanges_.find(sequence);
+  Exchange* exchange = wire_.exchanges().find(sequence);
   if (exchange == nullptr || !exchange->answer.with_application()) return;
-  websocket_decided(sequence);
+  websocket_decided(*exchange);
   exchange->observed.by = AnsweredBy::kApplication;
   if (exchange->answer.streamed()) return cut(sequence);  // two heads: the client must not get both
   release(*exchange, false);
@@ -51,7 +51,7 @@ void HttpSession::answer_plain(Exchange& exchange, int status, std::string_view 
 }
 
 void HttpSession::answer_early(Exchange& exchange, int status, std::string_view text) {
-  request_.on(http::RequestEvent::kDrop);
+  wire_.incoming().on(http::RequestEvent::kDrop);
   answer_plain(exchange, status, text);
 }
 
@@ -62,7 +62,7 @@ void HttpSession::answer_static_early(Exchange& exchange, files::Answer&& answer
   head.add_serialized(answer.fields);
   head.add_serialized(answer.own_fields);
   exchange.observed.by = AnsweredBy::kStatic;
-  request_.on(http::RequestEvent::kDrop);
+  wire_.incoming().on(http::RequestEvent::kDrop);
   this->answer(exchange, std::move(head),
                answer.body == files::BodyKind::kMemory ? std::string(answer.memory)
                                                        : std::move(answer.text));
@@ -74,7 +74,7 @@ void HttpSession::answer(Exchange& exchange, http::ResponseHead&& head, Response
     return code_on_pool(exchange, std::move(head), std::move(*bytes));
   }
   exchange.answer.on(http::AnswerEvent::kGive);
-  if (exchanges_.is_front(exchange)) {
+  if (wire_.exchanges().is_front(exchange)) {
     const bool keep = write_answer(exchange, head, std::move(body));
     close_exchange(keep);
     next_answers();
@@ -89,7 +89,7 @@ void HttpSession::answer(Exchange& exchange, http::ResponseHead&& head, Response
 }
 
 void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& resolution) {
-  Exchange* exchange = exchanges_.find(sequence);
+  Exchange* exchange = wire_.exchanges().find(sequence);
   if (exchange == nullptr || !exchange->answer.resolving()) return;
   if (resolution.kind == files::ResolutionKind::kFallthrough) {
     const std::unique_ptr<Parked> parked = std::move(exchange->parked);
@@ -100,21 +100,13 @@ void HttpSession::resolved(std::uint32_t sequence, const files::Resolution& reso
   context_.counters.static_files.add();
   exchange->observed.by = AnsweredBy::kStatic;
   exchange->answer.on(http::AnswerEvent::kGive);
-  if (exchanges_.is_front(*exchange)) {
+  if (wire_.exchanges().is_front(*exchange)) {
     const bool keep = write_static(*exchange, resolution);
     close_exchange(keep);
     next_answers();
   } else {
     exchange->parked->resolution = resolution;
   }
-}
-
-// Whether the connection can carry another request behind this answer.
-bool HttpSession::keeps_alive(const Exchange& exchange, bool close_wanted) const {
-  if (!exchange.keep_alive || close_wanted || context_.draining) return false;
-  const bool being_read = request_.reading() && exchange.sequence == current_;
-  // The rest of a body that is not wanted is discarded if it is short and sure to come.
-  return !being_read || (!body_is_long_ && !exchange.continue_pending);
 }
 
 // Its observers will be told of it when it is over.
@@ -137,15 +129,11 @@ void HttpSession::tell_observers(Exchange& exchange) {
   }
 }
 
-http::AskedBy HttpSession::asked_by(const Exchange& exchange) {
-  return {exchange.is_head, exchange.is_connect, exchange.minor_version};
-}
-
 bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& head,
                                ResponseBody&& body) {
-  const bool keep = keeps_alive(exchange, head.close);
+  const bool keep = wire_.keeps_alive(exchange, head.close || context_.draining);
   const std::uint64_t length = body_length(body);
-  const http::Content content = http::content_of(head, asked_by(exchange), length);
+  const http::Content content = http::content_of(head, exchange.asked_by(), length);
 
   note_answer(exchange, head.status, content.sent ? length : 0);
   const auto write_head = [&](std::string& out) {
@@ -181,7 +169,7 @@ bool HttpSession::write_answer(Exchange& exchange, const http::ResponseHead& hea
 }
 
 bool HttpSession::write_static(Exchange& exchange, const files::Resolution& resolution) {
-  const bool keep = keeps_alive(exchange, false);
+  const bool keep = wire_.keeps_alive(exchange, context_.draining);
   const StaticFiles::Written written =
       context_.files->write(connection_, exchange.parked->request, resolution,
                             {keep, exchange.is_head, exchange.minor_version});
@@ -191,38 +179,32 @@ bool HttpSession::write_static(Exchange& exchange, const files::Resolution& reso
 }
 
 void HttpSession::close_exchange(bool keep_alive) {
-  tell_observers(exchanges_.front());
-  exchanges_.close_front();
-  if (!keep_alive) {
-    // A client that asked for the close and has sent its whole request sends nothing more.
-    const bool input_done = !request_.reading() && !refused_ && held_.empty() && parser_.idle();
-    finish(!input_done || context_.draining);
-  }
+  tell_observers(wire_.exchanges().front());
+  const http::After after = wire_.close_front(keep_alive);
+  if (after != http::After::kGoOn) finish(after == http::After::kLinger || context_.draining);
 }
 
 void HttpSession::next_answers() {
-  while (state_ == State::kOpen && !exchanges_.empty()) {
-    Exchange& exchange = exchanges_.front();
-    if (exchange.answer.streamed()) {
-      if (exchange.answer.begun()) break;
+  for (http::Turn turn = wire_.turn(); turn != http::Turn::kNone; turn = wire_.turn()) {
+    Exchange& exchange = wire_.exchanges().front();
+    if (turn == http::Turn::kStream) {
       start_stream(exchange);  // it may be complete already: then its exchange is closed
       if (connection_.closing()) return;
       continue;
     }
-    if (!exchange.answer.ready()) break;
     Parked& parked = *exchange.parked;
     const bool keep = parked.resolution
                           ? write_static(exchange, *parked.resolution)
                           : write_answer(exchange, *parked.head, std::move(parked.body));
     close_exchange(keep);
   }
-  if (state_ != State::kOpen || connection_.closing()) return;
-  if (upgrade_ == Upgrade::kWaiting && exchanges_.is_front(exchanges_.back())) {
-    return upgrade_to_websocket(exchanges_.back());
+  if (!wire_.answers() || connection_.closing()) return;
+  if (wire_.upgrade_due() && asked_ == nullptr) {
+    return upgrade_to_websocket(wire_.exchanges().front());
   }
   if (in_read_) return;
   send_continue_if_due();
-  if (exchanges_.empty() && eof_ && !request_.reading() && held_.empty()) return finish(false);
+  if (wire_.used_up()) return finish(false);
   update_deadline();
   if (context_.draining) drain();  // it has said that it stays: a request may be on its way
   resume_reading();

@@ -12,23 +12,24 @@ namespace httpuv::server {
 bool HttpSession::route_builtin(Exchange& exchange) {
   const bool admin = connection_.door().admin;
   const Builtin builtin(context_);
-  const std::optional<Builtin::Kind> kind = builtin.find(head_.view(head_.path), admin);
+  const std::optional<Builtin::Kind> kind =
+      builtin.find(wire_.incoming().head().view(wire_.incoming().head().path), admin);
   if (!kind) {
     if (admin) answer_early(exchange, 404);
     return admin;
   }
   if (!admin && !Builtin::for_any_host(*kind) &&
-      !host_allowed(context_.settings.allowed_hosts, head_)) {
+      !host_allowed(context_.settings.allowed_hosts, wire_.incoming().head())) {
     return false;  // which refuses it
   }
   exchange.observed.by = AnsweredBy::kBuiltin;
   http::PlainResponse plain = http::plain_response(405);
-  if (head_.is_get || head_.is_head) {
+  if (wire_.incoming().head().is_get || wire_.incoming().head().is_head) {
     plain = builtin.answer(*kind);
   } else {
     plain.head.add("Allow", "GET, HEAD");
   }
-  request_.on(http::RequestEvent::kDrop);
+  wire_.incoming().on(http::RequestEvent::kDrop);
   answer(exchange, std::move(plain.head), std::move(plain.body));
   return true;
 }

@@ -82,7 +82,7 @@ void HttpSession::code_on_pool(Exchange& exchange, http::ResponseHead&& head, st
 
 void HttpSession::coded(std::uint32_t sequence, std::string&& plain,
                         std::optional<std::string>&& coded) {
-  Exchange* const exchange = exchanges_.find(sequence);
+  Exchange* const exchange = wire_.exchanges().find(sequence);
   if (exchange == nullptr || !exchange->answer.coding()) return;
   Parked& parked = *exchange->parked;
   exchange->answer.on(http::AnswerEvent::kCoded);
@@ -93,7 +93,7 @@ void HttpSession::coded(std::uint32_t sequence, std::string&& plain,
     parked.body = std::move(plain);
   }
   parked.charge.resize(std::get<std::string>(parked.body).size());
-  if (exchanges_.is_front(*exchange)) next_answers();
+  if (wire_.exchanges().is_front(*exchange)) next_answers();
 }
 
 // --- bodies in pieces ---------------------------------------------------------------------------

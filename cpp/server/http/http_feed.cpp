@@ -8,7 +8,7 @@
 
 namespace httpuv::server {
 
-HttpSession::FeedPart::~FeedPart() = default;
+FeedPart::~FeedPart() = default;
 
 void HttpSession::feed(Feed&& command) {
   Exchange* const exchange = streaming(command.id.sequence);
@@ -25,7 +25,7 @@ void HttpSession::feed(Feed&& command) {
   --pending_;
   context_.counters.in_flight.subtract(1);
   stream.feed = std::make_unique<FeedPart>(*this, command.id.sequence, std::move(command.request));
-  if (exchanges_.is_front(*exchange)) begin_feed(*exchange);
+  if (wire_.exchanges().is_front(*exchange)) begin_feed(*exchange);
 }
 
 void HttpSession::begin_feed(Exchange& exchange) {
@@ -40,7 +40,7 @@ bool HttpSession::is_fed(const Exchange& exchange) {
          exchange.parked->stream->feed != nullptr;
 }
 
-void HttpSession::FeedPart::write(const std::shared_ptr<const EventText>& text) {
+void FeedPart::write(const std::shared_ptr<const EventText>& text) {
   Exchange* const exchange = session.streaming(sequence);
   if (exchange == nullptr || session.connection_.closing()) return;
   Streamed& stream = *exchange->parked->stream;
@@ -53,15 +53,15 @@ void HttpSession::FeedPart::write(const std::shared_ptr<const EventText>& text) 
   session.connection_.write_shared({}, chunked ? text->chunk() : text->plain(), text);
 }
 
-std::size_t HttpSession::FeedPart::queued() const {
+std::size_t FeedPart::queued() const {
   return session.connection_.stream().queued();
 }
 
-bool HttpSession::FeedPart::closing() const {
+bool FeedPart::closing() const {
   return session.connection_.closing();
 }
 
-void HttpSession::FeedPart::cut() {
+void FeedPart::cut() {
   session.connection_.fail();
 }
 

@@ -11,11 +11,12 @@ namespace httpuv::server {
 void HttpSession::believe_proxy(Exchange& exchange) {
   const http::Networks& proxies = context_.settings.proxies;
   const bool trusted = !proxies.empty() && proxies.contain(connection_.peer().address);
-  if (context_.settings.request_ids) context_.request_ids.identify(head_, trusted);
+  if (context_.settings.request_ids)
+    context_.request_ids.identify(wire_.incoming().head(), trusted);
   if (!trusted) return;
-  http::Forwarded said = http::read_forwarded(head_, proxies);
+  http::Forwarded said = http::read_forwarded(wire_.incoming().head(), proxies);
   exchange.observed.https = said.https.value_or(exchange.observed.https);
-  if (!said.host.empty()) http::set_field(head_, http::Field::kHost, said.host);
+  if (!said.host.empty()) http::set_field(wire_.incoming().head(), http::Field::kHost, said.host);
   if (said.address.empty()) return;
   const int family = said.address.find(':') == std::string::npos ? AF_INET : AF_INET6;
   exchange.observed.client =

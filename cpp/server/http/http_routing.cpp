@@ -53,40 +53,45 @@ bool gathers(const Abilities& can, const http::RequestHead& head) {
 
 void HttpSession::route(Exchange& exchange) {
   if (route_builtin(exchange)) return;
-  if (!host_allowed(context_.settings.allowed_hosts, head_)) {
+  if (!host_allowed(context_.settings.allowed_hosts, wire_.incoming().head())) {
     tell_refused(403, "its host is not among allowedHosts");
     return answer_early(exchange, 403, "this server does not go by that name, see allowedHosts");
   }
-  exchange.mount = find_mount(context_.routing.mounts, head_.view(head_.path));
+  exchange.mount = find_mount(context_.routing.mounts,
+                              wire_.incoming().head().view(wire_.incoming().head().path));
   const Abilities& can = abilities_of(exchange);
   if (wants_websocket(exchange)) {
-    upgrade_ = Upgrade::kWanted;
+    wants_upgrade_ = true;
     if (!admit_body(exchange)) return;
     if (can.on_headers) {
-      request_.on(http::RequestEvent::kHold);
-      to_application(exchange, http::RequestHead(head_), RequestBody{}, true);
+      wire_.incoming().on(http::RequestEvent::kHold);
+      to_application(exchange, http::RequestHead(wire_.incoming().head()), RequestBody{}, true);
     }
     return;
   }
   // CONNECT has no path: it is the application's, and its connection ends with the answer.
-  if (head_.is_connect) {
+  if (wire_.incoming().head().is_connect) {
     exchange.is_connect = true;
     exchange.keep_alive = false;
     if (!can.connect || !can.call) {
       return answer_allow(exchange, 405);
     }
   }
-  if (head_.is_options && head_.view(head_.path) == "*" && !can.call) {
+  if (wire_.incoming().head().is_options &&
+      wire_.incoming().head().view(wire_.incoming().head().path) == "*" && !can.call) {
     return answer_allow(exchange, 204);
   }
   const files::Match match =
-      head_.is_connect ? files::Match() : context_.files->classify(head_.view(head_.path));
+      wire_.incoming().head().is_connect
+          ? files::Match()
+          : context_.files->classify(wire_.incoming().head().view(wire_.incoming().head().path));
   if (match.kind == files::MatchKind::kBadRequest) {
     tell_refused(400, "its path is not one");
     return answer_early(exchange, 400);
   }
   if (match.kind == files::MatchKind::kRoute && route_static(exchange, match)) return;
-  streams_body_ = can.stream_body && can.call && head_.has_body() && !gathers(can, head_);
+  streams_body_ = can.stream_body && can.call && wire_.incoming().head().has_body() &&
+                  !gathers(can, wire_.incoming().head());
   if (streams_body_) {
     body_.reset();
     exchange.body = context_.budget.charge(Held::kBodies);  // grows with what is handed over
@@ -94,8 +99,8 @@ void HttpSession::route(Exchange& exchange) {
     return;
   }
   if (can.on_headers || streams_body_) {
-    request_.on(http::RequestEvent::kHold);
-    return to_application(exchange, std::move(head_), RequestBody{}, true);
+    wire_.incoming().on(http::RequestEvent::kHold);
+    return to_application(exchange, std::move(wire_.incoming().head()), RequestBody{}, true);
   }
   if (!can.call) return answer_early(exchange, 404);
   send_continue_if_due();
@@ -109,7 +114,7 @@ void HttpSession::answer_allow(Exchange& exchange, int status) {
                               ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
                               : "GET, HEAD, OPTIONS");
   if (status == 204) plain = http::PlainResponse{std::move(plain.head), {}};
-  request_.on(http::RequestEvent::kDrop);
+  wire_.incoming().on(http::RequestEvent::kDrop);
   answer(exchange, std::move(plain.head), std::move(plain.body));
 }
 
@@ -117,15 +122,18 @@ void HttpSession::answer_allow(Exchange& exchange, int status) {
 bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
   const files::Options& options = match.route->options;
   if (options.validation &&
-      !files::validation_passes(options, value_of(head_, options.validation->header))) {
-    answer_static_early(exchange,
-                        files::forbidden(*match.route, head_.joined(http::Field::kAccept)));
+      !files::validation_passes(options,
+                                value_of(wire_.incoming().head(), options.validation->header))) {
+    answer_static_early(
+        exchange,
+        files::forbidden(*match.route, wire_.incoming().head().joined(http::Field::kAccept)));
     return true;
   }
-  if (!head_.is_get && !head_.is_head) {
+  if (!wire_.incoming().head().is_get && !wire_.incoming().head().is_head) {
     if (options.fallthrough) return false;
     answer_static_early(
-        exchange, files::method_not_allowed(*match.route, head_.joined(http::Field::kAccept)));
+        exchange, files::method_not_allowed(*match.route,
+                                            wire_.incoming().head().joined(http::Field::kAccept)));
     return true;
   }
   if (options.fallthrough && !admit_body(exchange)) return true;
@@ -133,20 +141,21 @@ bool HttpSession::route_static(Exchange& exchange, const files::Match& match) {
   exchange.answer.on(http::AnswerEvent::kResolve);
   if (options.fallthrough && body_ != nullptr) {
     // The application may get it after all: it is resolved when its body is complete.
-    exchange.parked->request = std::move(head_);
+    exchange.parked->request = std::move(wire_.incoming().head());
     send_continue_if_due();
   } else {
-    request_.on(http::RequestEvent::kDrop);
-    context_.files->resolve({connection_.id(), exchange.sequence}, match, head_);
-    exchange.parked->request = std::move(head_);
+    wire_.incoming().on(http::RequestEvent::kDrop);
+    context_.files->resolve({connection_.id(), exchange.sequence}, match, wire_.incoming().head());
+    exchange.parked->request = std::move(wire_.incoming().head());
   }
   return true;
 }
 
 void HttpSession::resume_request(std::uint32_t sequence) {
-  Exchange* exchange = exchanges_.find(sequence);
-  if (exchange == nullptr || !request_.held() || sequence != current_) return;
-  request_.on(http::RequestEvent::kGoOn);
+  Exchange* exchange = wire_.exchanges().find(sequence);
+  if (exchange == nullptr || !wire_.incoming().side().held() || !wire_.is_current(*exchange))
+    return;
+  wire_.incoming().on(http::RequestEvent::kGoOn);
   if (streams_body_) {
     send_continue_if_due();
     return resume_reading();
@@ -155,7 +164,7 @@ void HttpSession::resume_request(std::uint32_t sequence) {
   release(*exchange, false);
   exchange->head = std::move(kept);
   exchange->answer.on(http::AnswerEvent::kAnnounce);
-  if (!abilities_of(*exchange).call && upgrade_ == Upgrade::kNone) {
+  if (!abilities_of(*exchange).call && !wants_upgrade_) {
     release(*exchange, true);
     answer_early(*exchange, 404);
   } else {
@@ -205,8 +214,8 @@ bool HttpSession::admit_body(Exchange& exchange) {
     overloaded(exchange, 503);
     return false;
   }
-  const Budget::Room room =
-      body_->room_for(head_.content_length.value_or(0), head_.content_length.value_or(0));
+  const Budget::Room room = body_->room_for(wire_.incoming().head().content_length.value_or(0),
+                                            wire_.incoming().head().content_length.value_or(0));
   if (room == Budget::Room::kNow) return true;
   overloaded(exchange, room == Budget::Room::kNever ? 413 : 503);
   return false;
@@ -218,8 +227,7 @@ void HttpSession::overloaded(Exchange& exchange, int status) {
   context_.metrics.refusals.count(status, context_.admits_request()
                                               ? "it does not fit into what the server may hold"
                                               : "Python has too many requests already");
-  upgrade_ = Upgrade::kNone;
-  if (exchange.sequence == current_) request_.on(http::RequestEvent::kDrop);
+  if (wire_.is_current(exchange)) wire_.incoming().on(http::RequestEvent::kDrop);
   release(exchange, true);
   answer_plain(exchange, status);
 }
@@ -243,15 +251,8 @@ void HttpSession::release(Exchange& exchange, bool abandon) {
   exchange.body = {};
 }
 
-// RFC 9110 section 10.1.1: the client waits for a 100 before it sends the body. It must not
-// overtake answers to earlier requests.
 void HttpSession::send_continue_if_due() {
-  if (exchanges_.empty() || request_.state() != http::RequestState::kReading) return;
-  Exchange& exchange = exchanges_.front();
-  if (exchange.sequence != current_ || !exchange.continue_pending || exchange.answer.streamed())
-    return;
-  exchange.continue_pending = false;
-  context_.outbox.open(connection_).append("HTTP/1.1 100 Continue\r\n\r\n");
+  if (wire_.continue_due()) wire_.write_continue(context_.outbox.open(connection_));
 }
 
 }  // namespace httpuv::server

@@ -17,10 +17,6 @@ namespace {
 // Bytes of answers that wait in user memory for a slow peer; beyond that no request is read.
 constexpr std::size_t kMaxQueued = 256 * 1024;
 
-// The rest of a request that was answered early is read and dropped up to this size; beyond that it
-// is cheaper for both sides to end the connection.
-constexpr std::uint64_t kMaxDiscard = 256 * 1024;
-
 // A lingering connection that keeps sending is cut after this many milliseconds.
 constexpr std::int64_t kMaxLinger = 30'000;
 
@@ -44,7 +40,9 @@ constexpr std::int64_t kLately = 1'000;
 }  // namespace
 
 HttpSession::HttpSession(Context& context, Connection& connection)
-    : context_(context), connection_(connection), parser_(&context.limits.request) {}
+    : context_(context),
+      connection_(connection),
+      wire_(&context.limits.request, context.limits.max_pipelined) {}
 
 HttpSession::~HttpSession() = default;
 
@@ -58,27 +56,31 @@ void HttpSession::start() {
 // --- reading ------------------------------------------------------------------------------------
 
 void HttpSession::on_data(std::string_view bytes) {
-  if (state_ == State::kLingering) {
+  if (wire_.state() == http::WireState::kLingering) {
     due_ = std::min(context_.loop.now_ms() + linger_time(), linger_until_);
     connection_.set_deadline(due_);
     return;
   }
-  if (state_ != State::kOpen || refused_) return;
-  if (held_.empty()) {
+  if (!wire_.parses()) return;
+  if (wire_.incoming().kept().empty()) {
     read(bytes);
   } else {
-    held_.append(bytes);
+    wire_.incoming().kept().append(bytes);
     count_input();
     resume_reading();
   }
 }
 
 bool HttpSession::may_read() const {
-  if (state_ != State::kOpen || refused_ || request_.held()) return false;
-  if (upgrade_ == Upgrade::kWaiting || upgrade_ == Upgrade::kAsked) return false;
-  if (request_.reading()) return !body_paused_ && (body_ == nullptr || !body_->full());
-  if (body_ != nullptr) return false;  // the last request's body is still on its way to the disk
-  return exchanges_.size() < context_.limits.max_pipelined && may_ask_more();
+  switch (wire_.reads()) {
+    case http::Next::kBody:
+      return !body_paused_ && (body_ == nullptr || !body_->full());
+    case http::Next::kRequest:
+      return may_ask_more();
+    case http::Next::kNothing:
+      break;
+  }
+  return false;
 }
 
 // The answers that wait and those that are likely to come are few: another request may be read.
@@ -90,44 +92,48 @@ bool HttpSession::may_ask_more() const {
 
 void HttpSession::read(std::string_view input) {
   in_read_ = true;
+  http::Incoming& incoming = wire_.incoming();
   bool hungry = false;
   while (!hungry && may_read()) {
-    if (parser_.idle() && !input.empty()) parser_.lend(context_.envelopes.take_head());
-    switch (parser_.next(input)) {
-      case http::ParseEvent::kNeedMore:
+    if (incoming.idle() && !input.empty()) incoming.lend(context_.envelopes.take_head());
+    switch (wire_.next(input)) {
+      case http::WireEvent::kNeedMore:
         hungry = true;
         break;
-      case http::ParseEvent::kHead:
+      case http::WireEvent::kHead:
         on_head();
         break;
-      case http::ParseEvent::kBody:
-        on_body(parser_.body());
+      case http::WireEvent::kBody:
+        on_body(incoming.body());
         break;
-      case http::ParseEvent::kEnd:
+      case http::WireEvent::kEnd:
         on_request_end();
         break;
-      case http::ParseEvent::kError:
-        refuse(parser_.error_status(), parser_.error_reason());
+      case http::WireEvent::kDropped:
+        body_.reset();
+        break;
+      case http::WireEvent::kError:
+        refuse(incoming.error_status(), incoming.error_reason());
         break;
     }
   }
   in_read_ = false;
-  if (state_ == State::kUpgraded) {
+  if (wire_.state() == http::WireState::kUpgraded) {
     connection_.become(std::move(upgraded_), input);
-  } else if (state_ == State::kOpen && !refused_) {
-    held_.assign(input);
-    if (!held_.empty()) connection_.stream().stop_reading();
+  } else if (wire_.parses()) {
+    incoming.kept().assign(input);
+    if (!input.empty()) connection_.stream().stop_reading();
     count_input();
-    if (state_ == State::kOpen && !refused_) update_deadline();
+    if (wire_.parses()) update_deadline();
   }
 }
 
 // What was read and is not a request yet: input that has to wait, a head that is not complete.
 void HttpSession::count_input() {
-  const std::size_t bytes = held_.size() + parser_.held();
+  const std::size_t bytes = wire_.incoming().held();
   if (bytes == input_.bytes()) return;
   if (bytes > input_.bytes() && !context_.budget.fits(bytes - input_.bytes()) &&
-      parser_.held() > 0) {
+      wire_.incoming().holds_head()) {
     context_.counters.overloaded.add();
     return refuse(503, "the memory of the server is used up");
   }
@@ -137,12 +143,12 @@ void HttpSession::count_input() {
 
 void HttpSession::resume_reading() {
   if (in_read_ || !may_read() || connection_.closing()) return;
-  if (!held_.empty() || request_.reading()) {
-    const std::string input = std::exchange(held_, {});
+  if (!wire_.incoming().kept().empty() || wire_.incoming().side().reading()) {
+    const std::string input = std::exchange(wire_.incoming().kept(), {});
     read(input);
   }
-  if (state_ != State::kOpen || refused_ || !held_.empty()) return;
-  if (eof_) {
+  if (!wire_.parses() || !wire_.incoming().kept().empty()) return;
+  if (wire_.half_closed()) {
     end_of_input();
   } else {
     connection_.stream().start_reading();
@@ -150,43 +156,32 @@ void HttpSession::resume_reading() {
 }
 
 bool HttpSession::present(std::uint32_t sequence) {
-  if (exchanges_.find(sequence) == nullptr) return false;
+  if (wire_.exchanges().find(sequence) == nullptr) return false;
   if (!connection_.stream().peer_gone()) return true;
   connection_.fail();
   return false;
 }
 
-HttpSession::Exchange* HttpSession::current() {
-  return exchanges_.find(current_);
-}
-
 void HttpSession::on_head() {
-  head_ = parser_.take_head();
+  http::RequestHead& head = wire_.incoming().head();
+  Exchange& exchange = *wire_.current();
   head_started_ = 0;
-  request_.on(http::RequestEvent::kHead);
   streams_body_ = false;
-  upgrade_ = Upgrade::kNone;
+  wants_upgrade_ = false;
   context_.counters.requests.add();
 
-  Exchange& exchange = exchanges_.open();
-  observe(exchange, http::first_line(head_.bytes), 0);
+  observe(exchange, http::first_line(head.bytes), 0);
   exchange.observed.https = connection_.stream().tls() != nullptr;
-  exchange.observed.method = method_of(head_.view(head_.method));
+  exchange.observed.method = method_of(head.view(head.method));
   believe_proxy(exchange);
   if (RequestText* const text = exchange.observed.text.get()) {
-    text->referer = head_.get(http::Field::kReferer);
-    text->user_agent = head_.get(http::Field::kUserAgent);
-    text->host = head_.get(http::Field::kHost);
-    text->request_id = head_.get(http::Field::kXRequestId);
-    text->trace_id = trace_id_of(head_.get(http::Field::kTraceparent));
+    text->referer = head.get(http::Field::kReferer);
+    text->user_agent = head.get(http::Field::kUserAgent);
+    text->host = head.get(http::Field::kHost);
+    text->request_id = head.get(http::Field::kXRequestId);
+    text->trace_id = trace_id_of(head.get(http::Field::kTraceparent));
   }
-  current_ = exchange.sequence;
-  exchange.minor_version = head_.minor_version;
-  exchange.is_head = head_.is_head;
-  exchange.keep_alive = head_.keep_alive;
-  exchange.continue_pending = head_.expects_continue && head_.has_body();
-  body_is_long_ = head_.chunked || (head_.content_length && *head_.content_length > kMaxDiscard);
-  if (head_.has_body()) {
+  if (head.has_body()) {
     body_ = std::make_unique<BodyCollector>(
         context_.loop, context_.budget, context_.spool_folder, context_.limits.body_memory_bytes,
         [this] { connection_.guarded([this] { on_body_progress(); }); });
@@ -195,7 +190,6 @@ void HttpSession::on_head() {
 }
 
 void HttpSession::on_body(std::string_view bytes) {
-  if (request_.dropping()) return;
   if (streams_body_) return pass_on(bytes, false);
   if (body_ == nullptr) return;
   // A body of unknown length has grown, or others have come meanwhile.
@@ -210,21 +204,15 @@ void HttpSession::on_body_progress() {
   context_.spool.done(body_->error(), context_);
   if (body_->error() != 0) {
     refuse(SpoolFaults::status(body_->error()), "its body cannot be kept");
-  } else if (!request_.reading() && body_->finished()) {
+  } else if (wire_.incoming().state() == http::RequestState::kStoring && body_->finished()) {
     request_complete();
   }
   resume_reading();
 }
 
 void HttpSession::on_request_end() {
-  const bool dropped = request_.dropping();
-  request_.on(http::RequestEvent::kEnd);
-  if (dropped) {
-    body_.reset();
-    return;
-  }
   if (streams_body_) {
-    request_.on(http::RequestEvent::kStored);
+    wire_.incoming().on(http::RequestEvent::kStored);
     return pass_on({}, true);
   }
   if (body_ != nullptr) {
@@ -235,14 +223,15 @@ void HttpSession::on_request_end() {
 }
 
 void HttpSession::request_complete() {
-  request_.on(http::RequestEvent::kStored);
-  Exchange* exchange = current();
-  if (exchange == nullptr || exchange->answer.given()) {
-    body_.reset();
-    return;
+  Exchange* exchange = wire_.current();
+  const bool answered = exchange == nullptr || exchange->answer.given();
+  if (answered || wants_upgrade_) body_.reset();
+  if (!answered && wants_upgrade_) {
+    wire_.incoming().on(http::RequestEvent::kUpgrade);
+    return upgrade_to_websocket(*exchange);
   }
-  exchange->continue_pending = false;
-  if (upgrade_ == Upgrade::kWanted) return upgrade_to_websocket(*exchange);
+  wire_.incoming().on(http::RequestEvent::kStored);
+  if (answered) return;
   if (exchange->answer.resolving()) {  // static, with a body that the application may still want
     if (body_ != nullptr) {
       exchange->parked->request_body = std::exchange(body_, nullptr)->take(exchange->body);
@@ -253,7 +242,7 @@ void HttpSession::request_complete() {
   }
   RequestBody body;
   if (body_ != nullptr) body = std::exchange(body_, nullptr)->take(exchange->body);
-  to_application(*exchange, std::move(head_), std::move(body), false);
+  to_application(*exchange, std::move(wire_.incoming().head()), std::move(body), false);
 }
 
 // For the log and the metrics.
@@ -262,44 +251,39 @@ void HttpSession::tell_refused(int status, std::string_view reason) {
 }
 
 void HttpSession::refuse(int status, std::string_view reason) {
-  refused_ = true;
-  held_.clear();
-  input_ = {};
   context_.counters.refused.add();
   tell_refused(status, reason);
-  // The request being read gets the answer; without one (its head is what was broken) a new
-  // exchange does, so that requests before it are answered first.
-  const bool of_a_request = request_.reading() || body_ != nullptr;
-  Exchange* exchange = of_a_request ? current() : &exchanges_.open();
-  if (!of_a_request) {
-    const std::int64_t since = head_started_ == 0 ? context_.loop.now_ms() : head_started_;
-    observe(*exchange, parser_.read_line(), context_.loop.now_ms() - since);
-  }
-  request_.on(http::RequestEvent::kRefused);
+  input_ = {};
   body_.reset();
-  if (exchange != nullptr && exchange->answer.begun()) {
-    connection_.reset();  // a part of the answer has left: the client must see that it is cut
-  } else if (exchange != nullptr && !exchange->answer.given()) {
-    release(*exchange, true);
-    exchange->parked.reset();
-    exchange->answer.on(http::AnswerEvent::kWithdraw);
-    exchange->keep_alive = false;
-    answer_plain(*exchange, status);
-  } else if (exchanges_.empty()) {
-    finish(true);
-  } else {
-    exchanges_.back().keep_alive = false;
+  const Wire::Refused refused = wire_.refuse();
+  switch (refused.way) {
+    case http::Refusing::kAnswer:
+      break;
+    case http::Refusing::kCut:
+      return connection_.reset();
+    case http::Refusing::kFinish:
+      return finish(true);
+    case http::Refusing::kNothing:
+      return;
   }
+  Exchange& exchange = *refused.exchange;
+  if (refused.opened) {
+    const std::int64_t now = context_.loop.now_ms();
+    observe(exchange, wire_.incoming().read_line(), head_started_ == 0 ? 0 : now - head_started_);
+  }
+  release(exchange, true);
+  exchange.parked.reset();
+  exchange.answer.on(http::AnswerEvent::kWithdraw);
+  answer_plain(exchange, status);
 }
 
 // --- ending -------------------------------------------------------------------------------------
 
 void HttpSession::finish(bool linger) {
-  if (state_ != State::kOpen) return;
+  if (!wire_.answers()) return;
   abandon_all();
-  held_.clear();
   input_ = {};
-  state_ = linger && !eof_ ? State::kLingering : State::kFinishing;
+  wire_.finish(linger);
   const std::int64_t now = context_.loop.now_ms();
   linger_until_ = now + kMaxLinger;
   written_before_ = connection_.stream().bytes_written();
@@ -317,7 +301,7 @@ std::int64_t HttpSession::linger_time() const {
 void HttpSession::end_if_written() {
   context_.outbox.flush(connection_);
   if (connection_.closing() || connection_.stream().busy()) return;
-  if (state_ == State::kFinishing || eof_) {
+  if (wire_.state() != http::WireState::kLingering) {
     connection_.close();
   } else {
     connection_.stream().shutdown();
@@ -329,11 +313,12 @@ void HttpSession::end_if_written() {
 
 void HttpSession::drain() {
   if (asked_ != nullptr) return give_up_websocket();
-  if (state_ != State::kOpen || !exchanges_.empty() || request_.reading() || !parser_.idle())
+  if (!wire_.answers() || !wire_.exchanges().empty() || wire_.incoming().side().reading() ||
+      !wire_.incoming().idle())
     return;
   // It idles. Deadlines are looked at after reading: a request that has come already is answered.
   const std::int64_t now = context_.loop.now_ms();
-  if (!exchanges_.used()) {
+  if (!wire_.exchanges().used()) {
     due_ = std::min(due_, now + kFirstByte);
   } else {
     const bool lately = now - (due_ - context_.limits.idle_timeout) < kLately;
@@ -343,11 +328,8 @@ void HttpSession::drain() {
 }
 
 std::optional<std::int64_t> HttpSession::idle_since() const {
-  const bool idle = state_ == State::kOpen && exchanges_.empty() && body_ == nullptr &&
-                    !request_.reading() && !refused_ && !eof_ && held_.empty() && parser_.idle() &&
-                    !connection_.stream().busy();
-  if (!idle) return {};
-  if (exchanges_.used()) return due_ - context_.limits.idle_timeout;
+  if (!wire_.idle() || connection_.stream().busy()) return {};
+  if (wire_.exchanges().used()) return due_ - context_.limits.idle_timeout;
   // One that was just accepted: its first request may be on its way.
   const std::int64_t since = due_ - context_.limits.header_timeout;
   if (context_.loop.now_ms() - since < kFirstRequestMs) return {};
@@ -356,28 +338,29 @@ std::optional<std::int64_t> HttpSession::idle_since() const {
 
 ConnectionState HttpSession::state() const {
   if (connection_.stream().busy()) return ConnectionState::kWriting;
-  if (state_ != State::kOpen) return ConnectionState::kClosing;
-  if (request_.reading() || !parser_.idle()) return ConnectionState::kReading;
-  return exchanges_.empty() ? ConnectionState::kIdle : ConnectionState::kWaiting;
+  if (!wire_.answers()) return ConnectionState::kClosing;
+  if (wire_.incoming().side().reading() || wire_.incoming().in_head())
+    return ConnectionState::kReading;
+  return wire_.exchanges().empty() ? ConnectionState::kIdle : ConnectionState::kWaiting;
 }
 
 void HttpSession::on_eof() {
-  eof_ = true;
-  if (state_ != State::kOpen) return end_if_written();
-  if (may_read() && held_.empty()) end_of_input();
-  if (state_ == State::kOpen) update_deadline();
+  wire_.half_close();
+  if (!wire_.answers()) return end_if_written();
+  if (may_read() && wire_.incoming().kept().empty()) end_of_input();
+  if (wire_.answers()) update_deadline();
 }
 
 // Everything that came before the FIN has been read.
 void HttpSession::end_of_input() {
-  if (request_.reading()) return refuse(400, "the client ended in the middle of it");
-  if (exchanges_.empty()) finish(false);
+  if (wire_.incoming().side().reading()) return refuse(400, "the client ended in the middle of it");
+  if (wire_.exchanges().empty()) finish(false);
 }
 
 void HttpSession::on_drained() {
-  if (state_ != State::kOpen) return end_if_written();
-  if (!exchanges_.empty() && exchanges_.front().answer.streamed())
-    drained_stream(exchanges_.front());
+  if (!wire_.answers()) return end_if_written();
+  if (!wire_.exchanges().empty() && wire_.exchanges().front().answer.streamed())
+    drained_stream(wire_.exchanges().front());
   update_deadline();
   resume_reading();
 }
@@ -385,17 +368,16 @@ void HttpSession::on_drained() {
 void HttpSession::on_gone() {
   asked_.reset();
   abandon_all();
-  refused_ = true;
+  wire_.end();
 }
 
 void HttpSession::abandon_all() {
-  exchanges_.each([this](Exchange& exchange) {
+  wire_.exchanges().each([this](Exchange& exchange) {
     context_.guarded([&] {
       release(exchange, true);
       tell_observers(exchange);
     });
   });
-  exchanges_.clear();
   body_.reset();
 }
 
@@ -410,9 +392,9 @@ void HttpSession::update_deadline() {
     due_ = now + limits.write_timeout;
   } else if (asked_ != nullptr) {
     due_ = asked_->due;
-  } else if (request_.reading() && may_read()) {
+  } else if (wire_.incoming().side().reading() && may_read()) {
     due_ = now + limits.body_timeout;
-  } else if (!request_.reading() && !parser_.idle()) {
+  } else if (wire_.incoming().in_head()) {
     if (head_started_ == 0) head_started_ = now;
     due_ = head_started_ + limits.header_timeout;
   } else {
@@ -442,15 +424,15 @@ void HttpSession::on_deadline() {
     return connection_.set_deadline(due_);
   }
   written_before_ = kNothingToWrite;
-  if (state_ != State::kOpen) return connection_.close();
+  if (!wire_.answers()) return connection_.close();
   if (!stream.reading() && stream.peer_gone()) return connection_.close();
   if (asked_ != nullptr) return give_up_websocket();
-  const bool body_due = request_.reading() && may_read();
-  const bool head_due = !request_.reading() && !parser_.idle() && !refused_;
+  const bool body_due = wire_.incoming().side().reading() && may_read();
+  const bool head_due = wire_.parses() && wire_.incoming().in_head();
   if (body_due || head_due) {
     context_.counters.timed_out.add();
     refuse(408, body_due ? "its body did not come in time" : "its head did not come in time");
-  } else if (exchanges_.empty() && body_ == nullptr && !request_.reading()) {
+  } else if (wire_.exchanges().empty() && wire_.incoming().state() == http::RequestState::kNone) {
     connection_.close();
   } else {
     due_ = now + waiting_time();  // the application's turn: no hurry

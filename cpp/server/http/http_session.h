@@ -1,13 +1,8 @@
 // HTTP/1.1 on one connection: feeds the parser, routes each request, keeps the order of the
 // answers, and decides when the connection is idle, must wait or has to end.
 //
-//   reading ---> answering ---> reading ...            keep-alive
-//      |             |
-//      |             +--> finishing: no more requests; closes once everything is written
-//      +--> lingering: an answer said "close" while the peer may still be sending: FIN, then read
-//           and discard until the peer is done, so that no RST destroys the answer (RFC 9112 9.6)
-//
-// The states and transitions of an exchange are in http/exchange_state.h.
+// What of that needs neither socket nor clock is its http::Wire. The states of the connection are
+// in http/wire_state.h, those of an exchange in http/exchange_state.h.
 //
 // Loop thread only; the protocol with which a Connection begins. A broken request is answered with
 // its status code and ends the connection; a broken transport just ends it.
@@ -25,10 +20,10 @@
 
 #include "files/answer/respond.h"
 #include "http/content.h"
-#include "http/exchange.h"
-#include "http/request_parser.h"
+#include "http/request.h"
 #include "server/connection/context.h"
 #include "server/connection/protocol.h"
+#include "server/http/exchange.h"
 #include "server/message/message.h"
 #include "server/observe/observer.h"
 #include "server/worker/body_collector.h"
@@ -38,6 +33,11 @@
 namespace httpuv::server {
 
 class Connection;
+class FeedPart;
+class Silence;
+struct Asked;
+struct Coder;
+struct Streamed;
 
 class HttpSession final : public Protocol {
  public:
@@ -79,17 +79,8 @@ class HttpSession final : public Protocol {
   [[nodiscard]] std::optional<std::int64_t> idle_since() const override;
 
  private:
-  enum class State : std::uint8_t { kOpen, kFinishing, kLingering, kUpgraded };
-
-  // Whether the request being read asks for a WebSocket: then it is the last that is read.
-  // kWaiting: the request is complete, but earlier answers must be sent first. kAsked: it waits for
-  // the application's decision.
-  enum class Upgrade : std::uint8_t { kNone, kWanted, kWaiting, kAsked };
-
-  // An answer or a request that waits for its turn.
-  struct Parked;
-  using Queue = http::ExchangeQueue<Parked, Observed>;
-  using Exchange = http::Exchange<Parked, Observed>;
+  friend class FeedPart;
+  friend class Silence;
 
   // Reading.
   void read(std::string_view input);
@@ -106,7 +97,6 @@ class HttpSession final : public Protocol {
   [[nodiscard]] bool may_ask_more() const;
   void count_input();
   void tell_refused(int status, std::string_view reason);
-  [[nodiscard]] Exchange* current();
 
   // Deciding.
   void route(Exchange& exchange);
@@ -129,7 +119,7 @@ class HttpSession final : public Protocol {
   void upgrade_to_websocket(Exchange& exchange);
   void ask_about_websocket(Exchange& exchange, websocket::Handshake&& handshake);
   void open_websocket(const websocket::Handshake& handshake, std::string_view fields);
-  void websocket_decided(std::uint32_t sequence);
+  void websocket_decided(const Exchange& exchange);
   void give_up_websocket();
 
   // Answering.
@@ -142,17 +132,14 @@ class HttpSession final : public Protocol {
   void observe(Exchange& exchange, std::string_view first_line, std::int64_t waited_ms);
   void tell_observers(Exchange& exchange);
   static void note_answer(Exchange& exchange, int status, std::uint64_t bytes);
-  static http::AskedBy asked_by(const Exchange& exchange);
   // Both say whether the connection is kept.
   bool write_answer(Exchange& exchange, const http::ResponseHead& head, ResponseBody&& body);
   bool write_static(Exchange& exchange, const files::Resolution& resolution);
-  [[nodiscard]] bool keeps_alive(const Exchange& exchange, bool close_wanted) const;
   void close_exchange(bool keep_alive);
   void abandon_all();
   void next_answers();
 
   // Coding what the application answers with (http_coding.cpp).
-  struct Coder;
   void negotiate(Exchange& exchange, const http::RequestHead& head) const;
   bool negotiates(const Exchange& exchange, http::ResponseHead& head,
                   std::optional<std::uint64_t> length) const;
@@ -163,10 +150,6 @@ class HttpSession final : public Protocol {
   void piece_coded(std::uint32_t sequence, const std::shared_ptr<Coder>& coder);
 
   // Streaming: the answer at the front whose body is still being made.
-  struct Streamed;
-  class Silence;
-  class Rooms;
-  class FeedPart;
   void begin_feed(Exchange& exchange);
   static bool is_fed(const Exchange& exchange);
   Exchange* streamed(std::uint32_t sequence);
@@ -196,30 +179,19 @@ class HttpSession final : public Protocol {
 
   Context& context_;
   Connection& connection_;
-  http::RequestParser parser_;
+  Wire wire_;
   std::uint64_t answers_held_ = 0;  // bytes of answers that wait for their turn
   std::size_t pending_ = 0;         // exchanges that the application has
-  Queue exchanges_;
-
   // The request being read, from its head to its end.
-  http::RequestHead head_;
   std::unique_ptr<BodyCollector> body_;
-  std::uint32_t current_ = 0;
-  http::RequestSide request_;
-  bool streams_body_ = false;  // the application gets its body piece by piece
-  bool body_paused_ = false;   // and is behind with it
-  bool body_is_long_ = false;  // too long to read only to drop it
+  bool wants_upgrade_ = false;  // it was routed to a WebSocket
+  bool streams_body_ = false;   // the application gets its body piece by piece
+  bool body_paused_ = false;    // and is behind with it
 
-  State state_ = State::kOpen;
-  Upgrade upgrade_ = Upgrade::kNone;
-  bool refused_ = false;                // the input is broken: not a byte more is parsed
-  bool eof_ = false;                    // the peer sent FIN: it may still read answers
   bool in_read_ = false;                // guards against re-entering read()
   std::unique_ptr<Protocol> upgraded_;  // until read() hands the rest of its input over
-  struct Asked;
-  std::unique_ptr<Asked> asked_;  // a handshake that waits for the application
-  std::string held_;              // input that waits until it may be parsed
-  base::Charge input_;            // for it, and for a head that is not complete
+  std::unique_ptr<Asked> asked_;        // a handshake that waits for the application
+  base::Charge input_;  // for what the wire holds: input that waits, a part of a head
 
   std::int64_t due_ = 0;           // when the present wait is too long
   std::int64_t head_started_ = 0;  // first byte of a head that is not complete; 0: none

@@ -18,8 +18,8 @@ constexpr std::size_t kGatherPiece = 16 * 1024;
 }  // namespace
 
 // The exchange, if its answer is a stream.
-HttpSession::Exchange* HttpSession::streamed(std::uint32_t sequence) {
-  Exchange* const exchange = exchanges_.find(sequence);
+Exchange* HttpSession::streamed(std::uint32_t sequence) {
+  Exchange* const exchange = wire_.exchanges().find(sequence);
   if (exchange == nullptr || exchange->parked == nullptr || !exchange->parked->stream) {
     return nullptr;
   }
@@ -27,20 +27,20 @@ HttpSession::Exchange* HttpSession::streamed(std::uint32_t sequence) {
 }
 
 // The same, if the application has not ended it.
-HttpSession::Exchange* HttpSession::streaming(std::uint32_t sequence) {
+Exchange* HttpSession::streaming(std::uint32_t sequence) {
   Exchange* const exchange = streamed(sequence);
   return exchange == nullptr || exchange->parked->stream->ended ? nullptr : exchange;
 }
 
 void HttpSession::stream_head(StreamHead&& command) {
   const std::uint32_t sequence = command.id.sequence;
-  Exchange* const exchange = exchanges_.find(sequence);
+  Exchange* const exchange = wire_.exchanges().find(sequence);
   if (exchange == nullptr || exchange->answer.state() != http::AnswerState::kAsked) return;
-  websocket_decided(sequence);
+  websocket_decided(*exchange);
   if (command.as_is) exchange->negotiated = false;
   exchange->observed.by = AnsweredBy::kApplication;
   // It may still want the body that it is streamed.
-  if (!streams_body_ || sequence != current_) not_wanted(*exchange);
+  if (!streams_body_ || !wire_.is_current(*exchange)) not_wanted(*exchange);
   exchange->answer.on(http::AnswerEvent::kStream);
   exchange->parked = std::make_unique<Parked>();
   exchange->parked->stream = Streamed{};
@@ -51,7 +51,7 @@ void HttpSession::stream_head(StreamHead&& command) {
     exchange->parked->stream->silence =
         std::make_unique<Silence>(*this, sequence, std::move(*command.filler));
   }
-  if (exchanges_.is_front(*exchange)) start_stream(*exchange);
+  if (wire_.exchanges().is_front(*exchange)) start_stream(*exchange);
 }
 
 void HttpSession::start_stream(Exchange& exchange) {
@@ -61,12 +61,12 @@ void HttpSession::start_stream(Exchange& exchange) {
       exchange.minor_version >= 1 && negotiates(exchange, stream.head, stream.length);
   if (coded) http::mark_coded(stream.head, "gzip");
   const http::Content content = http::content_of(
-      stream.head, asked_by(exchange), coded ? std::optional<std::uint64_t>() : stream.length);
+      stream.head, exchange.asked_by(), coded ? std::optional<std::uint64_t>() : stream.length);
   stream.bodiless = !content.sent;
   stream.framing = content.framing;
   if (coded && content.sent) stream.coder = std::make_shared<Coder>();
   if (content.framing == http::Framing::kUntilClose) exchange.keep_alive = false;
-  exchange.keep_alive = keeps_alive(exchange, stream.head.close);
+  exchange.keep_alive = wire_.keeps_alive(exchange, stream.head.close || context_.draining);
   http::write_response_head(context_.outbox.open(connection_), stream.head, content.framing,
                             content.length, exchange.keep_alive, exchange.minor_version,
                             context_.clock.text());
@@ -145,7 +145,7 @@ void HttpSession::stream_data(std::uint32_t sequence, std::string&& bytes, bool 
   Exchange* const exchange = streaming(sequence);
   if (exchange == nullptr) return;
   Streamed& stream = *exchange->parked->stream;
-  if (!exchanges_.is_front(*exchange)) {
+  if (!wire_.exchanges().is_front(*exchange)) {
     if (context_.budget.full()) return exhausted(*exchange);
     if (stream.early.empty() || !std::holds_alternative<std::string>(stream.early.back())) {
       stream.early.emplace_back(std::string());
@@ -164,7 +164,7 @@ void HttpSession::stream_data(std::uint32_t sequence, std::string&& bytes, bool 
 void HttpSession::stream_file(std::uint32_t sequence, FileBody&& file) {
   Exchange* const exchange = streaming(sequence);
   if (exchange == nullptr) return;
-  if (exchanges_.is_front(*exchange)) return write_file(*exchange, std::move(file));
+  if (wire_.exchanges().is_front(*exchange)) return write_file(*exchange, std::move(file));
   exchange->parked->stream->early.emplace_back(std::move(file));
 }
 
@@ -190,7 +190,7 @@ void HttpSession::stream_room(std::uint32_t sequence, base::Promised<bool>&& ans
   Exchange* const exchange = streaming(sequence);
   if (exchange == nullptr || connection_.closing()) return answer.set_value(false);
   exchange->parked->stream->rooms.add(std::move(answer));
-  if (exchanges_.is_front(*exchange)) give_room(*exchange);
+  if (wire_.exchanges().is_front(*exchange)) give_room(*exchange);
 }
 
 void HttpSession::give_room(Exchange& exchange) {
@@ -202,9 +202,9 @@ void HttpSession::give_room(Exchange& exchange) {
 
 // Informational answers belong in front of the one that counts (RFC 9110 section 15.2).
 void HttpSession::inform(std::uint32_t sequence, const http::ResponseHead& head) {
-  Exchange* const exchange = exchanges_.find(sequence);
+  Exchange* const exchange = wire_.exchanges().find(sequence);
   if (exchange == nullptr || exchange->answer.state() != http::AnswerState::kAsked) return;
-  if (!exchanges_.is_front(*exchange) || exchange->minor_version == 0) return;
+  if (!wire_.exchanges().is_front(*exchange) || exchange->minor_version == 0) return;
   http::write_response_head(context_.outbox.open(connection_), head, http::Framing::kNoBody, 0,
                             true, exchange->minor_version, {});
 }
@@ -243,7 +243,7 @@ void HttpSession::stream_end(std::uint32_t sequence, std::string&& trailers) {
   Streamed& stream = *exchange->parked->stream;
   stream.ended = true;
   stream.trailers = std::move(trailers);
-  if (exchanges_.is_front(*exchange) && !stream.coding()) {
+  if (wire_.exchanges().is_front(*exchange) && !stream.coding()) {
     end_stream(*exchange);
     next_answers();
   }
@@ -277,10 +277,10 @@ void HttpSession::end_stream(Exchange& exchange) {
 }
 
 void HttpSession::cut(std::uint32_t sequence) {
-  Exchange* const exchange = exchanges_.find(sequence);
+  Exchange* const exchange = wire_.exchanges().find(sequence);
   if (exchange == nullptr || !exchange->answer.with_application()) return;
-  websocket_decided(sequence);
-  if (!exchange->answer.streamed() || !exchanges_.is_front(*exchange)) {
+  websocket_decided(*exchange);
+  if (!exchange->answer.streamed() || !wire_.exchanges().is_front(*exchange)) {
     // Nothing of it has left yet: the client can still be told.
     release(*exchange, false);
     exchange->parked.reset();

@@ -23,7 +23,7 @@
 namespace httpuv::server {
 
 // Codes a body that comes in pieces; shared with the job while there is one.
-struct HttpSession::Coder {
+struct Coder {
   coding::GzipStream gzip{};
   bool busy = false;  // the rest is the job's
   std::string plain{};
@@ -33,7 +33,7 @@ struct HttpSession::Coder {
 };
 
 // Watches a stream for silence, to send its filler.
-class HttpSession::Silence final : private net::DeadlineOwner {
+class Silence final : private net::DeadlineOwner {
  public:
   Silence(HttpSession& session, std::uint32_t sequence, Filler&& filler)
       : session_(session), sequence_(sequence), filler_(std::move(filler)) {}
@@ -64,7 +64,7 @@ class HttpSession::Silence final : private net::DeadlineOwner {
 };
 
 // Threads that wait until the kernel has a stream, or it is over.
-class HttpSession::Rooms {
+class Rooms {
  public:
   Rooms() = default;
   Rooms(Rooms&&) = default;
@@ -81,7 +81,7 @@ class HttpSession::Rooms {
 
 // What feeds a stream of events with topics: its request until it begins, its place among the
 // subscribers from then on.
-class HttpSession::FeedPart final : public EventOutput {
+class FeedPart final : public EventOutput {
  public:
   FeedPart(HttpSession& of, std::uint32_t number, std::unique_ptr<FeedRequest> what)
       : session(of), sequence(number), request(std::move(what)) {}
@@ -99,13 +99,13 @@ class HttpSession::FeedPart final : public EventOutput {
 };
 
 // A handshake that waits for the application's decision.
-struct HttpSession::Asked {
+struct Asked {
   websocket::Handshake handshake;
   std::int64_t due = 0;
 };
 
 // An answer with a body in pieces. Pieces that come before its turn are kept.
-struct HttpSession::Streamed {
+struct Streamed {
   http::ResponseHead head;
   std::optional<std::uint64_t> length;
   http::Framing framing = http::Framing::kNoBody;
@@ -130,7 +130,7 @@ struct HttpSession::Streamed {
   void count() { charge.resize(early_bytes + early.size() * kEarlyCost + uncoded.size()); }
 };
 
-struct HttpSession::Parked {
+struct Parked {
   http::RequestHead request;  // static only
   RequestBody request_body;   // static only, where the application may still get it
   std::optional<files::Resolution> resolution;

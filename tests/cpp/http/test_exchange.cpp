@@ -8,7 +8,10 @@
 namespace httpuv::http {
 namespace {
 
-using Queue = ExchangeQueue<std::string, int>;
+struct Entry : WireExchange {
+  std::unique_ptr<std::string> parked;
+};
+using Queue = ExchangeQueue<Entry>;
 
 TEST_CASE("exchanges close in the order they were opened") {
   Queue queue;

@@ -30,9 +30,9 @@ std::set<State> reachable() {
 }  // namespace
 
 TEST_CASE("every state is reached, and is left") {
-  CHECK(reachable<RequestState, RequestEvent, 5, 7>().size() == 5);
+  CHECK(reachable<RequestState, RequestEvent, 6, 9>().size() == 6);
   CHECK(reachable<AnswerState, AnswerEvent, 8, 9>().size() == 8);
-  for (std::size_t i = 0; i < 5; ++i) {
+  for (std::size_t i = 0; i < 6; ++i) {
     CHECK(after(static_cast<RequestState>(i), RequestEvent::kRefused) == RequestState::kNone);
   }
   for (std::size_t i = 0; i < 8; ++i) {
@@ -54,6 +54,17 @@ TEST_CASE("a request that the application lets go on") {
   CHECK_FALSE(may_follow(side.state(), RequestEvent::kHead));  // its body is on its way
   side.on(RequestEvent::kStored);
   CHECK(side.state() == RequestState::kNone);
+}
+
+TEST_CASE("nothing is read behind a request for another protocol before that is decided") {
+  RequestSide side;
+  side.on(RequestEvent::kHead);
+  side.on(RequestEvent::kEnd);
+  side.on(RequestEvent::kUpgrade);
+  CHECK_FALSE(side.reading());
+  CHECK_FALSE(may_follow(side.state(), RequestEvent::kHead));
+  side.on(RequestEvent::kStay);
+  CHECK(may_follow(side.state(), RequestEvent::kHead));
 }
 
 TEST_CASE("what was dropped stays dropped") {

@@ -136,6 +136,16 @@ TEST_CASE("deadlines") {
   }
 }
 
+TEST_CASE("the last request of a client may take its time: nothing more is due from it") {
+  World world;
+  world.receive("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  world.advance(25'000);
+  CHECK(world.counters().timed_out.get() == 0);
+  CHECK(world.counters().refused.get() == 0);
+  world.respond(world.asked().at(0), 200, "x");
+  CHECK(world.answers().at(0).status == 200);
+}
+
 TEST_CASE("an answer that says close while the client sends: FIN, and what comes is dropped") {
   World world;
   world.receive(kGet + "garbage\r\n\r\n");
@@ -284,6 +294,18 @@ TEST_CASE("nothing of HTTP lives on behind a WebSocket") {
   world.receive(std::string("\x88\x82\0\0\0\0\x03\xE8", 8));
   CHECK(world.frames().back().opcode == 8);
   CHECK(world.told().back() == "close");
+}
+
+TEST_CASE("requests behind a handshake with a body that is refused are answered") {
+  World world(with_websocket());
+  world.receive(
+      "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Content-Length: 5\r\n\r\nhello" +
+      kGet);
+  CHECK(world.answers().at(0).status == 400);
+  REQUIRE(world.asked().size() == 1);
+  world.respond(world.asked()[0], 200, "x");
+  CHECK(world.answers().at(1).status == 200);
 }
 
 TEST_CASE("a handshake that waits for the application") {
