@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -171,8 +172,16 @@ def test_mistakes(options: dict[str, Any], message: str) -> None:
         httpuv.startServer("127.0.0.1", 0, hello, **options)
 
 
-def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
-    path = tmp_path / "none" / "log"
+def test_file_with_a_name_that_is_not_utf8(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"log\xff")
+    server = serve({"call": hello}, accessLog="{status}", accessLogFile=path)
+    get(server, "/")
+    assert lines(path, 1) == ["200"]
+
+
+@pytest.mark.parametrize("folder", ["none", os.fsdecode(b"none\xff")])
+def test_file_that_cannot_be_opened(tmp_path: Path, folder: str) -> None:
+    path = tmp_path / folder / "log"
     with pytest.raises(FileNotFoundError) as caught:
         httpuv.startServer("127.0.0.1", 0, hello, accessLog="json", accessLogFile=path)
     assert caught.value.filename == str(path)

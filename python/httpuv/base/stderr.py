@@ -7,6 +7,7 @@ import logging
 import select
 import sys
 import threading
+from typing import TextIO
 
 #: Seconds that a text waits for a full pipe or terminal before it is dropped.
 PATIENCE = 0.5
@@ -87,7 +88,12 @@ class Handler(logging.Handler):
 
 def is_terminal() -> bool:
     """Whether standard error is a terminal."""
+    return leads_to_terminal(sys.stderr)
+
+
+def leads_to_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; None: the process was started without it."""
     try:
-        return sys.stderr is not None and sys.stderr.isatty()
+        return stream is not None and stream.isatty()
     except ValueError:  # it is closed
         return False

@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 
 from .. import _core
-from .console import say, styled
+from .console import complain, say, styled
 from .listen import Listening
 from .settings import Settings
+
+#: Options that only some interfaces use.
+_ONLY_FOR = {
+    "threads": ("wsgi", "rook"),
+    "wsgi_input": ("wsgi",),
+    "root_path": ("asgi", "wsgi"),
+    "lifespan": ("asgi",),
+}
 
 
 def announce(
@@ -30,6 +38,9 @@ def announce(
     """
     kind = {"rook": "Rook"}.get(interface, interface.upper())
     say(f"httpuv {_core.__version__} runs {styled(settings.app, 'bold')} ({kind})")
+    for name, interfaces in _ONLY_FOR.items():
+        if getattr(settings, name) != getattr(Settings, name) and interface not in interfaces:
+            complain(f"--{name.replace('_', '-')} has no effect: the application speaks {kind}")
     say(f"at {styled(address, 'green')}")
     if admin is not None:
         say(f"Health and metrics at {styled(admin.address, 'green')}")

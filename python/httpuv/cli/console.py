@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -37,11 +36,8 @@ class ApplicationFailed(Exception):
 
 def coloured() -> bool:
     """Whether standard error is a terminal with colours (see also https://no-color.org)."""
-    try:
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-    except ValueError:  # it was closed
-        return False
-    return terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    wanted = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return wanted and stderr.is_terminal()
 
 
 def styled(text: str, style: str) -> str:

@@ -50,7 +50,10 @@ def load(path: str, environ: MutableMapping[str, str] = os.environ) -> None:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"--env-file {path} cannot be read: {error}", MISUSED) from None
+    except OSError as error:
+        raise Mistake(f"--env-file {path} cannot be read: {error.strerror}", MISUSED) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Mistake(f"{path}, line {line}: must be UTF-8", MISUSED) from None
     for name, value in parse(text, path).items():
         environ.setdefault(name, value)

@@ -21,8 +21,14 @@ Kind = Callable[[object], object]
 def text(given: object) -> str:
     """Any text that is not empty."""
     if not isinstance(given, str) or not given:
-        raise ValueError("must be a text")
+        raise ValueError("must be a text that is not empty")
     return given
+
+
+def address(given: object) -> str:
+    """A name or an address to listen on; an IPv6 address may be in the brackets of URLs."""
+    host = text(given)
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def any_text(given: object) -> str:

@@ -16,7 +16,7 @@ from collections.abc import MutableMapping
 from ..options.observe import host_and_port
 from ..servers.urls import local_url
 from .console import MISUSED, Mistake
-from .serving import listening_failed
+from .failures import not_listening
 from .settings import Settings
 
 #: The first descriptor that systemd passes (sd_listen_fds(3)).
@@ -109,7 +109,7 @@ class Listening:
             try:
                 self.socket = self._open(settings)
             except OSError as error:
-                raise listening_failed(error, settings) from None
+                raise not_listening(error, settings.host, settings.port, settings.uds) from None
         self.socket.setblocking(False)
 
     def _open(self, settings: Settings) -> socket.socket:
@@ -138,7 +138,11 @@ class Listening:
             try:
                 opened.bind(path)
             except OSError as error:
-                if error.errno != errno.EADDRINUSE or not _abandoned(path):
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                    raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK)) from None
+                if not _abandoned(path):
                     raise
                 os.unlink(path)
                 opened.bind(path)
@@ -178,9 +182,7 @@ class Listening:
 
 
 def _abandoned(path: str) -> bool:
-    """Whether the path is a socket file without a listening process."""
-    if not stat.S_ISSOCK(os.stat(path).st_mode):
-        return False
+    """Whether the socket file has no listening process."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)

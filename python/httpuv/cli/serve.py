@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,8 +12,11 @@ from .. import _core
 from ..base import stderr
 from ..options.static_options import DESCRIPTIONS, Description
 from ..static_server.run import DEFAULT_PORT, runStaticServer
-from .console import Mistake
-from .settings import OPTIONS, Option
+from . import kinds
+from .console import FAILED, Mistake, complain, tell_of
+from .failures import not_listening
+from .kinds import Kind
+from .settings import OPTIONS
 from .tls import reload_on_hangup, tls_of
 
 # Header fields that pages of other origins may read; PDF.js and readers of Parquet need them.
@@ -34,9 +38,9 @@ def main(arguments: Sequence[str], program: str) -> int:
     """
     options = _parser(program).parse_args(arguments)
     headers = [*options.header, *(CORS if options.cors else ())]
-    browse = (
-        sys.stdin.isatty() and sys.stdout.isatty() if options.browse is None else options.browse
-    )
+    browse = options.browse
+    if browse is None:
+        browse = all(map(stderr.leads_to_terminal, (sys.stdin, sys.stdout)))
     # Service managers send SIGTERM; it ends the server as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -68,18 +72,34 @@ def main(arguments: Sequence[str], program: str) -> int:
                 if option.flag is not None
             },
         )
-    except (OSError, ValueError, Mistake) as error:
-        # http.server takes the port as a second argument.
-        port = isinstance(error, FileNotFoundError) and options.dir.isdigit()
-        hint = f"; the port is --port {options.dir}" if port else ""
-        stderr.write(f"httpuv: {error}{hint}\n")
-        return 1
+    except OSError as error:
+        port = DEFAULT_PORT if options.port is None else options.port
+        return tell_of(
+            _no_directory(options.dir, program)
+            if error.filename == os.path.abspath(options.dir)
+            else not_listening(error, options.host, port)
+        )
+    except (ValueError, Mistake) as error:
+        complain(str(error))
+        return FAILED
     return 0
+
+
+def _no_directory(path: str, program: str) -> Mistake:
+    if os.path.exists(path):
+        return Mistake(f"{path} is no directory: serve the one that it is in")
+    hint = ""
+    if path.isdigit():  # http.server takes the port as an argument
+        hint = f"; the port is --port {path}"
+    elif not program.endswith(" serve"):
+        hint = "; the commands are run and serve"
+    return Mistake(f"{path}: there is no such directory{hint}")
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
+        usage="%(prog)s [DIR] [OPTIONS]",
         description="Serve a directory: ranges, caching, compression, from C++.",
         epilog="'httpuv run' runs an application instead: see 'httpuv run --help'.",
     )
@@ -90,6 +110,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "-b",
         "--bind",
         default="127.0.0.1",
+        type=_value_of(kinds.address),
         help="address to listen on; 0.0.0.0 for all of IPv4, :: for all (default: %(default)s)",
     )
     parser.add_argument(
@@ -174,15 +195,15 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
                 each.flag,
                 default=each.default,
                 metavar=each.metavar,
-                type=_value_of(each),
+                type=_value_of(each.kind),
                 help=text.replace("%", "%%"),
             )
 
 
-def _value_of(option: Option) -> Callable[[str], object]:
+def _value_of(kind: Kind) -> Callable[[str], object]:
     def read(text: str) -> object:
         try:
-            return option.kind(text)
+            return kind(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 

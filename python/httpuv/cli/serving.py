@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import os
 import queue
 import socket
@@ -30,6 +29,7 @@ from ..servers.server import Server
 from ..servers.urls import local_url
 from ..servers.web import WebServer
 from .console import Mistake
+from .failures import not_started
 from .life import times_of
 from .load import Application
 from .settings import Settings
@@ -108,20 +108,6 @@ def _static(settings: Settings) -> dict[str, Any]:
         raise Mistake(f"--static: {error}") from None
 
 
-def listening_failed(error: OSError, settings: Settings) -> Mistake:
-    """The message for an address that cannot be listened on."""
-    where = settings.uds or f"{settings.host} port {settings.port}"
-    if error.errno == errno.EADDRINUSE:
-        other = "--uds" if settings.uds else "--port, or --port 0 for a free one"
-        return Mistake(f"{where} is taken by another program: choose another with {other}")
-    if error.errno == errno.EACCES:
-        why = "its directory" if settings.uds else "ports below 1024 are the system's"
-        return Mistake(f"{where} may not be listened on ({why}): choose another")
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        return Mistake(f"{where} is no address of this machine: choose another with --host")
-    return Mistake(f"{where} cannot be listened on: {error}")
-
-
 class _Asgi:
     """An ASGI application, in a new asyncio loop on this thread."""
 
@@ -148,6 +134,7 @@ class _Asgi:
                 staticPaths=_static(settings),
                 **options,
             ),
+            settings,
             started,
         )
         self._server.config.loaded_app = app
@@ -156,8 +143,6 @@ class _Asgi:
     def run(self) -> None:
         try:
             self._server.run()
-        except OSError as error:
-            raise listening_failed(error, self._settings) from None
         except LifespanError as error:
             raise Mistake(f"the application has failed to start: {error}") from None
 
@@ -168,9 +153,16 @@ class _Asgi:
 class _ToldServer(AsgiServer):
     """Reports when it listens."""
 
-    def __init__(self, config: Config, started: Started) -> None:
+    def __init__(self, config: Config, settings: Settings, started: Started) -> None:
         super().__init__(config)
+        self._settings = settings
         self._when_started = started
+
+    def _listen(self, sockets: list[socket.socket] | None) -> None:
+        try:
+            super()._listen(sockets)
+        except (OSError, TypeError, ValueError) as error:
+            raise not_started(error, self._settings) from None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -198,10 +190,8 @@ class _Blocking:
         settings = self.settings
         try:
             self._server = server = self._start()
-        except OSError as error:
-            raise listening_failed(error, settings) from None
-        except (TypeError, ValueError) as error:
-            raise Mistake(f"{settings.app}: {error}") from None
+        except (OSError, TypeError, ValueError) as error:
+            raise not_started(error, settings) from None
         stopper = threading.Thread(target=self._stop, name="httpuv stop", daemon=True)
         stopper.start()
         try:
@@ -235,6 +225,11 @@ class _Blocking:
     def _start(self) -> Server:
         settings, app = self.settings, self.application.app
         options = _common(settings, self.multiprocess)
+        if settings.wsgi_input == "stream" and settings.threads == 1:
+            raise Mistake(
+                "--wsgi-input stream needs --threads: a thread that waits for a slow client must"
+                " not be the only one"
+            )
         options["dispatch"] = "service" if settings.threads == 1 else settings.threads
         if self.application.interface == "wsgi":
             mount = Mount(app, "wsgi", root_path=settings.root_path, multiprocess=self.multiprocess)

@@ -114,7 +114,7 @@ class Settings:
     )
 
     host: str = _option(
-        *("127.0.0.1", LISTENING, kinds.text, "ADDRESS"),
+        *("127.0.0.1", LISTENING, kinds.address, "ADDRESS"),
         "Address to listen on; 0.0.0.0 for all of IPv4, :: for all.",
     )
     port: int = _option(

@@ -51,6 +51,8 @@ def gather(given: Mapping[str, object], environ: Mapping[str, str], folder: Path
         except ValueError as error:
             raise Mistake(f"{name}: {error}", MISUSED) from None
     app = _first(given, environ, file, "app", "MODULE:APP", "HTTPUV_APP")
+    if values.get("access_log_file") is not None and not values.get("access_log"):
+        raise Mistake("--access-log-file needs --access-log", MISUSED)
     if values.get("uds_mode") is not None and values.get("uds") is None:
         raise Mistake("--uds-mode needs --uds, the Unix socket", MISUSED)
     if app is None:

@@ -27,6 +27,9 @@ def complete(given: Mapping[str, object]) -> WebOptions:
         DESCRIPTIONS[name].check(name, value)
     if given.get("proxyProtocol") and given.get("tls") is not None:
         raise ValueError("proxyProtocol cannot be combined with tls: let the proxy end TLS")
+    paths = [given[name] for name in ("health", "ready", "metrics") if given.get(name) is not None]
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"health, ready and metrics must be different paths, not {paths}")
     return cast(WebOptions, {**DEFAULTS, **given})
 
 
@@ -57,11 +60,11 @@ def core_settings(options: WebOptions) -> dict[str, object]:
     }
 
 
-def _file_log(options: Options) -> tuple[str, str] | None:
+def _file_log(options: Options) -> tuple[str, bytes] | None:
     """Format and path of the access log that the core writes; None: there is none."""
     file = options["accessLogFile"]
     if not isinstance(options["accessLog"], str):
         if file is not None:
             raise ValueError("accessLogFile needs a format: accessLog='combined' or another")
         return None
-    return options["accessLog"], "" if file is None else os.path.abspath(file)
+    return options["accessLog"], b"" if file is None else os.fsencode(os.path.abspath(file))

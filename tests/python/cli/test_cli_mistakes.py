@@ -8,6 +8,8 @@ from support import listening
 
 assert apps  # a fixture
 
+LOG = ("--port", "0", "--access-log", "--access-log-file")
+
 
 @pytest.mark.parametrize(
     ("arguments", "status", "parts"),
@@ -37,7 +39,17 @@ assert apps  # a fixture
         (["apps:rook", "--env-file", "nowhere"], 2, ["--env-file nowhere"]),
         (["apps:rook", "--host", "192.0.2.1", "--port", "0"], 1, ["192.0.2.1", "--host"]),
         (["apps:rook", "--host", "name.invalid"], 1, ["name.invalid"]),
+        (["apps:rook", "--host", ""], 2, ["--host must be a text that is not empty"]),
         (["apps:rook", "--uds", "no/such/socket"], 1, ["no/such/socket"]),
+        (["apps:rook", "--uds", "apps.py"], 1, ["apps.py exists and is no socket"]),
+        (["apps:rook", "--uds", "x" * 200], 1, ["too long for a Unix socket", "at most 107"]),
+        (["apps:asgi", *LOG, "/no/such/log"], 1, ["--access-log-file: /no/such/log cannot be"]),
+        (["apps:wsgi", *LOG, "/no/such/log"], 1, ["--access-log-file: /no/such/log cannot be"]),
+        (["apps:rook", "--access-log-file", "log"], 2, ["--access-log-file needs --access-log"]),
+        (["apps:asgi", *LOG, "log", "--log-format", "{x}"], 1, ["--log-format: no field x"]),
+        (["apps:wsgi", *LOG, "log", "--log-format", "{x}"], 1, ["--log-format: no field x"]),
+        (["apps:wsgi", "--wsgi-input", "stream"], 1, ["--wsgi-input stream needs --threads"]),
+        (["apps:asgi", "--health", "/x", "--ready", "/x"], 1, ["must be different paths"]),
         (
             ["apps:rook", "--uds", "s", "--uds-mode", "rw"],
             2,

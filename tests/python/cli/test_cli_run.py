@@ -70,6 +70,22 @@ def test_unix_socket(apps: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_options_without_effect_are_named(apps: Path, workers: tuple[str, ...]) -> None:
+    options = ("--threads", "4", "--lifespan", "on")
+    with command(apps, "apps:asgi", "--port", "0", *options, *workers) as child:
+        assert child.error_line().endswith("runs apps:asgi (ASGI)")
+        assert child.error_line() == "httpuv: --threads has no effect: the application speaks ASGI"
+        assert child.error_line().startswith("at ")
+        child.process.terminate()
+        assert child.finish()[0] == 0
+
+
+def test_ipv6_address_as_in_a_url(apps: Path) -> None:
+    with command(apps, "apps:asgi", "--host", "[::1]", "--port", "0") as child:
+        assert httpx.get(started(child), timeout=60).text.startswith("asgi")
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
 @pytest.mark.parametrize(("mode", "permissions"), [("0660", 0o660), ("606", 0o606), (None, 0o700)])
 def test_permissions_of_the_unix_socket(
     apps: Path, workers: tuple[str, ...], mode: str | None, permissions: int
