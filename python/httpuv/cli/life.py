@@ -16,10 +16,21 @@ from .console import complain, say
 #: The signals that end the command.
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
+#: Signals that make other servers open their logs again or upgrade, and by default end a process.
+OF_OTHERS = (signal.SIGUSR1, signal.SIGUSR2)
+
 
 def times_of(graceful_timeout: float) -> float:
     """Seconds for answers under way; the rest is for the shutdown of the application."""
     return graceful_timeout - min(1.0, graceful_timeout / 10)
+
+
+def outlive_signals_of_others() -> None:
+    """Let SIGUSR1 and SIGUSR2 do nothing, unless the application handles them."""
+    for each in OF_OTHERS:
+        if signal.getsignal(each) == signal.SIG_DFL:
+            # A handler and not SIG_IGN, which child processes would inherit.
+            signal.signal(each, lambda number, frame: None)
 
 
 class Life:
@@ -41,12 +52,13 @@ class Life:
         threading.Thread(target=self._end_in_time, name="httpuv end", daemon=True).start()
 
     def take_signals(self) -> None:
-        """Let SIGTERM and SIGINT end the process; the second signal ends it at once.
+        """Let SIGTERM and SIGINT end the process, and no other; the second ends it at once.
 
         This also works in process 1, in which signals have no default action.
         """
         for each in ENDING:
             signal.signal(each, self._signalled)
+        outlive_signals_of_others()
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self.ending:
@@ -74,7 +86,8 @@ class Life:
         self._begun.get()
         # The interpreter ends with the main thread, and this daemon thread with the interpreter.
         threading.Event().wait(self._timeout)
-        complain(f"what ran was cut off after {self._timeout:g} s (--graceful-timeout)")
+        if self._timeout > 0:
+            complain(f"what ran was cut off after {self._timeout:g} s (--graceful-timeout)")
         leave(0)
 
 

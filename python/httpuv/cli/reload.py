@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from .console import MISUSED, Mistake
+from .console import MISUSED, Mistake, complain
 from .settings import Settings
 
 
@@ -35,7 +35,10 @@ def watch(settings: Settings, changed: Callable[[], None]) -> None:
         return ignored(change, path) and any(fnmatch.fnmatch(name, each) for each in patterns)
 
     def run() -> None:
-        for _ in watchfiles.watch(*folders, watch_filter=wanted, raise_interrupt=False):
-            changed()
+        try:
+            for _ in watchfiles.watch(*folders, watch_filter=wanted, raise_interrupt=False):
+                changed()
+        except Exception as error:  # its own, such as for a name that is not UTF-8
+            complain(f"sources are not watched any more: {error}; see --reload-dir")
 
     threading.Thread(target=run, name="httpuv reload", daemon=True).start()

@@ -101,11 +101,19 @@ def _common(settings: Settings, multiprocess: bool) -> dict[str, Any]:
 
 
 def _static(settings: Settings) -> dict[str, Any]:
-    paths = dict(each.split("=", 1) for each in settings.static)
-    try:
-        return dict(normalize_paths(paths))
-    except (OSError, ValueError) as error:
-        raise Mistake(f"--static: {error}") from None
+    found: dict[str, Any] = {}
+    for each in settings.static:
+        url, path = each.split("=", 1)
+        try:
+            ((url, static),) = normalize_paths({url: path}).items()
+        except OSError as error:
+            raise Mistake(f"--static {each}: {error.strerror}") from None
+        except ValueError as error:
+            raise Mistake(f"--static {each}: {error}") from None
+        if url in found:
+            raise Mistake(f"--static {each}: {url} was given before")
+        found[url] = static
+    return found
 
 
 class _Asgi:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..options.limits import Limits
-from .console import MISUSED, Mistake
+from .console import MISUSED, Mistake, complain
 from .settings import LIMITS, OPTIONS, Settings
 
 #: One source: its name of an option, and its value of the option.
@@ -28,6 +28,7 @@ def gather(given: Mapping[str, object], environ: Mapping[str, str], folder: Path
     Raises:
         Mistake: A value is wrong; the message names the option as it was written.
     """
+    _warn_of_variables(environ)
     file = _file(folder)
     values: dict[str, Any] = {}
     limits: dict[str, float] = {}
@@ -62,6 +63,15 @@ def gather(given: Mapping[str, object], environ: Mapping[str, str], folder: Path
     return Settings(app=app[1], limits=limits, **values)
 
 
+def _warn_of_variables(environ: Mapping[str, str]) -> None:
+    """Name variables that look like misspelt options. Others may belong to the application."""
+    known = {"HTTPUV_APP", *(option.variable for option in OPTIONS)}
+    for name in environ.keys() - known:
+        near = difflib.get_close_matches(name, known, 1, 0.9) if name.startswith("HTTPUV_") else []
+        if near:
+            complain(f"{name} has no effect; did you mean {near[0]}?")
+
+
 def _first(
     given: Mapping[str, object],
     environ: Mapping[str, str],
@@ -85,7 +95,10 @@ def _file(folder: Path) -> dict[str, _Found]:
     if project.is_file():
         text = project.read_bytes()
         if b"httpuv" in text:  # files of other projects need no TOML reader
-            table = _read(project).get("tool", {}).get("httpuv", {})
+            tools = _read(project).get("tool", {})
+            table = tools.get("httpuv", {}) if isinstance(tools, dict) else {}
+            if not isinstance(table, dict):
+                raise Mistake(f"{project.name}: tool.httpuv must be a table", MISUSED)
             return _checked(project, table)
     return {}
 
@@ -98,7 +111,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise Mistake(f"{path.name} needs {module} to be read: pip install 'httpuv[cli]'") from None
     try:
         read: dict[str, Any] = toml.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
+    except UnicodeDecodeError:
+        raise Mistake(f"{path.name} must be UTF-8", MISUSED) from None
+    except (OSError, toml.TOMLDecodeError) as error:
         raise Mistake(f"{path.name} cannot be read: {error}", MISUSED) from None
     return read
 

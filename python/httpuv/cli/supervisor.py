@@ -19,6 +19,7 @@ from .announce import announce
 from .board import Board
 from .child import Child
 from .console import FAILED, complain, say
+from .life import OF_OTHERS
 from .listen import Listening
 from .settings import Settings
 from .tickets import TicketKeys
@@ -33,6 +34,7 @@ _LOOK = 0.5
 _SIGNALS = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
     *(signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD),
+    *OF_OTHERS,
 )
 
 
@@ -127,13 +129,19 @@ class Supervisor:
             else:
                 self._end(0)
         elif number == signal.SIGHUP and not self._ending:
-            self._replaced = [each for each in self._children if not each.stopping]
+            # One that is starting may have read old sources, or hang.
+            for each in self._children:
+                if not each.ready:
+                    each.stop()
+            self._replaced = self._serving()
             self._next_start = 0.0
             say("New workers replace the old ones.")
         elif number == signal.SIGTTIN:
             self._target += 1
         elif number == signal.SIGTTOU:
             self._target = max(1, self._target - 1)
+        elif number in OF_OTHERS:
+            say(f"{signal.Signals(number).name} has no effect; log files are opened again by name.")
 
     def _heard(self, child: Child) -> None:
         was_ready = child.ready
@@ -215,7 +223,8 @@ class Supervisor:
             self._back_off(time.monotonic() - child.started > _WELL)
         elif self._replaced and not replaced:
             self._replaced = []
-            complain("the new worker could not start: the old ones go on")
+            how = child.how_it_ended()
+            complain(f"the new worker could not start ({how}): the old ones go on")
         elif self._serving():
             complain(f"worker {child.pid} could not start ({child.how_it_ended()})")
             self._back_off(False)

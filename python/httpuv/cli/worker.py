@@ -16,7 +16,7 @@ from ..options import observe
 from ..options.tls import TLS
 from ..servers.server import Server
 from .console import ApplicationFailed, Mistake, tell_of
-from .life import Life
+from .life import Life, outlive_signals_of_others
 from .prepare import prepare
 from .settings import Settings
 from .tls import take_ticket_keys
@@ -103,6 +103,7 @@ def _take_signals(life: Life) -> None:
     # processes would inherit.
     for each in (signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(each, _nothing)
+    outlive_signals_of_others()
     signal.signal(signal.SIGTERM, lambda number, frame: life.end())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 

@@ -34,7 +34,8 @@ LOG = ("--port", "0", "--access-log", "--access-log-file")
         (["apps:rook", "--prot", "1"], 2, ["--prot", "--help"]),
         (["apps:rook", "apps:wsgi"], 2, ["apps:wsgi", "--help"]),
         (["apps:rook", "--static", "files"], 2, ["--static must be like /url=directory"]),
-        (["apps:rook", "--static", "/a=nowhere"], 1, ["--static: ", "nowhere"]),
+        (["apps:rook", "--static", "/a=nowhere"], 1, ["--static /a=nowhere: No such file"]),
+        (["apps:rook", "--static", "/a=.", "--static", "/a/=."], 1, ["/a was given before"]),
         (["apps:rook", "--app-dir", "nowhere"], 1, ["--app-dir nowhere"]),
         (["apps:rook", "--env-file", "nowhere"], 2, ["--env-file nowhere"]),
         (["apps:rook", "--host", "192.0.2.1", "--port", "0"], 1, ["192.0.2.1", "--host"]),
@@ -116,14 +117,27 @@ def test_exception_of_the_module(
         ("port = 'x'", ["httpuv.toml: port must be a whole number", "'x'"]),
         ("prot = 1", ["httpuv.toml: there is no option prot; did you mean port?"]),
         ("port = = 1", ["httpuv.toml cannot be read"]),
+        (b"\xff", ["httpuv.toml must be UTF-8"]),
         ("app = 5", ["httpuv.toml: app must be a text"]),
         ("access-log = 1", ["httpuv.toml: access-log must be true or false"]),
     ],
 )
-def test_mistakes_in_the_file(apps: Path, text: str, parts: list[str]) -> None:
-    (apps / "httpuv.toml").write_text(text)
+def test_mistakes_in_the_file(apps: Path, text: str | bytes, parts: list[str]) -> None:
+    (apps / "httpuv.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
     with command(apps) as child:
         status, _, errors = child.finish()
     assert status == 2 and len(errors.splitlines()) == 1
     for part in parts:
         assert part in errors
+
+
+def test_table_of_the_project_that_is_none(apps: Path) -> None:
+    (apps / "pyproject.toml").write_text("[tool]\nhttpuv = 5\n")
+    with command(apps, "apps:rook") as child:
+        assert child.finish()[::2] == (2, "httpuv: pyproject.toml: tool.httpuv must be a table\n")
+
+
+def test_misspelt_variable_is_named(apps: Path) -> None:
+    with command(apps, "nowhere:app", HTTPUV_WORKER="2", HTTPUV_OF_MINE="x") as child:
+        first, _ = child.finish()[2].splitlines()
+    assert first == "httpuv: HTTPUV_WORKER has no effect; did you mean HTTPUV_WORKERS?"

@@ -163,6 +163,34 @@ def test_reload_brings_new_code_and_a_failing_one_leaves_the_old(apps: Path) -> 
         assert httpx.get(url).text.startswith("new ")
 
 
+def test_worker_that_hangs_at_its_start_is_replaced_by_the_next_change(apps: Path) -> None:
+    source = apps / "apps.py"
+    with workers(apps, "rook") as child:
+        url = started(child)
+        good = source.read_text()
+        source.write_text("import time\nprint('hangs', flush=True)\ntime.sleep(1000)\n")
+        os.kill(child.pid, signal.SIGHUP)
+        assert child.line() == "hangs"
+        source.write_text(good.replace("rook {os", "new {os"))
+        os.kill(child.pid, signal.SIGHUP)
+        until(lambda: httpx.get(url, timeout=60).text.startswith("new "))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_signals_of_other_servers_do_not_end_it(apps: Path, number: int) -> None:
+    with command(apps, "apps:wsgi", "--port", "0", "--workers", str(number)) as child:
+        url = started(child)
+        running = children(child) if number > 1 else set()
+        for each in (signal.SIGUSR1, signal.SIGUSR2):
+            for pid in (child.pid, *running):  # systemctl kill reaches all of them
+                os.kill(pid, each)
+        for _ in range(10):
+            assert httpx.get(url, timeout=60).text.startswith("wsgi")
+        assert number == 1 or children(child) == running
+        child.process.terminate()
+        assert child.finish()[0] == 0
+
+
 def test_add_and_remove(apps: Path) -> None:
     with workers(apps, "asgi", number=2) as child:
         url = started(child)
@@ -335,6 +363,14 @@ def test_reload(apps: Path) -> None:
         until(lambda: httpx.get(url, timeout=60).text.startswith("rook "))
         child.process.terminate()
         assert child.finish()[0] == 0
+
+
+def test_reload_says_when_it_cannot_watch(apps: Path) -> None:
+    (apps / os.fsdecode(b"no\xff")).mkdir()  # watchfiles takes names in UTF-8 only
+    with command(apps, "apps:rook", "--port", "0", "--reload") as child:
+        while "sources are not watched any more: " not in (line := child.error_line()):
+            pass
+        assert line.endswith("; see --reload-dir")
 
 
 def test_reload_waits_for_what_can_start(apps: Path) -> None:
