@@ -261,6 +261,7 @@ void Application::perform(E&& event) {
   std::optional<CallbackContext> context;
   try {
     context.emplace(context_);
+    work.context = context->object();
     on_event(std::move(event), work);
   } catch (py::error_already_set& error) {
     give_up(work);
@@ -455,7 +456,10 @@ int Application::traverse(visitproc visit, void* argument) {
   const auto each = [&](const py::object& object) {
     return object.ptr() != nullptr ? visit(object.ptr(), argument) : 0;
   };
-  int result = each(environment_.held());
+  int result = 0;
+  environment_.each_held([&](const py::object& object) {
+    if (result == 0) result = each(object);
+  });
   if (result == 0) result = each(context_);
   for (const py::object* callback : callbacks_.all()) {
     if (result == 0) result = each(*callback);
@@ -488,7 +492,7 @@ void Application::clear() {
                     Program{py::none(), py::none(), py::none(), py::none(), false, false, {}}));
   const auto announced = std::exchange(announced_, {});
   const auto uploads = std::exchange(uploads_, {});
-  const py::object constants = environment_.take_held();
+  const auto constants = environment_.take_held();
 }
 
 }  // namespace httpuv::python

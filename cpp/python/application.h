@@ -153,6 +153,7 @@ class Application : public std::enable_shared_from_this<Application> {
     std::variant<server::ExchangeId, server::ConnectionId> subject;
     const char* where = "an event";
     pybind11::object environment = pybind11::none();
+    pybind11::handle context{};  // that the event is handled in
   };
 
   // --- for gateways ---

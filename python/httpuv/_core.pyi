@@ -1,7 +1,7 @@
 """The C++ extension. Everything here may be called on any thread that holds the GIL."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 from .servers.stats import Stats
 
@@ -356,12 +356,14 @@ class Done:
     def close(self) -> None: ...
 
 class StartResponse:
-    """start_response() of one WSGI request."""
+    """start_response() of one WSGI request, and the write() that it returns."""
 
+    @overload
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: object = None
-    ) -> Callable[[bytes], None]: ...
-    def write(self, data: bytes, /) -> None: ...
+    ) -> StartResponse: ...
+    @overload
+    def __call__(self, data: bytes, /) -> None: ...
     def early_hints(self, headers: Iterable[Pair], /) -> None: ...
 
 class Exchange:

@@ -1,6 +1,8 @@
 #include "python/convert/environment.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
 #include "python/convert/certificate.h"
@@ -51,6 +53,14 @@ py::object make_headers() {
   return stolen(type->tp_new(type, kNoArguments, nullptr));
 }
 
+// As text; "" for 0, a peer without a port.
+py::object port_of(int port) {
+  std::array<char, 8> digits;
+  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), port).ptr;
+  if (port == 0) return py::reinterpret_borrow<py::object>(constants().empty);
+  return latin1_of({digits.data(), static_cast<std::size_t>(end - digits.data())});
+}
+
 }  // namespace
 
 py::object make_input(server::RequestBody&& body) {
@@ -97,6 +107,7 @@ Environment::Environment(const py::dict& given) {
 
 void Environment::set_constant(const char* key, py::object value) {
   template_[key] = value;
+  heads_ = {};
 }
 
 // Cached objects, for one thread at a time. No thread may wait for a lock here, because Python may
@@ -138,9 +149,8 @@ class Environment::Kept {
   const bool mine_;
 };
 
-void Environment::add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept) {
-  const Constants& c = constants();
-  const py::object headers = make_headers();
+void Environment::add_fields(PyObject* environment, PyObject* headers,
+                             const http::RequestHead& head, Kept& kept) {
   for (const http::HeaderField& field : head.fields) {
     const std::string_view name = head.view(field.name);
     py::object key;
@@ -155,22 +165,40 @@ void Environment::add_fields(PyObject* environment, const http::RequestHead& hea
       if (name.find('_') == std::string_view::npos) variable = latin1_of(variable_name(name));
     }
     py::object value = kept.value(field.id, head.view(field.value));
-    if (const py::object earlier = find_item(headers.ptr(), key.ptr())) {
+    if (const py::object earlier = find_item(headers, key.ptr())) {
       value = joined(field.id, earlier, value);
     }
-    set_item(headers.ptr(), key.ptr(), value.ptr());
+    set_item(headers, key.ptr(), value.ptr());
     if (variable) set_item(environment, variable.ptr(), value.ptr());
   }
-  set_item(environment, c.headers, headers.ptr());
 }
 
-py::dict Environment::build(server::Envelope& envelope) {
+// An environment with all that is in the head.
+py::object Environment::from_head(const http::RequestHead& head, Kept& kept) {
   const Constants& c = constants();
-  Kept kept(*this);
-  const http::RequestHead& head = envelope.request;
-  const py::object result = stolen(PyDict_Copy(template_.ptr()));
+  const RecentHeads::Found recent = heads_.find(head);
+  py::object result = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
   PyObject* const environment = result.ptr();
+  if (!recent.same_line) add_line(environment, head);
+  const py::object headers = make_headers();
+  if (recent.made) {
+    const py::object plain = find_item(environment, c.headers);
+    if (PyDict_Update(headers.ptr(), plain.ptr()) != 0) throw py::error_already_set();
+  } else {
+    set_item(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
+    add_fields(environment, headers.ptr(), head, kept);
+    if (recent.wanted) {
+      const py::object own = stolen(PyDict_Copy(environment));
+      set_item(own.ptr(), c.headers, stolen(PyDict_Copy(headers.ptr())).ptr());
+      heads_.keep(head, own);
+    }
+  }
+  set_item(environment, c.headers, headers.ptr());
+  return result;
+}
 
+void Environment::add_line(PyObject* environment, const http::RequestHead& head) {
+  const Constants& c = constants();
   set_item(environment, c.request_method, method_of(head.view(head.method)).ptr());
   const std::string_view target = head.view(head.target);
   const std::string_view path = head.view(head.path);
@@ -179,15 +207,16 @@ py::dict Environment::build(server::Envelope& envelope) {
   set_item(environment, c.path_info, path == target ? target_text.ptr() : latin1_of(path).ptr());
   set_item(environment, c.query_string,
            head.query.size == 0 ? c.empty : latin1_of(head.view(head.query)).ptr());
-  set_item(environment, c.server_protocol, head.minor_version == 0 ? c.http_1_0 : c.http_1_1);
+}
+
+py::dict Environment::build(server::Envelope& envelope) {
+  const Constants& c = constants();
+  Kept kept(*this);
+  const py::object result = from_head(envelope.request, kept);
+  PyObject* const environment = result.ptr();
   set_item(environment, c.remote_addr, kept.address(envelope.remote_address).ptr());
-  char port[8];
-  const int digits = std::snprintf(port, sizeof port, "%d", envelope.remote_port);
-  set_item(environment, c.remote_port,
-           envelope.remote_port == 0 ? c.empty
-                                     : latin1_of({port, static_cast<std::size_t>(digits)}).ptr());
+  set_item(environment, c.remote_port, port_of(envelope.remote_port).ptr());
   if (envelope.https) set_item(environment, c.url_scheme, c.https);
-  add_fields(environment, head, kept);
   if (envelope.tls != nullptr && PyDict_Update(environment, kept.tls(envelope.tls).ptr()) != 0) {
     throw py::error_already_set();
   }

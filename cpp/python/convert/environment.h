@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "python/convert/recent_heads.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
@@ -24,8 +25,16 @@ class Environment {
   explicit Environment(const pybind11::dict& constants);
 
   void set_constant(const char* key, pybind11::object value);
-  [[nodiscard]] const pybind11::dict& held() const { return template_; }
-  pybind11::object take_held() { return std::exchange(template_, pybind11::dict()); }
+  // Calls f(const pybind11::object&) for each object that refers to constants.
+  template <class F>
+  void each_held(F&& f) const {
+    f(template_);
+    heads_.each(f);
+  }
+  // The same objects, which this holds no more.
+  std::pair<pybind11::object, RecentHeads> take_held() {
+    return {std::exchange(template_, pybind11::dict()), std::exchange(heads_, {})};
+  }
 
   // The dict for a request; takes its body.
   pybind11::dict build(server::Envelope& envelope);
@@ -46,9 +55,13 @@ class Environment {
 
   class Kept;
 
-  void add_fields(PyObject* environment, const http::RequestHead& head, Kept& kept);
+  pybind11::object from_head(const http::RequestHead& head, Kept& kept);
+  static void add_line(PyObject* environment, const http::RequestHead& head);
+  static void add_fields(PyObject* environment, PyObject* headers, const http::RequestHead& head,
+                         Kept& kept);
 
   pybind11::dict template_;
+  RecentHeads heads_;
   std::atomic_flag keeping_;  // a thread uses these; other threads go without
   std::array<LastValue, static_cast<std::size_t>(http::Field::kCount)> last_values_;
   LastValue last_address_;

@@ -133,37 +133,51 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
   return true;
 }
 
+void add_pair(http::ResponseHead& head, PyObject* name, PyObject* value, bool without_framing,
+              PyObject* item) {
+  if (PyUnicode_Check(name) && PyUnicode_Check(value)) {
+    if (without_framing && base::iequals(utf8(name), "transfer-encoding")) return;
+    add_header(head, name, value);
+  } else if (PyBytes_Check(name) && PyBytes_Check(value)) {
+    const std::string_view field(PyBytes_AS_STRING(name),
+                                 static_cast<std::size_t>(PyBytes_GET_SIZE(name)));
+    const std::string_view content(PyBytes_AS_STRING(value),
+                                   static_cast<std::size_t>(PyBytes_GET_SIZE(value)));
+    if (without_framing && base::iequals(field, "transfer-encoding")) return;
+    const http::HeaderError error = head.add(field, content);
+    if (error != http::HeaderError::kNone) refuse_header(error, name, value);
+  } else {
+    fail(PyExc_TypeError, "names and values of headers must both be str, or both bytes: " +
+                              static_cast<std::string>(py::repr(item)));
+  }
+}
+
+void add_item(http::ResponseHead& head, const py::object& item, bool without_framing) {
+  const auto pair = py::reinterpret_steal<py::object>(
+      PySequence_Fast(item.ptr(), "headers must hold (name, value) pairs"));
+  if (!pair) throw py::error_already_set();
+  if (PySequence_Fast_GET_SIZE(pair.ptr()) != 2) {
+    fail(PyExc_ValueError,
+         "headers must hold (name, value) pairs, not " + static_cast<std::string>(py::repr(item)));
+  }
+  add_pair(head, PySequence_Fast_GET_ITEM(pair.ptr(), 0), PySequence_Fast_GET_ITEM(pair.ptr(), 1),
+           without_framing, item.ptr());
+}
+
 }  // namespace
 
 void add_headers(http::ResponseHead& head, PyObject* pairs, bool without_framing) {
+  if (PyList_CheckExact(pairs)) {  // nearly always
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); ++i) {
+      const auto item = py::reinterpret_borrow<py::object>(PyList_GET_ITEM(pairs, i));
+      add_item(head, item, without_framing);
+    }
+    return;
+  }
   const auto iterator = py::reinterpret_steal<py::object>(PyObject_GetIter(pairs));
   if (!iterator) throw py::error_already_set();
   while (PyObject* const next = PyIter_Next(iterator.ptr())) {
-    const auto item = py::reinterpret_steal<py::object>(next);
-    const auto pair = py::reinterpret_steal<py::object>(
-        PySequence_Fast(item.ptr(), "headers must hold (name, value) pairs"));
-    if (!pair) throw py::error_already_set();
-    if (PySequence_Fast_GET_SIZE(pair.ptr()) != 2) {
-      fail(PyExc_ValueError, "headers must hold (name, value) pairs, not " +
-                                 static_cast<std::string>(py::repr(item)));
-    }
-    PyObject* const name = PySequence_Fast_GET_ITEM(pair.ptr(), 0);
-    PyObject* const value = PySequence_Fast_GET_ITEM(pair.ptr(), 1);
-    if (PyUnicode_Check(name) && PyUnicode_Check(value)) {
-      if (without_framing && base::iequals(utf8(name), "transfer-encoding")) continue;
-      add_header(head, name, value);
-    } else if (PyBytes_Check(name) && PyBytes_Check(value)) {
-      const std::string_view field(PyBytes_AS_STRING(name),
-                                   static_cast<std::size_t>(PyBytes_GET_SIZE(name)));
-      const std::string_view content(PyBytes_AS_STRING(value),
-                                     static_cast<std::size_t>(PyBytes_GET_SIZE(value)));
-      if (without_framing && base::iequals(field, "transfer-encoding")) continue;
-      const http::HeaderError error = head.add(field, content);
-      if (error != http::HeaderError::kNone) refuse_header(error, name, value);
-    } else {
-      fail(PyExc_TypeError, "names and values of headers must both be str, or both bytes: " +
-                                static_cast<std::string>(py::repr(item)));
-    }
+    add_item(head, py::reinterpret_steal<py::object>(next), without_framing);
   }
   if (PyErr_Occurred() != nullptr) throw py::error_already_set();
 }

@@ -8,6 +8,7 @@
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
+#include "python/convert/recent_heads.h"
 #include "python/coroutine/begin.h"
 #include "python/gateway/exchange.h"
 #include "python/gateway/gateway.h"
@@ -83,16 +84,16 @@ class AsgiGateway final : public Gateway {
     const py::tuple server = py::make_tuple(host, second);
     set_item(http_.ptr(), keys().server, server.ptr());
     set_item(websocket_.ptr(), keys().server, server.ptr());
+    http_heads_ = {};
+    websocket_heads_ = {};
   }
 
   void request(Application& application, Application::Work& work,
                server::EnvelopePtr&& envelope) override {
     const server::ExchangeId id = envelope->id;
     work.where = "the ASGI application";
-    const py::dict scope = scope_of(http_, *envelope);
+    const py::dict scope = scope_of(http_, http_heads_, *envelope);
     work.environment = scope;
-    set_item(scope.ptr(), keys().method,
-             method_of(envelope->request.view(envelope->request.method)).ptr());
     const bool in_pieces = envelope->headers_only;
     py::object body;
     py::object file;
@@ -127,7 +128,7 @@ class AsgiGateway final : public Gateway {
     const server::ExchangeId id = event.request->id;
     work.where = "the ASGI application";
     work.subject = id;  // it has no answer yet
-    const py::dict scope = scope_of(websocket_, *event.request);
+    const py::dict scope = scope_of(websocket_, websocket_heads_, *event.request);
     work.environment = scope;
     set_item(scope.ptr(), keys().subprotocols, subprotocols(event.request->request).ptr());
     const auto socket = std::make_shared<Socket>(application.shared_from_this(), id.connection);
@@ -161,12 +162,57 @@ class AsgiGateway final : public Gateway {
     return result;
   }
 
-  py::dict scope_of(const py::dict& prepared, const server::Envelope& envelope) {
+  py::dict scope_of(const py::dict& prepared, RecentHeads& heads,
+                    const server::Envelope& envelope) {
     const Keys& k = keys();
-    const http::RequestHead& head = envelope.request;
-    const py::object result = stolen(PyDict_Copy(prepared.ptr()));
+    const py::object result = from_head(prepared, heads, envelope.request);
     PyObject* const scope = result.ptr();
+    if (envelope.https) set_item(scope, k.scheme, &prepared == &websocket_ ? k.wss : k.https);
+    set_item(scope, k.client, client_of(envelope).ptr());
+    if (const py::object extensions = find_item(scope, k.extensions)) {
+      const py::object copy = stolen(PyDict_Copy(extensions.ptr()));
+      if (envelope.tls != nullptr) set_item(copy.ptr(), k.tls, tls_of(envelope).ptr());
+      set_item(scope, k.extensions, copy.ptr());
+    }
+    if (!state_.is_none()) {
+      // The state of the lifespan: each request gets its own dict with the same objects.
+      set_item(scope, k.state, stolen(PyDict_Copy(state_.ptr())).ptr());
+    }
+    return py::reinterpret_borrow<py::dict>(result);
+  }
+
+  // A scope with all that is in the head.
+  py::object from_head(const py::dict& prepared, RecentHeads& heads,
+                       const http::RequestHead& head) const {
+    const Keys& k = keys();
+    const RecentHeads::Found recent = heads.find(head);
+    py::object result = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : prepared.ptr()));
+    PyObject* const scope = result.ptr();
+    if (!recent.same_line) add_line(scope, head);
+    if (recent.made) {  // applications change the list
+      const py::object fields = find_item(scope, k.headers);
+      set_item(scope, k.headers,
+               stolen(PyList_GetSlice(fields.ptr(), 0, PyList_GET_SIZE(fields.ptr()))).ptr());
+      return result;
+    }
     if (head.minor_version == 0) set_item(scope, k.http_version, k.http_1_0);
+    const py::object fields = headers_of(head);
+    set_item(scope, k.headers, fields.ptr());
+    if (recent.wanted) {
+      const py::object kept = stolen(PyDict_Copy(scope));
+      set_item(kept.ptr(), k.headers,
+               stolen(PyList_GetSlice(fields.ptr(), 0, PyList_GET_SIZE(fields.ptr()))).ptr());
+      heads.keep(head, kept);
+    }
+    return result;
+  }
+
+  void add_line(PyObject* scope, const http::RequestHead& head) const {
+    const Keys& k = keys();
+    // A WebSocket's has none.
+    if (PyDict_Contains(scope, k.method) == 1) {
+      set_item(scope, k.method, method_of(head.view(head.method)).ptr());
+    }
     const std::string_view raw = head.view(head.path);
     if (path_prefix_.empty()) {
       set_item(scope, k.raw_path, bytes_of(raw).ptr());
@@ -178,19 +224,6 @@ class AsgiGateway final : public Gateway {
     }
     set_item(scope, k.query_string,
              head.query.size == 0 ? k.empty : bytes_of(head.view(head.query)).ptr());
-    set_item(scope, k.headers, headers_of(head).ptr());
-    if (envelope.https) set_item(scope, k.scheme, &prepared == &websocket_ ? k.wss : k.https);
-    set_item(scope, k.client, client_of(envelope).ptr());
-    if (PyObject* const extensions = PyDict_GetItemWithError(scope, k.extensions)) {
-      const py::object copy = stolen(PyDict_Copy(extensions));
-      if (envelope.tls != nullptr) set_item(copy.ptr(), k.tls, tls_of(envelope).ptr());
-      set_item(scope, k.extensions, copy.ptr());
-    }
-    if (!state_.is_none()) {
-      // The state of the lifespan: each request gets its own dict with the same objects.
-      set_item(scope, k.state, stolen(PyDict_Copy(state_.ptr())).ptr());
-    }
-    return py::reinterpret_borrow<py::dict>(result);
   }
 
   // Decoded as UTF-8; invalid bytes become the replacement character.
@@ -253,6 +286,8 @@ class AsgiGateway final : public Gateway {
   const std::string path_prefix_;    // that a proxy in front has taken away
   py::dict http_;
   py::dict websocket_;
+  RecentHeads http_heads_;
+  RecentHeads websocket_heads_;
   PerConnection clients_;
   PerConnection tls_;
 };

@@ -1,5 +1,10 @@
 #include "python/gateway/start_response.h"
 
+#include <structmember.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <new>
 #include <string>
 #include <string_view>
@@ -225,41 +230,57 @@ namespace {
 
 struct StartResponseObject {
   PyObject ob_base;
-  std::shared_ptr<WsgiAnswer> answer;
+  vectorcallfunc vectorcall;
+  WsgiAnswer answer;
 };
 
 PyTypeObject* g_start_response = nullptr;
 
-WsgiAnswer& answer_of(PyObject* self) {
-  return *reinterpret_cast<StartResponseObject*>(self)->answer;
-}
+constexpr std::array<const char*, 3> kNames{"status", "headers", "exc_info"};
 
-PyObject* call_start(PyObject* self, PyObject* arguments, PyObject* keywords) {
-  PyObject* status = nullptr;
-  PyObject* headers = nullptr;
-  PyObject* exc_info = Py_None;
-  if (keywords != nullptr && PyDict_GET_SIZE(keywords) > 0) {
-    static const char* kNames[] = {"status", "headers", "exc_info", nullptr};
-    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OO|O", const_cast<char**>(kNames),
-                                    &status, &headers, &exc_info) == 0) {
-      return nullptr;
+// The arguments that are given by name, into their places.
+bool take_named(PyObject* names, PyObject* const* values, std::size_t positional,
+                std::array<PyObject*, 3>& into) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
+    std::size_t place = positional;
+    while (place < kNames.size() &&
+           PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), kNames[place]) != 0) {
+      ++place;
     }
-  } else if (PyArg_UnpackTuple(arguments, "start_response", 2, 3, &status, &headers, &exc_info) ==
-             0) {
-    return nullptr;
+    if (place == kNames.size()) return false;
+    into[place] = values[i];
   }
-  return shielded([&] {
-    answer_of(self).start(status, headers, exc_info);
-    return PyObject_GetAttrString(self, "write");
-  });
+  return true;
 }
 
-PyObject* call_write(PyObject* self, PyObject* piece) {
+PyObject* write(PyObject* self, PyObject* piece) {
   return shielded([&]() -> PyObject* {
     WsgiAnswer& answer = answer_of(self);
     const bool there = answer.write(piece) && (!answer.full() || answer.wait_for_room());
     if (!there) fail_with(PyExc_ConnectionResetError, "the client has gone");
     Py_RETURN_NONE;
+  });
+}
+
+PyObject* call(PyObject* self, PyObject* const* arguments, std::size_t flagged, PyObject* names) {
+  const auto count = static_cast<std::size_t>(PyVectorcall_NARGS(flagged));
+  // write(), but for a start_response() without its headers.
+  if (count == 1 && names == nullptr && !PyUnicode_Check(arguments[0])) {
+    return write(self, arguments[0]);
+  }
+  std::array<PyObject*, 3> given{nullptr, nullptr, Py_None};
+  bool known = count <= given.size();
+  if (known) std::copy_n(arguments, count, given.begin());
+  if (known && names != nullptr) known = take_named(names, arguments + count, count, given);
+  if (!known || given[0] == nullptr || given[1] == nullptr) {
+    PyErr_SetString(PyExc_TypeError,
+                    "start_response() takes status, headers and perhaps exc_info; write(), which "
+                    "it returns, takes bytes");
+    return nullptr;
+  }
+  return shielded([&] {
+    answer_of(self).start(given[0], given[1], given[2]);
+    return Py_NewRef(self);
   });
 }
 
@@ -272,35 +293,53 @@ PyObject* call_hint(PyObject* self, PyObject* headers) {
 
 void deallocate(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
-  reinterpret_cast<StartResponseObject*>(self)->answer.~shared_ptr();
+  reinterpret_cast<StartResponseObject*>(self)->answer.~WsgiAnswer();
   type->tp_free(self);
   Py_DECREF(type);
 }
 
 PyMethodDef g_methods[] = {
-    {"write", call_write, METH_O, "Send a piece of the body (PEP 3333, the write() callable)."},
     {"early_hints", call_hint, METH_O, "Send 103 (Early Hints) with a list of (name, value)."},
     {nullptr, nullptr, 0, nullptr},
 };
 
+PyMemberDef g_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(StartResponseObject, vectorcall), READONLY,
+     nullptr},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
 PyType_Slot g_slots[] = {
-    {Py_tp_call, reinterpret_cast<void*>(call_start)},
+    {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
     {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
     {Py_tp_methods, g_methods},
-    {Py_tp_doc, const_cast<char*>("start_response() of one WSGI request.")},
+    {Py_tp_members, g_members},
+    {Py_tp_doc, const_cast<char*>("start_response() and write() of one WSGI request.")},
     {0, nullptr},
 };
 
-PyType_Spec g_spec = {"httpuv._core.StartResponse", sizeof(StartResponseObject), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, g_slots};
+PyType_Spec g_spec = {
+    "httpuv._core.StartResponse", sizeof(StartResponseObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_VECTORCALL, g_slots};
 
 }  // namespace
 
-py::object make_start_response(std::shared_ptr<WsgiAnswer> answer) {
-  const py::object object = stolen(g_start_response->tp_alloc(g_start_response, 0));
-  new (&reinterpret_cast<StartResponseObject*>(object.ptr())->answer)
-      std::shared_ptr<WsgiAnswer>(std::move(answer));
-  return object;
+WsgiAnswer& answer_of(py::handle start_response) {
+  return reinterpret_cast<StartResponseObject*>(start_response.ptr())->answer;
+}
+
+py::object early_hints_of(py::handle start_response) {
+  return stolen(PyCFunction_New(g_methods, start_response.ptr()));
+}
+
+py::object make_start_response(std::shared_ptr<Application> application,
+                               server::EnvelopePtr&& envelope) {
+  PyObject* const object = g_start_response->tp_alloc(g_start_response, 0);
+  if (object == nullptr) throw py::error_already_set();
+  auto* const start = reinterpret_cast<StartResponseObject*>(object);
+  start->vectorcall = call;
+  new (&start->answer) WsgiAnswer(std::move(application), std::move(envelope));
+  return py::reinterpret_steal<py::object>(object);
 }
 
 void register_start_response(py::module_& module) {

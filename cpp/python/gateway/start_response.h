@@ -1,5 +1,6 @@
 // start_response() of one WSGI request, and write(), which it returns (PEP 3333): status and fields
 // are checked and converted at the call, and the answer is sent with as few commands as possible.
+// Both are one object: called with two or three arguments it is start_response(), with one write().
 //
 // With the GIL held, on the thread that runs the request; write() releases the GIL while the client
 // is behind. Mistakes of the application raise the exceptions of PEP 3333 or wsgiref.
@@ -72,8 +73,12 @@ class WsgiAnswer {
   std::size_t unacknowledged_ = 0;
 };
 
-// A new start_response object around it.
-pybind11::object make_start_response(std::shared_ptr<WsgiAnswer> answer);
+// A new start_response object, and the answer in it, which lives as long.
+pybind11::object make_start_response(std::shared_ptr<Application> application,
+                                     server::EnvelopePtr&& envelope);
+WsgiAnswer& answer_of(pybind11::handle start_response);
+// Its wsgi.early_hints.
+pybind11::object early_hints_of(pybind11::handle start_response);
 
 void register_start_response(pybind11::module_& module);
 

@@ -11,6 +11,7 @@
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
+#include "python/convert/recent_heads.h"
 #include "python/gateway/gateway.h"
 #include "python/gateway/per_connection.h"
 #include "python/gateway/start_response.h"
@@ -45,7 +46,6 @@ struct Keys {
   PyObject* url_scheme = interned("wsgi.url_scheme");
   PyObject* https = interned("https");
   PyObject* hints = interned("wsgi.early_hints");
-  PyObject* early_hints = interned("early_hints");
   PyObject* close = interned("close");
   PyObject* empty = interned("");
   PyObject* http_1_0 = interned("HTTP/1.0");
@@ -56,24 +56,6 @@ const Keys& keys() {
   static const Keys* const kKeys = new Keys;
   return *kKeys;
 }
-
-// A context of its own for as long as this lives.
-class OwnContext {
- public:
-  OwnContext() : context_(stolen(PyContext_CopyCurrent())) {
-    if (PyContext_Enter(context_.ptr()) != 0) throw py::error_already_set();
-  }
-  ~OwnContext() {
-    py::error_scope kept;  // an exception may be on its way
-    PyContext_Exit(context_.ptr());
-  }
-  OwnContext(const OwnContext&) = delete;
-  OwnContext& operator=(const OwnContext&) = delete;
-  [[nodiscard]] const py::object& object() const { return context_; }
-
- private:
-  py::object context_;
-};
 
 // A body that is read while it comes, for as long as its request is answered.
 class Arrival {
@@ -124,6 +106,7 @@ class WsgiGateway final : public Gateway {
   void listening(const std::string& host, int port) override {
     template_["SERVER_NAME"] = py::str(port < 0 ? "localhost" : host);
     template_["SERVER_PORT"] = py::str(port < 0 ? "80" : std::to_string(port));
+    heads_ = {};
   }
 
   void websocket(Application&, Application::Work&, server::WsOpenEvent&&) override {}  // has none
@@ -135,33 +118,30 @@ class WsgiGateway final : public Gateway {
     if (envelope->headers_only) arrival.emplace(application, envelope->id);
     const py::dict environ = build(*envelope);
     work.environment = environ;
-    const auto answer =
-        std::make_shared<WsgiAnswer>(application.shared_from_this(), std::move(envelope));
+    const py::object start =
+        make_start_response(application.shared_from_this(), std::move(envelope));
+    WsgiAnswer& answer = answer_of(start);
     if (arrival) {
-      answer->set_body(arrival->pipe());
+      answer.set_body(arrival->pipe());
       set_item(environ.ptr(), keys().input,
                call_python(open_input_, py::cast(arrival->pipe())).ptr());
     }
     try {
-      const OwnContext context;
-      const py::object start = make_start_response(answer);
-      set_item(environ.ptr(), keys().hints,
-               stolen(PyObject_GetAttr(start.ptr(), keys().early_hints)).ptr());
+      set_item(environ.ptr(), keys().hints, early_hints_of(start).ptr());
       const py::object result = call_python(app_, environ, start);
-      answer_with(result, answer, environ, context);
+      answer_with(result, start, environ, work.context);
     } catch (py::error_already_set& error) {
       // A client that leaves while the application waits for it is no error of the application.
-      const bool gone = answer->gone() || (arrival && arrival->pipe()->lost());
+      const bool gone = answer.gone() || (arrival && arrival->pipe()->lost());
       if (!gone || !error.matches(PyExc_ConnectionError)) throw;
-      answer->fail();
+      answer.fail();
     }
   }
 
  private:
-  using Answer = std::shared_ptr<WsgiAnswer>;
-
-  void answer_with(const py::object& result, const Answer& answer, const py::dict& environ,
-                   const OwnContext& context) {
+  void answer_with(const py::object& result, const py::object& start, const py::dict& environ,
+                   py::handle context) {
+    WsgiAnswer& answer = answer_of(start);
     // close() is always called, unless another object continues with the iterable.
     struct Close {
       const py::object& result;
@@ -189,47 +169,49 @@ class WsgiGateway final : public Gateway {
 
     if (PyList_CheckExact(result.ptr()) || PyTuple_CheckExact(result.ptr())) {
       close.wanted = false;
-      if (answer->events().empty()) {
-        answer->write_all(result.ptr());
+      if (answer.events().empty()) {
+        answer.write_all(result.ptr());
         return;
       }
     }
-    if (py::type::handle_of(result).is(file_wrapper_) && answer->started() &&
-        send_file(result, *answer)) {
+    if (py::type::handle_of(result).is(file_wrapper_) && answer.started() &&
+        send_file(result, answer)) {
       return close.now();
     }
     const py::object iterator = stolen(guarded([&] { return PyObject_GetIter(result.ptr()); }));
     const auto until = Clock::now() + kSlice;
     while (PyObject* const next = guarded([&] { return PyIter_Next(iterator.ptr()); })) {
       const py::object piece = py::reinterpret_steal<py::object>(next);
-      if (!answer->write(piece.ptr())) break;
+      if (!answer.write(piece.ptr())) break;
       if (blocking_) {
-        if (answer->full() && !answer->wait_for_room()) break;
-      } else if (answer->streaming() && (answer->full() || Clock::now() >= until)) {
+        if (answer.full() && !answer.wait_for_room()) break;
+      } else if (answer.streaming() && (answer.full() || Clock::now() >= until)) {
         // One thread runs all: others have their turn.
         close.wanted = false;
-        const auto reply = answer->application()->open_reply(answer->id());
+        const auto reply = answer.application()->open_reply(answer.id());
         const py::object left =
-            answer->left() ? py::object(py::int_(*answer->left())) : py::object(py::none());
-        call_python(go_on_, iterator, result, environ, py::cast(reply), context.object(), left);
+            answer.left() ? py::object(py::int_(*answer.left())) : py::object(py::none());
+        call_python(go_on_, iterator, result, environ, py::cast(reply),
+                    py::reinterpret_borrow<py::object>(context), left);
         return;
       }
     }
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    if (!answer->events().empty()) {
-      feed(answer, environ);
-    } else if (!answer->gone()) {
-      answer->end();
+    if (!answer.events().empty()) {
+      feed(start, environ);
+    } else if (!answer.gone()) {
+      answer.end();
     }
     close.now();
   }
 
-  void feed(const Answer& answer, const py::dict& environ) const {
-    const auto reply = answer->application()->open_reply(answer->id());
-    const py::cpp_function begin([answer](double seconds, const std::string& filler) {
-      answer->begin_events(seconds, filler);
+  void feed(const py::object& start, const py::dict& environ) const {
+    const WsgiAnswer& answer = answer_of(start);
+    const auto reply = answer.application()->open_reply(answer.id());
+    const py::cpp_function begin([start](double seconds, const std::string& filler) {
+      answer_of(start).begin_events(seconds, filler);
     });
-    call_python(feed_, py::str(std::string(answer->events())), environ, py::cast(reply), begin);
+    call_python(feed_, py::str(std::string(answer.events())), environ, py::cast(reply), begin);
   }
 
   // Whether the kernel sends it.
@@ -248,8 +230,37 @@ class WsgiGateway final : public Gateway {
   py::dict build(server::Envelope& envelope) {
     const Keys& k = keys();
     const http::RequestHead& head = envelope.request;
-    const py::object result = stolen(PyDict_Copy(template_.ptr()));
+    const py::object result = from_head(head);
     PyObject* const environ = result.ptr();
+    if (envelope.https) set_item(environ, k.url_scheme, k.https);
+    add_peer(environ, envelope);
+    if (envelope.headers_only) return py::reinterpret_borrow<py::dict>(result);
+    if (head.chunked) {
+      // The body is here as a whole, so it has a length; applications that know only that find it.
+      PyDict_DelItem(environ, k.transfer_encoding);
+      PyErr_Clear();
+      set_item(environ, k.content_length, py::str(std::to_string(envelope.body.length)).ptr());
+    }
+    set_item(environ, k.input, make_input(std::move(envelope.body)).ptr());
+    return py::reinterpret_borrow<py::dict>(result);
+  }
+
+  // An environ with all that is in the head.
+  py::object from_head(const http::RequestHead& head) {
+    const Keys& k = keys();
+    const RecentHeads::Found recent = heads_.find(head);
+    py::object result = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
+    PyObject* const environ = result.ptr();
+    if (!recent.same_line) add_line(environ, head);
+    if (recent.made) return result;
+    set_item(environ, k.protocol, head.minor_version == 0 ? k.http_1_0 : k.http_1_1);
+    for (const http::HeaderField& field : head.fields) add_field(environ, head, field);
+    if (recent.wanted) heads_.keep(head, stolen(PyDict_Copy(environ)));
+    return result;
+  }
+
+  void add_line(PyObject* environ, const http::RequestHead& head) const {
+    const Keys& k = keys();
     set_item(environ, k.request_method, method_of(head.view(head.method)).ptr());
     const std::string_view target = head.view(head.target);
     const std::string_view raw = head.view(head.path);
@@ -267,19 +278,6 @@ class WsgiGateway final : public Gateway {
     }
     set_item(environ, k.query_string,
              head.query.size == 0 ? k.empty : latin1_of(head.view(head.query)).ptr());
-    set_item(environ, k.protocol, head.minor_version == 0 ? k.http_1_0 : k.http_1_1);
-    if (envelope.https) set_item(environ, k.url_scheme, k.https);
-    add_peer(environ, envelope);
-    for (const http::HeaderField& field : head.fields) add_field(environ, head, field);
-    if (envelope.headers_only) return py::reinterpret_borrow<py::dict>(result);
-    if (head.chunked) {
-      // The body is here as a whole, so it has a length; applications that know only that find it.
-      PyDict_DelItem(environ, k.transfer_encoding);
-      PyErr_Clear();
-      set_item(environ, k.content_length, py::str(std::to_string(envelope.body.length)).ptr());
-    }
-    set_item(environ, k.input, make_input(std::move(envelope.body)).ptr());
-    return py::reinterpret_borrow<py::dict>(result);
   }
 
   void add_peer(PyObject* environ, const server::Envelope& envelope) {
@@ -329,6 +327,7 @@ class WsgiGateway final : public Gateway {
   const std::string prefix_;
   py::dict template_;
   PerConnection peers_;
+  RecentHeads heads_;
 };
 
 }  // namespace

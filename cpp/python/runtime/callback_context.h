@@ -18,6 +18,8 @@ class CallbackContext {
   ~CallbackContext();
   CallbackContext(const CallbackContext&) = delete;
   CallbackContext& operator=(const CallbackContext&) = delete;
+  // The contextvars.Context of the scope.
+  [[nodiscard]] const pybind11::object& object() const { return context_; }
 
  private:
   pybind11::object context_;

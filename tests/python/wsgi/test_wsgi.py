@@ -55,6 +55,36 @@ def hello(environ: dict[str, Any], start_response: Start) -> list[bytes]:
     return [b"hello"]
 
 
+def test_start_response_takes_names_and_returns_write() -> None:
+    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
+        fields = [("Content-Type", "text/plain"), ("Content-Length", "7")]
+        for wrong, names in (
+            ((), {}),
+            (("200 OK",), {}),
+            (("200 OK", [], None, None), {}),
+            (("200 OK", []), {"headers": []}),
+            (("200 OK",), {"header": []}),
+            (([],), {"headers": []}),
+        ):
+            with pytest.raises(TypeError):
+                start_response(*wrong, **names)
+        write = start_response(headers=fields, status="201 Created")
+        with pytest.raises(TypeError):
+            write("text")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="a WSGI application must give bytes, not int"):
+            write(1)  # type: ignore[arg-type]
+        try:
+            raise ValueError
+        except ValueError:
+            again = start_response("200 OK", fields, exc_info=sys.exc_info())
+        write(b"one")
+        again(b"-two")
+        return []
+
+    with running(app) as port:
+        assert ask(port)[::2] == (200, b"one-two")
+
+
 def test_environ() -> None:
     seen: queue.Queue[dict[str, Any]] = queue.Queue()
 

@@ -1,0 +1,85 @@
+// Heads that came lately, and the dicts that were made of them. The fields of a request are mostly
+// those of one before, of the same client or of another one of its kind, so its dict is a copy.
+//
+// What: a table with a fixed number of places. An object is kept for fields that come twice in a
+//   row at their place, so that fields which never repeat cost no more than their hash.
+// Thread: any, with the GIL held; no call depends on the one before.
+// Owner: what builds dicts. It owns copies of heads, each at most kMaxBytes.
+// Failure: std::bad_alloc, and nothing has changed.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "http/request.h"
+
+namespace httpuv::python {
+
+class RecentHeads {
+ public:
+  struct Found {
+    pybind11::object made;   // null: nothing is kept for these fields
+    bool same_line = false;  // `made` was made of the same method and target, too
+    bool wanted = false;     // keep() is to follow
+  };
+
+  // Looks for a head with the same version and fields, byte for byte.
+  Found find(const http::RequestHead& head) {
+    if (!fits(head)) return {};
+    const std::string_view fields = fields_of(head);
+    const std::size_t hash = std::hash<std::string_view>()(fields);
+    Entry& entry = entries_[hash % kPlaces];
+    if (entry.made && std::string_view(entry.head).substr(entry.line) == fields) {
+      entry.seen = 0;
+      const std::string_view line(head.bytes.data(), head.bytes.size() - fields.size());
+      return {entry.made, line == std::string_view(entry.head).substr(0, entry.line), false};
+    }
+    return {{}, false, std::exchange(entry.seen, hash) == hash};
+  }
+
+  // `made` does not change any more, and has nothing that only this request has.
+  void keep(const http::RequestHead& head, pybind11::object made) {
+    const std::string_view fields = fields_of(head);
+    Entry& entry = entries_[std::hash<std::string_view>()(fields) % kPlaces];
+    entry.head = head.bytes;
+    entry.line = head.bytes.size() - fields.size();
+    std::swap(entry.made, made);
+  }
+
+  // Calls f(const pybind11::object&) for each object that is kept.
+  template <class F>
+  void each(F&& f) const {
+    for (const Entry& entry : entries_) {
+      if (entry.made) f(entry.made);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kPlaces = 64;
+  static constexpr std::size_t kMaxBytes = 2048;
+
+  struct Entry {
+    std::string head;
+    std::size_t line = 0;  // where its fields begin
+    pybind11::object made;
+    std::size_t seen = 0;  // the hash of fields that were not found
+  };
+
+  // A target with an authority decides about a field, see RequestHead::fields.
+  static bool fits(const http::RequestHead& head) {
+    return head.authority.size == 0 && head.bytes.size() <= kMaxBytes;
+  }
+  static std::string_view fields_of(const http::RequestHead& head) {
+    return std::string_view(head.bytes).substr(head.target.offset + head.target.size);
+  }
+
+  std::array<Entry, kPlaces> entries_;
+};
+
+}  // namespace httpuv::python
