@@ -161,15 +161,15 @@ void load_topic(Application& application, const std::string& topic, const std::s
   application.send(std::move(load));
 }
 
-std::tuple<std::vector<std::string>, std::vector<std::string>> topic_needs(
-    Application& application) {
+Needs topic_needs(Application& application) {
   server::TopicNeeds needs;
   for (server::TopicNeeds& each :
        ask<server::QueryTopics>(application, [] { return server::QueryTopics(); })) {
     std::move(each.unloaded.begin(), each.unloaded.end(), std::back_inserter(needs.unloaded));
+    std::move(each.behind.begin(), each.behind.end(), std::back_inserter(needs.behind));
     std::move(each.unused.begin(), each.unused.end(), std::back_inserter(needs.unused));
   }
-  return {std::move(needs.unloaded), std::move(needs.unused)};
+  return {std::move(needs.unloaded), std::move(needs.behind), std::move(needs.unused)};
 }
 
 bool release_topic(Application& application, const std::string& topic) {

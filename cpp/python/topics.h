@@ -55,8 +55,10 @@ std::vector<std::string> subscriptions(Application& application, const server::C
 // For brokers. load() sets the position of a topic: messages are (offset, data, binary, event).
 void load_topic(Application& application, const std::string& topic, const std::string& epoch,
                 std::uint64_t offset, const pybind11::list& messages);
-std::tuple<std::vector<std::string>, std::vector<std::string>> topic_needs(
-    Application& application);
+// Topics that wait for their first load(), for another one, and without subscribers.
+using Needs =
+    std::tuple<std::vector<std::string>, std::vector<std::string>, std::vector<std::string>>;
+Needs topic_needs(Application& application);
 bool release_topic(Application& application, const std::string& topic);
 // For health and metrics; the numbers are increments since the last call.
 void set_broker(Application& application, server::BrokerState state, std::uint64_t dropped,

@@ -199,8 +199,8 @@ class Server:
         messages: list[tuple[int, str | bytes, bool, str]],
     ) -> None:
         """Set a topic's position from a broker, and its last (offset, data, binary, event)."""
-    def topic_needs(self) -> tuple[list[str], list[str]]:
-        """Topics that wait for load_topic(), and those without subscribers."""
+    def topic_needs(self) -> tuple[list[str], list[str], list[str]]:
+        """Topics that wait for load_topic(), those that wait for it again, and unused ones."""
     def set_broker(self, *, away: bool, ready: bool, dropped: int, renewed: int) -> None:
         """How the broker is doing, for health and metrics; the numbers are what has come since."""
     def release_topic(self, topic: str) -> bool:

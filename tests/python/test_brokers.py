@@ -12,7 +12,7 @@ import httpuv
 import pytest
 from conftest import Serve
 from httpuv import brokers
-from httpuv.brokers.protocol import Delivery, Keep
+from httpuv.brokers.protocol import Delivery, Keep, Receive
 from metrics_support import samples, value
 from network import NotPermitted, network
 from redis_server import RedisServer, move_slot, redis_cluster, redis_server
@@ -164,6 +164,44 @@ def test_a_topic_that_only_the_relay_knows_has_its_history(serve: Serve, threads
         with events(server, last=f"{epoch}.2") as client:
             assert client.next() == {"id": f"{epoch}.2"}
             assert [client.next()["data"] for _ in range(3)] == ["2", "3", "4"]
+
+
+class Deaf(brokers.Memory):
+    """Whose second server gets only what it asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = 0
+
+    def start(self, receive: Receive, renew: Callable[[], None]) -> object:
+        self._started += 1
+        return super().start(receive if self._started == 1 else lambda *message: None, renew)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_client_that_is_ahead_of_a_server_loses_nothing(serve: Serve, threads: int) -> None:
+    """It comes from a faster server: the slower one asks the broker before it answers."""
+    stream, watch, broker = httpuv.EventStream(topics=["t"]), Watch(), Deaf()
+    app = {"call": lambda req: stream, "onWSOpen": watch}
+    fast, slow = (serve(app, topics=TOPICS, broker=broker, ioThreads=threads) for _ in range(2))
+    with events(slow) as waiting:
+        epoch = waiting.next()["id"].partition(".")[0]
+        for number in range(1, 4):
+            assert fast.publish("t", str(number)) == number
+        with events(slow, last=f"{epoch}.3") as client:
+            assert client.next() == {"id": f"{epoch}.3"}
+        assert [waiting.next()["data"] for _ in range(3)] == ["1", "2", "3"]
+        for number in range(4, 6):
+            fast.publish("t", str(number))
+        with Client.open(slow) as client:
+            joined = watch.opened().ws.subscribe("t", since=(epoch, 4))
+            assert tuple(joined) == (epoch, 5, True)
+            assert client.message() == "5"
+        # What the broker has not got either was made up, or has been lost.
+        with events(slow, last=f"{epoch}.99") as client:
+            assert client.next()["event"] == "reset"
+        with Client.open(slow):
+            assert tuple(watch.opened().ws.subscribe("t", since=(epoch, 99))) == (epoch, 5, False)
 
 
 class Slow(brokers.Memory):

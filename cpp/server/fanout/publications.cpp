@@ -80,7 +80,7 @@ std::vector<Command> Publications::load(TopicLoad&& command) {
   }
   for (const SharedPublication& each : messages) context_.topics.record(command.topic, each);
   if (!messages.empty()) send_to(*topic, messages);
-  return {};
+  return context_.topics.take_parked(*topic);
 }
 
 bool Publications::end_turn(bool brought_events, bool application_idle) {

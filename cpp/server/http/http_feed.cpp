@@ -8,15 +8,36 @@
 
 namespace httpuv::server {
 
+namespace {
+
+// The topic of a broker that has to be asked for first, if there is one.
+Topic* waits_for(Topics& topics, FeedRequest& request) {
+  for (const std::string& each : request.topics) {
+    Topic& topic = topics.open(each);
+    if (!topic.loaded()) return &topic;
+  }
+  if (request.asked) return nullptr;
+  const auto known = parse_positions(request.last_event_id, request.topics.size());
+  if (!known || known->size() != request.topics.size()) return nullptr;
+  for (std::size_t i = 0; i < known->size(); ++i) {
+    Topic& topic = topics.open(request.topics[i]);
+    if (!topic.is_behind((*known)[i])) continue;
+    request.asked = true;
+    return &topic;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 FeedPart::~FeedPart() = default;
 
 void HttpSession::feed(Feed&& command) {
   Exchange* const exchange = streaming(command.id.sequence);
   if (exchange == nullptr || exchange->parked->stream->length) return;
   if (context_.settings.topics.brokered) {
-    for (const std::string& each : command.request->topics) {
-      Topic& topic = context_.topics.open(each);
-      if (!topic.loaded()) return context_.topics.park(topic, std::move(command));
+    if (Topic* const topic = waits_for(context_.topics, *command.request)) {
+      return context_.topics.park(*topic, std::move(command), context_.connections);
     }
   }
   Streamed& stream = *exchange->parked->stream;

@@ -352,6 +352,7 @@ struct WsSubscribe {
   bool wanted = true;    // false: unsubscribe
   bool history = false;  // all that the history has, without a position
   std::optional<Position> since{};
+  bool asked = false;  // the broker has told since where the topic stands
   TopicHold hold{};
   std::optional<base::Promised<std::optional<Joined>>> answer{};  // nothing: it is closed
 };
@@ -368,6 +369,7 @@ struct FeedRequest {
   std::string last_event_id;        // "": the client is new
   bool history = false;             // a new client first gets what the histories have
   std::int64_t retry_ms = -1;       // negative: not told
+  bool asked = false;               // as of WsSubscribe
   std::vector<TopicHold> holds{};   // of the topics, in their order; or none
 };
 struct Feed {
@@ -385,6 +387,7 @@ struct TopicLoad {
 // What a broker's topics want.
 struct TopicNeeds {
   std::vector<std::string> unloaded;  // a TopicLoad is waited for
+  std::vector<std::string> behind;    // the same; the topic is loaded, a client is ahead of it
   std::vector<std::string> unused;    // a TopicRelease may come
 };
 struct QueryTopics {

@@ -55,6 +55,10 @@ class Topic : private net::ListLink {
   // Whether everything behind a position is in the history.
   [[nodiscard]] bool reaches(const Position& position) const;
   [[nodiscard]] std::vector<SharedPublication> since(std::uint64_t offset) const;
+  // Whether a client that comes from another server of the same broker has more of it.
+  [[nodiscard]] bool is_behind(const Position& position) const {
+    return position.epoch == epoch_ && position.offset > offset_;
+  }
   // Whether nothing was lost since it began.
   [[nodiscard]] bool whole() const { return reaches({epoch_, 0}); }
 
@@ -68,10 +72,12 @@ class Topic : private net::ListLink {
     std::uint32_t entry;  // among its entries
   };
   struct Kept;  // its history
+  static constexpr std::size_t kLookAt = 64;
   // What most of many topics have not.
   struct Rare {
     std::vector<TopicGroup*> groups{};
     std::vector<Command> parked{};  // what waits until it is loaded
+    std::size_t look_at = kLookAt;  // when so many wait: whether their connections are there still
     std::uint64_t dropped = 0;
   };
   Rare& rare() {

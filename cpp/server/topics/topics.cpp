@@ -7,6 +7,17 @@
 
 namespace httpuv::server {
 
+namespace {
+
+// The connection of a command that was parked.
+ConnectionId owner_of(const Command& command) {
+  if (const auto* const subscribe = std::get_if<WsSubscribe>(&command)) return subscribe->id;
+  if (const auto* const feed = std::get_if<Feed>(&command)) return feed->id.connection;
+  return {};
+}
+
+}  // namespace
+
 // The history, and when its oldest message will be too old.
 struct Topic::Kept final : private net::DeadlineOwner {
   Kept(Topics& in, Topic& of) : topics(in), topic(of), history(of.offset_) {}
@@ -201,8 +212,14 @@ bool Topics::load(Topic& topic, Position position, std::vector<SharedPublication
   return anew;
 }
 
-void Topics::park(Topic& topic, Command&& command) {
-  topic.rare().parked.push_back(std::move(command));
+void Topics::park(Topic& topic, Command&& command, const SlotMap<Connection>& connections) {
+  Topic::Rare& rare = topic.rare();
+  if (rare.parked.size() >= rare.look_at) {
+    std::erase_if(rare.parked,
+                  [&](const Command& each) { return connections.find(owner_of(each)) == nullptr; });
+    rare.look_at = std::max(Topic::kLookAt, 2 * rare.parked.size());
+  }
+  rare.parked.push_back(std::move(command));
 }
 
 std::vector<Command> Topics::take_parked(Topic& topic) {
@@ -227,8 +244,8 @@ bool Topics::release(const std::string& name) {
 TopicNeeds Topics::needs() const {
   TopicNeeds needs;
   for (const auto& [name, topic] : topics_) {
-    if (!topic.loaded() && topic.has_parked()) {
-      needs.unloaded.push_back(name);
+    if (topic.has_parked()) {
+      (topic.loaded() ? needs.behind : needs.unloaded).push_back(name);
     } else if (topic.members_.empty() && !topic.has_groups()) {
       needs.unused.push_back(name);
     }

@@ -23,8 +23,11 @@
 #include "server/message/sequencer.h"
 #include "server/topics/topic.h"
 #include "server/worker/budget.h"
+#include "server/worker/slot_map.h"
 
 namespace httpuv::server {
+
+class Connection;
 
 class Topics {
  public:
@@ -53,8 +56,9 @@ class Topics {
   // The broker's word on where a topic stands: true if its subscribers have to start anew, false if
   // it goes on where it was or was not loaded. What waited for it is to be carried out then.
   bool load(Topic& topic, Position position, std::vector<SharedPublication>&& messages);
-  // Keeps a command until the topic is loaded.
-  void park(Topic& topic, Command&& command);
+  // Keeps a command until the broker has told where the topic stands. Those of clients that have
+  // gone are forgotten from time to time.
+  void park(Topic& topic, Command&& command, const SlotMap<Connection>& connections);
   std::vector<Command> take_parked(Topic& topic);
   // Forgets a topic of a broker; false if it has subscribers.
   bool release(const std::string& name);

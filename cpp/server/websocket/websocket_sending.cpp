@@ -311,7 +311,11 @@ void WebSocketSession::subscribe(WsSubscribe&& command) {
   std::optional<Joined> result;
   if (may_send()) {
     Topic& topic = context_.topics.open(command.topic, &command.hold);
-    if (!topic.loaded()) return context_.topics.park(topic, std::move(command));
+    const bool behind = command.since && topic.is_behind(*command.since);
+    if (!topic.loaded() || (behind && context_.settings.topics.brokered && !command.asked)) {
+      command.asked = topic.loaded();
+      return context_.topics.park(topic, std::move(command), context_.connections);
+    }
     result = replay(topic, command);
     context_.topics.join(topic, subscriptions_);
   }

@@ -40,7 +40,7 @@ class Core(Protocol):
         offset: int,
         messages: list[tuple[int, str | bytes, bool, str]],
     ) -> None: ...
-    def topic_needs(self) -> tuple[list[str], list[str]]: ...
+    def topic_needs(self) -> tuple[list[str], list[str], list[str]]: ...
     def release_topic(self, topic: str) -> bool: ...
     def set_broker(self, *, away: bool, ready: bool, dropped: int, renewed: int) -> None: ...
 
@@ -197,10 +197,10 @@ class Relay:
 
     def _look(self) -> None:
         self._tell_health()
-        unloaded, unused = self._core.topic_needs()
+        unloaded, behind, unused = self._core.topic_needs()
         for topic in unloaded:
             self._at.pop(topic, None)  # some I/O thread has nothing of it: it needs the history
-        self._load_all({*self._stale, *unloaded})
+        self._load_all({*self._stale, *unloaded, *behind})
         counts = {topic: self._unused.get(topic, 0) + 1 for topic in unused}
         for topic, count in list(counts.items()):
             if count > _PATIENCE and self._core.release_topic(topic):

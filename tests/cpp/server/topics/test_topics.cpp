@@ -175,7 +175,8 @@ TEST_CASE_FIXTURE(Fixture, "Topics: of a broker, loaded by its word and released
   CHECK(topics.record("t", message(7)) == nullptr);  // nobody is there
   Topic& topic = topics.open("t");
   CHECK_FALSE(topic.loaded());
-  topics.park(topic, Stop{});
+  SlotMap<Connection> connections;
+  topics.park(topic, Feed{}, connections);
   CHECK(topics.needs().unloaded == std::vector<std::string>{"t"});
   CHECK_FALSE(topics.release("t"));
   CHECK_FALSE(topics.load(topic, {"e", 9}, {message(8), message(9)}));
@@ -190,6 +191,25 @@ TEST_CASE_FIXTURE(Fixture, "Topics: of a broker, loaded by its word and released
   topics.leave_all(one);
   CHECK(topics.release("t"));
   CHECK(topics.find("t") == nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture, "Topics: of a broker, behind a client of another server") {
+  settings.brokered = true;
+  settings.rules.push_back({"*", {10, 100'000, 1000}, {}});
+  Topics topics(clock, settings, budget);
+  Topic& topic = topics.open("t");
+  topics.load(topic, {"e", 9}, {});
+  CHECK(topic.is_behind({"e", 10}));
+  CHECK_FALSE(topic.is_behind({"e", 9}));
+  CHECK_FALSE(topic.is_behind({"f", 10}));
+  SlotMap<Connection> connections;
+  topics.park(topic, Feed{}, connections);
+  CHECK(topics.needs().behind == std::vector<std::string>{"t"});
+  CHECK(topics.needs().unloaded.empty());
+  CHECK_FALSE(topics.release("t"));
+  // The broker may be away for long: what clients that have gone had asked for is not kept.
+  for (int i = 0; i < 10'000; ++i) topics.park(topic, Feed{}, connections);
+  CHECK(topics.take_parked(topic).size() <= 64);
 }
 
 TEST_CASE("Topics: which rule is whose") {
