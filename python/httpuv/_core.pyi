@@ -166,13 +166,13 @@ class Server:
 
         `root`: an application of another interface, as in `mounts`; or empty.
         """
-    def listen_pipe(self, name: str, mask: int | None) -> None:
+    def listen_pipe(self, name: bytes, mask: int | None) -> None:
         """Listen on a Unix socket, created with `mask` as the umask. Raises OSError."""
     def listen_admin_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Before the server starts: also listen for its operator. Raises OSError."""
     def listen_admin_fd(self, fd: int) -> None:
         """The same on a socket that listens already; adopts the descriptor."""
-    def listen_admin_pipe(self, name: str) -> None:
+    def listen_admin_pipe(self, name: bytes) -> None:
         """The same on a Unix socket."""
     def set_routes(self, routes: list[Route], mime: MimeTable) -> None:
         """Replace the static paths; returns when they are in use."""

@@ -1,14 +1,20 @@
 """The description of a server's options: names, checks, and that the core knows the same ones."""
 
 import inspect
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpuv
 import pytest
+from conftest import Serve
 from httpuv import _core
 from httpuv.options import server as options
 from httpuv.options import settings as made
 from httpuv.options.limits import Limits
+from support import address, fetch, request
 
 TCP = options.TcpOptions.__annotations__
 
@@ -47,6 +53,64 @@ def test_each_is_shown_and_described(name: str) -> None:
 def test_each_is_checked(name: str) -> None:
     with pytest.raises((TypeError, ValueError), match=name):
         made.complete({name: object()})
+
+
+#: What os.fsdecode() makes of a byte that is no UTF-8.
+HALF = os.fsdecode(b"x\xff")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allowedHosts", [HALF]),
+        ("allowedOrigins", [f"http://{HALF}"]),
+        ("wsProtocols", [HALF]),
+        ("mimeTypes", {HALF: "text/plain"}),
+        ("mimeTypes", {"x": f"text/{HALF}"}),
+        ("accessLog", "{status}" + HALF),
+        ("forwardedAllowIps", HALF),
+        ("health", f"/{HALF}"),
+        ("metrics", f"/{HALF}"),
+        ("admin", f"{HALF}:0"),
+        ("mounts", {f"/{HALF}": lambda req: {}}),
+        ("topics", {HALF: httpuv.Topic()}),
+    ],
+)
+def test_text_that_is_not_possible_in_utf8(name: str, value: object) -> None:
+    """The core has UTF-8; such text is an error that names the option, not one of a conversion."""
+    with pytest.raises(ValueError, match=name):
+        httpuv.startServer("127.0.0.1", 0, {}, **{name: value})  # type: ignore[arg-type, misc]
+
+
+def test_arguments_that_are_not_possible_in_utf8(serve: Serve, tmp_path: Path) -> None:
+    server = serve({})
+    calls: dict[str, Callable[[], object]] = {
+        "host": lambda: httpuv.startServer(HALF, 0, {}),
+        "static URL path": lambda: server.setStaticPath(f"/{HALF}", tmp_path),
+        "not_found": lambda: httpuv.staticPath(tmp_path, not_found=HALF),
+        "listing_tools": lambda: httpuv.staticPath(tmp_path, listing_tools=HALF),
+        "validation": lambda: httpuv.staticPath(tmp_path, validation=f'"a" == "{HALF}"'),
+        "topic": lambda: server.publish(HALF, "message"),
+        "event": lambda: server.publish("topic", "message", event=HALF),
+        "certfile": lambda: httpuv.TLS(HALF),
+        "ciphers": lambda: httpuv.TLS("file", ciphers=HALF),
+        "password": lambda: httpuv.TLS("file", password=HALF),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=name):
+            call()
+
+
+def test_names_of_files_need_not_be_utf8(serve: Serve, tmp_path: Path) -> None:
+    folder = tmp_path / HALF
+    folder.mkdir()
+    (folder / HALF).write_text("the index")
+    static = httpuv.staticPath(folder, index_names=[HALF])
+    server = serve({"staticPaths": {"/": static}}, admin=str(tmp_path / f"{HALF}admin"))
+    assert fetch(address(server), request("/")).body == b"the index"
+    assert stat.S_ISSOCK((tmp_path / f"{HALF}admin").stat().st_mode)
+    with httpuv.startPipeServer(folder / "socket", None, {}):
+        assert stat.S_ISSOCK((folder / "socket").stat().st_mode)
 
 
 def test_each_limit_has_a_text() -> None:

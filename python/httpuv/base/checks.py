@@ -46,6 +46,20 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
     return number
 
 
+def check_utf8(name: str, text: str) -> str:
+    """``text``, which must be possible in UTF-8, as the core has it.
+
+    Raises:
+        ValueError: It has half of a surrogate pair in it, as os.fsdecode() makes of other bytes.
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} must be possible in UTF-8, not {text!r}") from None
+    return text
+
+
 def strings_of(value: object) -> list[str] | None:
     """A list or another iterable of str, as a list; None for any other value.
 

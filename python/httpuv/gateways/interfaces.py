@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..base.checks import check_utf8
 from ..dispatch import tasks
 from ..rook.app import CALLBACKS, DOCUMENTED, App, normalize_app
 from .asgi.gateway import AsgiGateway, BlockingLifespan
@@ -172,7 +173,7 @@ def _prefix(url: object) -> str:
     segments = [segment for segment in url.split("/") if segment]
     if any(segment in (".", "..") for segment in segments) or _UNSAFE.search(url):
         raise ValueError(f"mounts: a URL path must not have '.', '..' or controls: {url!r}")
-    return "".join("/" + segment for segment in segments)
+    return check_utf8("mounts: a URL path", "".join("/" + segment for segment in segments))
 
 
 class Applications:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Mapping
 
+from ..base.checks import check_utf8
+
 # Registered types (IANA Media Types) that `mimetypes` of some supported Python does not have, or
 # has under an older name.
 _FURTHER = {
@@ -100,6 +102,7 @@ def mime_table(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
     for extension, kind in overrides.items():
         if not isinstance(extension, str) or not isinstance(kind, str):
             raise TypeError(f"mimeTypes must be text, not {extension!r}: {kind!r}")
+        check_utf8("mimeTypes: an extension", extension)
         if "/" not in kind or not kind.isprintable() or not kind.isascii():
             raise ValueError(f"mimeTypes: not a media type: {kind!r}")
         table[extension.lstrip(".").lower()] = kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 
 from .. import _core
-from ..base.checks import check_int
+from ..base.checks import check_int, check_utf8
 
 #: The file of all workers' metrics, and the place in it that the next server of this process takes.
 _board: tuple[int, int] | None = None
@@ -61,4 +61,5 @@ def host_and_port(name: str, value: str) -> tuple[str, int]:
     host, colon, port = value.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{name} must be HOST:PORT or the path of a Unix socket, not {value!r}")
+    check_utf8(name, host)
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
+from ..base.checks import check_utf8
 from .static_options import (
     DEFAULTS,
     StaticPathOptions,
@@ -211,7 +212,7 @@ def normalize_url(url: object) -> str:
     segments = [segment for segment in url.split("/") if segment]
     if any(segment in (".", "..") or "\0" in segment for segment in segments):
         raise ValueError(f"a static URL path must not have '.', '..' or NUL in it: {url!r}")
-    return "/" + "/".join(segments)
+    return check_utf8("a static URL path", "/" + "/".join(segments))
 
 
 def routes(paths: Mapping[str, StaticPath], defaults: StaticPathOptions) -> list[Route]:

@@ -11,6 +11,7 @@ marked as extensions.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _core
+from ..base.checks import check_utf8
 from .headers import Headers, header_fields
 
 Validation = str | Sequence[str]
@@ -59,11 +61,13 @@ def _check_text(name: str, value: object) -> None:
 def _check_html(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be str or None, not {value!r}")
+    check_utf8(name, value)
 
 
 def _check_value(name: str, value: str) -> None:
     if _UNSAFE_IN_VALUE.search(value):
         raise ValueError(f"{name} must not have control characters in it: {value!r}")
+    check_utf8(name, value)
 
 
 def _check_charset(name: str, value: object) -> None:
@@ -301,5 +305,5 @@ def core_options(options: StaticPathOptions) -> dict[str, object]:
         (name, value.encode("latin-1")) for name, value in header_fields(result["headers"])
     ]
     result["validation"] = parse_validation(result["validation"])
-    result["index_names"] = list(result["index_names"])
+    result["index_names"] = [os.fsencode(name) for name in result["index_names"]]
     return result

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from .. import _core
-from ..base.checks import described, strings_of
+from ..base.checks import check_utf8, described, strings_of
 
 _VERIFY = ("none", "optional", "required")
 _VERSIONS = ("TLSv1.2", "TLSv1.3")
@@ -84,6 +84,9 @@ class TLS:
             )
         if not isinstance(ciphers, (str, type(None))):
             raise TypeError(f"ciphers must be str or None, not {type(ciphers).__name__}")
+        check_utf8("ciphers", ciphers or "")
+        if isinstance(password, str):
+            check_utf8("password", password)
         names = [each for each in (ciphers or "").split(":") if each]
         protocols = strings_of(alpn)
         if protocols is None:
@@ -161,7 +164,7 @@ def _path(name: str, value: object) -> str:
         raise TypeError(f"{name} must be a path in str, not {path!r}")
     if not path or "\0" in path:
         raise ValueError(f"{name} must be the path of a file, not {path!r}")
-    return os.path.abspath(path)  # the program may change its working directory
+    return check_utf8(name, os.path.abspath(path))  # the program may change its working directory
 
 
 def _find_openssl() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..base.checks import check_int, check_seconds
+from ..base.checks import check_int, check_seconds, check_utf8
 
 #: A rule in the core's types: pattern, messages, bytes, seconds, overflow.
 Rule = tuple[str, int, int, float, str | None]
@@ -78,10 +78,11 @@ def check_topic(topic: object) -> str:
 
     Raises:
         TypeError: It is not str.
+        ValueError: It has half of a surrogate pair in it.
     """
     if not isinstance(topic, str):
         raise TypeError(f"topic must be str, not {type(topic).__name__}")
-    return topic
+    return check_utf8("topic", topic)
 
 
 def check_event(event: object) -> str:
@@ -99,7 +100,7 @@ def check_event(event: object) -> str:
         raise ValueError(f"event must not have line ends or NUL in it: {event!r}")
     if event == "reset":
         raise ValueError("event must not be 'reset': that is what the server itself sends")
-    return event
+    return check_utf8("event", event)
 
 
 def check_topics(topics: Mapping[str, Topic] | None) -> list[Rule]:
@@ -116,6 +117,7 @@ def check_topics(topics: Mapping[str, Topic] | None) -> list[Rule]:
     for pattern, each in topics.items():
         if not isinstance(pattern, str):
             raise TypeError(f"topics: a name must be str, not {pattern!r}")
+        check_utf8("topics: a name", pattern)
         if not isinstance(each, Topic):
             raise TypeError(f"topics: {pattern!r} must be a Topic, not {type(each).__name__}")
         rules.append((pattern, each.history, each.max_bytes, each.ttl, each.overflow))

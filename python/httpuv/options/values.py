@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from ..base.checks import check_int, check_seconds
+from ..base.checks import check_int, check_seconds, check_utf8
 from .limits import Limits
 
 _BROKER = ("start", "publish", "subscribe", "unsubscribe", "history", "health", "close")
@@ -18,6 +18,7 @@ def check_bool(name: str, value: object) -> None:
 def check_access_log(name: str, value: object) -> None:
     if not isinstance(value, (bool, str)):
         raise TypeError(f"{name} must be bool or str, not {type(value).__name__}")
+    check_utf8(name, value if isinstance(value, str) else "")
 
 
 def check_file(name: str, value: object) -> None:

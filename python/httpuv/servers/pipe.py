@@ -61,7 +61,7 @@ class PipeServer(Server):
                 elif replacing.take_over(self, old) is not None:
                     return
         try:
-            self._core.listen_pipe(self._path, self._mask)
+            self._core.listen_pipe(os.fsencode(self._path), self._mask)
         except OSError as error:
             raise replacing.in_use(error, ours) from None
 

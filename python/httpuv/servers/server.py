@@ -6,6 +6,7 @@ Source: manual page *startServer*, which names :class:`WebServer` and :class:`Pi
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -227,7 +228,7 @@ class Server(Routed, Publishing, Embedded):
         if isinstance(admin, int):
             self._core.listen_admin_fd(admin)
         elif admin is not None and "/" in admin:
-            self._core.listen_admin_pipe(admin)
+            self._core.listen_admin_pipe(os.fsencode(admin))
         elif admin is not None:
             host, port = self._core.listen_admin_tcp(*host_and_port("admin", admin))
             self._admin = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from ..base.checks import check_int
+from ..base.checks import check_int, check_utf8
 from ..gateways.types import AnyApp
 from ..options.option import takes
 from ..options.server import WebOptions
@@ -30,7 +30,7 @@ class WebServer(Server):
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host must be str, not {type(host).__name__}")
-        self._host = host
+        self._host = check_utf8("host", host)
         self._port = check_int("port", port, 0, 65535)
         self._fd = options.get("fd")
         super().__init__(app, **options)
