@@ -219,7 +219,7 @@ def upgrade(client: socket.socket, path: str) -> None:
     if answer.fields.get("sec-websocket-accept") != base64.b64encode(digest).decode():
         raise Wrong("Sec-WebSocket-Accept is wrong")
     if "sec-websocket-extensions" in answer.fields:
-        raise Wrong("an extension that nobody offered")
+        raise Wrong("an extension that was not offered")
 
 
 def client_frame(payload: bytes, opcode: int = 1) -> bytes:

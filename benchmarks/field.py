@@ -1,4 +1,4 @@
-"""Who takes part, and at what: the table of the servers."""
+"""The table of the servers, and what each takes part in."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ python tests/conformance/run.py [--list] [--at CONTRACT=PORT] [SUITE ...]
 CONF         the folder in which the suites were laid out
 CONFORMANCE  the folder of their runner scripts
 
-Nobody here wrote these suites and none is part of this repository, so what is not there is named
+These suites are the work of others and none is part of this repository: what is not there is named
 and passed over. Each suite that is there gets a fresh server that keeps its contract (servers.py).
 The table below says for each how many of its cases must pass, and why the others do not: a case
 that fails without a reason standing there fails the run, and so does a suite below its bar. Only

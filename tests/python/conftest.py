@@ -26,7 +26,7 @@ _stderr = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Who runs in the background of a shell ignores Ctrl-C, and so would all that the tests start.
+    # A process in the background of a shell ignores Ctrl-C, and so would its children here.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     capture = config.pluginmanager.getplugin("capturemanager")

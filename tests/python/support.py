@@ -304,7 +304,7 @@ def other_programs() -> dict[str, str]:
 
 @contextlib.contextmanager
 def listening(host: str = "127.0.0.1") -> Iterator[int]:
-    """A port that somebody else listens on."""
+    """A port that another socket listens on."""
     with socket.socket() as taken:
         taken.bind((host, 0))
         taken.listen()

@@ -26,7 +26,7 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07|[\x01\x
 
 
 class Terminal:
-    """One program; `text` is what it wrote and nobody has expected yet, without control codes."""
+    """One program; `text` is its output that expect() has not taken, without control codes."""
 
     def __init__(self, *command: str, **environment: str) -> None:
         self.master, slave = pty.openpty()
@@ -85,7 +85,7 @@ class Terminal:
             return True
         try:
             data = os.read(self.master, 65536)
-        except OSError:  # EIO: nobody has the other end
+        except OSError:  # EIO: the other end is closed
             return False
         if b"\x1b[6n" in data:  # where is the cursor?
             os.write(self.master, b"\x1b[1;1R")

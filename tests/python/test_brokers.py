@@ -167,7 +167,7 @@ def test_a_topic_that_only_the_relay_knows_has_its_history(serve: Serve, threads
 
 
 class Deaf(brokers.Memory):
-    """Whose second server gets only what it asks for."""
+    """A broker that sends the second server only what it asks for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -425,7 +425,7 @@ def test_redis_is_full(pair: Pair, redis: RedisServer) -> None:
 
 
 def test_a_deaf_listener_is_replaced(pair: Pair, redis: RedisServer) -> None:
-    """Its subscriptions are gone, the connection is not: nobody says a word."""
+    """Its subscriptions are gone, the connection is not, and no message says so."""
     pair.publish("before")
     pair.settled("before")
     redis.tell("CLIENT", "KILL", "TYPE", "pubsub")

@@ -1,4 +1,4 @@
-"""dispatch=: who runs the callbacks."""
+"""dispatch=: the thread that runs the callbacks."""
 
 from __future__ import annotations
 

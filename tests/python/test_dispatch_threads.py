@@ -533,7 +533,7 @@ def test_never_stopped_ends_with_the_interpreter(dispatch: str | int, busy: str)
     """)
 
 
-# --- who is not concerned -----------------------------------------------------------------------
+# --- what it does not change --------------------------------------------------------------------
 
 
 def test_service_and_run_now_run_nothing_of_a_pool() -> None:

@@ -67,7 +67,7 @@ def test_url_in_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     with httpuv.startServer("127.0.0.1", 0, {}) as server:
         port = server.getPort()
         assert server.url == f"https://colab.example/?google.colab.kernel.proxyPort({port})"
-        output.eval_js = None  # nobody answers
+        output.eval_js = None  # no answer comes
         assert server.url == f"http://127.0.0.1:{port}/"
 
 

@@ -273,7 +273,7 @@ def test_hosts(server: Server, host: str) -> None:
 
 def test_allowed_hosts(serve: Serve) -> None:
     server = serve(echo, allowedHosts=["localhost", "Example.org"])
-    # Nobody can point an address elsewhere.
+    # An address cannot be made to lead elsewhere, as a name can.
     addresses = ("127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:80", "192.0.2.1")
     for host in ("localhost", "localhost:80", "LOCALHOST", "example.org", *addresses):
         assert fetch(address(server), request(host=host)).status == 200

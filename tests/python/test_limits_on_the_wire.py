@@ -294,7 +294,7 @@ def test_max_pipelined(serve: Serve) -> None:
 
 @pytest.fixture
 def blocked() -> Callable[[dict], dict]:
-    """An application whose answers nobody asks for: no thread runs callbacks."""
+    """An application that does not answer: no thread runs callbacks."""
     return length
 
 

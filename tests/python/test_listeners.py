@@ -337,5 +337,6 @@ def test_failures_leave_no_descriptor_or_thread() -> None:
         for _ in range(20):
             with pytest.raises(OSError):
                 httpuv.startServer("127.0.0.1", port, hello, quiet=True)
-        assert count() == before
-    assert threading.active_count() >= 1
+        descriptors, threads = count()
+    # A thread of an earlier test may have ended meanwhile.
+    assert descriptors == before[0] and threads <= before[1]

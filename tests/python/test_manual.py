@@ -81,7 +81,7 @@ def test_methods() -> None:
 
 
 def test_service() -> None:
-    # Its default depends on whether somebody sits at a prompt: 100 or 1000 (test_dispatch.py).
+    # Its default depends on whether Python is interactive: 100 or 1000 (test_dispatch.py).
     assert list(inspect.signature(httpuv.service).parameters) == ["timeoutMs"]
 
 

@@ -221,7 +221,7 @@ def test_static_paths_are_not_asked(serve: Serve, tmp_path) -> None:
 
 
 def test_asked_before_what_falls_through_a_static_path(serve: Serve, tmp_path: Path) -> None:
-    """Files are nobody's to refuse (manual, staticPaths); what is no file is the application's."""
+    """onHeaders sees requests for the application, not those for files (manual, staticPaths)."""
     (tmp_path / "file").write_text("static")
     app = App(lambda req: None if "x-key" in req["HEADERS"] else {"status": 401})
     server = serve(

@@ -71,7 +71,7 @@ def test_random_port_of_other_hosts(host: str) -> None:
 
 def test_never_an_unsafe_port() -> None:
     # Of 6665 to 6670 only the last one is safe.
-    with contextlib.suppress(httpuv.NoFreePortError):  # somebody has it
+    with contextlib.suppress(httpuv.NoFreePortError):  # another socket has it
         assert httpuv.randomPort(6665, 6670) == 6670
 
 

@@ -178,7 +178,7 @@ def ask(port: int, **fields: str) -> list[str]:
         return found
 
 
-# Else its workers are another user's, who may not connect to the socket.
+# Else its workers run as another user, which may not connect to the socket.
 USER = "user root;" if os.geteuid() == 0 else ""
 NGINX = """
     USER daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;

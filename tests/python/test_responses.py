@@ -322,7 +322,7 @@ def test_base_exceptions_leave_the_loop() -> None:
 
 @pytest.mark.parametrize("kind", ["small", "large", "file", "static"])
 def test_client_that_left_unseen(serve: Serve, tmp_path: Path, kind: str) -> None:
-    """The write is the first to learn that nobody is there: the server was not reading."""
+    """The write is the first to fail: the server was not reading when the client left."""
     (tmp_path / "file").write_bytes(b"x" * 1_000_000)
     asked, gone = threading.Semaphore(0), threading.Semaphore(0)
     bodies = {"small": "x", "large": b"x" * 1_000_000, "file": {"file": tmp_path / "file"}}

@@ -97,7 +97,7 @@ def test_stop_with_requests_waiting() -> None:
         assert httpuv.runNow(20, all=False)
         server.stop()
         assert wire.rest().count(b"HTTP/1.1 ") <= 1
-        httpuv.service(None)  # the others are nobody's
+        httpuv.service(None)  # no thread runs those of the others
 
 
 def test_stop_from_inside_call() -> None:

@@ -52,7 +52,7 @@ def test_replaced_while_it_is_sent(serve: Serve, file: Path) -> None:
         new = file.with_name("new")
         new.write_bytes(b"b" * SIZE)
         new.replace(file)
-        # Who asks now gets the new one, who asked before the old one.
+        # A request now gets the new one; one from before gets the old one.
         assert get(server, "/file.bin", "Range: bytes=0-9").body == b"b" * 10
         assert read_all(wire) == b"a" * SIZE
 

@@ -228,7 +228,7 @@ def test_ranges_of_a_head_are_ignored(serve: Serve, site: Path, name: str) -> No
 
 
 def test_range_attack(serve: Serve, site: Path, name: str) -> None:
-    """However often the same bytes are asked for, nobody gets more than the file."""
+    """However often the same bytes are asked for, the answer is no longer than the file."""
     size = SIZES[name]
     server = serve({"staticPaths": {"/": site}})
     attacks = [

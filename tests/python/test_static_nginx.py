@@ -136,7 +136,7 @@ def theirs(site: Path) -> Iterator[tuple[str, int]]:
                 except OSError:
                     assert process.poll() is None, (temp / "error.log").read_text()
                     assert time.monotonic() < until
-                    time.sleep(0.02)  # it tells nobody when it listens
+                    time.sleep(0.02)  # it does not report that it listens
             yield "127.0.0.1", port
         finally:
             process.terminate()
@@ -255,7 +255,7 @@ DIFFERENCES = {
     ),
     "no index, no slash": (
         request("/bare"),
-        (404, 301, "a redirect to a page that does not exist helps nobody"),
+        (404, 301, "a redirect to a page that does not exist is of no use"),
     ),
     "a missing slash": (request("/sub"), (301, 301, "")),
     "a slash behind a file": (request("/page.html/"), (404, 404, "")),

@@ -224,7 +224,7 @@ def test_hidden_names(serve: Serve, site: Path) -> None:
 
 
 def test_only_regular_files_never_wait(serve: Serve, site: Path) -> None:
-    """A FIFO without a writer blocks whoever opens it the usual way; a terminal may, too."""
+    """open() of a FIFO without a writer blocks; that of a terminal may, too."""
     os.mkfifo(site / "fifo")
     os.mkfifo(site / "page.css.gz")
     (site / "page.css").write_text("css")

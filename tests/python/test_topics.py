@@ -119,7 +119,7 @@ def test_a_websocket_gets_what_it_missed(serve: Serve) -> None:
 
 
 def test_replay_and_live_without_gap_or_double(serve: Serve) -> None:
-    """Somebody publishes all the time while sockets come with any offset."""
+    """Messages are published all the time while sockets come with any offset."""
     watch = Watch()
     topics = {"t": httpuv.Topic(history=100_000, max_bytes=1 << 30)}
     server = serve({"onWSOpen": watch}, topics=topics)
@@ -208,7 +208,7 @@ def test_a_topic_that_is_forgotten_begins_anew(serve: Serve) -> None:
         assert server.publish("t", "x") == 1
         epoch = first.epoch
     wait_until(lambda: server.topic_stats("t").epoch == "")
-    assert server.publish("t", "x") == 1  # nobody is there, nothing is kept
+    assert server.publish("t", "x") == 1  # there is no subscriber, and nothing is kept
     with Client.open(server):
         assert watch.opened().ws.subscribe("t").epoch != epoch
 

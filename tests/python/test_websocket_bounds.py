@@ -161,7 +161,7 @@ def test_a_blocked_interpreter_keeps_no_socket_waiting() -> None:
         # One that waits for its answer gets a Close after the deadline, without it.
         talking.send(frame(TEXT, "echo") + close_frame(1000))
         assert talking.closed() == (1000, "")
-        # Pings go out, and who does not answer them is cut.
+        # Pings go out; a client that does not answer them is cut off.
         pings = 0
         alive.socket.settimeout(0.2)
         blocker.socket.settimeout(0.05)

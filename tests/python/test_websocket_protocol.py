@@ -328,7 +328,7 @@ def test_both_close_at_once(serve: Serve) -> None:
         watched.ws.close(4000)
         client.send(close_frame(4001, "me"))
         code, _ = client.closed()
-        assert code in (4000, 4001)  # whoever was first
+        assert code in (4000, 4001)  # that of the first call
         assert client.at_end()
         assert watched.next() == ("close", 4001, "me", True)
 

@@ -134,7 +134,7 @@ def test_stop_while_both_are_closing(serve: Serve) -> None:
 
 
 def test_stop_before_on_ws_open_was_called() -> None:
-    """Nobody runs callbacks until the server has stopped."""
+    """No thread runs callbacks until the server has stopped."""
     watch = Watch()
     server = httpuv.startServer("127.0.0.1", 0, {"onWSOpen": watch})
     with Client.open(server) as client:

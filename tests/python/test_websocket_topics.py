@@ -1,4 +1,4 @@
-"""subscribe(), unsubscribe(), publish(): who gets what, in which order, and who suffers nothing."""
+"""subscribe(), unsubscribe(), publish(): which clients get what, and in which order."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_ten_thousand_subscribers_without_python() -> None:
             stack.callback(client.reset)
             assert client.shake_hands(handshake()).status == 101
             clients.append(client)
-        # Its message comes behind all who have opened, and so have subscribed.
+        # Its message comes after all that have opened, and so have subscribed.
         speaker = clients[-1]
         speaker.say(TEXT, "hello")
         for client in clients:

@@ -91,10 +91,11 @@ class Settings:
     )
     env_file: str | None = _option(
         *(None, APPLICATION, kinds.text, "FILE"),
-        "Lines NAME=VALUE for the application's environment; what is set already stays.",
+        "Lines NAME=VALUE for the environment; variables that are set already stay as they are.",
     )
     root_path: str = _option(
-        *("", APPLICATION, kinds.any_text, "PATH"), "What a proxy in front takes away from paths."
+        *("", APPLICATION, kinds.any_text, "PATH"),
+        "The prefix of paths that a proxy in front removes.",
     )
     lifespan: str = _option(
         *("auto", APPLICATION, kinds.one_of("auto", "on", "off"), "MODE"),
@@ -141,11 +142,11 @@ class Settings:
     )
     proxy_headers: bool = _option(
         *(False, LISTENING, kinds.flag, ""),
-        "Believe proxies on this machine what they say of clients (X-Forwarded-*, Forwarded).",
+        "Trust X-Forwarded-* and Forwarded from proxies on this machine.",
     )
     forwarded_allow_ips: Sequence[str] = _option(
         *((), LISTENING, kinds.proxy, "ADDRESS"),
-        "Believe these instead: addresses, networks, unix or *; may be repeated.",
+        "Trust these proxies instead: addresses, networks, unix or *; may be repeated.",
     )
     proxy_protocol: bool = _option(
         *(False, LISTENING, kinds.flag, ""),
@@ -195,12 +196,12 @@ class Settings:
     )
     graceful_timeout: float = _option(
         *(10.0, PROCESSES, kinds.number, "SECONDS"),
-        "After SIGTERM or Ctrl-C, what runs has this long to finish.",
+        "How long answers under way have after SIGTERM or Ctrl-C.",
     )
 
     max_requests: int = _option(
         *(0, PROCESSES, kinds.whole(0), "N"),
-        "Replace a worker that has had this many requests; 0: never.",
+        "Replace a worker after this many requests; 0: never.",
     )
     max_requests_jitter: int = _option(
         *(0, PROCESSES, kinds.whole(0), "N"),

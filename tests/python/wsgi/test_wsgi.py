@@ -251,7 +251,7 @@ def test_an_endless_iterable_ends_with_its_client(threads: int) -> None:
     with running(app, threads) as port:
         client = connect(port)
         assert client.recv(10)
-        assert ask(port, "/hello")[2] == b"hello"  # a slow client holds up nobody
+        assert ask(port, "/hello")[2] == b"hello"  # a slow client holds up no other
         client.close()
         assert body.closed.wait(PATIENCE)
 
