@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "../cpp/limits.h"
 #include "world.h"
 
 namespace {
@@ -109,7 +110,7 @@ std::string frame(unsigned which, std::string_view payload) {
 }
 
 Settings settings_of(unsigned flags, unsigned more) {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.gzip = false;
   settings.abilities.call = (flags & 1) == 0;
   settings.abilities.on_headers = (flags & 2) != 0;

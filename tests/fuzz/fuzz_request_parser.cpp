@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../cpp/limits.h"
 #include "base/ascii.h"
 #include "http/request_parser.h"
 
@@ -108,7 +109,7 @@ constexpr std::string_view kStarts[] = {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   if (data[0] & 0x80) {
     limits.max_head_bytes = 120;
     limits.max_header_count = 4;

@@ -35,8 +35,8 @@ class Options {
   void take(const char* name, T& into) {
     into = take<T>(name);
   }
-  void take_seconds(const char* name, std::int64_t& into_ms) {
-    into_ms = static_cast<std::int64_t>(take<double>(name) * 1000);
+  std::int64_t take_ms(const char* name_of_seconds) {
+    return static_cast<std::int64_t>(take<double>(name_of_seconds) * 1000);
   }
 
   void end() const {
@@ -56,32 +56,35 @@ server::Overflow overflow_of(const std::string& name) {
 
 server::Limits read_limits(const py::dict& given) {
   Options options(given);
-  server::Limits l;
-  options.take("max_head_bytes", l.request.max_head_bytes);
-  options.take("max_header_count", l.request.max_header_count);
-  options.take("max_body_bytes", l.request.max_body_bytes);
-  options.take("body_memory_bytes", l.body_memory_bytes);
-  options.take_seconds("tls_handshake_timeout", l.tls_handshake_timeout);
-  options.take_seconds("header_timeout", l.header_timeout);
-  options.take_seconds("body_timeout", l.body_timeout);
-  options.take_seconds("idle_timeout", l.idle_timeout);
-  options.take_seconds("write_timeout", l.write_timeout);
-  options.take_seconds("linger_timeout", l.linger_timeout);
-  options.take("max_connections", l.max_connections);
-  options.take("max_pipelined", l.max_pipelined);
-  options.take("queue_requests", l.queue_requests);
-  options.take("queue_bytes", l.queue_bytes);
-  options.take("memory_bytes", l.memory_bytes);
-  options.take("disk_bytes", l.disk_bytes);
-  options.take("ws_max_message_bytes", l.ws_max_message);
-  options.take("ws_queue_bytes", l.ws_max_queue);
-  options.take("ws_unread_bytes", l.ws_max_unread);
-  options.take_seconds("ws_accept_timeout", l.ws_accept_timeout);
-  options.take_seconds("ws_ping_interval", l.ws_ping_interval);
-  options.take_seconds("ws_pong_timeout", l.ws_pong_timeout);
-  options.take_seconds("ws_close_timeout", l.ws_close_timeout);
+  const auto bytes = [&](const char* name) { return options.take<std::uint64_t>(name); };
+  const auto count = [&](const char* name) { return options.take<std::size_t>(name); };
+  const auto ms = [&](const char* name) { return options.take_ms(name); };
+  const server::Limits limits{
+      .request = {.max_head_bytes = count("max_head_bytes"),
+                  .max_header_count = options.take<std::uint32_t>("max_header_count"),
+                  .max_body_bytes = bytes("max_body_bytes")},
+      .body_memory_bytes = count("body_memory_bytes"),
+      .tls_handshake_timeout = ms("tls_handshake_timeout"),
+      .header_timeout = ms("header_timeout"),
+      .body_timeout = ms("body_timeout"),
+      .idle_timeout = ms("idle_timeout"),
+      .write_timeout = ms("write_timeout"),
+      .linger_timeout = ms("linger_timeout"),
+      .max_connections = count("max_connections"),
+      .max_pipelined = count("max_pipelined"),
+      .queue_requests = count("queue_requests"),
+      .memory_bytes = bytes("memory_bytes"),
+      .disk_bytes = options.take<std::optional<std::uint64_t>>("disk_bytes"),
+      .queue_bytes = bytes("queue_bytes"),
+      .ws_max_message = bytes("ws_max_message_bytes"),
+      .ws_max_queue = count("ws_queue_bytes"),
+      .ws_max_unread = count("ws_unread_bytes"),
+      .ws_accept_timeout = ms("ws_accept_timeout"),
+      .ws_ping_interval = ms("ws_ping_interval"),
+      .ws_pong_timeout = ms("ws_pong_timeout"),
+      .ws_close_timeout = ms("ws_close_timeout")};
   options.end();
-  return l;
+  return limits;
 }
 
 std::shared_ptr<server::FileLog> open_log(const std::string& format, const std::string& path) {
@@ -102,8 +105,7 @@ std::shared_ptr<server::FileLog> open_log(const std::string& format, const std::
 
 server::Settings read_settings(const py::dict& given) {
   Options options(given);
-  server::Settings settings;
-  settings.limits = read_limits(options.take<py::dict>("limits"));
+  server::Settings settings(read_limits(options.take<py::dict>("limits")));
   options.take("allowed_hosts", settings.allowed_hosts);
   options.take("gzip", settings.gzip);
   options.take("io_threads", settings.workers);
@@ -129,7 +131,7 @@ server::Settings read_settings(const py::dict& given) {
   options.take("health", settings.builtin.health);
   options.take("ready", settings.builtin.ready);
   options.take("metrics", settings.builtin.metrics);
-  options.take_seconds("ready_max_wait", settings.builtin.ready_max_wait_ms);
+  settings.builtin.ready_max_wait_ms = options.take_ms("ready_max_wait");
   options.take("build", settings.build_info);
   if (const auto board = options.take<std::optional<std::pair<int, std::size_t>>>("board")) {
     int error = 0;

@@ -9,7 +9,6 @@
 
 #include "http/networks.h"
 #include "net/listen/bind.h"
-#include "server/message/message.h"
 #include "server/message/routing.h"
 #include "server/message/tls.h"
 #include "server/observe/metrics_memory.h"
@@ -37,6 +36,8 @@ struct BuiltinSettings {
 struct FileLog;
 
 struct Settings {
+  explicit Settings(const Limits& given) : limits(given) {}
+
   Limits limits;
   Abilities abilities;
   net::BindOptions bind;

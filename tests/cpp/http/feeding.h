@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../limits.h"
 #include "http/request_parser.h"
 
 namespace httpuv::http {
@@ -33,6 +34,6 @@ Parsed feed(std::string_view stream, const RequestLimits& limits,
             const std::vector<std::size_t>& cuts);
 
 // Whole, byte by byte and cut at random: checks that all give the same, and returns it.
-Parsed feed_every_way(std::string_view stream, const RequestLimits& limits = {});
+Parsed feed_every_way(std::string_view stream, const RequestLimits& limits = usual_limits());
 
 }  // namespace httpuv::http

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "../limits.h"
 #include "http/forwarded.h"
 #include "http/limits.h"
 #include "http/networks.h"
@@ -20,7 +21,7 @@ Networks networks(std::initializer_list<std::string_view> entries) {
 }
 
 RequestHead head_with(const std::string& fields) {
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   RequestParser parser(&limits);
   const std::string text = "GET / HTTP/1.1\r\nHost: here\r\n" + fields + "\r\n";
   std::string_view input = text;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "../limits.h"
 #include "feeding.h"
 
 namespace httpuv::http {
@@ -9,7 +10,7 @@ namespace {
 
 TEST_CASE("the head may have max_head_bytes, and not one more") {
   const std::string head = "GET /path HTTP/1.1\r\nHost: h\r\nA: bcdef\r\n\r\n";
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   limits.max_head_bytes = head.size();
   CHECK(feed_every_way(head, limits).error_status == 0);
   CHECK(feed_every_way(head + head, limits).messages.size() == 2);
@@ -20,7 +21,7 @@ TEST_CASE("the head may have max_head_bytes, and not one more") {
 }
 
 TEST_CASE("a target that fills the head is a 414") {
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   limits.max_head_bytes = 64;
   CHECK(feed_every_way("GET /" + std::string(100, 'a'), limits).error_status == 414);
   CHECK(feed_every_way("GET /?" + std::string(100, 'a') + " HTTP/1.1\r\n", limits).error_status ==
@@ -34,7 +35,7 @@ TEST_CASE("a target that fills the head is a 414") {
 }
 
 TEST_CASE("empty lines before a request end, too") {
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   limits.max_head_bytes = 64;
   std::string lines;
   for (int i = 0; i < 100; ++i) lines.append("\r\n");
@@ -42,7 +43,7 @@ TEST_CASE("empty lines before a request end, too") {
 }
 
 TEST_CASE("header count") {
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   limits.max_header_count = 3;
   const std::string three = "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nB:\r\n";
   CHECK(feed_every_way(three + "\r\n", limits).error_status == 0);
@@ -57,7 +58,7 @@ TEST_CASE("header count") {
 }
 
 TEST_CASE("body length") {
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   limits.max_body_bytes = 10;
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ";
   CHECK(feed_every_way(head + "10\r\n\r\n0123456789", limits).error_status == 0);
@@ -68,7 +69,7 @@ TEST_CASE("body length") {
 }
 
 TEST_CASE("chunked body") {
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   limits.max_body_bytes = 10;
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
   CHECK(feed_every_way(head + "5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n", limits).error_status == 0);
@@ -81,7 +82,7 @@ TEST_CASE("chunked body") {
 }
 
 TEST_CASE("chunk framing") {
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   limits.max_head_bytes = 100;
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
   std::string many;
@@ -104,7 +105,7 @@ TEST_CASE("chunk framing") {
 
 TEST_CASE("the defaults take a value of 80,000 bytes") {
   const std::string value(80'000, 'v');
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   const Parsed parsed = feed("GET / HTTP/1.1\r\nHost: h\r\nA: " + value + "\r\n\r\n", limits, {});
   REQUIRE(parsed.messages.size() == 1);
   CHECK(parsed.messages[0].head.view(parsed.messages[0].head.fields[1].value) == value);

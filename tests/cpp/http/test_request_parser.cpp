@@ -3,13 +3,14 @@
 
 #include <string>
 
+#include "../limits.h"
 #include "feeding.h"
 
 namespace httpuv::http {
 namespace {
 
 // The one request of a stream that has nothing else.
-ParsedMessage only(std::string_view stream, const RequestLimits& limits = {}) {
+ParsedMessage only(std::string_view stream, const RequestLimits& limits = usual_limits()) {
   Parsed parsed = feed_every_way(stream, limits);
   CAPTURE(stream);
   CAPTURE(parsed.describe());
@@ -186,7 +187,7 @@ TEST_CASE("upgrade") {
 }
 
 TEST_CASE("after an upgrade the rest is left, and can still be read as HTTP") {
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   RequestParser parser(&limits);
   std::string_view input =
       "GET /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
@@ -313,7 +314,7 @@ TEST_CASE("idle, in_body and finish in every state") {
 }
 
 TEST_CASE("finish in the middle of a request is an error of its own") {
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   RequestParser parser(&limits);
   std::string_view input = "GET / HTT";
   CHECK(parser.next(input) == ParseEvent::kNeedMore);
@@ -322,7 +323,7 @@ TEST_CASE("finish in the middle of a request is an error of its own") {
 }
 
 TEST_CASE("stopping after kEnd leaves the rest unread") {
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   RequestParser parser(&limits);
   const std::string_view second = "GET /2 HTTP/1.1\r\n";
   const std::string both = "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n" + std::string(second);
@@ -334,7 +335,7 @@ TEST_CASE("stopping after kEnd leaves the rest unread") {
 }
 
 TEST_CASE("a body is not copied") {
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   RequestParser parser(&limits);
   const std::string stream = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody";
   std::string_view input = stream;
@@ -344,7 +345,7 @@ TEST_CASE("a body is not copied") {
 }
 
 TEST_CASE("a head that nobody takes is dropped") {
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   RequestParser parser(&limits);
   for (int i = 0; i < 3; ++i) {
     std::string_view input = "GET /abc HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -359,7 +360,7 @@ TEST_CASE("a head that nobody takes is dropped") {
 }
 
 TEST_CASE("a parser in the middle of a request may be moved") {
-  const RequestLimits limits;
+  const RequestLimits limits = usual_limits();
   RequestParser first(&limits);
   std::string_view input = "GET /moved HTTP/1.1\r\nHo";
   CHECK(first.next(input) == ParseEvent::kNeedMore);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../limits.h"
 #include "http/wire.h"
 
 namespace httpuv::http {
@@ -75,7 +76,7 @@ class Server {
   }
   std::string take_out() { return std::exchange(out, {}); }
 
-  RequestLimits limits;
+  RequestLimits limits = usual_limits();
   Wire<Kept> wire;
   std::string out{};
   std::optional<Refusing> way{};

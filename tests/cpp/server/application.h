@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "../limits.h"
 #include "server/server.h"
 
 namespace httpuv::server {
@@ -39,7 +40,7 @@ class TestSink final : public EventSink {
 class TestServer {
  public:
   using Handler = std::function<void(Server&, Event&&)>;
-  explicit TestServer(Handler handle, Settings settings = {},
+  explicit TestServer(Handler handle, Settings settings = Settings(usual_limits()),
                       std::shared_ptr<net::Lanes> lanes = nullptr);
   ~TestServer();
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "../limits.h"
 #include "application.h"
 
 namespace httpuv::server {
@@ -25,7 +26,7 @@ TEST_CASE("access log: every answer is told once, in its connection's order") {
   constexpr int kThreads = 4, kRounds = 25, kPipelined = 8;
   std::vector<std::string> told;  // on the application's thread, until the server has gone
   std::atomic<int> count{0};
-  Settings settings;
+  Settings settings(usual_limits());
   settings.access_log = true;
   {
     TestServer server(

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "../limits.h"
 #include "application.h"
 #include "files/disk/stamp.h"
 #include "net/lanes/lanes.h"
@@ -72,7 +73,7 @@ std::unique_ptr<net::Loop> make_loop(std::shared_ptr<net::Lanes> lanes = start_l
 }
 
 Settings on_tmp() {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.spool_folder = kFolder.path;
   return settings;
 }
@@ -169,7 +170,7 @@ TEST_CASE("a body that nobody wants any more may go while the disk is behind") {
 }
 
 TEST_CASE("a disk that fails is a 500, whether the body has come or is coming") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.spool_folder = "/no/such/folder";
   TestServer server(echo, settings);
   for (const std::size_t sent : {70'000UL, 100'000UL}) {

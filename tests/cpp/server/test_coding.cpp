@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "../limits.h"
 #include "application.h"
 #include "coding/gzip.h"
 
@@ -92,7 +93,7 @@ TEST_CASE("whole answers are coded for clients that accept it") {
 }
 
 TEST_CASE("it may be switched off") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.gzip = false;
   TestServer server(serve, settings);
   TestClient client(server.port());

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "../limits.h"
 #include "world.h"
 
 namespace httpuv::server::test {
@@ -20,7 +21,7 @@ std::string post(std::size_t size, const std::string& fields = "") {
 }
 
 Settings with_websocket() {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.websocket = true;
   settings.websocket.deflate = false;
   return settings;
@@ -81,7 +82,7 @@ TEST_CASE("half-closing cancels nothing") {
     CHECK_FALSE(world.open());
     CHECK(world.told().back() == "abandoned");
   }
-  SUBCASE("who asks is told of the reset at once") {
+  SUBCASE("a question whether it is there tells of the reset at once") {
     world.vanish();
     CHECK_FALSE(world.is_present(world.asked()[0]));
     CHECK_FALSE(world.open());
@@ -258,7 +259,7 @@ TEST_CASE("a half-closed client that asks for a WebSocket behind a stream gets t
 }
 
 TEST_CASE("an observer is told of every exchange") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.access_log = true;
   World world(settings);
   world.receive(kGet + "HEAD /h HTTP/1.1\r\nHost: x\r\nReferer: r\r\n\r\n" + kGet);
@@ -351,7 +352,7 @@ TEST_CASE("a server that stops") {
     world.respond(world.asked()[0], 200, "y");
     CHECK(world.answers().at(1).field("connection") == "close");
   }
-  SUBCASE("or of one whose answer had said that the connection stays") {
+  SUBCASE("or of one that was told that the connection stays") {
     world.receive(kGet);
     world.start_stream(world.asked()[0], 200);
     world.drain();
@@ -391,7 +392,7 @@ TEST_CASE("a server that stops") {
     world.advance(4000);
     CHECK_FALSE(world.open());
   }
-  SUBCASE("answers a request of which a part has come") {
+  SUBCASE("answers a request that has come in part") {
     world.receive(kGet.substr(0, 10));
     world.drain();
     world.advance(4000);

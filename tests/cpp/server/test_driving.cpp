@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "../limits.h"
 #include "application.h"
 
 namespace httpuv::server {
@@ -62,7 +63,7 @@ struct Rig {
   std::unique_ptr<Server> server;
   int port = 0;
 
-  explicit Rig(Settings settings = {}) {
+  explicit Rig(Settings settings = Settings(usual_limits())) {
     auto sink = std::make_unique<Inbox>();
     inbox = sink.get();
     server = std::make_unique<Server>(std::move(settings), std::move(sink));

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <string>
 
+#include "../limits.h"
 #include "application.h"
 
 namespace httpuv::server {
@@ -20,7 +21,7 @@ constexpr std::string_view kHandshake =
 constexpr std::string_view kGet = "GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
 
 Settings waiting() {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.websocket = true;
   settings.abilities.ws_waits = true;
   return settings;
@@ -118,7 +119,7 @@ TEST_CASE("a handshake without the application's word is refused in time, and wh
 }
 
 TEST_CASE("each application answers below its mount, however the path is spelled") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.call = false;
   settings.mounts.push_back({"/a/b", {}});
   settings.mounts.push_back({"/a", {}});
@@ -143,7 +144,7 @@ TEST_CASE("each application answers below its mount, however the path is spelled
 }
 
 TEST_CASE("a short body comes as a whole, a long one in pieces") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.stream_body = true;
   settings.abilities.gather_body = 4;
   TestServer server(

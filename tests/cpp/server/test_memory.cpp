@@ -82,7 +82,7 @@ namespace {
 
 // A connection, of which all but the calls into it have memory.
 struct Served {
-  Settings settings{};
+  Settings settings;
   MetricsMemory metrics{};
   Counters& counters = metrics.own().counters;
   const std::shared_ptr<Budget> budget =
@@ -124,7 +124,7 @@ struct Served {
   }
 
   static Settings answering() {
-    Settings settings;
+    Settings settings(usual_limits());
     settings.abilities.call = true;
     settings.abilities.websocket = true;
     return settings;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "../limits.h"
 #include "server/observe/families.h"
 #include "server/observe/metrics_memory.h"
 #include "world.h"
@@ -20,7 +21,7 @@ std::string get(const std::string& path, const std::string& fields = "") {
 }
 
 Settings with_paths() {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.builtin.health = "/livez";
   settings.builtin.ready = "/readyz";
   settings.builtin.metrics = "/metrics";
@@ -188,7 +189,7 @@ TEST_CASE("when Python is stuck") {
 }
 
 TEST_CASE("a proxy that is trusted names the client") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.access_log = true;
   REQUIRE(settings.proxies.add("192.0.2.1"));  // the peer of this world
   World world(std::move(settings));
@@ -210,7 +211,7 @@ TEST_CASE("a proxy that is trusted names the client") {
 }
 
 TEST_CASE("another is not believed") {
-  Settings settings;
+  Settings settings(usual_limits());
   REQUIRE(settings.proxies.add("192.0.2.2"));
   World world(std::move(settings));
   world.receive(get("/", "X-Forwarded-For: 203.0.113.9\r\nForwarded: proto=https\r\n"));
@@ -220,7 +221,7 @@ TEST_CASE("another is not believed") {
 }
 
 TEST_CASE("the PROXY protocol") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.proxy_protocol = true;
   SUBCASE("in pieces, with the request behind") {
     World world(settings);

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "../limits.h"
 #include "application.h"
 
 namespace httpuv::server {
@@ -75,7 +76,7 @@ TEST_CASE("a client that half-closes still gets its answer, and then the end") {
 
 TEST_CASE("without a call, and with a full queue, the loop answers by itself") {
   SUBCASE("404") {
-    Settings settings;
+    Settings settings(usual_limits());
     settings.abilities.call = false;
     TestServer server(echo, settings);
     TestClient client(server.port());
@@ -83,7 +84,7 @@ TEST_CASE("without a call, and with a full queue, the loop answers by itself") {
     CHECK(client.read_until("\r\n\r\n").starts_with("HTTP/1.1 404 "));
   }
   SUBCASE("503") {
-    Settings settings;
+    Settings settings(usual_limits());
     settings.limits.queue_requests = 2;
     std::vector<EnvelopePtr> waiting;
     TestServer server(
@@ -106,7 +107,7 @@ TEST_CASE("without a call, and with a full queue, the loop answers by itself") {
 }
 
 TEST_CASE("an application hears of heads first where it asks to") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.on_headers = true;
   std::atomic<int> heads{0};
   TestServer server(
@@ -275,7 +276,7 @@ TEST_CASE("many starts and stops, under load") {
 }
 
 TEST_CASE("a WebSocket from the handshake to the end") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.websocket = true;
   std::atomic<int> closed{0};
   TestServer server(

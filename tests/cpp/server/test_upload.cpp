@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "../limits.h"
 #include "application.h"
 
 namespace httpuv::server {
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t kMemory = 10'000;
 
 Settings streaming() {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.stream_body = true;
   settings.limits.body_memory_bytes = kMemory;
   return settings;

@@ -12,6 +12,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../limits.h"
 #include "application.h"
 
 namespace httpuv::server {
@@ -115,7 +116,7 @@ void wait_for(const std::atomic<int>& number, int value) {
 }
 
 Settings settings_of() {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.websocket = true;
   settings.websocket.deflate_loopback = true;
   return settings;

@@ -1,4 +1,5 @@
 // Several loops as one server.
+#include "../limits.h"
 #include "server/workers.h"
 
 #include <doctest/doctest.h>
@@ -12,7 +13,7 @@ namespace httpuv::server {
 namespace {
 
 TEST_CASE("counts that go on where those of an earlier process stood confuse no worker") {
-  Settings settings;
+  Settings settings(usual_limits());
   settings.abilities.call = false;
   settings.limits.max_connections = 8;
   settings.metrics = std::make_shared<MetricsMemory>(2);

@@ -432,7 +432,7 @@ void World::check_answers() {
     if (expected == expected_.end()) {
       require(!answer.complete || answer.field("x-head") || !answer.field("transfer-encoding") ||
                   peer_->ended(),
-              "a complete answer that nobody gave");
+              "a complete answer that was not given");
       continue;
     }
     if (answer.complete && !answer.field("x-head")) {

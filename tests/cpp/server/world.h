@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "../limits.h"
 #include "answer_reader.h"
 #include "net/loop/reactor.h"
 #include "net/stream/transport.h"
@@ -138,7 +139,7 @@ struct Asked {
 
 class World {
  public:
-  explicit World(Settings settings = {});
+  explicit World(Settings settings = Settings(usual_limits()));
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;

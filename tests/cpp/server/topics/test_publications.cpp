@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../limits.h"
 #include "server/connection/connection.h"
 #include "server/fanout/publications.h"
 
@@ -13,7 +14,7 @@ namespace {
 struct Fixture {
   // A topic with a rule is there without subscribers.
   Settings settings = [] {
-    Settings made;
+    Settings made(usual_limits());
     made.topics.rules.push_back({"*"});
     return made;
   }();
