@@ -1,5 +1,5 @@
-// HTTP/1 on one connection, without the connection: which bytes are a request, whose turn it is to
-// be answered, when 100 (Continue) is sent, what may be read next, what a refusal answers, whether
+// HTTP/1 on one connection, without the connection: which bytes are a request, which answer
+// is next, when 100 (Continue) is sent, what may be read next, what a refusal answers, whether
 // the connection is kept, and how it ends.
 //
 //   while (wire.reads() != Next::kNothing) {

@@ -6,6 +6,7 @@
 
 #include "server/connection/connection.h"
 #include "server/http/http_session.h"
+#include "server/http/responders/stream_responder.h"
 #include "server/websocket/websocket_session.h"
 
 namespace httpuv::server {
@@ -15,7 +16,7 @@ namespace {
 struct Carrier {
   Context& context;
   Publications& publications;
-  mutable ConnectionId serving{};  // whose command it is
+  mutable ConnectionId serving{};  // the connection of the command
 
   [[nodiscard]] HttpSession* http(const ExchangeId& id) const {
     serving = id.connection;
@@ -29,45 +30,48 @@ struct Carrier {
   void operator()(Respond&& c) const {
     Envelope& envelope = *c.envelope;
     if (auto* session = http(envelope.id)) {
-      session->respond(envelope.id.sequence, std::move(envelope.head), std::move(envelope.answer));
+      session->application().respond(envelope.id.sequence, std::move(envelope.head),
+                                     std::move(envelope.answer));
     }
     context.envelopes.give(std::move(c.envelope));
   }
   void operator()(Continue&& c) const {
-    if (auto* session = http(c.id)) session->resume_request(c.id.sequence);
+    if (auto* session = http(c.id)) session->application().go_on(c.id.sequence);
   }
   void operator()(BodyConsumed&& c) const {
-    if (auto* session = http(c.id)) session->body_consumed(c.id.sequence, c.bytes);
+    if (auto* session = http(c.id)) session->requests().consumed(c.id.sequence, c.bytes);
   }
   void operator()(StreamHead&& c) const {
     if (auto* session = http(c.id)) {
-      session->stream_head(std::move(c));
+      StreamResponder(*session).head(std::move(c));
     }
   }
   void operator()(StreamData&& c) const {
     if (auto* session = http(c.id)) {
-      session->stream_data(c.id.sequence, std::move(c.bytes), c.acknowledge);
+      StreamResponder(*session).data(c.id.sequence, std::move(c.bytes), c.acknowledge);
     }
   }
   void operator()(StreamEnd&& c) const {
-    if (auto* session = http(c.id)) session->stream_end(c.id.sequence, std::move(c.trailers));
+    if (auto* session = http(c.id))
+      StreamResponder(*session).end(c.id.sequence, std::move(c.trailers));
   }
   void operator()(StreamFile&& c) const {
-    if (auto* session = http(c.id)) session->stream_file(c.id.sequence, std::move(c.file));
+    if (auto* session = http(c.id))
+      StreamResponder(*session).file(c.id.sequence, std::move(c.file));
   }
   void operator()(StreamRoom&& c) const {
     auto* const session = http(c.id);
     if (session == nullptr) return c.answer.set_value(false);
-    session->stream_room(c.id.sequence, std::move(c.answer));
+    StreamResponder(*session).room(c.id.sequence, std::move(c.answer));
   }
   void operator()(Inform&& c) const {
-    if (auto* session = http(c.id)) session->inform(c.id.sequence, c.head);
+    if (auto* session = http(c.id)) session->application().inform(c.id.sequence, c.head);
   }
   void operator()(WsAccept&& c) const {
-    if (auto* session = http(c.id)) session->accept_websocket(std::move(c));
+    if (auto* session = http(c.id)) session->upgrade().accept(std::move(c));
   }
   void operator()(Cut&& c) const {
-    if (auto* session = http(c.id)) session->cut(c.id.sequence);
+    if (auto* session = http(c.id)) session->application().cut(c.id.sequence);
   }
   void operator()(WsSend&& c) const {
     if (auto* session = websocket(c.id)) session->send(c.text, c.compress, std::move(c.data));
@@ -93,7 +97,7 @@ struct Carrier {
   }
   void operator()(Publish&& c) const { publications.add(std::move(c)); }
   void operator()(Feed&& c) const {
-    if (auto* session = http(c.id)) session->feed(std::move(c));
+    if (auto* session = http(c.id)) StreamResponder(*session).feed(std::move(c));
   }
   void operator()(TopicLoad&& c) const {
     for (Command& each : publications.load(std::move(c))) {
@@ -120,7 +124,7 @@ struct Carrier {
   }
   void operator()(IsPresent&& c) const {
     auto* const session = http(c.id);
-    c.answer.set_value(session != nullptr && session->present(c.id.sequence));
+    c.answer.set_value(session != nullptr && session->application().present(c.id.sequence));
   }
   void operator()(SetRoutes&&) const {}  // this and those that follow: the server's own
   void operator()(Adopt&&) const {}

@@ -6,7 +6,7 @@
 
 #include "server/connection/context.h"
 #include "server/fanout/publications.h"
-#include "server/message/message.h"
+#include "server/message/commands.h"
 
 namespace httpuv::server {
 

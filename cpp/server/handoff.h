@@ -21,7 +21,8 @@
 #include "net/loop/driver.h"
 #include "net/loop/loop.h"
 #include "net/loop/ticker.h"
-#include "server/message/message.h"
+#include "server/message/commands.h"
+#include "server/message/events.h"
 
 namespace httpuv::server {
 

@@ -18,7 +18,7 @@
 #include "server/connection/settings.h"
 #include "server/connection/spool_faults.h"
 #include "server/message/envelopes.h"
-#include "server/message/message.h"
+#include "server/message/events.h"
 #include "server/observe/metrics_memory.h"
 #include "server/observe/observer.h"
 #include "server/observe/told.h"

@@ -17,8 +17,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/message/commands.h"
 #include "server/message/event_text.h"
-#include "server/message/message.h"
 #include "server/topics/latest.h"
 #include "server/topics/topic.h"
 

@@ -8,6 +8,7 @@
 #include "server/connection/connection.h"
 #include "server/connection/file_sending.h"
 #include "server/http/http_session.h"
+#include "server/http/responders/static_responder.h"
 
 namespace httpuv::server {
 
@@ -93,8 +94,9 @@ void StaticFiles::compute(std::function<bool()> slice, Done done) {
 void StaticFiles::on_resolved(const files::Token& token, const files::Resolution& resolution) {
   const ConnectionId id{static_cast<std::uint32_t>(token.connection),
                         static_cast<std::uint32_t>(token.connection >> 32)};
-  with_http(context_, id,
-            [&](HttpSession& session) { session.resolved(token.exchange, resolution); });
+  with_http(context_, id, [&](HttpSession& session) {
+    StaticResponder(session).resolved(token.exchange, resolution);
+  });
 }
 
 StaticFiles::Written StaticFiles::write(Connection& connection, const http::RequestHead& request,

@@ -34,8 +34,8 @@ class StaticFiles final : private files::Executor, private files::Sink {
     return service_.classify(raw_path);
   }
 
-  // The session's resolved() is called at the end of this turn, or of a later one. `match` is what
-  // classify() returned last.
+  // StaticResponder::resolved() is called at the end of this turn, or of a later one. `match` is
+  // what classify() returned last.
   void resolve(const ExchangeId& id, const files::Match& match, const http::RequestHead& head);
   // The same for a request that was classified a while ago.
   void resolve(const ExchangeId& id, const http::RequestHead& head);

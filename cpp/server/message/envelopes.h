@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/message/message.h"
+#include "server/message/envelope.h"
 
 namespace httpuv::server {
 

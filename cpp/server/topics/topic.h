@@ -12,7 +12,7 @@
 
 #include "base/list_link.h"
 #include "net/loop/timer_wheel.h"
-#include "server/message/message.h"
+#include "server/message/commands.h"
 #include "server/topics/history.h"
 #include "server/topics/subscriptions.h"
 #include "server/topics/topic_rules.h"

@@ -18,7 +18,7 @@
 
 #include "base/list_link.h"
 #include "net/loop/reactor.h"
-#include "server/message/message.h"
+#include "server/message/commands.h"
 #include "server/message/publication.h"
 #include "server/message/sequencer.h"
 #include "server/topics/topic.h"

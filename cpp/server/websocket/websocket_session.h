@@ -20,7 +20,7 @@
 
 #include "server/connection/context.h"
 #include "server/connection/protocol.h"
-#include "server/message/message.h"
+#include "server/message/commands.h"
 #include "server/topics/latest.h"
 #include "server/topics/topics.h"
 #include "websocket/session.h"

@@ -14,7 +14,7 @@
 
 #include "base/charge.h"
 #include "net/loop/reactor.h"
-#include "server/message/message.h"
+#include "server/message/envelope.h"
 #include "server/worker/budget.h"
 
 namespace httpuv::server {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/message/message.h"
+#include "server/message/connection_id.h"
 #include "server/worker/team.h"
 
 namespace httpuv::server {

@@ -1,7 +1,7 @@
 """The limits of a server: what a client may use, and the answer beyond each limit.
 
 Each field of :class:`Limits` has its default, its bounds and its text. The checks, the command line
-and the documentation are generated from it. The core's side is ``server::Limits``, without defaults.
+and the documentation are generated from it. ``server::Limits``, in the core, has no default.
 """
 
 from __future__ import annotations

@@ -1,0 +1,53 @@
+// Requests that the application answers: they are handed over as events, and its commands answer
+// them.
+//
+// Loop thread only; a part of HttpSession. Commands for an exchange that is over do nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "http/request.h"
+#include "http/response.h"
+#include "server/http/exchange.h"
+#include "server/message/envelope.h"
+
+namespace httpuv::server {
+
+class HttpSession;
+
+class ApplicationResponder {
+ public:
+  explicit ApplicationResponder(HttpSession& http) : http_(http) {}
+
+  // Hands the request over. `headers_only`: it is asked to answer or to say Continue.
+  void ask(Exchange& exchange, http::RequestHead&& head, RequestBody&& body, bool headers_only);
+  // What an envelope says about the exchange beside its request.
+  [[nodiscard]] EnvelopePtr envelope_for(Exchange& exchange);
+  // It is to answer from now on.
+  void wait_for(Exchange& exchange);
+  // The server, or Python, has too much to do for the request: 503, or 413.
+  void overloaded(Exchange& exchange, int status);
+  // It is done with the exchange, or (`abandon`) is told that it will not be completed.
+  void release(Exchange& exchange, bool abandon);
+  // The same; what it has still counts against the budget.
+  void release_keeping_head(Exchange& exchange);
+  // One exchange less is its work.
+  void uncount();
+
+  // Exchanges that it has.
+  [[nodiscard]] std::size_t pending() const { return pending_; }
+
+  // Its commands.
+  void respond(std::uint32_t sequence, http::ResponseHead&& head, ResponseBody&& body);
+  void go_on(std::uint32_t sequence);
+  void inform(std::uint32_t sequence, const http::ResponseHead& head);
+  void cut(std::uint32_t sequence);
+  [[nodiscard]] bool present(std::uint32_t sequence);
+
+ private:
+  HttpSession& http_;
+  std::size_t pending_ = 0;
+};
+
+}  // namespace httpuv::server
