@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from units import label
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 OUTPUT = HERE.parent / "docs" / "explanation" / "plots"
@@ -73,17 +75,6 @@ def coloured(axes: Any, theme: Theme) -> None:
     axes.spines["left"].set_color(theme.soft)
     axes.tick_params(colors=theme.text, length=0)
     axes.set_facecolor("none")
-
-
-def number(value: float, unit: str) -> str:
-    """A value as a label of its bar."""
-    if unit == "bytes/s":
-        return f"{value / 1e6:,.0f} MB/s"
-    if unit == "bytes":
-        return f"{value / 1024:.1f} KiB" if value >= 1024 else f"{value:,.0f} bytes"
-    if unit == "µs":
-        return f"{value:,.0f} µs" if value < 10_000 else f"{value / 1000:,.0f} ms"
-    return f"{value / 1000:,.1f} k/s" if value >= 1000 else f"{value:,.0f} /s"
 
 
 def save(pyplot: Any, figure: Any, path: Path) -> None:
@@ -147,7 +138,7 @@ def bars(pyplot: Any, scenarios: dict[str, dict[str, Any]], theme: Theme, path: 
             axes.text(
                 max(rounds) + 0.015 * most,
                 place,
-                number(median, scenario["unit"]),
+                label(median, scenario["unit"]),
                 va="center",
                 color=theme.text,
             )

@@ -12,6 +12,7 @@ from field import OURS, PEERS
 from loads import Measured
 from scenarios import SCENARIOS, Scenario
 from targets import EARLIER, TARGETS, Cell, Target
+from units import label
 
 #: The load used nearly its whole core and the server did not: the client was the limit.
 SATURATED = 0.97
@@ -131,18 +132,6 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     return [line(head), "|---|" + "---:|" * (len(head) - 1), *map(line, rows), ""]
 
 
-def number(value: float, unit: str) -> str:
-    if unit == "bytes/s":
-        return f"{value / 1e6:,.0f} MB/s"
-    if unit == "bytes":
-        return f"{value / 1024:.1f} KiB" if value >= 1024 else f"{value:,.0f} bytes"
-    if unit == "µs":
-        return f"{value:,.0f} µs" if value < 10_000 else f"{value / 1000:,.0f} ms"
-    if unit == "/s":
-        return f"{value:.2f} /s"
-    return f"{value / 1000:,.1f} k/s" if value >= 1000 else f"{value:,.0f} /s"
-
-
 def title(scenario: Scenario) -> str:
     return f"{scenario.title} (lower is better)" if scenario.lower else scenario.title
 
@@ -153,7 +142,7 @@ def figure(value: float, target: Target) -> str:
         return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
     if target.subject.attribute != "value":
         return f"{value:.2f}"
-    return number(value, SCENARIOS[target.subject.scenario].unit)
+    return label(value, SCENARIOS[target.subject.scenario].unit)
 
 
 def wanted(target: Target) -> str:
@@ -235,7 +224,7 @@ def scenario_rows(results: Results, name: str) -> list[list[str]]:
         found = results.range(Cell(name, peer))
         if found is None:
             continue
-        median, low, high = (number(value, scenario.unit) for value in found)
+        median, low, high = (label(value, scenario.unit) for value in found)
         mark = "*" if results.client_bound(name, peer) else ""
         row = [peer, f"{median}{mark} [{low}-{high}]"]
         for attribute, form in (

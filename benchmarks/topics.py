@@ -187,6 +187,9 @@ def tell(name: str, medians: dict[str, float], unit: str) -> None:
     """One line: each number, and how it is beside the next best."""
     numbers = ", ".join(f"{each} {found:,.0f}{unit}" for each, found in medians.items())
     ours, *others = medians.values()
+    if not others:  # no peer is installed
+        print(f"{name}: {numbers}", flush=True)
+        return
     better = max(others) if unit == "/s" else min(others)
     print(f"{name}: {numbers}: {ours / better:.2f} x", flush=True)
 

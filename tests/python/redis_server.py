@@ -80,6 +80,13 @@ class RedisServer:
         with redis.Redis.from_url(self.url, decode_responses=True) as client:
             return str(client.execute_command("CLIENT", "LIST", "TYPE", kind))
 
+    def subscribers(self, channel: str) -> int:
+        """How many connections listen to a channel."""
+        import redis
+
+        with redis.Redis.from_url(self.url) as client:
+            return int(client.pubsub_numsub(channel)[0][1])
+
     def signal(self, number: int) -> None:
         """SIGSTOP, SIGCONT, SIGKILL, SIGTERM; waits for the end of those that end it."""
         assert self._process is not None

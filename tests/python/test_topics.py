@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +13,8 @@ from typing import Any
 import httpuv
 import pytest
 from conftest import Serve
-from support import Wire, address, request
+from metrics_support import samples, value
+from support import Script, Wire, address, get, request
 from ws_support import Client, Watch, wait_until
 
 
@@ -367,6 +370,54 @@ def test_clients_do_not_count_as_requests_under_way(serve: Serve) -> None:
     assert server._core.stats()["in_flight"] == 0
 
 
+CROWD = """
+import ctypes, resource
+import httpuv
+
+libc = ctypes.PyDLL(None)  # whose functions are called with the GIL held
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+stream = httpuv.EventStream(topics=["all"])
+
+def call(req):
+    if req["PATH_INFO"] == "/events":
+        return stream
+    for number in range(3):
+        server.publish("all", str(number))
+    libc.getchar()
+    return {"status": 200}
+
+limits = httpuv.Limits(max_connections=hard)
+with httpuv.startServer("127.0.0.1", 0, call, limits=limits) as server:
+    print(server.getPort(), flush=True)
+    httpuv.service(0)
+"""
+
+
+def test_many_clients_without_python() -> None:
+    """From the third publish() on the interpreter does nothing: it is blocked, holding the GIL."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(200 if "HTTPUV_SANITIZED" in os.environ else 2000, hard - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
+    with contextlib.ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        script = stack.enter_context(Script(CROWD))
+        where = ("127.0.0.1", int(script.line()))
+        clients = []
+        for _ in range(count):
+            wire = stack.enter_context(Wire(where))
+            wire.send(request("/events").replace(b"HTTP/1.1", b"HTTP/1.0"))
+            wire._until(b"\r\n\r\n")
+            clients.append(Events(wire))
+            clients[-1].next()
+        with Wire(where) as speaker:
+            speaker.send(request("/publish"))
+            for client in clients:
+                assert [client.next()["data"] for _ in range(3)] == ["0", "1", "2"]
+            script.tell()  # it may go on
+            assert speaker.response().status == 200
+
+
 MIB = 1 << 20
 
 
@@ -376,7 +427,8 @@ def test_slow_consumers(serve: Serve, policy: str) -> None:
     topics = {"t": httpuv.Topic(history=0, overflow=policy)}
     stream = httpuv.EventStream(topics=["t"])
     app = {"onWSOpen": watch, "call": lambda req: stream}
-    server = serve(app, topics=topics, limits=httpuv.Limits(ws_queue_bytes=4 * MIB))
+    limits = httpuv.Limits(ws_queue_bytes=4 * MIB)
+    server = serve(app, topics=topics, limits=limits, metrics="/metrics")
     told = threading.Event()
     with Client.open(server) as client, events(server) as slow:
         ws = watch.opened().ws
@@ -386,7 +438,11 @@ def test_slow_consumers(serve: Serve, policy: str) -> None:
         count = 40
         for number in range(count):
             server.publish("t", f"{number} " + "x" * MIB)
-        assert server.topic_stats("t").dropped > 0
+        dropped = server.topic_stats("t").dropped
+        assert dropped > 0
+        found = samples(get(server, "/metrics").body)
+        assert value(found, "httpuv_topic_dropped_total") == dropped
+        assert value(found, "httpuv_topic_closed_total") == 0
         assert told.wait(20)
         got = []
         while not got or (policy == "latest" and got[-1] != count - 1):
@@ -419,4 +475,4 @@ def test_a_stream_that_is_too_slow_is_cut_off_and_loses_nothing(serve: Serve) ->
         while len(got) < 40:
             got.append(int(again.next()["data"].split()[0]))
     assert got == list(range(40))
-    assert server._core.stats()["topic_closed"] == 1
+    assert server.stats()["topic_closed"] == 1

@@ -55,8 +55,14 @@ class _Worker:
         self._memory = memory
         self._out: queue.Queue[tuple[dict[str, Any], bytes] | None] = queue.Queue(_MOST)
         self._token = memory.start(self._receive, lambda: None)
-        for run in (self._read, self._write):
-            threading.Thread(target=run, name="httpuv topics", daemon=True).start()
+        threading.Thread(target=self._run, name="httpuv topics", daemon=True).start()
+
+    def _run(self) -> None:
+        writer = threading.Thread(target=self._write, name="httpuv topics", daemon=True)
+        writer.start()
+        with self._connection:
+            self._read()
+            writer.join()
 
     def _put(self, frame: tuple[dict[str, Any], bytes] | None) -> None:
         try:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..base import fork, log
+from ..base import fork
 from ..base.checks import check_seconds
 from .protocol import Delivery, Health, Keep, Receive, Standing, Unavailable
 from .redis_listener import RETRY, Listener
 from .redis_servers import Scripts, Servers
+from .trouble import Trouble
 
 #: Milliseconds for which Redis remembers a topic without new messages, at least.
 _REMEMBER = 24 * 3600 * 1000
@@ -73,7 +73,7 @@ class Redis:
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
         self._changed = threading.Event()  # nodes or slots may have changed
-        self._trouble = "not connected yet"
+        self._trouble = Trouble()
         self._refused: tuple[str, str] | None = None  # a topic, and the error of Redis
 
     # --- names ---
@@ -177,7 +177,7 @@ class Redis:
         """See :meth:`httpuv.Broker.health`."""
         with self._lock:
             listeners = list(self._listeners.values())
-            troubles = [self._trouble, *(each.trouble for each in listeners)]
+            troubles = [self._trouble.text, *(each.trouble for each in listeners)]
             if self._refused is not None:
                 troubles.append(f"Redis refuses: {self._refused[1]}")
         trouble = next(filter(None, troubles), "")
@@ -226,7 +226,7 @@ class Redis:
             try:
                 self._place(self._reach.nodes())
             except self._reach.failures as error:
-                self._fail(str(error) or type(error).__name__)
+                self._trouble.begin(str(error) or type(error).__name__)
                 ended.wait(RETRY)
             else:
                 self._changed.wait()
@@ -238,19 +238,12 @@ class Redis:
             self._listeners.clear()
             self._places.clear()
             self._topics.clear()
-            self._trouble = "closed"
+            self._trouble = Trouble("closed")
         for each in listeners:
             each.end()
         for each in listeners:
             each.join(self._timeout + 1.0)
         self._reach.close()
-
-    def _fail(self, text: str) -> None:
-        with self._lock:
-            news = not self._trouble
-            self._trouble = text
-        if news:
-            log.write(logging.WARNING, "broker: Redis is away: %s", text)
 
     def _place(self, nodes: list[str]) -> None:
         """Have one listener per node, and each channel at the listener of its node."""
@@ -270,7 +263,7 @@ class Redis:
                 place.add(channel)
                 self._places[channel] = place
                 moved = True
-            self._trouble = ""
+            self._trouble.end()
         for each in gone:
             each.end()
         if moved:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 import time
 from typing import Any, Protocol
 
-from ..base import fork, log
+from ..base import fork
 from .redis_servers import Servers
+from .trouble import Trouble
 
 #: Seconds between two messages to itself, and seconds without one until it is replaced.
 _BEAT = 1.0
@@ -53,7 +53,7 @@ class Listener:
         self._channels: dict[str, threading.Event] = {}  # set: confirmed
         self._listening: Any = None  # a PubSub, or None
         self._begun = 0
-        self._trouble = "not connected yet"
+        self._trouble = Trouble()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="httpuv redis", daemon=True)
         self._thread.start()
@@ -63,7 +63,7 @@ class Listener:
     @property
     def trouble(self) -> str:
         """Why it does not listen; ``""`` if it does."""
-        return self._trouble
+        return self._trouble.text
 
     @property
     def renewed(self) -> int:
@@ -95,7 +95,7 @@ class Listener:
             self._thread.join(timeout)
 
     def _say(self, channel: str, wanted: bool) -> None:
-        """Subscribe or unsubscribe, with _lock held. On a failure the connection is replaced."""
+        """Subscribe or unsubscribe, with _lock held. On a failure _hear() ends."""
         listening = self._listening
         if listening is None:
             return
@@ -104,8 +104,7 @@ class Listener:
                 (listening.ssubscribe if wanted else listening.sunsubscribe)(channel)
             else:
                 (listening.subscribe if wanted else listening.unsubscribe)(channel)
-        except self._servers.failures as error:
-            self._trouble = f"the listener has failed: {error}"
+        except self._servers.failures:
             self._listening = None
 
     # --- its thread ---
@@ -119,7 +118,7 @@ class Listener:
                 self._begin(pubsub)
                 self._hear(client, pubsub)
             except (*self._servers.failures, ValueError) as error:
-                self._fail(str(error) or type(error).__name__)
+                self._trouble.begin(str(error) or type(error).__name__)
             finally:
                 with self._lock:
                     self._listening = None
@@ -129,13 +128,6 @@ class Listener:
                     pubsub.close()
             if not self._ended.wait(RETRY):
                 self._owner.misplaced()
-
-    def _fail(self, text: str) -> None:
-        with self._lock:
-            news = not self._trouble
-            self._trouble = text
-        if news:
-            log.write(logging.WARNING, "broker: Redis is away: %s", text)
 
     def _begin(self, pubsub: Any) -> None:
         pubsub.subscribe(self._own)
@@ -154,7 +146,7 @@ class Listener:
         while not self._ended.is_set():
             with self._lock:
                 if self._listening is not pubsub:
-                    return
+                    raise self._errors.ConnectionError("a subscription could not be sent")
             try:
                 message = pubsub.get_message(timeout=_BEAT / 4)
             except self._errors.MovedError:
@@ -183,8 +175,8 @@ class Listener:
                 raise self._errors.ConnectionError("the listener has gone deaf")
 
     def _is_listening(self) -> None:
+        self._trouble.end()
         with self._lock:
-            self._trouble = ""
             self._begun += 1
         self._owner.listening()
 
