@@ -27,6 +27,7 @@ from field import PEERS, PEERS_FOLDER, Peer
 from loads import Idle, LoadFailed, Pace, WakeUps, WsLoad, many_descriptors
 from scenarios import SCENARIOS, Scenario
 from servers import Died, NotOffered, Server, free_ports, running
+from units import label
 
 NEIGHBOUR = PEERS_FOLDER / "neighbour.py"
 FAULTS = (checks.Wrong, LoadFailed, NotOffered, Died, OSError)
@@ -195,7 +196,7 @@ class Run:
             self.results.add(f"{self.name}{part}", peer, one)
             print(
                 f"{self.name + part} {number + 1}/{self.plan.slices} {peer:24} "
-                f"{report.number(one.value, self.scenario.unit):>12}  p99 {one.p99_us:8.0f} µs  "
+                f"{label(one.value, self.scenario.unit):>12}  p99 {one.p99_us:8.0f} µs  "
                 f"{one.cpu_us:7.1f} µs of processor  server {one.server_cpu:4.0%}  "
                 f"client {one.load_cpu:4.0%}",
                 flush=True,
