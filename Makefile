@@ -105,8 +105,8 @@ build-dev: .make/dev
 build-asan: .make/dev
 	@$(STAGE) build-asan tests/tools/build.sh asan-ubsan
 
-build-asan-python: build-asan
-	@$(STAGE) build-asan-python tests/tools/build.sh asan-ubsan -DHTTPUV_BUILD_PYTHON=ON
+build-asan-python: .make/dev
+	@$(STAGE) build-asan-python tests/tools/build.sh asan-python
 
 build-tsan: .make/dev
 	@$(STAGE) build-tsan tests/tools/build.sh tsan
@@ -141,7 +141,7 @@ asan-python: build-asan-python
 tsan: build-tsan
 	@$(STAGE) tsan ctest --preset tsan --parallel 3
 
-fuzz: .make/dev
+fuzz: build-asan
 	@$(STAGE) fuzz tests/tools/fuzz.sh $(FUZZ_SECONDS)
 
 test-load: .make/dev .make/installed

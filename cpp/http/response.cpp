@@ -115,7 +115,7 @@ void append_status_line(std::string& out, const ResponseHead& head) {
   out.append("\r\n");
 }
 
-std::optional<std::uint64_t> parse_length(std::string_view text) {
+std::optional<std::uint64_t> parse_own_length(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -197,7 +197,7 @@ HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
     case Special::kTransferEncoding:
       return HeaderError::kFraming;
     case Special::kContentLength: {
-      const std::optional<std::uint64_t> length = parse_length(value);
+      const std::optional<std::uint64_t> length = parse_own_length(value);
       if (!length || (content_length && content_length != length)) return HeaderError::kFraming;
       content_length = length;
       return HeaderError::kNone;

@@ -43,7 +43,7 @@ auto subject_of(const E& event) {
 }
 
 // How long a thread waits for room before it lets Python's signal handlers run.
-constexpr std::chrono::milliseconds kSignalCheck{100};
+constexpr std::chrono::milliseconds kRoomSignalCheck{100};
 
 // Whether an asyncio loop runs on this thread, which therefore must not wait here.
 bool runs_asyncio() {
@@ -163,7 +163,7 @@ bool Application::wait_for_room() {
     if (runs_asyncio()) return false;
     {
       const GilRelease release;
-      server_.wait_for_room(kSignalCheck);
+      server_.wait_for_room(kRoomSignalCheck);
     }
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   }

@@ -16,7 +16,7 @@ namespace httpuv::python {
 namespace {
 
 // How long a thread waits before Python's signal handlers get their turn.
-constexpr std::chrono::milliseconds kSignalCheck{100};
+constexpr std::chrono::milliseconds kPieceSignalCheck{100};
 
 }  // namespace
 
@@ -69,7 +69,7 @@ std::size_t BodyPipe::read_into(const py::buffer& buffer) {
     {
       const GilRelease release;
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, kSignalCheck,
+      changed_.wait_for(lock, kPieceSignalCheck,
                         [this] { return offset_ < bytes_.size() || ended_ || lost_; });
       if (!lost_) taken = take(static_cast<char*>(info.ptr), size);
       ended = ended_;

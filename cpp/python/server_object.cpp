@@ -24,7 +24,7 @@ namespace {
 constexpr server::Door kAdmin{true};
 
 // How long a wait lasts before Python's signal handlers get their turn.
-constexpr int kSignalCheckMs = 40;
+constexpr int kStopSignalCheckMs = 40;
 
 [[noreturn]] void throw_os_error(int error, const std::string& what) {
   PyErr_SetObject(PyExc_OSError, py::make_tuple(error, py::str(std::strerror(error)), what).ptr());
@@ -266,7 +266,7 @@ void ServerObject::stop(double timeout) {
   while (!stopped()) {
     {
       const GilRelease release;
-      if (server.wait_stopped(kSignalCheckMs)) return;
+      if (server.wait_stopped(kStopSignalCheckMs)) return;
     }
     if (guarded([] { return PyErr_CheckSignals(); }) == 0) continue;
     // The answers under way get no more time, as after a second signal elsewhere.
@@ -274,7 +274,7 @@ void ServerObject::stop(double timeout) {
     server.begin_stop(0);
     {
       const GilRelease release;
-      server.wait_stopped(kSignalCheckMs);
+      server.wait_stopped(kStopSignalCheckMs);
     }
     throw interrupt;
   }

@@ -12,13 +12,13 @@ namespace httpuv::python {
 
 namespace {
 
-constexpr std::size_t kSmall = 64;
+constexpr std::size_t kSmallMessage = 64;
 
 // Copies into a reused buffer, unless the buffer is so large that the waiting data would take much
 // more memory than is counted.
 void copy(std::string& memory, const void* data, Py_ssize_t size) {
   const auto bytes = static_cast<std::size_t>(size);
-  if (memory.capacity() / 2 > bytes + kSmall) memory = std::string();
+  if (memory.capacity() / 2 > bytes + kSmallMessage) memory = std::string();
   memory.assign(static_cast<const char*>(data), bytes);
 }
 

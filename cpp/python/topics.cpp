@@ -39,7 +39,7 @@ auto ask(Application& application, const std::function<Query()>& make) {
   return answers;
 }
 
-server::Overflow overflow_of(const std::string& name) {
+server::Overflow topic_overflow_of(const std::string& name) {
   if (name == "close") return server::Overflow::kClose;
   if (name == "drop") return server::Overflow::kDrop;
   if (name == "callback") return server::Overflow::kTell;
@@ -103,7 +103,7 @@ server::TopicSettings to_topic_settings(const py::list& rules, bool brokered) {
     server::TopicRule& rule = settings.rules.emplace_back();
     rule.pattern = pattern;
     rule.history = {messages, bytes, static_cast<std::int64_t>(ttl * 1000)};
-    if (overflow) rule.overflow = overflow_of(*overflow);
+    if (overflow) rule.overflow = topic_overflow_of(*overflow);
   }
   return settings;
 }

@@ -9,7 +9,7 @@ namespace httpuv::server {
 namespace {
 
 // So many are kept of one look at all connections.
-constexpr std::size_t kMost = 256;
+constexpr std::size_t kMostClosed = 256;
 
 }  // namespace
 
@@ -47,7 +47,7 @@ void IdleConnections::look() {
   context_.connections.each([this](Connection& connection) {
     if (const auto since = connection.idle_since()) found_.push_back({*since, connection.id()});
   });
-  const std::size_t kept = std::min(found_.size(), kMost);
+  const std::size_t kept = std::min(found_.size(), kMostClosed);
   const auto older = [](const Candidate& a, const Candidate& b) { return a.since < b.since; };
   const auto end = found_.begin() + static_cast<std::ptrdiff_t>(kept);
   std::partial_sort(found_.begin(), end, found_.end(), older);

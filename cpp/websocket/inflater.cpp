@@ -7,7 +7,7 @@
 namespace httpuv::websocket {
 namespace {
 
-constexpr std::string_view kFlushTail("\x00\x00\xFF\xFF", 4);
+constexpr std::string_view kMessageTail("\x00\x00\xFF\xFF", 4);
 // zlib's data_type after inflate(): this bit says that it stands between two blocks.
 constexpr int kBetweenBlocks = 128;
 
@@ -18,7 +18,7 @@ struct Inflater::Impl {
   Fault fault = Fault::kNone;
   bool ended = false;  // a block with BFINAL is behind us (section 7.2.3.5): a new stream starts
                        // with the next byte
-  bool finishing = false;  // `tail` is what is left of kFlushTail
+  bool finishing = false;  // `tail` is what is left of kMessageTail
   std::string_view tail;
 };
 
@@ -68,7 +68,7 @@ Inflater::Status Inflater::finish(char* to, std::size_t room, std::size_t& produ
   if (!impl_->finishing) {
     // Nothing was cut off from a message that ends with BFINAL and no empty block behind.
     if (impl_->ended) return Status::kDone;
-    impl_->tail = kFlushTail;
+    impl_->tail = kMessageTail;
     impl_->finishing = true;
   }
   const Status status = inflate(impl_->tail, to, room, produced);

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Every fuzz target for a few seconds: fuzz.sh <seconds>. Seeds are in tests/fuzz/corpus/<name>/; what is found
-# besides stays in build/fuzz/corpus/, so that the next run goes on from there.
+# Every fuzz target that the preset asan-ubsan has built, for a few seconds: fuzz.sh <seconds>. Seeds are in
+# tests/fuzz/corpus/<name>/; what is found besides stays in build/fuzz/corpus/, so that the next run goes on from there.
 set -eu
 build=build/fuzz
 
@@ -21,8 +21,6 @@ if [ "$1" = --one ]; then
   exit
 fi
 
-cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz -- --quiet
 export UBSAN_OPTIONS=print_stacktrace=1
-find $build/tests/fuzz -maxdepth 1 -name 'fuzz_*' -type f -executable | sort |
+find build/asan-ubsan/tests/fuzz -maxdepth 1 -name 'fuzz_*' -type f -executable | sort |
   xargs -P "$(nproc)" -I TARGET "$0" --one TARGET "$1"

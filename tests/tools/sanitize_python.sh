@@ -1,11 +1,11 @@
 #!/bin/bash
-# The Python tests against the extension that build.sh built with ASAN and UBSAN in build/asan-ubsan: those of
+# The Python tests against the extension that build.sh built with ASAN and UBSAN in build/asan-python: those of
 # bodies, streams, files, WebSocket and threads, where C++ does most, but for those that measure memory or do the same
 # thousands of times; all of them with SCOPE=all. The interpreter itself is
 # not instrumented, so the runtime must be loaded first, libstdc++ with it (else ASAN misses its exceptions),
 # and leaks are not looked for: the interpreter keeps much until the end. The C++ tests do look for them.
 set -eu
-build=build/asan-ubsan
+build=build/asan-python
 rm -rf $build/package
 mkdir $build/package
 cp -r python/httpuv $build/package/httpuv

@@ -12,13 +12,13 @@ namespace httpuv::python {
 
 namespace {
 
-struct Names {
+struct ResponseNames {
   std::array<FieldNames, static_cast<std::size_t>(http::Field::kCount)> fields;
   PyObject* get = interned("GET");
   PyObject* post = interned("POST");
   PyObject* head = interned("HEAD");
 
-  Names() {
+  ResponseNames() {
     for (std::size_t i = 1; i < fields.size(); ++i) {
       const std::string_view name = http::field_name(static_cast<http::Field>(i));
       fields[i].bytes =
@@ -29,15 +29,15 @@ struct Names {
   }
 };
 
-const Names& names() {
-  static const Names* const kNames = new Names;
+const ResponseNames& response_names() {
+  static const ResponseNames* const kNames = new ResponseNames;
   return *kNames;
 }
 
 }  // namespace
 
 const FieldNames& names_of(http::Field field) {
-  return names().fields[static_cast<std::size_t>(field)];
+  return response_names().fields[static_cast<std::size_t>(field)];
 }
 
 std::string variable_name(std::string_view field) {
@@ -49,7 +49,7 @@ std::string variable_name(std::string_view field) {
 }
 
 py::object method_of(std::string_view method) {
-  const Names& n = names();
+  const ResponseNames& n = response_names();
   if (method == "GET") return py::reinterpret_borrow<py::object>(n.get);
   if (method == "POST") return py::reinterpret_borrow<py::object>(n.post);
   if (method == "HEAD") return py::reinterpret_borrow<py::object>(n.head);

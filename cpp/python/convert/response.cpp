@@ -13,14 +13,14 @@ namespace httpuv::python {
 
 namespace {
 
-struct Keys {
+struct AnswerKeys {
   PyObject* status = PyUnicode_InternFromString("status");
   PyObject* headers = PyUnicode_InternFromString("headers");
   PyObject* body = PyUnicode_InternFromString("body");
 };
 
-const Keys& keys() {
-  static const Keys* const kKeys = new Keys;
+const AnswerKeys& answer_keys() {
+  static const AnswerKeys* const kKeys = new AnswerKeys;
   return *kKeys;
 }
 
@@ -36,7 +36,7 @@ std::string_view utf8(PyObject* text) {
   return {data, static_cast<std::size_t>(size)};
 }
 
-void set_status(http::ResponseHead& head, long status) {
+void set_checked_status(http::ResponseHead& head, long status) {
   // The server itself sends 1xx: 100 on behalf of the application, 101 through another interface.
   if (status < 200 || status > 999) {
     fail(PyExc_ValueError, "status must be from 200 to 999, not " + std::to_string(status));
@@ -97,11 +97,11 @@ void set_bytes(server::Envelope& envelope, PyObject* body) {
 // The shape nearly every answer has. False when it is another; then `envelope` may be half filled.
 bool convert_plain(PyObject* result, server::Envelope& envelope) {
   if (!PyDict_CheckExact(result)) return false;
-  const py::object status_item = find_item(result, keys().status);
+  const py::object status_item = find_item(result, answer_keys().status);
   PyObject* const status = status_item.ptr();
   if (status == nullptr || !PyLong_CheckExact(status)) return false;
-  const py::object headers_item = find_item(result, keys().headers);
-  const py::object body_item = find_item(result, keys().body);
+  const py::object headers_item = find_item(result, answer_keys().headers);
+  const py::object body_item = find_item(result, answer_keys().body);
   PyObject* const headers = headers_item.ptr();
   PyObject* const body = body_item.ptr();
   // Another key is most likely misspelt; the Python layer logs that.
@@ -129,7 +129,7 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
   }
   const long code = PyLong_AsLong(status);
   if (code == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-  set_status(envelope.head, code);
+  set_checked_status(envelope.head, code);
   return true;
 }
 
@@ -185,7 +185,7 @@ void add_headers(http::ResponseHead& head, PyObject* pairs, bool without_framing
 void set_status(http::ResponseHead& head, PyObject* status) {
   const long code = PyLong_AsLong(status);
   if (code == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-  set_status(head, code);
+  set_checked_status(head, code);
 }
 
 void set_body(server::Envelope& envelope, PyObject* bytes) {
@@ -206,7 +206,7 @@ void from_normal(const py::object& normal, server::Envelope& envelope) {
   if (PyArg_ParseTuple(normal.ptr(), "lOO", &status, &headers, &body) == 0) {
     throw py::error_already_set();
   }
-  set_status(envelope.head, status);
+  set_checked_status(envelope.head, status);
   add_headers(envelope.head, headers, false);
   if (body == Py_None) return;
   if (py::isinstance<File>(body)) {

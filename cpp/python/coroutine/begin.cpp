@@ -13,7 +13,7 @@ namespace httpuv::python {
 
 namespace {
 
-struct Asyncio {
+struct TaskNames {
   PyObject* running_loop;  // _get_running_loop(): it does not raise if there is none
   PyTypeObject* task;
   PyObject* keywords = PyTuple_New(2);
@@ -21,7 +21,7 @@ struct Asyncio {
   PyObject* cancelled = interned("cancelled");
   PyObject* result = interned("result");
 
-  Asyncio() {
+  TaskNames() {
     const py::module_ module = py::module_::import("asyncio");
     running_loop = module.attr("_get_running_loop").cast<py::object>().release().ptr();
     task = reinterpret_cast<PyTypeObject*>(module.attr("Task").cast<py::object>().release().ptr());
@@ -30,20 +30,20 @@ struct Asyncio {
   }
 };
 
-const Asyncio& asyncio() {
-  static const Asyncio* const kAsyncio = new Asyncio;
-  return *kAsyncio;
+const TaskNames& task_names() {
+  static const TaskNames* const kNames = new TaskNames;
+  return *kNames;
 }
 
 }  // namespace
 
 py::object running_loop() {
-  py::object loop = stolen(PyObject_CallNoArgs(asyncio().running_loop));
+  py::object loop = stolen(PyObject_CallNoArgs(task_names().running_loop));
   return loop.is_none() ? py::object() : loop;
 }
 
 bool is_task(py::handle object) {
-  return PyObject_TypeCheck(object.ptr(), asyncio().task) != 0;
+  return PyObject_TypeCheck(object.ptr(), task_names().task) != 0;
 }
 
 #ifdef HTTPUV_TASK_RESERVE
@@ -55,7 +55,7 @@ py::object begin_coroutine(const py::object& coroutine, const py::object& loop) 
 #else
 
 py::object begin_coroutine(const py::object& coroutine, const py::object& loop) {
-  const Asyncio& a = asyncio();
+  const TaskNames& a = task_names();
   PyObject* const arguments[] = {coroutine.ptr(), loop.ptr(), Py_True};
   py::object task = stolen(guarded([&] {
     return PyObject_Vectorcall(reinterpret_cast<PyObject*>(a.task), arguments, 1, a.keywords);

@@ -17,7 +17,7 @@ namespace {
 
 PyTypeObject* g_begun = nullptr;
 
-struct Names {
+struct BegunNames {
   PyObject* cancelled_error;
   PyObject* create_future = interned("create_future");
   PyObject* blocking = interned("_asyncio_future_blocking");
@@ -26,14 +26,14 @@ struct Names {
   PyObject* throw_name = interned("throw");
   PyObject* close = interned("close");
 
-  Names() {
+  BegunNames() {
     const py::module_ exceptions = py::module_::import("asyncio.exceptions");
     cancelled_error = exceptions.attr("CancelledError").cast<py::object>().release().ptr();
   }
 };
 
-const Names& asyncio() {
-  static const Names* const kNames = new Names;
+const BegunNames& begun_names() {
+  static const BegunNames* const kNames = new BegunNames;
   return *kNames;
 }
 
@@ -57,7 +57,7 @@ BegunObject& begun_of(PyObject* self) {
 // --- the coroutine of the task ------------------------------------------------------------------
 
 PySendResult park(BegunObject& begun, PyObject** result) {
-  const Names& a = asyncio();
+  const BegunNames& a = begun_names();
   PyObject* const future = PyObject_CallMethodNoArgs(begun.loop, a.create_future);
   if (future == nullptr) return PYGEN_ERROR;
   if (PyObject_SetAttr(future, a.blocking, Py_True) != 0) {
@@ -112,7 +112,7 @@ PyObject* begun_send(PyObject* self, PyObject* value) {
 
 // Of asyncio: with one exception.
 PyObject* begun_throw(PyObject* self, PyObject* error) {
-  const Names& a = asyncio();
+  const BegunNames& a = begun_names();
   BegunObject& begun = begun_of(self);
   if (begun.finished || begun.coroutine == nullptr) {  // cancelled in reserve
     begun.finished ? PyErr_SetNone(PyExc_StopIteration) : raise_again(error);
@@ -149,7 +149,7 @@ PyObject* begun_throw(PyObject* self, PyObject* error) {
 PyObject* begun_close(PyObject* self, PyObject*) {
   BegunObject& begun = begun_of(self);
   if (begun.coroutine != nullptr) {
-    return PyObject_CallMethodNoArgs(begun.coroutine, asyncio().close);
+    return PyObject_CallMethodNoArgs(begun.coroutine, begun_names().close);
   }
   Py_RETURN_NONE;
 }
@@ -209,7 +209,7 @@ void begun_deallocate(PyObject* self) {
   Py_DECREF(type);
 }
 
-PyMethodDef g_methods[] = {
+PyMethodDef g_begun_methods[] = {
     {"send", begun_send, METH_O, "As a coroutine's."},
     {"throw", begun_throw, METH_O, "As a coroutine's."},
     {"close", begun_close, METH_NOARGS, "As a coroutine's."},
@@ -217,32 +217,32 @@ PyMethodDef g_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyType_Slot g_slots[] = {
+PyType_Slot g_begun_slots[] = {
     {Py_tp_dealloc, reinterpret_cast<void*>(begun_deallocate)},
     {Py_tp_traverse, reinterpret_cast<void*>(begun_traverse)},
     {Py_tp_clear, reinterpret_cast<void*>(begun_clear)},
     {Py_tp_finalize, reinterpret_cast<void*>(begun_finalize)},
     {Py_tp_getattro, reinterpret_cast<void*>(begun_get)},
-    {Py_tp_methods, g_methods},
+    {Py_tp_methods, g_begun_methods},
     {Py_am_send, reinterpret_cast<void*>(begun_am_send)},
     {Py_tp_doc, const_cast<char*>("A coroutine that has begun before its task.")},
     {0, nullptr},
 };
 
-PyType_Spec g_spec = {"httpuv._core.Begun", sizeof(BegunObject), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                      g_slots};
+PyType_Spec g_begun_spec = {
+    "httpuv._core.Begun", sizeof(BegunObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, g_begun_slots};
 
 }  // namespace
 
 bool is_done(PyObject* future) {
-  const py::object done = stolen(PyObject_CallMethodNoArgs(future, asyncio().done));
+  const py::object done = stolen(PyObject_CallMethodNoArgs(future, begun_names().done));
   return done.is(py::bool_(true));
 }
 
 void go_on(const BegunObject& begun) {
   if (begun.parked == nullptr || is_done(begun.parked)) return;
-  stolen(PyObject_CallMethodOneArg(begun.parked, asyncio().set_result, Py_None));
+  stolen(PyObject_CallMethodOneArg(begun.parked, begun_names().set_result, Py_None));
 }
 
 PySendResult step(PyObject* coroutine, PyObject* context, PyObject* value, PyObject** result) {
@@ -271,7 +271,7 @@ void put_into_reserve(BegunObject* begun) {
 }
 
 void register_begun() {
-  g_begun = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_spec));
+  g_begun = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_begun_spec));
   if (g_begun == nullptr) throw py::error_already_set();
   const py::handle begun(reinterpret_cast<PyObject*>(g_begun));
   py::module_::import("collections.abc").attr("Coroutine").attr("register")(begun);

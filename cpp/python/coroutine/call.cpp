@@ -78,7 +78,7 @@ int clear(PyObject* self) {
   return 0;
 }
 
-void deallocate(PyObject* self) {
+void deallocate_call(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   clear(self);
@@ -86,30 +86,30 @@ void deallocate(PyObject* self) {
   Py_DECREF(type);
 }
 
-PyMemberDef g_members[] = {
+PyMemberDef g_call_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(CallObject, vectorcall), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
 
-PyType_Slot g_slots[] = {
+PyType_Slot g_call_slots[] = {
     {Py_tp_new, reinterpret_cast<void*>(make)},
     {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate_call)},
     {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
     {Py_tp_clear, reinterpret_cast<void*>(clear)},
-    {Py_tp_members, g_members},
+    {Py_tp_members, g_call_members},
     {Py_tp_doc, const_cast<char*>("A callback that is a coroutine function.")},
     {0, nullptr},
 };
 
-PyType_Spec g_spec = {"httpuv._core.AsyncCall", sizeof(CallObject), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
-                      g_slots};
+PyType_Spec g_call_spec = {"httpuv._core.AsyncCall", sizeof(CallObject), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+                           g_call_slots};
 
 }  // namespace
 
 void register_call(py::module_& module) {
-  PyObject* const type = PyType_FromSpec(&g_spec);
+  PyObject* const type = PyType_FromSpec(&g_call_spec);
   if (type == nullptr) throw py::error_already_set();
   module.attr("AsyncCall") = py::reinterpret_steal<py::object>(type);
 }

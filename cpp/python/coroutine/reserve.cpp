@@ -15,7 +15,7 @@ namespace httpuv::python {
 
 namespace {
 
-struct Asyncio {
+struct ReserveNames {
   PyObject* task_class;
   PyObject* unregister_task;
   PyObject* register_task;
@@ -27,7 +27,7 @@ struct Asyncio {
   PyObject* get_name = interned("get_name");
   PyObject* loop_keyword = PyTuple_Pack(1, interned("loop"));
 
-  Asyncio() {
+  ReserveNames() {
     const py::module_ tasks = py::module_::import("asyncio.tasks");
     const auto take = [&](const char* name) {
       return tasks.attr(name).cast<py::object>().release().ptr();
@@ -41,14 +41,14 @@ struct Asyncio {
   }
 };
 
-const Asyncio& asyncio() {
-  static const Asyncio* const kAsyncio = new Asyncio;
-  return *kAsyncio;
+const ReserveNames& reserve_names() {
+  static const ReserveNames* const kNames = new ReserveNames;
+  return *kNames;
 }
 
 // A task that asyncio does not list, and its coroutine.
 py::object make_task(const py::object& loop, BegunObject*& begun) {
-  const Asyncio& a = asyncio();
+  const ReserveNames& a = reserve_names();
   const py::object object = make_begun(loop, begun);
   // In an empty context: otherwise it would hold the variables of the first user.
   const py::object context = stolen(PyContext_New());
@@ -77,7 +77,7 @@ bool attribute_is(PyObject* object, PyObject* name, PyObject* value) {
 
 // Whether a first step has left its task unchanged.
 bool is_as_new(PyObject* task, const BegunObject& begun, Py_ssize_t references) {
-  const Asyncio& a = asyncio();
+  const ReserveNames& a = reserve_names();
   PyObject* const* const attributes = _PyObject_GetDictPtr(task);
   return Py_REFCNT(task) == references && *PyObject_GET_WEAKREFS_LISTPTR(task) == nullptr &&
          (attributes == nullptr || *attributes == nullptr) &&
@@ -90,17 +90,18 @@ bool is_as_new(PyObject* task, const BegunObject& begun, Py_ssize_t references) 
 class CurrentTask {
  public:
   CurrentTask(const py::object& loop, PyObject* task) : loop_(loop) {
-    PyObject* const outer = PyDict_GetItemWithError(asyncio().current_tasks, loop.ptr());
+    PyObject* const outer = PyDict_GetItemWithError(reserve_names().current_tasks, loop.ptr());
     if (outer == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
     outer_ = py::reinterpret_borrow<py::object>(outer);
-    set_item(asyncio().current_tasks, loop.ptr(), task);
+    set_item(reserve_names().current_tasks, loop.ptr(), task);
   }
   CurrentTask(const CurrentTask&) = delete;
   CurrentTask& operator=(const CurrentTask&) = delete;
   ~CurrentTask() {
     const py::error_scope kept;
-    const int result = outer_ ? PyDict_SetItem(asyncio().current_tasks, loop_.ptr(), outer_.ptr())
-                              : PyDict_DelItem(asyncio().current_tasks, loop_.ptr());
+    const int result =
+        outer_ ? PyDict_SetItem(reserve_names().current_tasks, loop_.ptr(), outer_.ptr())
+               : PyDict_DelItem(reserve_names().current_tasks, loop_.ptr());
     if (result != 0) PyErr_WriteUnraisable(loop_.ptr());
   }
 
@@ -112,7 +113,7 @@ class CurrentTask {
 }  // namespace
 
 py::object begin_in_reserve(const py::object& coroutine, const py::object& loop) {
-  const Asyncio& a = asyncio();
+  const ReserveNames& a = reserve_names();
   const py::object context = stolen(PyContext_CopyCurrent());
   BegunObject* begun = nullptr;
   const py::object task = take_task(loop, begun);

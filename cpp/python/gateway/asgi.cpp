@@ -24,7 +24,7 @@ namespace httpuv::python {
 
 namespace {
 
-struct Keys {
+struct ScopeKeys {
   PyObject* type = interned("type");
   PyObject* http = interned("http");
   PyObject* websocket = interned("websocket");
@@ -51,8 +51,8 @@ struct Keys {
   PyObject* empty = PyBytes_FromStringAndSize("", 0);
 };
 
-const Keys& keys() {
-  static const Keys* const kKeys = new Keys;
+const ScopeKeys& scope_keys() {
+  static const ScopeKeys* const kKeys = new ScopeKeys;
   return *kKeys;
 }
 
@@ -68,7 +68,7 @@ class AsgiGateway final : public Gateway {
         path_prefix_(options["path_prefix"].cast<std::string>()),
         http_(options["http_scope"].cast<py::dict>()),
         websocket_(options["websocket_scope"].cast<py::dict>()) {
-    const Keys& k = keys();
+    const ScopeKeys& k = scope_keys();
     for (PyObject* key : {k.http_version, k.path, k.raw_path, k.query_string, k.headers, k.client,
                           k.server, k.extensions}) {
       for (const py::dict& scope : {http_, websocket_}) {
@@ -82,8 +82,8 @@ class AsgiGateway final : public Gateway {
   void listening(const std::string& host, int port) override {
     const py::object second = port < 0 ? py::object(py::none()) : py::object(py::int_(port));
     const py::tuple server = py::make_tuple(host, second);
-    set_item(http_.ptr(), keys().server, server.ptr());
-    set_item(websocket_.ptr(), keys().server, server.ptr());
+    set_item(http_.ptr(), scope_keys().server, server.ptr());
+    set_item(websocket_.ptr(), scope_keys().server, server.ptr());
     http_heads_ = {};
     websocket_heads_ = {};
   }
@@ -108,8 +108,8 @@ class AsgiGateway final : public Gateway {
     exchange_of(exchange).body = body;
     exchange_of(exchange).upload = file;
     if (in_pieces) exchange_of(exchange).upload = application.open_upload(id, scope, exchange);
-    const py::object receive = stolen(PyObject_GetAttr(exchange.ptr(), keys().receive));
-    const py::object send = stolen(PyObject_GetAttr(exchange.ptr(), keys().send));
+    const py::object receive = stolen(PyObject_GetAttr(exchange.ptr(), scope_keys().receive));
+    const py::object send = stolen(PyObject_GetAttr(exchange.ptr(), scope_keys().send));
     const py::object loop = begins_here() ? running_loop() : py::object();
     if (!loop) {
       call_python(exchange.attr("start"), app_, receive, send);
@@ -130,7 +130,7 @@ class AsgiGateway final : public Gateway {
     work.subject = id;  // it has no answer yet
     const py::dict scope = scope_of(websocket_, websocket_heads_, *event.request);
     work.environment = scope;
-    set_item(scope.ptr(), keys().subprotocols, subprotocols(event.request->request).ptr());
+    set_item(scope.ptr(), scope_keys().subprotocols, subprotocols(event.request->request).ptr());
     const auto socket = std::make_shared<Socket>(application.shared_from_this(), id.connection);
     const auto reply = application.open_reply(id);
     application.open_socket(id, call_python(open_websocket_, app_, scope, socket, reply), socket);
@@ -139,12 +139,12 @@ class AsgiGateway final : public Gateway {
  private:
   // Whether the application's loop runs on this thread, and the application is ready.
   [[nodiscard]] bool begins_here() const {
-    return !apart_ && stolen(PyObject_GetAttr(gateway_.ptr(), keys().not_ready)).is_none();
+    return !apart_ && stolen(PyObject_GetAttr(gateway_.ptr(), scope_keys().not_ready)).is_none();
   }
 
   // A body that stream_body delivers as a whole is in memory (see gather_body).
   static py::object body_of(const server::RequestBody& body) {
-    return body.bytes.empty() ? py::reinterpret_borrow<py::object>(keys().empty)
+    return body.bytes.empty() ? py::reinterpret_borrow<py::object>(scope_keys().empty)
                               : bytes_of(body.bytes);
   }
 
@@ -164,7 +164,7 @@ class AsgiGateway final : public Gateway {
 
   py::dict scope_of(const py::dict& prepared, RecentHeads& heads,
                     const server::Envelope& envelope) {
-    const Keys& k = keys();
+    const ScopeKeys& k = scope_keys();
     const py::object result = from_head(prepared, heads, envelope.request);
     PyObject* const scope = result.ptr();
     if (envelope.https) set_item(scope, k.scheme, &prepared == &websocket_ ? k.wss : k.https);
@@ -184,7 +184,7 @@ class AsgiGateway final : public Gateway {
   // A scope with all that is in the head.
   py::object from_head(const py::dict& prepared, RecentHeads& heads,
                        const http::RequestHead& head) const {
-    const Keys& k = keys();
+    const ScopeKeys& k = scope_keys();
     const RecentHeads::Found recent = heads.find(head);
     py::object result = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : prepared.ptr()));
     PyObject* const scope = result.ptr();
@@ -208,7 +208,7 @@ class AsgiGateway final : public Gateway {
   }
 
   void add_line(PyObject* scope, const http::RequestHead& head) const {
-    const Keys& k = keys();
+    const ScopeKeys& k = scope_keys();
     // A WebSocket's has none.
     if (PyDict_Contains(scope, k.method) == 1) {
       set_item(scope, k.method, method_of(head.view(head.method)).ptr());

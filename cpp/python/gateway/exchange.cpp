@@ -20,7 +20,7 @@ namespace httpuv::python {
 
 namespace {
 
-struct Keys {
+struct EventKeys {
   PyObject* type = interned("type");
   PyObject* status = interned("status");
   PyObject* headers = interned("headers");
@@ -35,8 +35,8 @@ struct Keys {
   PyObject* empty = PyBytes_FromStringAndSize("", 0);
 };
 
-const Keys& keys() {
-  static const Keys* const kKeys = new Keys;
+const EventKeys& event_keys() {
+  static const EventKeys* const kKeys = new EventKeys;
   return *kKeys;
 }
 
@@ -60,12 +60,12 @@ PyObject* call_slow(PyObject* self, PyObject* method, PyObject* argument) {
 }
 
 void stash_head(Exchange& exchange, PyObject* message) {
-  const py::object status = find_item(message, keys().status);
+  const py::object status = find_item(message, event_keys().status);
   if (!status) throw py::key_error("status");  // as a dict says it
   http::ResponseHead& head = exchange.envelope->head;
   head.clear();
   set_status(head, status.ptr());
-  const py::object headers = find_item(message, keys().headers);
+  const py::object headers = find_item(message, event_keys().headers);
   if (headers) add_headers(head, headers.ptr(), true);
   exchange.state = Exchange::State::kHead;
 }
@@ -73,7 +73,7 @@ void stash_head(Exchange& exchange, PyObject* message) {
 PyObject* exchange_send(PyObject* self, PyObject* message) {
   return shielded([&]() -> PyObject* {
     Exchange& exchange = exchange_of(self);
-    const Keys& k = keys();
+    const EventKeys& k = event_keys();
     if (!PyDict_CheckExact(message)) return call_slow(self, k.slow_send, message);
     const py::object type = find_item(message, k.type);
     if (exchange.state == Exchange::State::kNew && equal(type.ptr(), k.start)) {
@@ -103,7 +103,7 @@ PyObject* exchange_send(PyObject* self, PyObject* message) {
 PyObject* exchange_receive(PyObject* self, PyObject*) {
   return shielded([&]() -> PyObject* {
     Exchange& exchange = exchange_of(self);
-    const Keys& k = keys();
+    const EventKeys& k = event_keys();
     if (!exchange.body || exchange.state == Exchange::State::kDone) {
       return call_slow(self, k.slow_receive, nullptr);
     }

@@ -262,7 +262,8 @@ PyObject* write(PyObject* self, PyObject* piece) {
   });
 }
 
-PyObject* call(PyObject* self, PyObject* const* arguments, std::size_t flagged, PyObject* names) {
+PyObject* call_start(PyObject* self, PyObject* const* arguments, std::size_t flagged,
+                     PyObject* names) {
   const auto count = static_cast<std::size_t>(PyVectorcall_NARGS(flagged));
   // write(), but for a start_response() without its headers.
   if (count == 1 && names == nullptr && !PyUnicode_Check(arguments[0])) {
@@ -291,36 +292,37 @@ PyObject* call_hint(PyObject* self, PyObject* headers) {
   });
 }
 
-void deallocate(PyObject* self) {
+void deallocate_start(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   reinterpret_cast<StartResponseObject*>(self)->answer.~WsgiAnswer();
   type->tp_free(self);
   Py_DECREF(type);
 }
 
-PyMethodDef g_methods[] = {
+PyMethodDef g_start_methods[] = {
     {"early_hints", call_hint, METH_O, "Send 103 (Early Hints) with a list of (name, value)."},
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyMemberDef g_members[] = {
+PyMemberDef g_start_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(StartResponseObject, vectorcall), READONLY,
      nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
 
-PyType_Slot g_slots[] = {
+PyType_Slot g_start_slots[] = {
     {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
-    {Py_tp_methods, g_methods},
-    {Py_tp_members, g_members},
+    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate_start)},
+    {Py_tp_methods, g_start_methods},
+    {Py_tp_members, g_start_members},
     {Py_tp_doc, const_cast<char*>("start_response() and write() of one WSGI request.")},
     {0, nullptr},
 };
 
-PyType_Spec g_spec = {
+PyType_Spec g_start_spec = {
     "httpuv._core.StartResponse", sizeof(StartResponseObject), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_VECTORCALL, g_slots};
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_VECTORCALL,
+    g_start_slots};
 
 }  // namespace
 
@@ -329,7 +331,7 @@ WsgiAnswer& answer_of(py::handle start_response) {
 }
 
 py::object early_hints_of(py::handle start_response) {
-  return stolen(PyCFunction_New(g_methods, start_response.ptr()));
+  return stolen(PyCFunction_New(g_start_methods, start_response.ptr()));
 }
 
 py::object make_start_response(std::shared_ptr<Application> application,
@@ -337,13 +339,13 @@ py::object make_start_response(std::shared_ptr<Application> application,
   PyObject* const object = g_start_response->tp_alloc(g_start_response, 0);
   if (object == nullptr) throw py::error_already_set();
   auto* const start = reinterpret_cast<StartResponseObject*>(object);
-  start->vectorcall = call;
+  start->vectorcall = call_start;
   new (&start->answer) WsgiAnswer(std::move(application), std::move(envelope));
   return py::reinterpret_steal<py::object>(object);
 }
 
 void register_start_response(py::module_& module) {
-  g_start_response = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_spec));
+  g_start_response = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&g_start_spec));
   if (g_start_response == nullptr) throw py::error_already_set();
   module.attr("StartResponse") = py::handle(reinterpret_cast<PyObject*>(g_start_response));
 }

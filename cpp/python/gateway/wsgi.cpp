@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 // How long one iterable may run before other callbacks run, if one thread runs all.
 constexpr std::chrono::milliseconds kSlice{5};
 
-struct Keys {
+struct EnvironKeys {
   PyObject* request_method = interned("REQUEST_METHOD");
   PyObject* script_name = interned("SCRIPT_NAME");
   PyObject* path_info = interned("PATH_INFO");
@@ -52,8 +52,8 @@ struct Keys {
   PyObject* http_1_1 = interned("HTTP/1.1");
 };
 
-const Keys& keys() {
-  static const Keys* const kKeys = new Keys;
+const EnvironKeys& environ_keys() {
+  static const EnvironKeys* const kKeys = new EnvironKeys;
   return *kKeys;
 }
 
@@ -90,7 +90,7 @@ class WsgiGateway final : public Gateway {
         blocking_(options["blocking"].cast<bool>()),
         prefix_(options["prefix"].cast<std::string>()),
         template_(options["environ"].cast<py::dict>()) {
-    const Keys& k = keys();
+    const EnvironKeys& k = environ_keys();
     const std::string script = options["root_path"].cast<std::string>() + prefix_;
     set_item(template_.ptr(), k.script_name, latin1_of(script).ptr());
     for (PyObject* key : {k.request_method, k.path_info, k.query_string, k.request_uri, k.raw_uri,
@@ -123,11 +123,11 @@ class WsgiGateway final : public Gateway {
     WsgiAnswer& answer = answer_of(start);
     if (arrival) {
       answer.set_body(arrival->pipe());
-      set_item(environ.ptr(), keys().input,
+      set_item(environ.ptr(), environ_keys().input,
                call_python(open_input_, py::cast(arrival->pipe())).ptr());
     }
     try {
-      set_item(environ.ptr(), keys().hints, early_hints_of(start).ptr());
+      set_item(environ.ptr(), environ_keys().hints, early_hints_of(start).ptr());
       const py::object result = call_python(app_, environ, start);
       answer_with(result, start, environ, work.context);
     } catch (py::error_already_set& error) {
@@ -148,7 +148,7 @@ class WsgiGateway final : public Gateway {
       bool wanted = true;
       void now() {
         if (!std::exchange(wanted, false)) return;
-        PyObject* const method = PyObject_GetAttr(result.ptr(), keys().close);
+        PyObject* const method = PyObject_GetAttr(result.ptr(), environ_keys().close);
         if (method == nullptr) {
           if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0) throw py::error_already_set();
           return PyErr_Clear();
@@ -228,7 +228,7 @@ class WsgiGateway final : public Gateway {
   }
 
   py::dict build(server::Envelope& envelope) {
-    const Keys& k = keys();
+    const EnvironKeys& k = environ_keys();
     const http::RequestHead& head = envelope.request;
     const py::object result = from_head(head);
     PyObject* const environ = result.ptr();
@@ -247,7 +247,7 @@ class WsgiGateway final : public Gateway {
 
   // An environ with all that is in the head.
   py::object from_head(const http::RequestHead& head) {
-    const Keys& k = keys();
+    const EnvironKeys& k = environ_keys();
     const RecentHeads::Found recent = heads_.find(head);
     py::object result = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
     PyObject* const environ = result.ptr();
@@ -260,7 +260,7 @@ class WsgiGateway final : public Gateway {
   }
 
   void add_line(PyObject* environ, const http::RequestHead& head) const {
-    const Keys& k = keys();
+    const EnvironKeys& k = environ_keys();
     set_item(environ, k.request_method, method_of(head.view(head.method)).ptr());
     const std::string_view target = head.view(head.target);
     const std::string_view raw = head.view(head.path);
@@ -281,7 +281,7 @@ class WsgiGateway final : public Gateway {
   }
 
   void add_peer(PyObject* environ, const server::Envelope& envelope) {
-    const Keys& k = keys();
+    const EnvironKeys& k = environ_keys();
     PyObject* pair = envelope.client_told ? nullptr : peers_.find(envelope.id.connection);
     py::object made;
     if (pair == nullptr) {

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kBatch = std::size_t{64} * 1024;
 constexpr std::int64_t kLatestMs = 100;
 constexpr std::int64_t kTellEveryMs = 10'000;
-constexpr std::chrono::milliseconds kFarewell{1000};
+constexpr std::chrono::milliseconds kLastWrites{1000};
 
 }  // namespace
 
@@ -34,7 +34,7 @@ int FileLogger::start() {
 void FileLogger::end() {
   if (writer_ == nullptr) return;
   write();
-  writer_->stop(kFarewell);
+  writer_->stop(kLastWrites);
 }
 
 void FileLogger::exchange_ended(Observed& exchange, const net::Peer& client) {

@@ -11,7 +11,7 @@ namespace httpuv::server {
 
 namespace {
 
-constexpr std::size_t kMost = 128;
+constexpr std::size_t kMostIdBytes = 128;
 
 // SplitMix64: a step, well mixed.
 std::uint64_t next(std::uint64_t& state) {
@@ -45,7 +45,7 @@ void RequestIds::identify(http::RequestHead& head, bool trusted) {
   if (trusted) {
     const std::string_view given = head.get(http::Field::kXRequestId);
     const bool good =
-        !given.empty() && given.size() <= kMost &&
+        !given.empty() && given.size() <= kMostIdBytes &&
         std::all_of(given.begin(), given.end(), [](char c) { return c > 0x20 && c < 0x7F; });
     if (good) return;
   }

@@ -15,13 +15,13 @@ using httpuv::coding::Coding;
 
 namespace {
 
-struct Site {
+struct ResolverSite {
   TempTree tree;
   Route route;
   MimeTable mime = web_types();
   CacheLimits limits;
 
-  Site() {
+  ResolverSite() {
     route.url = "";
     route.local_path = tree.root();
   }
@@ -51,14 +51,14 @@ std::string fields_of(const Finding& finding) {
   return finding.entry->fields;
 }
 
-bool has(const std::string& text, std::string_view part) {
+bool resolver_has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
 }  // namespace
 
 TEST_CASE("a small file is read, a large one is kept open") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a.txt", "hello");
   site.tree.write("big.bin", std::string(100'000, 'x'));
   site.tree.write("empty.txt", "");
@@ -86,7 +86,7 @@ TEST_CASE("a small file is read, a large one is kept open") {
 }
 
 TEST_CASE("the fields of a file") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a.html", "<p>");
   site.tree.touch("a.html", 784111777);
   site.route.options.cache_control = "max-age=60";
@@ -107,19 +107,19 @@ TEST_CASE("the fields of a file") {
 }
 
 TEST_CASE("the user's own Content-Type and Cache-Control win") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a.html", "<p>");
   site.route.options.cache_control = "max-age=60";
   site.route.options.headers = {{"content-type", "text/x-own"}, {"cache-control", "no-store"}};
   const std::string fields = fields_of(site.get("a.html"));
   CHECK(fields.starts_with("Content-Type: text/x-own\r\n"));
-  CHECK_FALSE(has(fields, "text/html"));
-  CHECK(has(fields, "cache-control: no-store\r\n"));
-  CHECK_FALSE(has(fields, "max-age"));
+  CHECK_FALSE(resolver_has(fields, "text/html"));
+  CHECK(resolver_has(fields, "cache-control: no-store\r\n"));
+  CHECK_FALSE(resolver_has(fields, "max-age"));
 }
 
 TEST_CASE("the application's own validators replace ours") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a.html", "<p>");
   site.route.options.headers = {{"etag", "\"own\""},
                                 {"Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"},
@@ -131,18 +131,18 @@ TEST_CASE("the application's own validators replace ours") {
   CHECK(finding.entry->etag == "\"own\"");
   CHECK(finding.entry->last_modified == 784111777);
   CHECK_FALSE(finding.entry->takes_ranges);
-  CHECK(has(finding.entry->fields_304, "ETag: \"own\"\r\n"));
+  CHECK(resolver_has(finding.entry->fields_304, "ETag: \"own\"\r\n"));
 }
 
 TEST_CASE("times before 1970 and beyond 2262") {
-  Site site;
+  ResolverSite site;
   for (const char* name : {"old", "older", "late"}) site.tree.write(name, std::string(70'000, 'x'));
   site.tree.touch("old", -1, 500'000'000);
   site.tree.touch("older", -2, 500'000'000);
   site.tree.touch("late", 13'000'000'000);  // 2381; nanoseconds of it do not fit 64 bits
   const Finding old = site.get("old");
   CHECK(old.entry->last_modified == -1);
-  CHECK(has(fields_of(old), "Last-Modified: Wed, 31 Dec 1969 23:59:59 GMT\r\n"));
+  CHECK(resolver_has(fields_of(old), "Last-Modified: Wed, 31 Dec 1969 23:59:59 GMT\r\n"));
   CHECK(old.entry->etag != site.get("older").entry->etag);
   const Stamp late = *take_stamp(site.tree.path("late"));
   if (late.modified.seconds == 13'000'000'000) {  // the file system can
@@ -179,17 +179,17 @@ TEST_CASE("a file whose size is not its length is read to its end, each time") {
   CHECK_FALSE(loaded.entry->sized);
   CHECK_FALSE(loaded.entry->last_modified);
 
-  Site site;
+  ResolverSite site;
   site.route.local_path = "/proc/self/status";
   const Finding finding = site.get("");
   REQUIRE(finding.entry != nullptr);
-  CHECK(has(finding.entry->content, "Name:"));
+  CHECK(resolver_has(finding.entry->content, "Name:"));
   CHECK_FALSE(finding.settled);
 }
 #endif
 
 TEST_CASE("validators") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a.txt", "hello");
   site.tree.write("b.txt", "hello");
   site.tree.write("c.txt", "hellp");
@@ -212,7 +212,7 @@ TEST_CASE("validators") {
 }
 
 TEST_CASE("directories") {
-  Site site;
+  ResolverSite site;
   site.tree.write("with/index.html", "index");
   site.tree.write("without/x.txt", "x");
   site.tree.write("a b/index.html", "index");
@@ -247,7 +247,7 @@ TEST_CASE("directories") {
 }
 
 TEST_CASE("the first index name that is a file is served") {
-  Site site;
+  ResolverSite site;
   site.tree.mkdir("d/index.html");
   site.tree.write("d/index.htm", "htm");
   site.tree.write("d/default.htm", "default");
@@ -258,7 +258,7 @@ TEST_CASE("the first index name that is a file is served") {
 }
 
 TEST_CASE("a redirect of a route names the whole url") {
-  Site site;
+  ResolverSite site;
   site.tree.write("sub/index.html", "x");
   site.tree.write("index.html", "x");
   site.route.url = "/my files";
@@ -270,7 +270,7 @@ TEST_CASE("a redirect of a route names the whole url") {
 }
 
 TEST_CASE("a route that is a file") {
-  Site site;
+  ResolverSite site;
   site.tree.write("dir/page.html", "page");
   site.route.url = "/about";
   site.route.local_path = site.tree.path("dir/page.html");
@@ -302,7 +302,7 @@ TEST_CASE("a route that is a file") {
 }
 
 TEST_CASE("what is not there") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a/b.txt", "b");
   Finding finding = site.get("a/none/x/y");
   CHECK(finding.kind == ResolutionKind::kNotFound);
@@ -326,7 +326,7 @@ TEST_CASE("what is not there") {
 }
 
 TEST_CASE("a dangling link is not remembered as missing") {
-  Site site;
+  ResolverSite site;
   site.tree.symlink("later", "link");
   const Finding finding = site.get("link");
   CHECK(finding.kind == ResolutionKind::kNotFound);
@@ -335,7 +335,7 @@ TEST_CASE("a dangling link is not remembered as missing") {
 }
 
 TEST_CASE("the page of a 404") {
-  Site site;
+  ResolverSite site;
   site.tree.write("404.html", "<p>lost");
   site.tree.write(".hidden", "x");
   site.route.options.not_found = "404.html";
@@ -354,7 +354,7 @@ TEST_CASE("the page of a 404") {
 }
 
 TEST_CASE("a link that leaves the root is not found, unless it may") {
-  Site site;
+  ResolverSite site;
   site.tree.write("outside/x.txt", "x");
   site.tree.mkdir("root");
   site.tree.symlink("../outside/x.txt", "root/x.txt");
@@ -365,7 +365,7 @@ TEST_CASE("a link that leaves the root is not found, unless it may") {
 }
 
 TEST_CASE("encoded forms beside a file") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a.js", "plain");
   site.tree.write("a.js.br", "brotli");
   site.tree.write("a.js.gz", "gzip");
@@ -381,12 +381,12 @@ TEST_CASE("encoded forms beside a file") {
   REQUIRE(forms[2] != nullptr);
   CHECK(forms[0]->content == "brotli");
   CHECK(forms[2]->content == "gzip");
-  CHECK(has(forms[0]->fields, "Content-Type: text/javascript; charset=utf-8\r\n"));
-  CHECK(has(forms[0]->fields, "Content-Encoding: br\r\n"));
-  CHECK(has(forms[0]->fields, "Vary: Accept-Encoding\r\n"));
-  CHECK(has(forms[0]->fields_304, "Vary: Accept-Encoding\r\n"));
-  CHECK(has(finding.entry->fields, "Vary: Accept-Encoding\r\n"));
-  CHECK_FALSE(has(finding.entry->fields, "Content-Encoding"));
+  CHECK(resolver_has(forms[0]->fields, "Content-Type: text/javascript; charset=utf-8\r\n"));
+  CHECK(resolver_has(forms[0]->fields, "Content-Encoding: br\r\n"));
+  CHECK(resolver_has(forms[0]->fields, "Vary: Accept-Encoding\r\n"));
+  CHECK(resolver_has(forms[0]->fields_304, "Vary: Accept-Encoding\r\n"));
+  CHECK(resolver_has(finding.entry->fields, "Vary: Accept-Encoding\r\n"));
+  CHECK_FALSE(resolver_has(finding.entry->fields, "Content-Encoding"));
   CHECK(forms[0]->etag != finding.entry->etag);
   CHECK(forms[0]->etag != forms[2]->etag);
 
@@ -397,7 +397,7 @@ TEST_CASE("encoded forms beside a file") {
   site.route.options.precompressed = false;
   finding = site.get("a.js");
   CHECK_FALSE(finding.entry->negotiated());
-  CHECK_FALSE(has(finding.entry->fields, "Vary"));
+  CHECK_FALSE(resolver_has(finding.entry->fields, "Vary"));
 
   site.route.options.precompressed = true;
   site.route.options.headers = {{"Content-Encoding", "gzip"}};
@@ -405,14 +405,14 @@ TEST_CASE("encoded forms beside a file") {
 }
 
 TEST_CASE("pictures have no encoded forms") {
-  Site site;
+  ResolverSite site;
   site.tree.write("a.png", "png");
   site.tree.write("a.png.gz", "gzip");
   CHECK_FALSE(site.get("a.png").entry->negotiated());
 }
 
 TEST_CASE("compression on the fly") {
-  Site site;
+  ResolverSite site;
   const std::string text(10'000, 'a');
   site.tree.write("a.txt", text);
   site.tree.write("large.txt", std::string(200'000, 'b'));
@@ -429,8 +429,8 @@ TEST_CASE("compression on the fly") {
   REQUIRE(coded != nullptr);
   CHECK(coded->content == httpuv::coding::gzip(text));
   CHECK(coded->size < 200);
-  CHECK(has(coded->fields, "Content-Encoding: gzip\r\n"));
-  CHECK(has(coded->fields, "Vary: Accept-Encoding\r\n"));
+  CHECK(resolver_has(coded->fields, "Content-Encoding: gzip\r\n"));
+  CHECK(resolver_has(coded->fields, "Vary: Accept-Encoding\r\n"));
   CHECK(form("a.txt")->etag == coded->etag);
   REQUIRE(form("large.txt") != nullptr);
   CHECK(form("large.txt")->in_memory);
@@ -442,7 +442,7 @@ TEST_CASE("compression on the fly") {
 }
 
 TEST_CASE("witnesses hold until something changes") {
-  Site site;
+  ResolverSite site;
   site.tree.write("d/a.txt", "one");
   site.tree.write("d/b.bin", "one");
   site.tree.write("e/index.html", "index");
@@ -470,14 +470,14 @@ TEST_CASE("witnesses hold until something changes") {
 }
 
 TEST_CASE("what was changed just now is not relied on") {
-  Site site;
+  ResolverSite site;
   site.tree.settle();
   site.tree.write("a.bin", "one");
   CHECK_FALSE(site.get("a.bin").settled);
 }
 
 TEST_CASE("an open file knows that it was written to, not that it was unlinked") {
-  Site site;
+  ResolverSite site;
   site.tree.write("big", std::string(70'000, 'x'));
   site.tree.settle();
   const Finding finding = site.get("big");

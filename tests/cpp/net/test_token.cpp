@@ -57,7 +57,7 @@ enum class D : std::uint8_t {  // the driver
 enum class P : std::uint8_t { kPost, kRing, kEnd };
 enum class S : std::uint8_t { kRetire, kTellGuardian, kTellDriver, kWake, kPost, kRing, kEnd };
 
-struct World {
+struct TokenWorld {
   Token token;
   G guardian = G::kTaken;
   D driver = D::kBegin;
@@ -110,7 +110,7 @@ class Model {
  public:
   explicit Model(Bounds bounds) : bounds_(bounds) {}
 
-  std::vector<World> successors(const World& world) {
+  std::vector<TokenWorld> successors(const TokenWorld& world) {
     next_.clear();
     guardian(world);
     driver(world);
@@ -120,7 +120,7 @@ class Model {
   }
 
   // Who touches the loop now.
-  static int owners(const World& world) {
+  static int owners(const TokenWorld& world) {
     const bool guardian = world.guardian == G::kTaken || world.guardian == G::kTurn;
     const bool driver = world.driver == D::kTaken || world.driver == D::kTurn ||
                         world.driver == D::kBetweenTaken || world.driver == D::kBetweenTurn ||
@@ -128,7 +128,7 @@ class Model {
     return static_cast<int>(guardian) + static_cast<int>(driver);
   }
 
-  static bool final(const World& world) {
+  static bool final(const TokenWorld& world) {
     return world.guardian == G::kEnd && world.driver == D::kEnd && world.poster == P::kEnd &&
            world.stopper == S::kEnd;
   }
@@ -136,12 +136,12 @@ class Model {
  private:
   // The mutex of the driver is held by the guardian but for its waits, by the driver while it looks
   // whether it has to wait. Telling takes it.
-  static bool locked(const World& world) {
+  static bool locked(const TokenWorld& world) {
     const G g = world.guardian;
     return g == G::kSee || g == G::kTick || g == G::kTake || world.driver == D::kCheck;
   }
 
-  static void read_mail(World& world) {
+  static void read_mail(TokenWorld& world) {
     world.mail = 0;
     if (world.stop_mail) world.stopping = true;
     world.stop_mail = false;
@@ -149,40 +149,40 @@ class Model {
   }
 
   // A turn ends when the loop was woken, or by an event.
-  void turn(const World& world, const std::function<void(World&)>& then) {
+  void turn(const TokenWorld& world, const std::function<void(TokenWorld&)>& then) {
     if (world.woken) {
-      World next = world;
+      TokenWorld next = world;
       next.woken = false;
       read_mail(next);
       then(next);
     }
     if (world.events > 0) {
-      World next = world;
+      TokenWorld next = world;
       --next.events;
       next.pending = true;
       then(next);
     }
   }
 
-  void add(World next, const std::function<void(World&)>& change) {
+  void add(TokenWorld next, const std::function<void(TokenWorld&)>& change) {
     change(next);
     next_.push_back(next);
   }
 
-  void guardian(const World& w) {
+  void guardian(const TokenWorld& w) {
     switch (w.guardian) {
       case G::kTaken:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           read_mail(n);
           n.guardian = G::kGive;
         });
       case G::kTurn:
-        return turn(w, [this](World& n) {
+        return turn(w, [this](TokenWorld& n) {
           n.guardian = G::kGive;
           next_.push_back(n);
         });
       case G::kGive:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (const auto given = n.token.give()) {
             n.token = *given;
             n.guardian = G::kTell;
@@ -192,21 +192,21 @@ class Model {
         });
       case G::kTell:
         if (locked(w)) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (n.driver == D::kWait) n.told_driver = true;
           n.guardian = G::kLock;
         });
       case G::kLock:
         if (locked(w)) return;
-        return add(w, [](World& n) { n.guardian = G::kSee; });
+        return add(w, [](TokenWorld& n) { n.guardian = G::kSee; });
       case G::kSee:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.seen = n.token;
           n.quiet = 0;
           n.guardian = G::kTick;
         });
       case G::kTick:
-        return add(w, [this](World& n) {
+        return add(w, [this](TokenWorld& n) {
           n.told_guardian = false;
           n.guardian = G::kTickWait;
           if (n.quiet < bounds_.quiet_ticks) return;
@@ -217,17 +217,17 @@ class Model {
         });
       case G::kTickWait:  // ends by itself: told or not makes no difference
         if (w.driver == D::kCheck) return;
-        return add(w, [](World& n) { n.guardian = G::kTake; });
+        return add(w, [](TokenWorld& n) { n.guardian = G::kTake; });
       case G::kSleepWait:
         if (!w.told_guardian || w.driver == D::kCheck) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.told_guardian = false;
           if (n.token.asleep()) return;  // goes on waiting
           n.quiet = 0;
           n.guardian = G::kTake;
         });
       case G::kTake:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (const auto taken = n.token.take(n.seen)) {
             n.token = *taken;
             n.guardian = G::kTaken;
@@ -243,11 +243,11 @@ class Model {
     }
   }
 
-  void driver(const World& w) {
+  void driver(const TokenWorld& w) {
     switch (w.driver) {
       case D::kBegin:  // drive(): resume, or ask
-        if (w.rounds == bounds_.rounds) return add(w, [](World& n) { n.driver = D::kEnd; });
-        return add(w, [](World& n) {
+        if (w.rounds == bounds_.rounds) return add(w, [](TokenWorld& n) { n.driver = D::kEnd; });
+        return add(w, [](TokenWorld& n) {
           ++n.rounds;
           if (const auto resumed = n.token.resume()) {
             n.token = *resumed;
@@ -257,7 +257,7 @@ class Model {
           }
         });
       case D::kAsk:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (const auto asked = n.token.ask()) {
             n.token = *asked;
             n.driver = D::kWake;
@@ -266,52 +266,52 @@ class Model {
           }
         });
       case D::kWake:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.woken = true;
           n.driver = D::kCheck;
           n.told_driver = false;
         });
       case D::kCheck:  // with the mutex
-        return add(w, [](World& n) { check(n); });
+        return add(w, [](TokenWorld& n) { check(n); });
       case D::kWait:
         if (!w.told_driver || locked(w)) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.told_driver = false;
           check(n);
         });
       case D::kTaken:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           read_mail(n);
           n.driver = n.pending || n.token.retired() ? D::kPause : D::kTurn;
         });
       case D::kTurn:
-        return turn(w, [this](World& n) {
+        return turn(w, [this](TokenWorld& n) {
           n.driver = n.pending || n.token.retired() ? D::kPause : D::kTurn;
           next_.push_back(n);
         });
       case D::kPause:
-        return add(w, [](World& n) { pause(n, D::kCallback); });
+        return add(w, [](TokenWorld& n) { pause(n, D::kCallback); });
       case D::kTell:
         if (locked(w)) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.told_guardian = true;
           n.driver = D::kCallback;
         });
       case D::kCallback:  // it posts a command, and may wait for the loop to carry it out
-        if (!w.pending) return add(w, [](World& n) { n.driver = D::kBegin; });
-        add(w, [](World& n) {
+        if (!w.pending) return add(w, [](TokenWorld& n) { n.driver = D::kBegin; });
+        add(w, [](TokenWorld& n) {
           n.pending = false;
           ++n.mail;
           n.driver = D::kBetween;
         });
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.pending = false;
           ++n.mail;
           n.asked = true;
           n.driver = D::kHurry;
         });
       case D::kHurry:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (const auto hurried = n.token.hurry()) {
             n.token = *hurried;
             n.driver = D::kTellHurry;
@@ -322,19 +322,19 @@ class Model {
         });
       case D::kTellHurry:
         if (locked(w)) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.told_guardian = true;
           n.driver = D::kAwaitLoop;
         });
       case D::kAwaitLoop:
         if (w.asked && w.guardian != G::kEnd) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.asked = false;
           n.driver = D::kBetween;
         });
       case D::kBetween:  // between two callbacks, or none follows
-        add(w, [](World& n) { n.driver = D::kConsume; });
-        return add(w, [](World& n) {
+        add(w, [](TokenWorld& n) { n.driver = D::kConsume; });
+        return add(w, [](TokenWorld& n) {
           if (const auto resumed = n.token.resume()) {
             n.token = *resumed;
             n.driver = D::kBetweenTaken;
@@ -343,18 +343,18 @@ class Model {
           }
         });
       case D::kBetweenTaken:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           read_mail(n);
           n.driver = D::kBetweenTurn;
         });
       case D::kBetweenTurn:  // without waiting
-        add(w, [](World& n) { pause(n, D::kCallback); });
-        return turn(w, [this](World& n) {
+        add(w, [](TokenWorld& n) { pause(n, D::kCallback); });
+        return turn(w, [this](TokenWorld& n) {
           pause(n, D::kCallback);
           next_.push_back(n);
         });
       case D::kConsume:  // tells the loop of what it has posted, unless it is paused
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (n.token.state() != State::kPause) n.woken = true;
           n.driver = D::kBegin;
         });
@@ -363,7 +363,7 @@ class Model {
     }
   }
 
-  static void check(World& world) {
+  static void check(TokenWorld& world) {
     const bool ready = world.token.state() == State::kDriver || world.token.retired();
     if (!ready) {
       world.driver = D::kWait;
@@ -372,7 +372,7 @@ class Model {
     }
   }
 
-  static void pause(World& world, D then) {
+  static void pause(TokenWorld& world, D then) {
     const Token before = world.token;
     const auto paused = before.pause();
     REQUIRE(paused);
@@ -380,17 +380,17 @@ class Model {
     world.driver = before.asleep() || paused->retired() ? D::kTell : then;
   }
 
-  void poster(const World& w) {
+  void poster(const TokenWorld& w) {
     switch (w.poster) {
       case P::kPost:
-        if (w.posts == bounds_.posts) return add(w, [](World& n) { n.poster = P::kEnd; });
-        return add(w, [](World& n) {
+        if (w.posts == bounds_.posts) return add(w, [](TokenWorld& n) { n.poster = P::kEnd; });
+        return add(w, [](TokenWorld& n) {
           ++n.posts;
           ++n.mail;
           n.poster = P::kRing;
         });
       case P::kRing:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (n.token.state() != State::kPause) n.woken = true;
           n.poster = P::kPost;
         });
@@ -399,37 +399,37 @@ class Model {
     }
   }
 
-  void stopper(const World& w) {
+  void stopper(const TokenWorld& w) {
     switch (w.stopper) {
       case S::kRetire:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.token = n.token.retire();
           n.stopper = S::kTellGuardian;
         });
       case S::kTellGuardian:
         if (locked(w)) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.told_guardian = true;
           n.stopper = S::kTellDriver;
         });
       case S::kTellDriver:
         if (locked(w)) return;
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (n.driver == D::kWait) n.told_driver = true;
           n.stopper = S::kWake;
         });
       case S::kWake:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.woken = true;
           n.stopper = S::kPost;
         });
       case S::kPost:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           n.stop_mail = true;
           n.stopper = S::kRing;
         });
       case S::kRing:
-        return add(w, [](World& n) {
+        return add(w, [](TokenWorld& n) {
           if (n.token.state() != State::kPause) n.woken = true;
           n.stopper = S::kEnd;
         });
@@ -439,13 +439,13 @@ class Model {
   }
 
   const Bounds bounds_;
-  std::vector<World> next_;
+  std::vector<TokenWorld> next_;
 };
 
 // A forked child that has only the driver's thread: it comes to its end by itself, without waiting
 // and without the loop.
-void check_child(const World& parent) {
-  World child = parent;
+void check_child(const TokenWorld& parent) {
+  TokenWorld child = parent;
   child.token = Token().retire();  // what Driver::forget() stores
   if (child.token.resume() || child.token.ask() || child.token.hurry() || child.token.pause()) {
     FAIL("a forked child gets hold of the loop");
@@ -453,7 +453,7 @@ void check_child(const World& parent) {
 }
 
 // What makes no difference any more, so that equal worlds are the same.
-void forget_unused(World& world) {
+void forget_unused(TokenWorld& world) {
   const G g = world.guardian;
   const bool watching = g == G::kTick || g == G::kTickWait || g == G::kSleepWait || g == G::kTake;
   if (!watching) {
@@ -474,28 +474,28 @@ void forget_unused(World& world) {
 void explore(Bounds bounds) {
   Model model(bounds);
   struct Known {
-    World world;
+    TokenWorld world;
     std::vector<std::size_t> before;
     bool ends = false;     // the threads can come to their end
     bool settles = false;  // commands can be carried out without a stop
   };
   std::deque<Known> known;  // in the order in which they were found
   std::unordered_map<std::uint64_t, std::size_t> numbers;
-  const auto reach = [&](World world) {
+  const auto reach = [&](TokenWorld world) {
     forget_unused(world);
     const auto [found, is_new] = numbers.try_emplace(world.key(), known.size());
     if (is_new) known.push_back({world, {}});
     return found->second;
   };
-  reach(World{});
+  reach(TokenWorld{});
   std::deque<std::size_t> ends;     // all threads have come to theirs
   std::deque<std::size_t> settled;  // no command waits, and none has told the loop to stop
-  const auto stops = [](const World& world) { return world.stopper != S::kRetire; };
+  const auto stops = [](const TokenWorld& world) { return world.stopper != S::kRetire; };
   for (std::size_t i = 0; i < known.size(); ++i) {
-    const World world = known[i].world;
+    const TokenWorld world = known[i].world;
     if (Model::owners(world) > 1) FAIL("two threads touch the loop");
     if (world.driver == D::kCallback) check_child(world);
-    for (const World& next : model.successors(world)) known[reach(next)].before.push_back(i);
+    for (const TokenWorld& next : model.successors(world)) known[reach(next)].before.push_back(i);
     if (!stops(world) && world.mail == 0 && !world.asked) {
       known[i].settles = true;
       settled.push_back(i);

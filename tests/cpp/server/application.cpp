@@ -14,8 +14,8 @@
 
 namespace httpuv::server {
 
-using test::receive_some;
-using test::send_some;
+using httpuv::test::receive_some;
+using httpuv::test::send_some;
 
 void TestSink::deliver(std::vector<Event>& events) {
   {
@@ -97,7 +97,7 @@ TestClient::TestClient(int port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOE
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(test::connected(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address));
+  REQUIRE(httpuv::test::connected(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address));
   const timeval patience{20, 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }

@@ -21,7 +21,7 @@
 namespace httpuv::server {
 namespace {
 
-const std::string kGet = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+const std::string kGetDriven = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 
 // Keeps events and the thread that delivered the last ones.
 class Inbox final : public EventSink {
@@ -112,7 +112,7 @@ TEST_CASE(
   const Rig rig;
   TestClient client(rig.port);
   for (int i = 0; i < 3; ++i) {
-    rig.drive([&] { client.send(kGet); });
+    rig.drive([&] { client.send(kGetDriven); });
     CHECK(rig.inbox->by() == std::this_thread::get_id());
     rig.answer();
     if (rig.server->resume()) rig.server->pause();
@@ -123,7 +123,7 @@ TEST_CASE(
 TEST_CASE("a thread that stays away is not waited for") {
   const Rig rig;
   TestClient client(rig.port);
-  rig.drive([&] { client.send(kGet); });
+  rig.drive([&] { client.send(kGetDriven); });
   rig.answer();  // and nothing more: the loop's own thread finds the answer
   client.read_until("GET /a ");
   TestClient other(rig.port);
@@ -134,7 +134,7 @@ TEST_CASE("a thread that stays away is not waited for") {
 TEST_CASE("a callback that waits for the loop is answered") {
   const Rig rig;
   TestClient client(rig.port);
-  rig.drive([&] { client.send(kGet); });
+  rig.drive([&] { client.send(kGetDriven); });
   IsPresent question;
   Event event;
   REQUIRE(rig.inbox->next(event));
@@ -152,13 +152,13 @@ TEST_CASE("a server is stopped while it is driven, paused and guarded") {
   SUBCASE("driven") {
     const Application application(rig);
     TestClient client(rig.port);
-    client.send(kGet);
+    client.send(kGetDriven);
     client.read_until("GET /a ");
     rig.server->stop(0);
   }
   SUBCASE("paused, by the thread that drove") {
     TestClient client(rig.port);
-    rig.drive([&] { client.send(kGet); });
+    rig.drive([&] { client.send(kGetDriven); });
     rig.server->stop(0);
   }
   SUBCASE("guarded") {

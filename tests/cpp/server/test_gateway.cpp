@@ -18,7 +18,7 @@ constexpr std::string_view kHandshake =
     "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: a, b\r\n"
     "Sec-WebSocket-Version: 13\r\n\r\n";
-constexpr std::string_view kGet = "GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kGetBytes = "GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
 
 Settings waiting() {
   Settings settings(usual_limits());
@@ -86,7 +86,7 @@ TEST_CASE("a handshake is answered with something else, and the connection goes 
   TestClient client(server.port());
   client.send(kHandshake);
   CHECK(client.read_until("no").starts_with("HTTP/1.1 403 "));
-  client.send(kGet);
+  client.send(kGetBytes);
   CHECK(client.read_until("GET /x ").find("200 OK") != std::string::npos);
   CHECK(asked == 1);
 }
@@ -184,7 +184,7 @@ TEST_CASE("a stream has parts of files in it, trailers behind it and hints befor
   };
   TestServer server(answer);
   TestClient client(server.port());
-  client.send(std::string(kGet) + std::string(kGet));
+  client.send(std::string(kGetBytes) + std::string(kGetBytes));
   const std::string end = "\r\n0\r\nX-Sum: 7\r\n\r\n";
   const std::string first = client.read_until(end);
   CHECK(first.starts_with("HTTP/1.1 103 Early Hints\r\nX-Own: yes\r\n\r\nHTTP/1.1 200 OK\r\n"));
@@ -208,7 +208,7 @@ TEST_CASE("a thread that waits for a client goes on when that takes the bytes, o
     self.post(StreamEnd{id});
   });
   TestClient client(server.port());
-  client.send(kGet);
+  client.send(kGetBytes);
   while (outcome == 0) std::this_thread::yield();
   CHECK(outcome == 1);
   SUBCASE("takes them") {

@@ -16,7 +16,7 @@
 namespace httpuv::server::test {
 namespace {
 
-std::string get(const std::string& path, const std::string& fields = "") {
+std::string get_observed(const std::string& path, const std::string& fields = "") {
   return "GET " + path + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
 }
 
@@ -46,7 +46,7 @@ struct Shared {
 
 TEST_CASE("health is answered without the application, and in order") {
   World world(with_paths());
-  world.receive(get("/app") + get("/livez") + get("/readyz"));
+  world.receive(get_observed("/app") + get_observed("/livez") + get_observed("/readyz"));
   REQUIRE(world.asked().size() == 1);
   CHECK(world.answers().empty());
   world.respond(world.asked()[0], 200, "x");
@@ -58,7 +58,7 @@ TEST_CASE("health is answered without the application, and in order") {
 
 TEST_CASE("a server that stops is not ready") {
   World world(with_paths());
-  world.receive(get("/app") + get("/readyz"));
+  world.receive(get_observed("/app") + get_observed("/readyz"));
   world.drain();
   world.respond(world.asked()[0], 200, "x");
   CHECK(world.answers().back().field("connection") == "close");
@@ -68,7 +68,7 @@ TEST_CASE("a server whose broker is away is not ready, unless it is to be nevert
   World world(with_paths());
   const auto ask = [&](BrokerState state, const std::string& path) {
     world.metrics().own().gauges.broker = static_cast<std::uint64_t>(state);
-    world.receive(get(path));
+    world.receive(get_observed(path));
     return world.answers().back();
   };
   CHECK(ask(BrokerState::kNone, "/readyz").status == 200);
@@ -85,10 +85,10 @@ TEST_CASE("a server whose broker is away is not ready, unless it is to be nevert
 
 TEST_CASE("metrics count requests by what answered them") {
   World world(with_paths());
-  world.receive(get("/app"));
+  world.receive(get_observed("/app"));
   world.respond(world.asked()[0], 201, "x");
-  world.receive(get("/livez"));
-  world.receive(get("/metrics"));
+  world.receive(get_observed("/livez"));
+  world.receive(get_observed("/metrics"));
   const std::string& text = world.answers().back().body;
   CHECK(has_line(text, R"(http_server_requests_total{method="GET",kind="app",status="201"} 1)"));
   CHECK(
@@ -193,10 +193,10 @@ TEST_CASE("a proxy that is trusted names the client") {
   settings.access_log = true;
   REQUIRE(settings.proxies.add("192.0.2.1"));  // the peer of this world
   World world(std::move(settings));
-  world.receive(get("/",
-                    "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n"
-                    "X-Forwarded-Host: www.example\r\n") +
-                get("/"));
+  world.receive(get_observed("/",
+                             "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n"
+                             "X-Forwarded-Host: www.example\r\n") +
+                get_observed("/"));
   REQUIRE(world.asked().size() == 2);
   const Asked& told = world.asked()[0];
   CHECK(told.client == "203.0.113.9");
@@ -214,7 +214,7 @@ TEST_CASE("another is not believed") {
   Settings settings(usual_limits());
   REQUIRE(settings.proxies.add("192.0.2.2"));
   World world(std::move(settings));
-  world.receive(get("/", "X-Forwarded-For: 203.0.113.9\r\nForwarded: proto=https\r\n"));
+  world.receive(get_observed("/", "X-Forwarded-For: 203.0.113.9\r\nForwarded: proto=https\r\n"));
   CHECK(world.asked().at(0).client == "192.0.2.1");
   CHECK_FALSE(world.asked().at(0).https);
   world.close();
@@ -225,14 +225,14 @@ TEST_CASE("the PROXY protocol") {
   settings.proxy_protocol = true;
   SUBCASE("in pieces, with the request behind") {
     World world(settings);
-    world.receive("PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n" + get("/"), 3);
+    world.receive("PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n" + get_observed("/"), 3);
     CHECK(world.asked().at(0).client == "203.0.113.9");
     world.close();
   }
   SUBCASE("that does not come") {
     World world(settings);
     SUBCASE("but something else") {
-      world.receive(get("/"));
+      world.receive(get_observed("/"));
     }
     SUBCASE("in time") {
       world.receive("PROXY TCP4");
@@ -247,7 +247,7 @@ TEST_CASE("the PROXY protocol") {
   SUBCASE("from a proxy that is not trusted") {
     REQUIRE(settings.proxies.add("192.0.2.2"));
     World world(settings);
-    world.receive("PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n" + get("/"));
+    world.receive("PROXY TCP4 203.0.113.9 192.0.2.1 4711 80\r\n" + get_observed("/"));
     CHECK_FALSE(world.open());
     CHECK(world.asked().empty());
   }

@@ -14,9 +14,9 @@
 namespace httpuv::server {
 namespace {
 
-const std::string kGet = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+const std::string kGetRequest = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 
-std::string body_of(const std::string& answer) {
+std::string body_after_head(const std::string& answer) {
   return answer.substr(answer.find("\r\n\r\n") + 4);
 }
 
@@ -26,7 +26,7 @@ TEST_CASE("a request is answered, and the connection kept") {
   TestServer server(echo);
   TestClient client(server.port());
   for (int i = 0; i < 3; ++i) {
-    client.send(kGet);
+    client.send(kGetRequest);
     const std::string answer = client.read_until("GET /a ");
     CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
     CHECK(answer.find("Connection:") == std::string::npos);
@@ -48,17 +48,17 @@ TEST_CASE("answers leave in the order of the requests, whatever the order they a
   });
   TestClient client(server.port());
   std::string all;
-  for (int i = 0; i < 4; ++i) all += kGet;
+  for (int i = 0; i < 4; ++i) all += kGetRequest;
   client.send(all);
   std::string order;
-  for (int i = 0; i < 4; ++i) order += body_of(client.read_until(">"));
+  for (int i = 0; i < 4; ++i) order += body_after_head(client.read_until(">"));
   CHECK(order == "<0><1><2><3>");
 }
 
 TEST_CASE("a broken request is answered behind the good ones before it, and ends the connection") {
   TestServer server(echo);
   TestClient client(server.port());
-  client.send(kGet + kGet + "GET  /\r\n\r\n" + kGet);
+  client.send(kGetRequest + kGetRequest + "GET  /\r\n\r\n" + kGetRequest);
   const std::string all = client.read_all();
   CHECK(all.find("HTTP/1.1 400 ") > all.rfind("GET /a "));
   CHECK(all.find("HTTP/1.1 400 ") != std::string::npos);
@@ -68,10 +68,10 @@ TEST_CASE("a broken request is answered behind the good ones before it, and ends
 TEST_CASE("a client that half-closes still gets its answer, and then the end") {
   TestServer server(echo);
   TestClient client(server.port());
-  client.send(kGet);
+  client.send(kGetRequest);
   client.half_close();
   const std::string all = client.read_all();
-  CHECK(body_of(all) == "GET /a ");
+  CHECK(body_after_head(all) == "GET /a ");
 }
 
 TEST_CASE("without a call, and with a full queue, the loop answers by itself") {
@@ -80,7 +80,7 @@ TEST_CASE("without a call, and with a full queue, the loop answers by itself") {
     settings.abilities.call = false;
     TestServer server(echo, settings);
     TestClient client(server.port());
-    client.send(kGet);
+    client.send(kGetRequest);
     CHECK(client.read_until("\r\n\r\n").starts_with("HTTP/1.1 404 "));
   }
   SUBCASE("503") {
@@ -97,7 +97,7 @@ TEST_CASE("without a call, and with a full queue, the loop answers by itself") {
         },
         settings);
     TestClient client(server.port());
-    client.send(kGet + kGet + kGet);
+    client.send(kGetRequest + kGetRequest + kGetRequest);
     client.read_until(" 503 ");
     const std::string last = client.read_until("\r\n\r\n");
     CHECK(last.find("Retry-After: 1") != std::string::npos);
@@ -131,7 +131,7 @@ TEST_CASE("an application hears of heads first where it asks to") {
     client.send("PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     CHECK(client.read_until("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("hello");
-    CHECK(body_of(client.read_until("got 5")) == "got 5");
+    CHECK(body_after_head(client.read_until("got 5")) == "got 5");
   }
   SUBCASE("it refuses one before its body came") {
     TestClient client(server.port());
@@ -157,7 +157,7 @@ TEST_CASE("a long body goes to a file and comes whole") {
     client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) +
                 "\r\n\r\n" + std::string(size, 'b'));
     const std::string expected = (size > 65536 ? "file " : "memory ") + std::to_string(size) + ".";
-    CHECK(body_of(client.read_until(expected)) == expected);
+    CHECK(body_after_head(client.read_until(expected)) == expected);
   }
 }
 
@@ -186,16 +186,16 @@ TEST_CASE("streamed answers") {
     client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /exact HTTP/1.1\r\nHost: x\r\n\r\n");
     const std::string first = client.read_until("0\r\n\r\n");
     CHECK(first.find("Transfer-Encoding: chunked") != std::string::npos);
-    CHECK(body_of(first) == "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
+    CHECK(body_after_head(first) == "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
     CHECK(client.read_until("abcdef").find("Content-Length: 6") != std::string::npos);
   }
   SUBCASE("to HTTP/1.0, until the connection ends") {
     client.send("GET / HTTP/1.0\r\n\r\n");
-    CHECK(body_of(client.read_all()) == "abcdef");
+    CHECK(body_after_head(client.read_all()) == "abcdef");
   }
   SUBCASE("HEAD has none of it") {
     client.send("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    CHECK(body_of(client.read_all()).empty());
+    CHECK(body_after_head(client.read_all()).empty());
   }
   SUBCASE("one that breaks off has no end") {
     client.send("GET /cut HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -218,7 +218,7 @@ TEST_CASE("a client that vanishes is reported, once") {
       if (std::holds_alternative<AbandonedEvent>(event)) ++abandoned;
     });
     TestClient client(server.port());
-    client.send(kGet);
+    client.send(kGetRequest);
     while (!got) std::this_thread::yield();
     client.vanish();
     while (abandoned == 0) std::this_thread::yield();
@@ -237,7 +237,7 @@ TEST_CASE("stopping with requests under way") {
     }
   });
   TestClient client(server.port());
-  client.send(kGet);
+  client.send(kGetRequest);
   while (count == 0) std::this_thread::yield();
   SUBCASE("at once: they are cut") {
     server.stop();
@@ -249,7 +249,7 @@ TEST_CASE("stopping with requests under way") {
     answer.join();
     const std::string all = client.read_all();
     // The answer may have been posted before or after the stop began; either way it is whole.
-    CHECK(body_of(all) == "late");
+    CHECK(body_after_head(all) == "late");
   }
   CHECK_FALSE(server.server().running());
   CHECK_FALSE(server.server().post(Stop{0}));
@@ -264,7 +264,7 @@ TEST_CASE("many starts and stops, under load") {
       auto client = std::make_unique<TestClient>(server.port());
       clients.emplace_back([&going, client = std::move(client)] {
         do {
-          client->send(kGet);
+          client->send(kGetRequest);
         } while (!client->read_until("GET /a ").empty() && going);
       });
     }

@@ -11,7 +11,7 @@ using State = Session::State;
 
 namespace {
 
-const SessionOptions kOptions;
+const SessionOptions kSessionOptions;
 
 Event step(Session& session, const std::string& bytes) {
   std::string_view input = bytes;
@@ -31,7 +31,7 @@ std::string only_frame(const std::string& bytes, Opcode opcode) {
 }  // namespace
 
 TEST_CASE("session: messages out") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(session.append_message(out, true, "hi"));
   CHECK(only_frame(out, Opcode::kText) == "hi");
@@ -45,7 +45,7 @@ TEST_CASE("session: messages out") {
 }
 
 TEST_CASE("session: pings") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(step(session, control_frame(Opcode::kPing, "abc")) == Event::kPing);
   CHECK(session.payload() == "abc");
@@ -66,7 +66,7 @@ TEST_CASE("session: pings") {
 }
 
 TEST_CASE("session: the peer closes") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(session.state() == State::kOpen);
   CHECK(session.close_code() == 1006);
@@ -91,7 +91,7 @@ TEST_CASE("session: the peer closes") {
 }
 
 TEST_CASE("session: an empty Close is answered by an empty one") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(step(session, control_frame(Opcode::kClose)) == Event::kClose);
   CHECK(session.close_code() == 1005);
@@ -102,7 +102,7 @@ TEST_CASE("session: an empty Close is answered by an empty one") {
 }
 
 TEST_CASE("session: we close") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(!session.append_close(out, 1006));
   CHECK(!session.append_close(out, 1000, std::string(124, 'x')));
@@ -131,7 +131,7 @@ TEST_CASE("session: we close") {
                            continuation("ment") +
                            control_frame(Opcode::kClose, close_payload(1001));
   for_each_split(late, [&](const std::vector<std::string_view>& pieces) {
-    Session closing(&kOptions);
+    Session closing(&kSessionOptions);
     std::string replies;
     closing.append_close(replies);
     replies.clear();
@@ -159,7 +159,7 @@ TEST_CASE(
 }
 
 TEST_CASE("session: closing while a message waits to be taken leaves it there") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(step(session, text_frame("in time")) == Event::kMessage);
   CHECK(session.append_close(out));
@@ -167,7 +167,7 @@ TEST_CASE("session: closing while a message waits to be taken leaves it there") 
 }
 
 TEST_CASE("session: a protocol error while closing is reported, not answered") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   session.append_close(out);
   out.clear();
@@ -178,7 +178,7 @@ TEST_CASE("session: a protocol error while closing is reported, not answered") {
 }
 
 TEST_CASE("session: errors are answered with their code and text") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(step(session, text_frame("\xFF")) == Event::kError);
   CHECK(session.state() == State::kClosed);
@@ -191,7 +191,7 @@ TEST_CASE("session: errors are answered with their code and text") {
 }
 
 TEST_CASE("session: both close at the same time") {
-  Session session(&kOptions);
+  Session session(&kSessionOptions);
   std::string out;
   CHECK(session.append_close(out, 1000));
   out.clear();
@@ -204,7 +204,7 @@ TEST_CASE("session: both close at the same time") {
 
 TEST_CASE("session: it moves, with everything in it") {
   DeflatePool pool;
-  Session first(&kOptions, {}, &pool);
+  Session first(&kSessionOptions, {}, &pool);
   const std::string bytes = text_frame("Hello");
   CHECK(step(first, bytes.substr(0, 8)) == Event::kNeedMore);
   Session second = std::move(first);

@@ -30,7 +30,7 @@ SharedPublication message(std::uint64_t offset, std::string_view data = "x") {
   return made;
 }
 
-struct Fixture {
+struct TopicsFixture {
   test::FakeReactor clock{};
   TopicSettings settings{};
   Budget budget{{1 << 30, 0, 1 << 30}};
@@ -56,7 +56,7 @@ struct Fixture {
   }
 };
 
-TEST_CASE_FIXTURE(Fixture, "Topics: any order of joining and leaving") {
+TEST_CASE_FIXTURE(TopicsFixture, "Topics: any order of joining and leaving") {
   Topics topics(clock, settings, budget);
   std::vector<std::unique_ptr<Subscriptions>> subscriptions;
   for (std::size_t i = 0; i < 8; ++i) {
@@ -95,7 +95,7 @@ TEST_CASE_FIXTURE(Fixture, "Topics: any order of joining and leaving") {
   CHECK(topics.size() == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "Topics: one without a rule lives as long as its subscribers") {
+TEST_CASE_FIXTURE(TopicsFixture, "Topics: one without a rule lives as long as its subscribers") {
   Topics topics(clock, settings, budget);
   topics.use(&sequencer);
   CHECK(topics.record("t", next("t")) == nullptr);
@@ -120,7 +120,7 @@ TEST_CASE_FIXTURE(Fixture, "Topics: one without a rule lives as long as its subs
   CHECK(next("t")->epoch != at.epoch);
 }
 
-TEST_CASE_FIXTURE(Fixture, "Topics: several loops have the same epoch and offsets") {
+TEST_CASE_FIXTURE(TopicsFixture, "Topics: several loops have the same epoch and offsets") {
   settings.rules.push_back({"kept", {10, 100'000, 1000}, {}});
   Topics here(clock, settings, budget);
   Topics there(clock, settings, budget);
@@ -145,7 +145,7 @@ TEST_CASE_FIXTURE(Fixture, "Topics: several loops have the same epoch and offset
   CHECK(next("t")->offset == 3);  // the other one knows it still
 }
 
-TEST_CASE_FIXTURE(Fixture, "Topics: with a rule it keeps its messages, and then its place") {
+TEST_CASE_FIXTURE(TopicsFixture, "Topics: with a rule it keeps its messages, and then its place") {
   settings.rules.push_back({"kept*", {10, 100'000, 1000}, {}});
   settings.most_idle = 2;
   Topics topics(clock, settings, budget);
@@ -168,7 +168,7 @@ TEST_CASE_FIXTURE(Fixture, "Topics: with a rule it keeps its messages, and then 
   CHECK(next("kept")->offset == 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "Topics: of a broker, loaded by its word and released by it") {
+TEST_CASE_FIXTURE(TopicsFixture, "Topics: of a broker, loaded by its word and released by it") {
   settings.brokered = true;
   settings.rules.push_back({"*", {10, 100'000, 1000}, {}});
   Topics topics(clock, settings, budget);
@@ -193,7 +193,7 @@ TEST_CASE_FIXTURE(Fixture, "Topics: of a broker, loaded by its word and released
   CHECK(topics.find("t") == nullptr);
 }
 
-TEST_CASE_FIXTURE(Fixture, "Topics: of a broker, behind a client of another server") {
+TEST_CASE_FIXTURE(TopicsFixture, "Topics: of a broker, behind a client of another server") {
   settings.brokered = true;
   settings.rules.push_back({"*", {10, 100'000, 1000}, {}});
   Topics topics(clock, settings, budget);
