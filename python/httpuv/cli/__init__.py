@@ -6,10 +6,12 @@ click, which ``pip install 'httpuv[cli]'`` installs.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 from .. import _core
+from ..base import stderr
 
 _OVERVIEW = """\
 Usage: {program} COMMAND [OPTIONS]
@@ -35,6 +37,11 @@ def main(arguments: Sequence[str] | None = None, program: str = "httpuv") -> int
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     first = given[0] if given else ""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        stderr.write("httpuv: the current directory does not exist any more: change to another\n")
+        return 1
     if first == "run":
         from .run import main as run
 

@@ -35,7 +35,10 @@ def load(name: str, interface: str, folder: str) -> Application:
     """
     if not os.path.isdir(folder):
         raise Mistake(f"--app-dir {folder}: there is no such directory")
-    folder = os.path.abspath(folder)
+    try:
+        folder = os.path.abspath(folder)
+    except FileNotFoundError:
+        raise Mistake("the current directory does not exist any more") from None
     if folder not in sys.path[:1]:
         sys.path.insert(0, folder)
     app = _find(name, folder)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from cli_support import apps, command
-from support import listening
+from support import Script, listening
 
 assert apps  # a fixture
 
@@ -135,6 +135,22 @@ def test_table_of_the_project_that_is_none(apps: Path) -> None:
     (apps / "pyproject.toml").write_text("[tool]\nhttpuv = 5\n")
     with command(apps, "apps:rook") as child:
         assert child.finish()[::2] == (2, "httpuv: pyproject.toml: tool.httpuv must be a table\n")
+
+
+@pytest.mark.parametrize("arguments", [["run", "apps:rook"], ["serve"], ["--port", "0"]])
+def test_current_directory_that_is_gone(tmp_path: Path, arguments: list[str]) -> None:
+    code = """
+    import os, sys
+    os.rmdir(os.getcwd())
+    import httpuv.cli
+    sys.exit(httpuv.cli.main(sys.argv[1:], "python -m httpuv"))
+    """
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    with Script(code, *arguments, cwd=folder) as child:
+        status, _, errors = child.finish()
+    text = "httpuv: the current directory does not exist any more: change to another\n"
+    assert (status, errors) == (1, text)
 
 
 def test_misspelt_variable_is_named(apps: Path) -> None:

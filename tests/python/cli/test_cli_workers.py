@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -174,6 +175,20 @@ def test_worker_that_hangs_at_its_start_is_replaced_by_the_next_change(apps: Pat
         source.write_text(good.replace("rook {os", "new {os"))
         os.kill(child.pid, signal.SIGHUP)
         until(lambda: httpx.get(url, timeout=60).text.startswith("new "))
+
+
+def test_reload_after_the_directory_was_removed(apps: Path) -> None:
+    home = apps / "home"
+    home.mkdir()
+    shutil.copy(apps / "apps.py", home)
+    with command(home, "apps:wsgi", "--port", "0", "--workers", "2") as child:
+        url = started(child)
+        shutil.rmtree(home)
+        os.kill(child.pid, signal.SIGHUP)
+        assert child.error_line() == "New workers replace the old ones."
+        assert child.error_line() == "httpuv: the current directory does not exist any more"
+        assert "the old ones go on" in child.error_line()
+        assert httpx.get(url, timeout=60).text.startswith("wsgi")
 
 
 @pytest.mark.parametrize("number", [1, 2])
