@@ -88,17 +88,25 @@ def test_the_end_of_the_server(server: httpuv.WebServer) -> None:
     stopping.join()
 
 
-@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
-def test_the_application_may_refuse(serve: Serve, interface: str) -> None:
+@pytest.mark.parametrize(
+    ("app", "interface"),
+    [
+        (NEWS_STREAM, "asgi"),
+        (NEWS_STREAM, "wsgi"),
+        (asgi_by_headers, "asgi"),
+        (wsgi_by_headers, "wsgi"),
+    ],
+)
+def test_the_application_may_refuse(serve: Serve, app: Any, interface: str) -> None:
     asked: list[str] = []
 
     def on_subscribe(client: Any, topic: str) -> bool:
         asked.append(client.get("REQUEST_METHOD") or client["method"])
         return False
 
-    app = {"onSubscribe": on_subscribe, "call": lambda req: {"status": 404}}
-    mounts = {"/events": httpuv.Mount(NEWS_STREAM, interface=interface)}
-    server = serve(app, mounts=mounts)
+    root = {"onSubscribe": on_subscribe, "call": lambda req: {"status": 404}}
+    mounts = {"/events": httpuv.Mount(app, interface=interface)}
+    server = serve(root, mounts=mounts)
     with Wire(address(server)) as wire:
         wire.send(request("/events"))
         assert wire.response().status == 403
