@@ -144,3 +144,11 @@ def test_wrong_mount() -> None:
         httpuv.Mount(asgi, "cgi")
     with pytest.raises(ValueError, match="scheme must be"):
         httpuv.Mount(asgi, scheme="ftp")
+    with pytest.raises(ValueError, match="lifespan must be"):
+        httpuv.Mount(asgi, lifespan="maybe")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="app must be a WSGI application, not NoneType"):
+        httpuv.Mount(None, "wsgi")
+    with pytest.raises(TypeError, match="app must be an ASGI application, not dict"):
+        httpuv.Mount({}, "asgi")
+    with pytest.raises(TypeError, match="app must be a WSGI application"):
+        httpuv.wsgi.run(None)

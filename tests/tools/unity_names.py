@@ -35,9 +35,9 @@ def names(text: str) -> Iterator[str]:
         for line in re.sub(r"([,(])\n +", lambda match: match[1] + " ", space).splitlines():
             if not line or line[0].isspace() or line.startswith(KEYWORDS):
                 continue
-            if match := TYPE.match(line):
-                yield match[1]
-            elif (match := VARIABLE.match(line)) and re.match(r"k[A-Z]|g_", match[1]):
+            if (match := TYPE.match(line)) or (
+                (match := VARIABLE.match(line)) and re.match(r"k[A-Z]|g_", match[1])
+            ):
                 yield match[1]
             elif match := FUNCTION.match(line):
                 yield f"{match[1]}({signature(match[2])})"

@@ -10,9 +10,10 @@ import socket as sockets_module
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from ..base.log import write
 from ..dispatch.own_loop import new_event_loop
 from ..gateways.asgi.fields import with_fields
-from ..gateways.asgi.lifespan import Lifespan
+from ..gateways.asgi.lifespan import Lifespan, check_lifespan
 from ..gateways.interfaces import detect, import_app
 from ..options.limits import Limits
 from ..options.option import check_names
@@ -36,7 +37,6 @@ _WITHOUT_EFFECT: dict[str, Any] = {
     "reload_includes": [],
     "reload_excludes": [],
     "reload_delay": 0.25,
-    "limit_concurrency": None,
     "limit_max_requests": None,
     "limit_max_requests_jitter": 0,
     "timeout_notify": 30,
@@ -46,6 +46,14 @@ _WITHOUT_EFFECT: dict[str, Any] = {
     "env_file": None,
     "log_config": None,
     "reset_contextvars": False,
+}
+#: What to do instead, for those that a program expects an effect of.
+_INSTEAD = {
+    "http2": "the server speaks HTTP/1.1",
+    "reload": "'httpuv run --reload' replaces the application when sources change",
+    "limit_max_requests": "'httpuv run --max-requests' replaces the process",
+    "app_dir": "'httpuv run --app-dir' looks for modules there",
+    "env_file": "'httpuv run --env-file' reads it",
 }
 # uvicorn uses ssl.CERT_NONE, CERT_OPTIONAL and CERT_REQUIRED.
 _VERIFY = ("none", "optional", "required")
@@ -71,6 +79,7 @@ class Config:
         timeout_graceful_shutdown: Seconds for answers under way when the server stops; None: 10.
         timeout_keep_alive: Seconds without a request until a connection is closed.
         h11_max_incomplete_event_size: The largest head in bytes.
+        limit_concurrency: Requests that the application has at once; further ones get 503.
         ws_max_size: The largest WebSocket message in bytes.
         ws_ping_interval: Seconds of silence until a client gets a ping.
         ws_ping_timeout: Seconds of further silence until the connection is closed.
@@ -83,7 +92,7 @@ class Config:
         handle_signals: Whether SIGINT and SIGTERM end the server; only on the main thread.
         options: The keywords of :func:`httpuv.startServer`, and ``staticPaths`` and
             ``staticPathOptions``. Other keywords of uvicorn are accepted if they have no meaning
-            here.
+            here; a warning says so for those that a program expects an effect of.
 
     Raises:
         TypeError: A keyword is unknown.
@@ -108,6 +117,7 @@ class Config:
         timeout_graceful_shutdown: float | None = None,
         timeout_keep_alive: float | None = None,
         h11_max_incomplete_event_size: int | None = None,
+        limit_concurrency: int | None = None,
         ws_max_size: int | None = None,
         ws_ping_interval: float | None = None,
         ws_ping_timeout: float | None = None,
@@ -129,6 +139,7 @@ class Config:
         self.uds = uds
         self.fd = fd
         self.factory = factory
+        check_lifespan(lifespan)
         self.lifespan = lifespan
         self.root_path = root_path
         self.scheme = scheme
@@ -137,6 +148,7 @@ class Config:
         self.access_log = access_log
         self.timeout_graceful_shutdown = timeout_graceful_shutdown
         self.timeout_keep_alive = timeout_keep_alive
+        self.limit_concurrency = limit_concurrency
         self.handle_signals = handle_signals
         self.headers = list(headers or ())
         self.proxy_headers = proxy_headers
@@ -147,11 +159,14 @@ class Config:
         self.loaded_app: Any = None
         for name, default in _WITHOUT_EFFECT.items():
             value = options.pop(name, None)
+            if name in _INSTEAD and value not in (None, default):
+                write(logging.WARNING, "the option %s has no effect here: %s", name, _INSTEAD[name])
             setattr(self, name, copy.copy(default) if value is None else value)
         limits = options.pop("limits", None) or Limits()
         given = {
             "idle_timeout": timeout_keep_alive,
             "max_head_bytes": h11_max_incomplete_event_size,
+            "queue_requests": limit_concurrency,
             "ws_max_message_bytes": ws_max_size,
             "ws_ping_interval": ws_ping_interval,
             "ws_pong_timeout": ws_ping_timeout,

@@ -17,7 +17,7 @@ from ..base.checks import check_utf8
 from ..dispatch import tasks
 from ..rook.app import CALLBACKS, DOCUMENTED, App, normalize_app
 from .asgi.gateway import AsgiGateway, BlockingLifespan
-from .asgi.lifespan import Lifespan
+from .asgi.lifespan import Lifespan, check_lifespan
 from .wsgi import WsgiGateway
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Mount:
         multiprocess: WSGI: whether other processes serve the same application.
 
     Raises:
-        ValueError: ``interface`` is none of these.
+        TypeError: ``app`` cannot be called, and ``interface`` is not ``"rook"``.
+        ValueError: ``interface``, ``lifespan`` or ``scheme`` is none of these.
     """
 
     app: Any
@@ -66,6 +67,10 @@ class Mount:
             raise ValueError(
                 f"interface must be one of {', '.join(INTERFACES)}, not {self.interface!r}"
             )
+        if self.interface not in (None, "rook") and not callable(self.app):
+            kind = "a WSGI" if self.interface == "wsgi" else "an ASGI"
+            raise TypeError(f"app must be {kind} application, not {type(self.app).__name__}")
+        check_lifespan(self.lifespan)
         if self.scheme not in ("http", "https"):
             raise ValueError(f"scheme must be 'http' or 'https', not {self.scheme!r}")
 

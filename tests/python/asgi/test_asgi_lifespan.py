@@ -11,6 +11,7 @@ import httpuv
 import httpuv.asgi
 import pytest
 from asgi_support import Message, Running, answer, read_until, running, without_lifespan
+from conftest import Log
 from support import PATIENCE
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as open_socket
@@ -211,6 +212,8 @@ def test_config() -> None:
         httpuv.asgi.Config(answer, portt=1)
     with pytest.raises(ValueError, match="workers"):
         httpuv.asgi.Config(answer, workers=2)
+    with pytest.raises(ValueError, match="lifespan must be"):
+        httpuv.asgi.Config(answer, lifespan="maybe")
     with pytest.raises(ValueError, match="ssl_certfile"):
         httpuv.asgi.Config(answer, ssl_keyfile="x")
     with pytest.raises(ValueError, match="ssl_context_factory"):
@@ -239,3 +242,16 @@ def test_factory_and_sockets() -> None:
     thread.join(PATIENCE)
     assert not thread.is_alive()
     assert bound.fileno() == -1  # closed, as uvicorn does it
+
+
+def test_options_of_uvicorn_that_only_the_command_has(log: Log) -> None:
+    httpuv.asgi.Config(answer, reload=False, http2=None, loop="uvloop", log_config={})
+    assert log.text() == ""
+    httpuv.asgi.Config(answer, reload=True, limit_max_requests=5)
+    assert "the option reload has no effect here: 'httpuv run --reload'" in log.text()
+    assert "the option limit_max_requests has no effect here" in log.text()
+
+
+def test_limit_concurrency() -> None:
+    config = httpuv.asgi.Config(answer, limit_concurrency=7)
+    assert config.limit_concurrency == config.limits.queue_requests == 7

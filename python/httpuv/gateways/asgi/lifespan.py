@@ -14,6 +14,12 @@ from ...base.log import log_failure, write
 Message = dict[str, Any]
 
 
+def check_lifespan(value: object) -> None:
+    """Raise ValueError if it is neither a :class:`Lifespan` nor the name of a mode."""
+    if not isinstance(value, Lifespan) and value not in ("auto", "on", "off"):
+        raise ValueError(f"lifespan must be 'auto', 'on' or 'off', not {value!r}")
+
+
 class LifespanError(RuntimeError):
     """The application could not start. The message comes from the application."""
 
