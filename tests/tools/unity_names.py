@@ -1,7 +1,7 @@
 """Names in unnamed namespaces that two sources of one folder share.
 
-Sources of a folder are compiled many at a time (HTTPUV_PRECOMPILE), so that such a name is one name in all of them. A
-build with a compiler cache compiles them one by one and does not notice.
+Sources of a folder are compiled many at a time (HTTPUV_PRECOMPILE), so that such a name is one name
+in all of them. A build with a compiler cache compiles them one by one and does not notice.
 """
 
 from __future__ import annotations
