@@ -61,9 +61,9 @@ nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
 
-def run_tests(session: nox.Session, *settings: str, tests: list[str]) -> None:
+def run_tests(session: nox.Session, *settings: str, group: str, tests: list[str]) -> None:
     groups = nox.project.load_toml("pyproject.toml")
-    session.install(*nox.project.dependency_groups(groups, "build", "test"))
+    session.install(*nox.project.dependency_groups(groups, "build", group))
     settings += (f"-Cbuild-dir=build/nox-{session.python}", "-Ccmake.define.HTTPUV_WERROR=ON")
     session.install("--no-build-isolation", "--no-deps", "--force-reinstall", *settings, ".")
     session.run("pytest", "-q", "-n", "auto", *(session.posargs or tests))
@@ -72,7 +72,7 @@ def run_tests(session: nox.Session, *settings: str, tests: list[str]) -> None:
 @nox.session(python=list(FOUND))
 def tests(session: nox.Session) -> None:
     """Build, install and test."""
-    run_tests(session, tests=["tests/python"])
+    run_tests(session, group="test", tests=["tests/python"])
 
 
 @nox.session(python=OTHERS[0] if OTHERS else False)
@@ -81,4 +81,5 @@ def other(session: nox.Session) -> None:
     if not OTHERS:
         session.skip(f"no Python of {', '.join(SUPPORTED)} was found besides the default one")
     quick = ("-Ccmake.define.HTTPUV_LTO=OFF", "-Ccmake.build-type=None")
-    run_tests(session, *quick, tests=[f"tests/python/test_{name}.py" for name in SMOKE.split()])
+    tests = [f"tests/python/test_{name}.py" for name in SMOKE.split()]
+    run_tests(session, *quick, group="smoke", tests=tests)
