@@ -17,7 +17,7 @@ from .listen import Listening, given_fd, listen_for_admin
 from .prepare import prepare
 from .redirect import redirecting
 from .reload import watch
-from .serving import address_of
+from .serving import address_of, run_to_the_end
 from .settings import Settings
 from .sources import gather
 from .supervisor import Supervisor
@@ -81,7 +81,7 @@ def run_alone(settings: Settings, fd: int | None) -> None:
         served = serve(started)
         life.take_signals()  # replaces handlers of the application
         life.begins(served.stop)
-        served.run()
+        run_to_the_end(served)
 
 
 def run_workers(settings: Settings, fd: int | None) -> int:

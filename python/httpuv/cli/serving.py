@@ -28,7 +28,7 @@ from ..servers.adopted import AdoptedServer
 from ..servers.server import Server
 from ..servers.urls import local_url
 from ..servers.web import WebServer
-from .console import Mistake
+from .console import Mistake, complain
 from .failures import not_started
 from .life import times_of
 from .load import Application
@@ -51,6 +51,20 @@ class Serving(Protocol):
 
     def stop(self) -> None:
         """Stop after answers under way. Returns at once; on any thread and in handlers."""
+
+
+def run_to_the_end(served: Serving) -> None:
+    """Serve until stopped; say so if the application itself ends the process.
+
+    Raises:
+        Mistake: The server cannot be started.
+        SystemExit: A callback has called sys.exit().
+    """
+    try:
+        served.run()
+    except SystemExit as error:
+        complain(f"the application has called sys.exit({error.code!r}), which ends this process")
+        raise
 
 
 def serving(

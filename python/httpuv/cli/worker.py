@@ -18,6 +18,7 @@ from ..servers.server import Server
 from .console import ApplicationFailed, Mistake, tell_of
 from .life import Life, outlive_signals_of_others
 from .prepare import prepare
+from .serving import run_to_the_end
 from .settings import Settings
 from .tls import take_ticket_keys
 
@@ -92,7 +93,7 @@ def main(numbers: str) -> int:
         served = serve(started)
         _take_signals(life)
         life.begins(served.stop)
-        served.run()
+        run_to_the_end(served)
     except (Mistake, ApplicationFailed) as error:
         return tell_of(error)
     return 0

@@ -54,6 +54,8 @@ APPS = """
         if environ["PATH_INFO"] == "/wait":
             say("begun")
             sys.stdin.readline()
+        if environ["PATH_INFO"] == "/exit":
+            sys.exit(3)
         if environ["PATH_INFO"] == "/stuck":
             say("begun")
             time.sleep(1000)

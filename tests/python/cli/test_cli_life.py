@@ -158,3 +158,16 @@ def test_process_1(apps: Path, name: str) -> None:
         children = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
         os.kill(int(children[0]), signal.SIGTERM)
         assert child.finish()[0] == 0
+
+
+def test_application_that_calls_exit_is_named(apps: Path) -> None:
+    said = "httpuv: the application has called sys.exit(3), which ends this process"
+    with command(apps, "apps:wsgi", "--port", "0") as child:
+        assert httpx.get(started(child) + "exit", timeout=60).status_code == 500
+        assert child.finish()[::2] == (3, f"{said}\n")
+    with command(apps, "apps:wsgi", "--port", "0", "--workers", "2") as child:
+        url = started(child)
+        assert httpx.get(url + "exit", timeout=60).status_code == 500
+        assert child.error_line() == said
+        assert child.error_line().endswith("ended with status 3; another takes its place")
+        assert httpx.get(url, timeout=60).text.startswith("wsgi")
