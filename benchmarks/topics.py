@@ -10,7 +10,8 @@ median is printed in messages delivered a second. A client counts bytes: it cost
 * ``replay``: clients that come back at once and are to get the last 200 messages. Starlette: from a
   deque, as one piece.
 * ``many``: a message to each of 100,000 topics that have one subscriber, beside as many to one
-  topic; and what an idle topic and a subscription take.
+  topic; and what an idle topic and a subscription take. Server, publisher and client are threads of
+  one process, on all cores: on one core the numbers would be those of all three.
 * ``redis``: four processes that share a redis-server, with WebSockets. python-socketio with
   AsyncRedisManager, and a channel layer of channels_redis, both on uvicorn. The median time from
   publish() to the client comes from messages that are published one by one.
@@ -42,6 +43,7 @@ import topic_servers
 
 PEERS = Path(__file__).parent / ".venv" / "bin" / "python"
 PROCESSES = 4
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 def pinned(command: list[str]) -> list[str]:
@@ -196,9 +198,13 @@ def tell(name: str, medians: dict[str, float], unit: str) -> None:
 
 def many(given: argparse.Namespace) -> None:
     """100,000 topics with a subscriber each, beside one: what a publish() costs."""
-    # One arena, so that malloc can tell what all threads have.
+    command = [sys.executable, "-c", topic_servers.TOPICS]
+    if CORES and shutil.which("taskset"):
+        command = ["taskset", "-c", ",".join(map(str, sorted(CORES))), *command]
+    # One arena, so that malloc can tell what all threads have; they would wait for it, too.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
-    subprocess.run([sys.executable, "-c", topic_servers.TOPICS], check=True, env=environment)
+    subprocess.run([*command, "memory"], check=True, env=environment)
+    subprocess.run([*command, "rates"], check=True)
 
 
 # --- through Redis -------------------------------------------------------------------------------
