@@ -109,6 +109,16 @@ TEST_CASE("a half-close in the middle of a request is an error") {
   CHECK_FALSE(world.open());
 }
 
+TEST_CASE(
+    "a connection ends while its body is written to the disk: the job's bytes are given back") {
+  Settings settings(usual_limits());
+  settings.limits.body_memory_bytes = 16;
+  World world(settings);
+  world.receive(post(300'000) + std::string(28, 'b'));
+  world.close();
+  CHECK_FALSE(world.open());
+}
+
 TEST_CASE("deadlines") {
   World world;
   SUBCASE("a connection without a request is closed after a while") {

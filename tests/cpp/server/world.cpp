@@ -241,6 +241,7 @@ void World::close() {
   hard_ = true;
   context_.connections.each([](Connection& connection) { connection.close(); });
   settle();
+  work_off();  // what a job holds counts until it has ended
   require(!open(), "a connection that does not close");
   require(counters_.in_flight.get() == 0, "requests are still counted as under way");
   require(budget_->memory() == 0, "bytes in memory are still charged");
