@@ -273,7 +273,11 @@ TEST_CASE("reading pauses in the middle of what has come, and goes on") {
   client.session.end();
   client.flush();
   Handler& handler = server.handler;
-  for (int i = 1; handler.received.size() < content.size(); ++i) {
+  const auto all_came = [&] {
+    const std::lock_guard lock(handler.mutex);
+    return handler.received.size() >= content.size();
+  };
+  for (int i = 1; !all_came(); ++i) {
     CHECK(handler.wait([&] { return pauses >= i; }));
     server.call([&] {
       CHECK_FALSE(handler.stream->reading());
