@@ -1,5 +1,5 @@
-// The answer that another thread waits for, given in any case: who drops a question unanswered (its
-// receiver has gone, or had no memory for it) answers with `otherwise`.
+// The answer that another thread waits for, given in any case: a question that is dropped
+// unanswered (its receiver has gone, or had no memory for it) is answered with `otherwise`.
 //
 // Thread: one at a time. Ownership: moved along with the question. Failure: none once it is made.
 #pragma once

@@ -1,5 +1,6 @@
 // The body of a request for a thread that waits for it: what comes goes from the loop thread
-// straight to the thread that reads, past the queue, whose turn for that connection the reader has.
+// straight to the thread that reads, past the queue: the reader has the queue's turn for that
+// connection.
 //
 // Thread: push(), lose() and Arrivals::take() on a loop thread, without the GIL; the rest on the
 // thread that answers the request, with the GIL, which is given up while it waits. Ownership: the

@@ -28,12 +28,12 @@ constexpr int kAnswersPerRing = 32;
 // nothing tells it of a signal (see SignalWatch). A signal does not end the wait of a loop's turn.
 constexpr int kSignalCheckMs = 25;
 
-// A thread that has had to wait so long for the GIL leaves the loop to its own thread for a while:
-// other threads run Python, and while this one waits for them nothing would drive the loop.
+// A thread that has had to wait this long for the GIL leaves the loop to its own thread for a
+// while: other threads run Python, and while this one waits for them nothing would drive the loop.
 constexpr std::chrono::microseconds kSlowGil{300};
 constexpr std::chrono::milliseconds kContended{50};
 
-// After so long in callbacks the loop has a turn between two of them: long before its own thread
+// After this long in callbacks the loop has a turn between two of them: long before its own thread
 // takes it, so that a batch of short callbacks never costs a hand-over.
 constexpr std::chrono::microseconds kAway{500};
 
@@ -55,11 +55,10 @@ struct Queue::Run {
   Queue& queue;
   base::Strands<Delivery>::Claim claim;
   std::thread::id thread = std::this_thread::get_id();
-  std::shared_ptr<Application> owing;  // whose events were handled and whose loop was not told
+  std::shared_ptr<Application> owing;  // its events were handled, its loop was not told
   int owed = 0;
-  std::shared_ptr<Application>
-      home;                  // whose loop this thread drives when it has nothing else to do
-  Clock::time_point away{};  // when it left that loop
+  std::shared_ptr<Application> home;  // this thread drives its loop when it has nothing else to do
+  Clock::time_point away{};           // when it left that loop
   bool again = false;
 
   explicit Run(Queue& of) : queue(of) {}

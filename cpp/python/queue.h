@@ -39,8 +39,8 @@ class Queue {
 
   // A batch of events. Leaves the vector empty.
   void push(const std::shared_ptr<Application>& application, std::vector<server::Event>& events);
-  // A function to call, in its turn: after all others of its connection that wait, or if it is
-  // nobody's after all others that are nobody's.
+  // A function to call, in its turn: after all others of its connection that wait, or if it has no
+  // connection after all others that have none.
   void post(pybind11::object function);
   void post(const std::shared_ptr<Application>& application, const server::ConnectionId& id,
             pybind11::object function);

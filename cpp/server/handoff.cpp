@@ -16,7 +16,7 @@ constexpr int kLookMs = 2;
 constexpr int kUnattendedLooks = 5;
 
 // An application that has nothing else to do often answers a single event sooner than two threads
-// can be put to sleep and woken; so the loop looks for its answer so long before it sleeps.
+// can be put to sleep and woken; so the loop looks for its answer for this long before it sleeps.
 constexpr std::chrono::microseconds kLinger{30};
 
 }  // namespace

@@ -367,7 +367,7 @@ void Server::Live::close_connections() {
 void Server::Live::end_if_empty() {
   if (ended_ || !stopping_) return;
   if (context_.connections.size() > context_.admin_connections) return;
-  // Those who ask whether it is ready learn until the end that it is not.
+  // Until the end, readiness checks are answered: it is not ready.
   admin_listeners_.clear();
   if (context_.connections.size() != 0) return close_connections();
   ended_ = true;

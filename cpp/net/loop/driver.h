@@ -1,4 +1,4 @@
-// Who drives a loop: the thread that has nothing else to do, else the loop's own thread.
+// The thread that drives a loop: one that has nothing else to do, else the loop's own thread.
 //
 // What: exactly one thread owns the loop at a time. The guardian is the loop's own thread; it
 //   drives whenever no other thread does. A thread that would only wait for events (the driver)

@@ -1,4 +1,4 @@
-// What httpuv.options.server.core_settings() makes of a server's options, as the core has it.
+// What httpuv.options.settings.core_settings() makes of a server's options, as the core has it.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -66,7 +66,7 @@ class EventGroup final : public TopicGroup {
   EventGroup& operator=(const EventGroup&) = delete;
 
   [[nodiscard]] std::size_t size() const override { return clients_.size(); }
-  // Who cannot be sent it for want of memory is cut off, or it would miss it and not know.
+  // A client that cannot be sent it for lack of memory is cut off: it must not miss it unnoticed.
   void deliver(Topic& topic, const std::vector<SharedPublication>& messages) noexcept override;
   void reset(const Topic& topic) override;
 

@@ -1,6 +1,6 @@
 // The topics of a server.
 //
-// What: finds, makes and forgets topics; who joins and leaves; which messages they keep. A topic
+// What: finds, makes and forgets topics; lets clients join and leave; keeps messages. A topic
 //   without a rule lives as long as it has subscribers. One with a rule is remembered when it is
 //   idle, too: see TopicSettings::most_idle. Joining and leaving take constant time.
 // Thread: the loop's.

@@ -95,7 +95,7 @@ TEST_CASE("two threads never work for one key") {
   CHECK_FALSE(line.open());
   CHECK_FALSE(line.open(others[1]));
 
-  SUBCASE("who had the key goes on with it") {
+  SUBCASE("the thread that had the key goes on with it") {
     line.push({{"c1"}});
     for (const char* expected : {"a2", "a3", "c1", ""}) CHECK(next(line, one) == expected);
   }

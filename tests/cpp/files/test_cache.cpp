@@ -96,7 +96,7 @@ TEST_CASE("the cache is bounded in entries, bytes and descriptors") {
     CHECK(world.service.counters().evictions > 0);
   }
   CHECK(world.service.counters().descriptors == 3);
-  // What was evicted is alive as long as somebody sends it.
+  // An evicted entry stays alive while an answer uses it.
   CHECK(world.answers.at(world.last - 39).entry->unchanged());
 }
 

@@ -116,7 +116,7 @@ TEST_CASE("JSON for programs") {
         "{\"path\":\"/\",\"truncated\":false,\"entries\":[\n]}\n");
 }
 
-TEST_CASE("who wants HTML or JSON says so") {
+TEST_CASE("clients choose HTML or JSON by Accept") {
   constexpr const char* kBrowser =
       "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
   CHECK(wants_html(kBrowser));

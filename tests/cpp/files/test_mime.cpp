@@ -60,7 +60,7 @@ TEST_CASE("what to compress") {
     CHECK_FALSE(worth_compressing(type));
     CHECK(already_compressed(type));
   }
-  // Unknown bytes: not worth trying, but somebody may have tried.
+  // Unknown bytes: not worth compressing, but a variant may exist.
   CHECK_FALSE(worth_compressing(kDefaultType));
   CHECK_FALSE(already_compressed(kDefaultType));
 }

@@ -92,7 +92,7 @@ TEST_CASE("a request that comes while the pool searches is not answered by that 
   CHECK(world.got(second) == "two");
 }
 
-TEST_CASE("who is answered may ask again at once") {
+TEST_CASE("a callback may ask again at once") {
   World world;
   world.tree.write("a.txt", "a");
   world.tree.write("b.txt", "b");

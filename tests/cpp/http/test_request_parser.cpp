@@ -344,7 +344,7 @@ TEST_CASE("a body is not copied") {
   CHECK(parser.body().data() == stream.data() + stream.size() - 4);
 }
 
-TEST_CASE("a head that nobody takes is dropped") {
+TEST_CASE("a head that is not taken is dropped") {
   const RequestLimits limits = usual_limits();
   RequestParser parser(&limits);
   for (int i = 0; i < 3; ++i) {

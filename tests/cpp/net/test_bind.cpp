@@ -207,7 +207,7 @@ TEST_CASE("abstract names") {
 }
 #endif
 
-TEST_CASE("a socket file that nobody listens on is replaced") {
+TEST_CASE("a socket file without a listener is replaced") {
   const TempDir dir;
   const std::string path = dir.path("socket");
   const int orphan = ::socket(AF_UNIX, SOCK_STREAM, 0);

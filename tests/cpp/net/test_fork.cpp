@@ -82,7 +82,7 @@ class Child {
   bool failed_ = false;
 };
 
-TEST_CASE("a child lets go of everything, and the parent goes on") {
+TEST_CASE("a child closes everything, and the parent goes on") {
   ServerHarness server(echo);
   Client client(server);
   client.send("before");
@@ -133,7 +133,7 @@ TEST_CASE("what the parent closes before the child gets to run ends for the clie
   CHECK(closed.receive_end().empty());
   const int port = server.port();
   server.call([&] { server.stop_listening(); });
-  // Nobody listens any more, although the child still holds the socket.
+  // No process listens any more, although the child still has the socket.
   const int late = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;

@@ -165,7 +165,7 @@ TEST_CASE("a listener may be paused or destroyed by the connection it accepts") 
   }
 }
 
-TEST_CASE("a connection nobody wants is closed") {
+TEST_CASE("a connection that is not taken is closed") {
   test::LoopHarness harness;
   const test::ListenerHarness listener(harness, [](Accepted&&) {});
   Client client(listener.port(), AF_INET);

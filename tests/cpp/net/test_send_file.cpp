@@ -484,7 +484,7 @@ TEST_CASE("a slow reader gets everything") {
   }
 }
 
-TEST_CASE("somebody who downloads fast does not keep others waiting") {
+TEST_CASE("a client that downloads fast does not keep others waiting") {
   const TempFile file(pattern(16 * kMega));
   std::atomic<bool> stop = false;
   ServerHarness server(echo);

@@ -104,7 +104,7 @@ TEST_CASE("a reset by the peer is one error, in every state") {
   }
 }
 
-TEST_CASE("a write to a peer that is gone returns the error, and SIGPIPE harms nobody") {
+TEST_CASE("a write to a peer that is gone returns the error, and SIGPIPE does no harm") {
   struct sigaction action {};
   REQUIRE(sigaction(SIGPIPE, nullptr, &action) == 0);
   REQUIRE((action.sa_handler == SIG_DFL));

@@ -119,7 +119,7 @@ class Model {
     return next_;
   }
 
-  // Who touches the loop now.
+  // The threads that touch the loop now.
   static int owners(const TokenWorld& world) {
     const bool guardian = world.guardian == G::kTaken || world.guardian == G::kTurn;
     const bool driver = world.driver == D::kTaken || world.driver == D::kTurn ||

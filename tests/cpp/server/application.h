@@ -67,7 +67,7 @@ class TestClient {
   TestClient& operator=(const TestClient&) = delete;
 
   void send(std::string_view bytes);
-  // Until the server has taken nothing for so long; returns how many bytes it took.
+  // Until the server has taken nothing for this long; returns how many bytes it took.
   std::size_t send_while_taken(std::string_view bytes, int patience_ms);
   void half_close();
   void vanish();  // closes with RST

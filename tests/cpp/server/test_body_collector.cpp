@@ -152,7 +152,7 @@ TEST_CASE("a folder that is not there is an error, once") {
   CHECK(body.error() == ENOENT);
 }
 
-TEST_CASE("a body that nobody wants any more may go while the disk is behind") {
+TEST_CASE("a body that is not wanted any more may go while the disk is behind") {
   const std::shared_ptr<net::Lanes> lanes = start_lanes();
   const std::unique_ptr<net::Loop> loop = make_loop(lanes);
   const std::shared_ptr<Budget> budget = make_budget();
@@ -219,7 +219,7 @@ TEST_CASE("a server stops in its time while its disk hangs, and other disks and 
     other.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(other.read_until("GET /x").find("200 OK") != std::string::npos);
   }
-  // What hangs is let go of only when the server has ended.
+  // What hangs is released only when the server has ended.
   const auto before = std::chrono::steady_clock::now();
   server.reset();
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(20));

@@ -1,4 +1,4 @@
-// What a server tells its operator: health, metrics, and who its clients are behind proxies.
+// What a server tells its operator: health, metrics, and its clients' addresses behind proxies.
 #include <doctest/doctest.h>
 
 #include <unistd.h>

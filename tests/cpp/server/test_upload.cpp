@@ -1,4 +1,4 @@
-// Bodies that the application gets piece by piece: what it is told and when, who waits for whom,
+// Bodies that the application gets piece by piece: what it is told and when, what waits for what,
 // and what happens when either side ends early.
 #include <doctest/doctest.h>
 

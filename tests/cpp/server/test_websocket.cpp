@@ -321,7 +321,7 @@ TEST_CASE("WebSocket: what waits is told, reported and bounded") {
   CHECK(queued() == 0);
 }
 
-TEST_CASE("WebSocket: who says its last word is answered in time, whatever the application does") {
+TEST_CASE("WebSocket: a Close frame is answered in time, whatever the application does") {
   Seen seen;
   Settings settings = settings_of();
   settings.limits.ws_close_timeout = 200;

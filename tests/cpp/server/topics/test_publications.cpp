@@ -1,4 +1,4 @@
-// When published messages are sent: without a socket, since to nobody.
+// When published messages are sent: without a socket, since there are no subscribers.
 #include <memory>
 #include <string>
 
@@ -36,7 +36,7 @@ struct Fixture {
 
 constexpr bool kEvents = true, kQuiet = false, kIdle = true, kAtWork = false;
 
-TEST_CASE_FIXTURE(Fixture, "Publications: gathered until a turn is quiet and nobody at work") {
+TEST_CASE_FIXTURE(Fixture, "Publications: gathered until a turn is quiet and no thread works") {
   CHECK_FALSE(publications.end_turn(kQuiet, kIdle));  // nothing is there
   add("a");
   CHECK_FALSE(publications.end_turn(kEvents, kIdle));

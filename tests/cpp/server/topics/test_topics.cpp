@@ -1,4 +1,4 @@
-// Topics: who is in them after any sequence of joining and leaving, and when they are forgotten.
+// Topics: their members after any sequence of joining and leaving, and when they are forgotten.
 // The sessions are names only.
 #include "server/topics/topics.h"
 
@@ -172,7 +172,7 @@ TEST_CASE_FIXTURE(TopicsFixture, "Topics: of a broker, loaded by its word and re
   settings.brokered = true;
   settings.rules.push_back({"*", {10, 100'000, 1000}, {}});
   Topics topics(clock, settings, budget);
-  CHECK(topics.record("t", message(7)) == nullptr);  // nobody is there
+  CHECK(topics.record("t", message(7)) == nullptr);  // there is no subscriber
   Topic& topic = topics.open("t");
   CHECK_FALSE(topic.loaded());
   SlotMap<Connection> connections;
@@ -212,7 +212,7 @@ TEST_CASE_FIXTURE(TopicsFixture, "Topics: of a broker, behind a client of anothe
   CHECK(topics.take_parked(topic).size() <= 64);
 }
 
-TEST_CASE("Topics: which rule is whose") {
+TEST_CASE("Topics: the rule of each topic") {
   TopicSettings settings;
   for (const char* pattern : {"*", "chat/*", "chat/*/log", "news", "c*"}) {
     settings.rules.push_back({pattern});
