@@ -3,6 +3,7 @@
 //
 // Sans-I/O, no thread of its own; a part of a Wire. The states and transitions are in
 // exchange_state.h. Broken input is reported once (kError), then nothing more is parsed.
+// More than 25 members and methods, because half of them pass on what the parser says.
 #pragma once
 
 #include <cstddef>

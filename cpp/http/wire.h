@@ -19,6 +19,7 @@
 // `Exchange` is a WireExchange with what the server keeps for it. The states are tables:
 // wire_state.h for the connection, exchange_state.h for the request being read and for each answer.
 // A broken request is reported once (kError); refuse() says what answers it.
+// More than 25 methods, because most are questions of one line about five members.
 #pragma once
 
 #include <cstddef>
