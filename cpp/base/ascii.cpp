@@ -36,7 +36,15 @@ constexpr std::uint64_t lower_eight(std::uint64_t bytes) {
 
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
+  std::size_t i = 0;
+  for (; i + 8 <= a.size(); i += 8) {
+    std::uint64_t left;
+    std::uint64_t right;
+    std::memcpy(&left, a.data() + i, 8);
+    std::memcpy(&right, b.data() + i, 8);
+    if (left != right && lower_eight(left) != lower_eight(right)) return false;
+  }
+  for (; i < a.size(); ++i) {
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;

@@ -28,8 +28,9 @@ enum class WireEvent : std::uint8_t {
 
 class Incoming {
  public:
-  // `limits` outlive it.
-  explicit Incoming(const RequestLimits* limits) : parser_(limits) {}
+  // `limits` and `memo` (or null) outlive it, see RequestParser.
+  explicit Incoming(const RequestLimits* limits, HeadMemo* memo = nullptr)
+      : parser_(limits, memo) {}
 
   // Consumes from the front of `input` up to the next event.
   WireEvent next(std::string_view& input);

@@ -9,6 +9,7 @@
 
 #include "base/ascii.h"
 #include "http/head_check.h"
+#include "http/head_memo.h"
 
 namespace httpuv::http {
 namespace {
@@ -113,8 +114,8 @@ bool is_rtsp_method(int method) {
 
 }  // namespace
 
-RequestParser::RequestParser(const RequestLimits* limits)
-    : limits_(limits), budget_(max_head_bytes(*limits)) {
+RequestParser::RequestParser(const RequestLimits* limits, HeadMemo* memo)
+    : limits_(limits), memo_(memo), budget_(max_head_bytes(*limits)) {
   static_assert(sizeof(llhttp_t) <= kLlhttpSize, "an llhttp_t does not fit: see kLlhttpSize");
   static_assert(alignof(llhttp_t) <= 8);
   new (llhttp_) llhttp_t;
@@ -127,6 +128,7 @@ ParseEvent RequestParser::next(std::string_view& input) {
       if (!skip_empty_lines(input)) return fail(Refusal::kLineEnd);
       if (budget_ == 0) return fail(Refusal::kHeadTooLarge);
       if (input.empty()) return ParseEvent::kNeedMore;
+      if (recall(input)) return begin_body();
       start_llhttp({});
       state_ = State::kHead;
       return read_fields(input);
@@ -167,6 +169,16 @@ bool RequestParser::skip_empty_lines(std::string_view& input) {
   return true;
 }
 
+// Whether a head that was parsed before comes again; takes it.
+bool RequestParser::recall(std::string_view& input) {
+  const HeadMemo::Entry* const known = memo_ == nullptr ? nullptr : memo_->find(input);
+  if (known == nullptr || known->bytes.size() > budget_) return false;
+  head_ = known->head;  // into the memory that it has
+  budget_ -= known->bytes.size();
+  input.remove_prefix(known->bytes.size());
+  return true;
+}
+
 // As if `already_read` had come.
 void RequestParser::start_llhttp(std::string_view already_read) {
   llhttp_t* const llhttp = as_llhttp(llhttp_);
@@ -182,6 +194,7 @@ void RequestParser::start_llhttp(std::string_view already_read) {
 
 // A request head, or a trailer section.
 ParseEvent RequestParser::read_fields(std::string_view& input) {
+  const std::string_view whole_input = input;
   const std::string_view feed = input.substr(0, budget_);
   Call call{this, feed.data()};
   llhttp_t* const llhttp = as_llhttp(llhttp_);
@@ -193,7 +206,14 @@ ParseEvent RequestParser::read_fields(std::string_view& input) {
   head_.bytes.append(feed.data(), taken);
   input.remove_prefix(taken);
   budget_ -= taken;
-  if (code == HPE_PAUSED) return state_ == State::kHead ? complete_head() : complete_trailers();
+  if (code == HPE_PAUSED) {
+    if (state_ != State::kHead) return complete_trailers();
+    const ParseEvent event = complete_head();
+    const bool whole = taken == head_.bytes.size();  // it came in one piece
+    if (memo_ != nullptr && whole && event == ParseEvent::kHead)
+      memo_->keep(whole_input, taken, head_);
+    return event;
+  }
   if (code != HPE_OK) return resolve_error(code, input);
   if (budget_ > 0) return ParseEvent::kNeedMore;
   if (state_ == State::kTrailers) return fail(Refusal::kFramingTooLarge);
@@ -249,12 +269,16 @@ ParseEvent RequestParser::complete_head() {
   const std::uint64_t length = head_.content_length.value_or(0);
   if (llhttp->content_length != length) return fail(Refusal::kContentLength);
   if (length > limits_->max_body_bytes) return fail(Refusal::kBodyTooLarge);
+  return begin_body();
+}
+
+ParseEvent RequestParser::begin_body() {
   keep_alive_ = head_.keep_alive;
   if (head_.chunked) {
     chunks_.start(limits_->max_body_bytes, max_head_bytes(*limits_));
     state_ = State::kChunks;
   } else {
-    length_left_ = length;
+    length_left_ = head_.content_length.value_or(0);
     state_ = State::kLengthBody;
   }
   return ParseEvent::kHead;

@@ -19,6 +19,8 @@
 
 namespace httpuv::http {
 
+class HeadMemo;
+
 enum class ParseEvent : std::uint8_t {
   kNeedMore,  // everything was consumed
   kHead,      // take_head() has a request; kBody (if any) and kEnd follow
@@ -29,8 +31,8 @@ enum class ParseEvent : std::uint8_t {
 
 class RequestParser {
  public:
-  // `limits` outlive the parser.
-  explicit RequestParser(const RequestLimits* limits);
+  // `limits` and `memo` outlive the parser. Parsers with one memo have the same limits.
+  explicit RequestParser(const RequestLimits* limits, HeadMemo* memo = nullptr);
 
   // Consumes from the front of `input` up to the next event. The caller calls it again with the
   // rest until it returns kNeedMore or kError. A caller that stops after kEnd keeps the rest, and
@@ -95,7 +97,9 @@ class RequestParser {
   ParseEvent read_fields(std::string_view& input);
   ParseEvent resolve_error(int code, std::string_view& input);
   ParseEvent read_method(std::string_view& input);
+  bool recall(std::string_view& input);
   ParseEvent complete_head();
+  ParseEvent begin_body();
   ParseEvent complete_trailers();
   ParseEvent read_length_body(std::string_view& input);
   ParseEvent read_chunks(std::string_view& input);
@@ -107,6 +111,7 @@ class RequestParser {
   alignas(8) std::byte llhttp_[kLlhttpSize];
 
   const RequestLimits* limits_;
+  HeadMemo* memo_;
   RequestHead head_;  // from the first byte of a message to take_head(); later the trailers
   ChunkReader chunks_;
   std::string_view body_;

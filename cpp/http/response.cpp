@@ -3,9 +3,11 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/http_date.h"
 
 namespace httpuv::http {
 namespace {
@@ -122,6 +124,16 @@ std::optional<std::uint64_t> parse_own_length(std::string_view text) {
   return value;
 }
 
+constexpr std::string_view kColon = ": ";
+constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::size_t kAroundField = kColon.size() + kLineEnd.size();
+
+// Copies to `at`, and returns where it ends.
+char* put(char* at, std::string_view part) {
+  if (!part.empty()) std::memcpy(at, part.data(), part.size());
+  return at + part.size();
+}
+
 // "content-length" and the like: what add() looks at besides copying it.
 enum class Special : std::uint8_t {
   kNone,
@@ -176,10 +188,15 @@ Special special_field(std::string_view name) {
 }  // namespace
 
 void ResponseHead::clear() {
-  ResponseHead fresh;
-  fresh.fields_.swap(fields_);
-  fresh.fields_.clear();
-  *this = std::move(fresh);
+  status = 200;
+  reason.clear();
+  close = false;
+  content_length.reset();
+  events.clear();
+  has_content_encoding = has_date = has_vary = has_etag = has_accept_ranges = false;
+  forbids_coding = false;
+  fields_.clear();
+  type_offset_ = type_size_ = 0;
 }
 
 HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
@@ -233,8 +250,11 @@ HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
       has_vary = true;
       break;
   }
-  fields_.reserve(fields_.size() + name.size() + value.size() + 4);
-  fields_.append(name).append(": ").append(value).append("\r\n");
+  // Grown once, and written in place.
+  const std::size_t before = fields_.size();
+  fields_.resize(before + name.size() + value.size() + kAroundField);
+  char* at = fields_.data() + before;
+  for (const std::string_view part : {name, kColon, value, kLineEnd}) at = put(at, part);
   return HeaderError::kNone;
 }
 
@@ -257,31 +277,33 @@ void write_response_head(std::string& out, const ResponseHead& head, Framing fra
   if (out.capacity() < needed) out.reserve(needed);
   append_status_line(out, head);
   out.append(head.fields());
-  if (!head.has_date && !date.empty()) out.append("Date: ").append(date).append("\r\n");
+  // The rest has a bound, so it is put together first: one append instead of ten.
+  std::array<char, kRoomForTheRest> rest;
+  char* at = rest.data();
+  if (!head.has_date && !date.empty()) {
+    at = put(put(put(at, "Date: "), date.substr(0, base::kHttpDateSize)), kLineEnd);
+  }
   switch (framing) {
     case Framing::kNoBody:
     case Framing::kUntilClose:
       break;
     case Framing::kChunked:
-      out.append("Transfer-Encoding: chunked\r\n");
+      at = put(at, "Transfer-Encoding: chunked\r\n");
       break;
-    case Framing::kLength: {
-      char digits[20];
-      const char* const end = std::to_chars(digits, digits + sizeof digits, length).ptr;
-      const std::string_view number(digits, static_cast<std::size_t>(end - digits));
-      out.append("Content-Length: ").append(number).append("\r\n");
+    case Framing::kLength:
+      at = put(at, "Content-Length: ");
+      at = put(std::to_chars(at, rest.data() + rest.size(), length).ptr, kLineEnd);
       break;
-    }
   }
   if (head.status == 101) {
-    out.append("Connection: Upgrade\r\n\r\n");
+    at = put(at, "Connection: Upgrade\r\n");
   } else if (!keep_alive || framing == Framing::kUntilClose) {
-    out.append("Connection: close\r\n\r\n");
+    at = put(at, "Connection: close\r\n");
   } else if (request_minor_version == 0) {
-    out.append("Connection: keep-alive\r\n\r\n");
-  } else {
-    out.append("\r\n");
+    at = put(at, "Connection: keep-alive\r\n");
   }
+  at = put(at, kLineEnd);
+  out.append(rest.data(), static_cast<std::size_t>(at - rest.data()));
 }
 
 std::string_view reason_phrase(int status) {

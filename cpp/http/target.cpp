@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <array>
 #include <cstddef>
 
 #include "base/ascii.h"
@@ -33,12 +34,18 @@ bool is_ipv6(std::string_view text) {
 
 // reg-name without the empty one (RFC 3986 section 3.2.2); an IPv4 address looks like one.
 bool is_registered_name(std::string_view text) {
-  constexpr std::string_view kOthers = "-._~!$&'()*+,;=";
+  static constexpr auto kPlain = [] {
+    std::array<bool, 256> table{};
+    for (unsigned c = 0; c < 128; ++c) {
+      table[c] = base::is_alpha(static_cast<char>(c)) || base::is_digit(static_cast<char>(c));
+    }
+    for (const char c : std::string_view("-._~!$&'()*+,;="))
+      table[static_cast<unsigned char>(c)] = true;
+    return table;
+  }();
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (base::is_alpha(c) || base::is_digit(c) || kOthers.find(c) != std::string_view::npos) {
-      continue;
-    }
+    if (kPlain[static_cast<unsigned char>(c)]) continue;
     if (c != '%' || text.size() - i < 3) return false;
     if (base::hex_value(text[i + 1]) < 0 || base::hex_value(text[i + 2]) < 0) return false;
     i += 2;

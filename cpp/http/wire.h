@@ -53,9 +53,9 @@ enum class Refusing : std::uint8_t {
 template <class Exchange>
 class Wire {
  public:
-  // `limits` outlive it. `max_pipelined`: exchanges that may be open at once.
-  Wire(const RequestLimits* limits, std::size_t max_pipelined)
-      : incoming_(limits), max_pipelined_(max_pipelined) {}
+  // `limits` and `memo` (or null) outlive it. `max_pipelined`: exchanges that may be open at once.
+  Wire(const RequestLimits* limits, std::size_t max_pipelined, HeadMemo* memo = nullptr)
+      : incoming_(limits, memo), max_pipelined_(max_pipelined) {}
 
   [[nodiscard]] Incoming& incoming() { return incoming_; }
   [[nodiscard]] const Incoming& incoming() const { return incoming_; }

@@ -153,6 +153,10 @@ void add_pair(http::ResponseHead& head, PyObject* name, PyObject* value, bool wi
 }
 
 void add_item(http::ResponseHead& head, const py::object& item, bool without_framing) {
+  if (PyTuple_CheckExact(item.ptr()) && PyTuple_GET_SIZE(item.ptr()) == 2) {  // nearly always
+    return add_pair(head, PyTuple_GET_ITEM(item.ptr(), 0), PyTuple_GET_ITEM(item.ptr(), 1),
+                    without_framing, item.ptr());
+  }
   const auto pair = py::reinterpret_steal<py::object>(
       PySequence_Fast(item.ptr(), "headers must hold (name, value) pairs"));
   if (!pair) throw py::error_already_set();

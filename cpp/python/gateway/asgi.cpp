@@ -45,8 +45,6 @@ struct ScopeKeys {
   PyObject* subprotocols = interned("subprotocols");
   PyObject* http_1_0 = interned("1.0");
   PyObject* http_1_1 = interned("1.1");
-  PyObject* receive = interned("receive");
-  PyObject* send = interned("send");
   PyObject* not_ready = interned("not_ready");
   PyObject* empty = PyBytes_FromStringAndSize("", 0);
 };
@@ -108,8 +106,8 @@ class AsgiGateway final : public Gateway {
     exchange_of(exchange).body = body;
     exchange_of(exchange).upload = file;
     if (in_pieces) exchange_of(exchange).upload = application.open_upload(id, scope, exchange);
-    const py::object receive = stolen(PyObject_GetAttr(exchange.ptr(), scope_keys().receive));
-    const py::object send = stolen(PyObject_GetAttr(exchange.ptr(), scope_keys().send));
+    const py::object receive = receive_of(exchange);
+    const py::object send = send_of(exchange);
     const py::object loop = begins_here() ? running_loop() : py::object();
     if (!loop) {
       call_python(exchange.attr("start"), app_, receive, send);

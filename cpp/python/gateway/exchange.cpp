@@ -236,9 +236,13 @@ PyObject* get_scope(PyObject* self, void*) {
   return Py_NewRef(exchange.scope ? exchange.scope.ptr() : Py_None);
 }
 
+PyMethodDef g_receive{"receive", exchange_receive, METH_NOARGS,
+                      "The receive() of an ASGI application."};
+PyMethodDef g_send{"send", exchange_send, METH_O, "The send() of an ASGI application."};
+
 PyMethodDef g_exchange_methods[] = {
-    {"receive", exchange_receive, METH_NOARGS, "The receive() of an ASGI application."},
-    {"send", exchange_send, METH_O, "The send() of an ASGI application."},
+    g_receive,
+    g_send,
     {"stash", exchange_stash, METH_O, "Check and keep status and headers of a message."},
     {"open", exchange_open, METH_NOARGS, "A Reply, which is told of events from now on."},
     {"begin", exchange_begin, METH_O, "Send the stashed head; a body in pieces follows."},
@@ -317,6 +321,14 @@ py::object make_exchange(py::handle cls, std::shared_ptr<Application> applicatio
 
 Exchange& exchange_of(py::handle object) {
   return reinterpret_cast<ExchangeObject*>(object.ptr())->exchange;
+}
+
+py::object receive_of(py::handle exchange) {
+  return stolen(PyCFunction_New(&g_receive, exchange.ptr()));
+}
+
+py::object send_of(py::handle exchange) {
+  return stolen(PyCFunction_New(&g_send, exchange.ptr()));
 }
 
 void register_exchange(py::module_& module) {

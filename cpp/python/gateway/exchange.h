@@ -38,6 +38,9 @@ struct Exchange {
 pybind11::object make_exchange(pybind11::handle cls, std::shared_ptr<Application> application,
                                server::EnvelopePtr&& envelope);
 Exchange& exchange_of(pybind11::handle object);
+// Its methods, bound.
+pybind11::object receive_of(pybind11::handle exchange);
+pybind11::object send_of(pybind11::handle exchange);
 
 void register_exchange(pybind11::module_& module);
 

@@ -11,6 +11,7 @@
 
 #include "base/list_link.h"
 #include "base/memory_reserve.h"
+#include "http/head_memo.h"
 #include "net/loop/reactor.h"
 #include "server/connection/outbox.h"
 #include "server/connection/protocol.h"
@@ -70,6 +71,7 @@ struct Context {
   Gathered* gathered = nullptr;
   EventGroups* event_groups = nullptr;
   Envelopes envelopes{};
+  http::HeadMemo heads{};
   Outbox outbox{};
   DateClock clock{};
   Topics topics{loop, settings.topics, budget};

@@ -10,7 +10,7 @@ namespace httpuv::server {
 HttpSession::HttpSession(Context& context, Connection& connection)
     : context_(context),
       connection_(connection),
-      wire_(&context.limits.request, context.limits.max_pipelined),
+      wire_(&context.limits.request, context.limits.max_pipelined, &context.heads),
       deadlines_(*this),
       requests_(*this),
       answers_(*this),

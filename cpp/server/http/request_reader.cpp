@@ -137,7 +137,8 @@ void RequestReader::on_head() {
   streams_body_ = false;
   context.counters.requests.add();
 
-  begin_observing(context, exchange, http::first_line(head.bytes), 0);
+  const bool told = context.observes_text;  // to look for the end of the line is not free
+  begin_observing(context, exchange, told ? http::first_line(head.bytes) : std::string_view(), 0);
   exchange.observed.https = connection.stream().tls() != nullptr;
   exchange.observed.method = method_of(head.view(head.method));
   believe_proxy(http_, exchange);

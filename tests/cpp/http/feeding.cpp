@@ -90,9 +90,9 @@ std::string Parsed::describe() const {
 }
 
 Parsed feed(std::string_view stream, const RequestLimits& limits,
-            const std::vector<std::size_t>& cuts) {
+            const std::vector<std::size_t>& cuts, HeadMemo* memo) {
   Parsed parsed;
-  RequestParser parser(&limits);
+  RequestParser parser(&limits, memo);
   std::size_t next_cut = 0;
   bool good = true;
   while (good && !stream.empty()) {
@@ -125,6 +125,11 @@ Parsed feed_every_way(std::string_view stream, const RequestLimits& limits) {
     CAPTURE(seed);
     CHECK(feed(stream, limits, cuts).describe() == expected);
   }
+  // With what was read before of the same stream, whole and cut.
+  HeadMemo memo;
+  for (int i = 0; i < 4; ++i) CHECK(feed(stream, limits, {}, &memo).describe() == expected);
+  CHECK(feed(stream, limits, {40}, &memo).describe() == expected);
+  CHECK(feed(stream, limits, {1}, &memo).describe() == expected);
   return whole;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../limits.h"
+#include "http/head_memo.h"
 #include "http/request_parser.h"
 
 namespace httpuv::http {
@@ -31,9 +32,10 @@ struct Parsed {
 
 // `cuts`: sizes of the pieces, the last of which is repeated; none: whole.
 Parsed feed(std::string_view stream, const RequestLimits& limits,
-            const std::vector<std::size_t>& cuts);
+            const std::vector<std::size_t>& cuts, HeadMemo* memo = nullptr);
 
-// Whole, byte by byte and cut at random: checks that all give the same, and returns it.
+// Whole, byte by byte, cut at random, and with a memo of itself: checks that all give the same, and
+// returns it.
 Parsed feed_every_way(std::string_view stream, const RequestLimits& limits = usual_limits());
 
 }  // namespace httpuv::http

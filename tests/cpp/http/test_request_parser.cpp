@@ -372,6 +372,48 @@ TEST_CASE("a parser in the middle of a request may be moved") {
   CHECK(head.get(Field::kHost) == "h");
 }
 
+TEST_CASE("a memo knows a head from its second time on") {
+  HeadMemo memo;
+  const std::string head = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+  CHECK(memo.find(head) == nullptr);
+  const RequestLimits limits = usual_limits();
+  for (int i = 0; i < 2; ++i) {
+    CHECK(memo.find(head) == nullptr);
+    feed(head + "ab", limits, {head.size(), 2}, &memo);
+  }
+  REQUIRE(memo.find(head) != nullptr);
+  CHECK(memo.find(head)->bytes == head);
+  // One byte less, or another one anywhere, is another head.
+  CHECK(memo.find(std::string_view(head).substr(0, head.size() - 1)) == nullptr);
+  CHECK(memo.find("") == nullptr);
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    std::string other = head;
+    other[i] ^= 1;
+    CAPTURE(i);
+    CHECK(memo.find(other) == nullptr);
+  }
+  // What follows it is read as it comes.
+  const Parsed parsed = feed(head + "xy", limits, {head.size(), 1}, &memo);
+  REQUIRE(parsed.messages.size() == 1);
+  CHECK(parsed.messages[0].body == "xy");
+  CHECK(parsed.messages[0].head.view(parsed.messages[0].head.path) == "/a");
+}
+
+TEST_CASE("a memo keeps no head that is refused, cut or long") {
+  HeadMemo memo;
+  const RequestLimits limits = usual_limits();
+  const std::string refused = "GET /a HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n";
+  const std::string good = "GET /a HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n";
+  const std::string large =
+      "GET /a HTTP/1.1\r\nHost: h\r\nX: " + std::string(4096, 'x') + "\r\n\r\n";
+  for (int i = 0; i < 4; ++i) {
+    CHECK(feed(refused, limits, {}, &memo).error_status == 400);
+    CHECK(feed(good, limits, {20}, &memo).messages.size() == 1);
+    CHECK(feed(large, limits, {}, &memo).messages.size() == 1);
+  }
+  for (const std::string& each : {refused, good, large}) CHECK(memo.find(each) == nullptr);
+}
+
 TEST_CASE("a parser is small") {
   CHECK(sizeof(RequestParser) <= 320);
 }
