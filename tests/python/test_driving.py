@@ -145,9 +145,9 @@ def test_a_loop_of_the_program_that_is_idle_wakes_as_often_as_it_returns() -> No
         httpuv.service(500)
     """
     out = run(code).split()
-    # Four returns: this thread's, and two of the loop's own thread, which looks after the loop
-    # while the program has it not.
-    assert int(out[1]) <= 4 * 4 + 4
+    # Four returns, or five: this thread's, and two of the loop's own thread, which looks after the
+    # loop while the program has it not.
+    assert int(out[1]) <= 5 * 4 + 4
 
 
 def test_a_request_that_waits_for_no_thread_keeps_none_awake() -> None:

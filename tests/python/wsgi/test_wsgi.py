@@ -431,20 +431,24 @@ def test_run_ends_when_it_is_interrupted() -> None:
     def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
         return hello(environ, start_response)
 
+    before = httpuv.listServers()
+
     def client() -> None:
-        while not httpuv.listServers():
+        while not (started := [each for each in httpuv.listServers() if each not in before]):
             time.sleep(0.001)
-        server = httpuv.listServers()[0]
+        server = started[0]
         assert isinstance(server, httpuv.WebServer)
-        assert ask(server.getPort())[2] == b"hello"
-        ports.put(server.getPort())
-        server.stop()
+        try:
+            assert ask(server.getPort())[2] == b"hello"
+            ports.put(server.getPort())
+        finally:
+            server.stop()
 
     thread = threading.Thread(target=client)
     thread.start()
     httpuv.wsgi.run(app, port=0)
     thread.join()
-    assert ports.get() > 0
+    assert ports.get_nowait() > 0
 
 
 def pieces_of(*pieces: bytes, length: int) -> Any:
