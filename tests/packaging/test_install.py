@@ -40,9 +40,11 @@ def test_pip_install_out_of_a_clean_clone(clone: Path, bare_path: str, tmp_path:
     environment = {"PATH": bare_path, "PYTHONPATH": "", "CCACHE_BASEDIR": str(clone)}
     # What is optimised is the wheel's business; this one may be quick. The same options as those of
     # the other Python, so that a compiler cache knows the objects.
-    quick = ["-Ccmake.build-type=None", "-Ccmake.define.HTTPUV_LTO=OFF"]
-    quick += ["-Ccmake.define.HTTPUV_WERROR=ON", "-Cbuild-dir=build/quick"]
-    run(python, "-m", "pip", "install", *quick, ".", cwd=clone, **environment)
+    quick = ["build-dir=build/quick", "cmake.build-type=None", "cmake.define.HTTPUV_LTO=OFF"]
+    quick += ["cmake.define.HTTPUV_WERROR=ON"]
+    # In its long form, since the pip that comes with Python may be an old one.
+    options = [f"--config-settings={each}" for each in quick]
+    run(python, "-m", "pip", "install", *options, ".", cwd=clone, **environment)
     program = """
 import threading, urllib.request, httpuv
 with httpuv.startServer("127.0.0.1", 0, lambda req: {"status": 200, "body": "installed"}) as server:
