@@ -333,3 +333,22 @@ def test_changes_from_several_threads(tmp_path: Path) -> None:
 def test_wrong_options(option: dict, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         httpuv.startServer("127.0.0.1", 0, hello, **option)
+
+
+def test_a_server_in_the_list_has_its_port() -> None:
+    ports: set[int] = set()
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            ports.update(each.getPort() for each in httpuv.listServers() if each.getPort() == 0)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(100):
+            httpuv.startServer("127.0.0.1", 0, {}, quiet=True).stop()
+    finally:
+        ended.set()
+        thread.join()
+    assert not ports

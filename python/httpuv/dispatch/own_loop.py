@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -35,10 +36,16 @@ class _Owner:
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self.loop = new_event_loop()
+        # What a signal handler raises between would leave an open loop that nothing closes. Signals
+        # are delivered when the loop has its owner.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self.loop = new_event_loop()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __del__(self) -> None:
-        # An exception of a signal handler may have ended the constructor: then there is no loop.
+        # The constructor may have failed: then there is no loop.
         loop: asyncio.AbstractEventLoop | None = self.__dict__.get("loop")
         if loop is None or self._process != os.getpid():
             return

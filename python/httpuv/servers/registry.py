@@ -19,6 +19,7 @@ class Server(Protocol):
     _core: _core.Server
     _dispatcher: Dispatcher
     _attached: list[bool]
+    _listens: bool
 
     def isRunning(self) -> bool: ...
     def stop(self, timeout: float = 0.0) -> None: ...
@@ -32,8 +33,8 @@ servers: list[Server] = []
 
 
 def running() -> list[Server]:
-    """The running servers, in the order of their start."""
-    return [server for server in list(servers) if server.isRunning()]
+    """The servers that listen and run, in the order of their start."""
+    return [server for server in list(servers) if server._listens and server.isRunning()]
 
 
 def remove(server: Server) -> None:

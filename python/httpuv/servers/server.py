@@ -84,6 +84,7 @@ class Server(Routed, Publishing, Embedded):
         )
         self._expect_coroutines(self._applications)
         self._attached: list[bool] = []  # has an entry while attached to the dispatcher
+        self._listens = False  # its address is known, so that others may see it
         self._stopping = fork.lock()
         self._stop_calls: list[Callable[[], object]] = []
         self._limits = options["limits"] or Limits()
@@ -211,6 +212,7 @@ class Server(Routed, Publishing, Embedded):
                 self._core.set_routes(routes(self._paths, self._options), self._mime)
             self._bind_admin()
             self._bind()
+            self._listens = True
             relay = self._start_relay()
             if relay is not None:
                 self._gate.wanted = relay.want
