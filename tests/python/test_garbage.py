@@ -6,7 +6,8 @@ import weakref
 import httpuv
 import pytest
 from conftest import Serve
-from support import get, wait_until
+from support import get
+from ws_support import wait_until
 
 
 class Site:
