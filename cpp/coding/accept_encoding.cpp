@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "base/ascii.h"
-#include "base/weight.h"
+#include "base/text/ascii.h"
+#include "base/text/weight.h"
 
 namespace httpuv::coding {
 namespace {

@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "http/response.h"
+#include "http/message/response.h"
 #include "python/answering.h"
 #include "python/convert/response.h"
 #include "python/gateway/gateway.h"

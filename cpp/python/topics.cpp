@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "python/application.h"
 #include "python/convert/buffer.h"
 #include "python/runtime/gil.h"

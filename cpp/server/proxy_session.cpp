@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "http/proxy_preamble.h"
+#include "http/proxy/proxy_preamble.h"
 #include "server/connection/connection.h"
 #include "server/http/http_session.h"
 

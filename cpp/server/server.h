@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "http/networks.h"
+#include "http/proxy/networks.h"
 #include "net/listen/bind.h"
 #include "server/connection/settings.h"
 #include "server/message/message.h"

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "base/ascii.h"
-#include "base/base64.h"
-#include "base/sha1.h"
-#include "websocket/extension.h"
+#include "base/encode/base64.h"
+#include "base/encode/sha1.h"
+#include "base/text/ascii.h"
+#include "websocket/deflate/extension.h"
 
 namespace httpuv::websocket {
 namespace {

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "websocket/deflate_params.h"
+#include "websocket/deflate/deflate_params.h"
 
 namespace httpuv::websocket {
 

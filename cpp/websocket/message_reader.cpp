@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "websocket/close_frame.h"
+#include "websocket/frame/close_frame.h"
 
 namespace httpuv::websocket {
 namespace {

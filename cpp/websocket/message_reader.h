@@ -12,11 +12,11 @@
 #include <string>
 #include <string_view>
 
-#include "base/utf8.h"
-#include "websocket/deflate_params.h"
-#include "websocket/deflate_pool.h"
-#include "websocket/fault.h"
-#include "websocket/frame.h"
+#include "base/text/utf8.h"
+#include "websocket/deflate/deflate_params.h"
+#include "websocket/deflate/deflate_pool.h"
+#include "websocket/frame/fault.h"
+#include "websocket/frame/frame.h"
 
 namespace httpuv::websocket {
 

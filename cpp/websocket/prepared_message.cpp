@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "websocket/frame.h"
+#include "websocket/frame/frame.h"
 
 namespace httpuv::websocket {
 namespace {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "websocket/deflate_pool.h"
+#include "websocket/deflate/deflate_pool.h"
 
 namespace httpuv::websocket {
 

@@ -31,9 +31,9 @@
 #include <string>
 #include <string_view>
 
-#include "websocket/close_frame.h"
-#include "websocket/deflate_params.h"
-#include "websocket/deflate_pool.h"
+#include "websocket/deflate/deflate_params.h"
+#include "websocket/deflate/deflate_pool.h"
+#include "websocket/frame/close_frame.h"
 #include "websocket/message_reader.h"
 #include "websocket/prepared_message.h"
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "http/limits.h"
+#include "http/parse/limits.h"
 #include "server/worker/limits.h"
 
 namespace httpuv::http {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/percent.h"
+#include "base/encode/percent.h"
 #include "files/routes/route_table.h"
 
 using httpuv::files::Match;

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "http/forwarded.h"
-#include "http/networks.h"
-#include "http/proxy_preamble.h"
-#include "http/target.h"
+#include "http/message/target.h"
+#include "http/proxy/forwarded.h"
+#include "http/proxy/networks.h"
+#include "http/proxy/proxy_preamble.h"
 
 using namespace httpuv::http;
 

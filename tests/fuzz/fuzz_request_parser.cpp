@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "../cpp/limits.h"
-#include "base/ascii.h"
-#include "http/request_parser.h"
+#include "base/text/ascii.h"
+#include "http/parse/request_parser.h"
 
 namespace {
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "base/base64.h"
-#include "base/http_date.h"
-#include "base/percent.h"
-#include "base/utf8.h"
+#include "base/encode/base64.h"
+#include "base/encode/percent.h"
+#include "base/text/http_date.h"
+#include "base/text/utf8.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "websocket/deflater.h"
-#include "websocket/inflater.h"
+#include "websocket/deflate/deflater.h"
+#include "websocket/deflate/inflater.h"
 
 using namespace httpuv::websocket;
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "websocket/frame.h"
+#include "websocket/frame/frame.h"
 
 using namespace httpuv::websocket;
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/ascii.h"
-#include "websocket/extension.h"
+#include "base/text/ascii.h"
+#include "websocket/deflate/extension.h"
 #include "websocket/handshake.h"
 
 using namespace httpuv::websocket;

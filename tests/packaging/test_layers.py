@@ -22,6 +22,22 @@ SERVER = {
 }  # fmt: skip
 # The same between the subfolders of a folder; "." is the folder itself.
 INSIDE = {
+    "base": {
+        "text": {"text"},
+        "encode": {"text", "encode"},
+        ".": {"text", "encode", "."},
+    },
+    "http": {
+        "message": {"message"},
+        "proxy": {"message", "proxy"},
+        "parse": {"message", "parse"},
+        "wire": {"message", "parse", "wire"},
+    },
+    "websocket": {
+        "frame": {"frame"},
+        "deflate": {"frame", "deflate"},
+        ".": {"frame", "deflate", "."},
+    },
     "files": {
         "routes": {"routes"},
         "disk": {"disk"},

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <optional>
 
-#include "base/ascii.h"
-#include "base/http_date.h"
+#include "base/text/ascii.h"
+#include "base/text/http_date.h"
 
 namespace httpuv::files {
 namespace {

@@ -1,7 +1,7 @@
 #include "files/answer/fields.h"
 
-#include "base/ascii.h"
-#include "base/http_date.h"
+#include "base/text/ascii.h"
+#include "base/text/http_date.h"
 #include "files/disk/stamp.h"
 
 namespace httpuv::files {

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <optional>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 
 namespace httpuv::files {
 namespace {

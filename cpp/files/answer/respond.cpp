@@ -6,8 +6,8 @@
 #include <random>
 #include <utility>
 
-#include "base/html.h"
-#include "base/sha1.h"
+#include "base/encode/sha1.h"
+#include "base/text/html.h"
 #include "coding/accept_encoding.h"
 #include "files/answer/conditions.h"
 #include "files/answer/fields.h"

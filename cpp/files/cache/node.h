@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/text_hash.h"
+#include "base/text/text_hash.h"
 #include "files/answer/resolution.h"
 #include "files/cache/resolver.h"
 #include "files/cache/service.h"

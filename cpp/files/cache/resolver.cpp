@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
-#include "base/percent.h"
+#include "base/encode/percent.h"
 #include "coding/compressible.h"
 #include "coding/gzip.h"
 #include "files/answer/fields.h"

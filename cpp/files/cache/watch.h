@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/text_hash.h"
+#include "base/text/text_hash.h"
 #include "files/cache/resolver.h"
 
 namespace httpuv::files {

@@ -9,7 +9,7 @@
 #include <ctime>
 #include <utility>
 
-#include "base/sha1.h"
+#include "base/encode/sha1.h"
 
 namespace httpuv::files {
 namespace {

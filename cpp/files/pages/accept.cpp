@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/ascii.h"
-#include "base/weight.h"
+#include "base/text/ascii.h"
+#include "base/text/weight.h"
 
 namespace httpuv::files {
 namespace {

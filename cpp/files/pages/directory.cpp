@@ -10,7 +10,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 #include "files/routes/route_table.h"
 
 namespace httpuv::files {

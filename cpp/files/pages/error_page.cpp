@@ -1,6 +1,6 @@
 #include "files/pages/error_page.h"
 
-#include "base/html.h"
+#include "base/text/html.h"
 #include "files/pages/listing_assets.h"
 
 namespace httpuv::files {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "files/pages/listing_page.h"
 
 namespace httpuv::files {

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstdio>
 
-#include "base/html.h"
-#include "base/percent.h"
+#include "base/encode/percent.h"
+#include "base/text/html.h"
 #include "files/pages/listing_assets.h"
 
 namespace httpuv::files {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "base/percent.h"
+#include "base/encode/percent.h"
 #include "files/pages/accept.h"
 
 namespace httpuv::files {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "base/text_hash.h"
+#include "base/text/text_hash.h"
 
 namespace httpuv::files {
 

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 
 namespace httpuv::files {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 #include "files/answer/file_answer.h"
 #include "files/disk/loader.h"
 #include "python/runtime/gil.h"

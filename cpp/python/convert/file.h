@@ -12,7 +12,7 @@
 #include "files/answer/respond.h"
 #include "files/disk/entry.h"
 #include "files/routes/mime.h"
-#include "http/response.h"
+#include "http/message/response.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/percent.h"
+#include "base/encode/percent.h"
 #include "python/runtime/objects.h"
 
 namespace py = pybind11;

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/request.h"
+#include "http/message/request.h"
 
 namespace httpuv::python {
 

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-#include "http/request.h"
+#include "http/message/request.h"
 
 namespace httpuv::python {
 

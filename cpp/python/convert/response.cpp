@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 #include "python/convert/file.h"
 #include "python/runtime/objects.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "http/response.h"
+#include "http/message/response.h"
 #include "python/application.h"
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "http/response.h"
+#include "http/message/response.h"
 #include "python/application.h"
 #include "python/convert/file.h"
 #include "python/convert/response.h"

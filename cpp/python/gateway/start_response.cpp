@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "http/response.h"
+#include "http/message/response.h"
 #include "python/application.h"
 #include "python/body_pipe.h"
 #include "python/convert/names.h"

@@ -11,7 +11,7 @@
 
 #include "base/list_link.h"
 #include "base/memory_reserve.h"
-#include "http/head_memo.h"
+#include "http/parse/head_memo.h"
 #include "net/loop/reactor.h"
 #include "server/connection/outbox.h"
 #include "server/connection/protocol.h"
@@ -35,7 +35,7 @@
 #include "server/worker/request_ids.h"
 #include "server/worker/slot_map.h"
 #include "server/worker/team.h"
-#include "websocket/deflate_pool.h"
+#include "websocket/deflate/deflate_pool.h"
 #include "websocket/session.h"
 
 namespace httpuv::server {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "http/networks.h"
+#include "http/proxy/networks.h"
 #include "net/listen/bind.h"
 #include "server/message/routing.h"
 #include "server/message/tls.h"

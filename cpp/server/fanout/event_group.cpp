@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/base64.h"
+#include "base/encode/base64.h"
 #include "server/connection/connection.h"
 #include "server/connection/context.h"
 

@@ -2,10 +2,10 @@
 
 #include <array>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 #include "coding/accept_encoding.h"
 #include "coding/compressible.h"
-#include "http/content_coding.h"
+#include "http/message/content_coding.h"
 
 namespace httpuv::server {
 

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "http/request.h"
-#include "http/response.h"
+#include "http/message/request.h"
+#include "http/message/response.h"
 #include "server/http/exchange.h"
 
 namespace httpuv::server {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "coding/gzip.h"
-#include "http/content_coding.h"
+#include "http/message/content_coding.h"
 #include "server/connection/connection.h"
 #include "server/connection/file_sending.h"
 #include "server/http/answer_coding.h"

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/charge.h"
-#include "http/response.h"
+#include "http/message/response.h"
 #include "server/http/exchange.h"
 #include "server/message/envelope.h"
 

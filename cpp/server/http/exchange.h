@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "base/charge.h"
-#include "http/wire.h"
+#include "http/wire/wire.h"
 #include "server/observe/observer.h"
 
 namespace httpuv::server {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 
 namespace httpuv::server {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "http/request.h"
+#include "http/message/request.h"
 
 namespace httpuv::server {
 

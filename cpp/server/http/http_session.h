@@ -1,7 +1,7 @@
 // HTTP/1 on one connection: the protocol with which a Connection begins. It passes what the
 // transport, the clock and the application report to its parts, and ends the connection.
 //
-//   Wire                  framing, order, keep-alive, how it ends; no I/O (http/wire.h)
+//   Wire                  framing, order, keep-alive, how it ends; no I/O (http/wire/wire.h)
 //   RequestReader         input -> requests and their bodies
 //   route()               which responder a request is for
 //   responders/           application, streams, static files, WebSocket handshakes, builtin paths

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "http/request.h"
+#include "http/message/request.h"
 #include "server/http/exchange.h"
 
 namespace httpuv::server {

@@ -8,8 +8,8 @@
 
 #include "base/charge.h"
 #include "files/answer/resolution.h"
-#include "http/request.h"
-#include "http/response.h"
+#include "http/message/request.h"
+#include "http/message/response.h"
 #include "server/http/exchange.h"
 #include "server/http/responders/streamed.h"
 #include "server/message/envelope.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "http/forwarded.h"
+#include "http/proxy/forwarded.h"
 #include "server/connection/connection.h"
 #include "server/http/http_session.h"
 

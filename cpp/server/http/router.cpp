@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/percent.h"
+#include "base/encode/percent.h"
 #include "server/connection/connection.h"
 #include "server/http/host_check.h"
 #include "server/http/http_session.h"

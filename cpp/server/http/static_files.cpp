@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "http/response.h"
+#include "http/message/response.h"
 #include "server/connection/connection.h"
 #include "server/connection/file_sending.h"
 #include "server/http/http_session.h"

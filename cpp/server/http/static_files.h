@@ -9,8 +9,8 @@
 
 #include "files/answer/respond.h"
 #include "files/cache/service.h"
-#include "http/request.h"
-#include "http/response.h"
+#include "http/message/request.h"
+#include "http/message/response.h"
 #include "server/connection/context.h"
 
 namespace httpuv::server {

@@ -15,7 +15,7 @@
 
 #include "base/promised.h"
 #include "files/routes/route_table.h"
-#include "http/response.h"
+#include "http/message/response.h"
 #include "net/listen/accepted.h"
 #include "net/listen/bind.h"
 #include "server/message/connection_id.h"

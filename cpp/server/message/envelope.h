@@ -11,8 +11,8 @@
 #include "base/charge.h"
 #include "base/descriptor.h"
 #include "files/answer/respond.h"
-#include "http/request.h"
-#include "http/response.h"
+#include "http/message/request.h"
+#include "http/message/response.h"
 #include "server/message/connection_id.h"
 #include "server/message/tls.h"
 

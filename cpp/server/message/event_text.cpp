@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-#include "http/chunked.h"
+#include "http/message/chunked.h"
 
 namespace httpuv::server {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "http/response.h"
+#include "http/message/response.h"
 
 namespace httpuv::server {
 

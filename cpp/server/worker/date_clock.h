@@ -4,7 +4,7 @@
 #include <ctime>
 #include <string_view>
 
-#include "base/http_date.h"
+#include "base/text/http_date.h"
 
 namespace httpuv::server {
 

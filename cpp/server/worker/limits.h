@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "http/limits.h"
+#include "http/parse/limits.h"
 
 namespace httpuv::server {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <random>
 
-#include "http/forwarded.h"
+#include "http/proxy/forwarded.h"
 
 namespace httpuv::server {
 

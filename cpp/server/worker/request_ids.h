@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "http/request.h"
+#include "http/message/request.h"
 
 namespace httpuv::server {
 

@@ -3,7 +3,7 @@
 #include <random>
 #include <string>
 
-#include "base/base64.h"
+#include "base/encode/base64.h"
 
 namespace httpuv::base {
 namespace {

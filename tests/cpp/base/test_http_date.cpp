@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-#include "base/http_date.h"
+#include "base/text/http_date.h"
 
 namespace httpuv::base {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "base/percent.h"
+#include "base/encode/percent.h"
 
 namespace httpuv::base {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "base/base64.h"
-#include "base/sha1.h"
+#include "base/encode/base64.h"
+#include "base/encode/sha1.h"
 
 namespace httpuv::base {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/text_hash.h"
+#include "base/text/text_hash.h"
 
 #include <doctest/doctest.h>
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "../limits.h"
-#include "http/head_memo.h"
-#include "http/request_parser.h"
+#include "http/parse/head_memo.h"
+#include "http/parse/request_parser.h"
 
 namespace httpuv::http {
 

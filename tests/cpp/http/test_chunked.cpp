@@ -3,7 +3,7 @@
 #include <string>
 
 #include "feeding.h"
-#include "http/chunked.h"
+#include "http/message/chunked.h"
 
 namespace httpuv::http {
 namespace {

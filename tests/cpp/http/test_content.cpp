@@ -1,7 +1,7 @@
 // How the end of an answer's content is told, and whether any is sent.
 #include <doctest/doctest.h>
 
-#include "http/content.h"
+#include "http/message/content.h"
 
 namespace httpuv::http {
 namespace {

@@ -1,4 +1,4 @@
-#include "http/content_coding.h"
+#include "http/message/content_coding.h"
 
 #include <doctest/doctest.h>
 

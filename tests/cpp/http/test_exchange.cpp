@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "http/exchange.h"
+#include "http/wire/exchange.h"
 
 namespace httpuv::http {
 namespace {

@@ -4,7 +4,7 @@
 #include <set>
 #include <vector>
 
-#include "http/exchange_state.h"
+#include "http/wire/exchange_state.h"
 
 namespace httpuv::http {
 namespace {

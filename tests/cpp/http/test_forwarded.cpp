@@ -6,10 +6,10 @@
 #include <string_view>
 
 #include "../limits.h"
-#include "http/forwarded.h"
-#include "http/limits.h"
-#include "http/networks.h"
-#include "http/request_parser.h"
+#include "http/parse/limits.h"
+#include "http/parse/request_parser.h"
+#include "http/proxy/forwarded.h"
+#include "http/proxy/networks.h"
 
 namespace httpuv::http {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/proxy_preamble.h"
+#include "http/proxy/proxy_preamble.h"
 
 namespace httpuv::http {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "http/request.h"
+#include "http/message/request.h"
 
 namespace httpuv::http {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "http/response.h"
+#include "http/message/response.h"
 
 namespace httpuv::http {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "../limits.h"
-#include "http/wire.h"
+#include "http/wire/wire.h"
 
 namespace httpuv::http {
 namespace {

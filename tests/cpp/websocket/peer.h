@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "websocket/frame.h"
+#include "websocket/deflate/zlib_api.h"
+#include "websocket/frame/frame.h"
 #include "websocket/session.h"
-#include "websocket/zlib_api.h"
 
 namespace httpuv::websocket::testing {
 

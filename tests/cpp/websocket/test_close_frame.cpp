@@ -3,7 +3,7 @@
 #include <string>
 
 #include "peer.h"
-#include "websocket/close_frame.h"
+#include "websocket/frame/close_frame.h"
 
 using namespace httpuv::websocket;
 using namespace httpuv::websocket::testing;

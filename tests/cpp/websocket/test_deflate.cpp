@@ -4,9 +4,9 @@
 #include <string>
 
 #include "peer.h"
-#include "websocket/deflate_pool.h"
-#include "websocket/deflater.h"
-#include "websocket/inflater.h"
+#include "websocket/deflate/deflate_pool.h"
+#include "websocket/deflate/deflater.h"
+#include "websocket/deflate/inflater.h"
 
 using namespace httpuv::websocket;
 using namespace httpuv::websocket::testing;

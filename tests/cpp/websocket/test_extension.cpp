@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "websocket/extension.h"
+#include "websocket/deflate/extension.h"
 
 using namespace httpuv::websocket;
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "peer.h"
-#include "websocket/frame.h"
+#include "websocket/frame/frame.h"
 
 using namespace httpuv::websocket;
 using namespace httpuv::websocket::testing;

@@ -3,7 +3,7 @@
 #include <random>
 #include <string>
 
-#include "websocket/mask.h"
+#include "websocket/frame/mask.h"
 
 using httpuv::websocket::MaskKey;
 

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "http/request.h"
-#include "http/response.h"
+#include "http/message/request.h"
+#include "http/message/response.h"
 #include "server/http/exchange.h"
 #include "server/message/envelope.h"
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "http/chunked.h"
-#include "http/content_coding.h"
+#include "http/message/chunked.h"
+#include "http/message/content_coding.h"
 #include "server/connection/connection.h"
 #include "server/http/answer_coding.h"
 #include "server/http/http_session.h"

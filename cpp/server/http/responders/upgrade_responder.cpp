@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "base/ascii.h"
+#include "base/text/ascii.h"
 #include "server/connection/connection.h"
 #include "server/http/host_check.h"
 #include "server/http/http_session.h"

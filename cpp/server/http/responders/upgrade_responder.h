@@ -13,7 +13,7 @@
 #include <memory>
 #include <string_view>
 
-#include "http/request.h"
+#include "http/message/request.h"
 #include "server/connection/protocol.h"
 #include "server/http/exchange.h"
 #include "server/message/commands.h"
