@@ -39,13 +39,13 @@ bool TestSink::idle() const {
   return events_.empty();
 }
 
-bool TestSink::next(Event& event) {
+std::optional<Event> TestSink::next() {
   std::unique_lock lock(mutex_);
   arrived_.wait(lock, [this] { return closed_ || !events_.empty(); });
-  if (events_.empty()) return false;
-  event = std::move(events_.front());
+  if (events_.empty()) return {};
+  std::optional<Event> event(std::move(events_.front()));
   events_.pop_front();
-  return true;
+  return event;
 }
 
 void TestSink::close() {
@@ -65,8 +65,8 @@ TestServer::TestServer(Handler handle, Settings settings, std::shared_ptr<net::L
   REQUIRE(server_->start(std::move(lanes)) == 0);
   port_ = bound.port;
   thread_ = std::thread([this, handle = std::move(handle)] {
-    Event event;
-    while (sink_->next(event)) handle(*server_, std::move(event));
+    // An event is destroyed before the next is waited for: it may hold a charge.
+    while (auto event = sink_->next()) handle(*server_, std::move(*event));
   });
 }
 

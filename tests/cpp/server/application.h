@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -25,8 +26,8 @@ class TestSink final : public EventSink {
   [[nodiscard]] bool idle() const override;
   [[nodiscard]] bool attended() const override { return true; }
 
-  // Waits for an event; false when `close()` was called and none is left.
-  bool next(Event& event);
+  // Waits for an event; nothing when `close()` was called and none is left.
+  std::optional<Event> next();
   void close();
 
  private:
