@@ -255,6 +255,31 @@ def draw(results: dict[str, Any] | None, blocked: dict[str, Any] | None, output:
     lines += [f"{machine(facts)}.", ""]
     (output / "figures.txt").write_text("\n".join(lines))
     print(output / "figures.txt")
+    if results:
+        (output / "targets.txt").write_text(targets(results))
+        print(output / "targets.txt")
+
+
+def targets(results: dict[str, Any]) -> str:
+    """What was aimed at and what was measured, a table for each part, as Markdown."""
+    lines: list[str] = []
+    part = None
+    for each in results["targets"]:
+        if not each.get("text"):
+            continue
+        if each["part"] != part:
+            part = each["part"]
+            lines += [
+                "",
+                f"| {part} | aimed at | measured: median [range] | |",
+                "|---|---|---|---|",
+            ]
+        verdict = {True: "reached", False: "**short**", None: ""}[each["reached"]]
+        figure = f"{each['title']}: {each['subject']}"
+        lines.append(f"| {figure} | {each['wanted']} | {each['text']} | {verdict} |")
+    return "\n".join(
+        [*lines[1:], "", f"{machine(results['facts'])}. {results['facts']['method']}", ""]
+    )
 
 
 def read(path: Path | None, default: Path) -> dict[str, Any] | None:

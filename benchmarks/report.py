@@ -174,7 +174,12 @@ def judgement(results: Results, target: Target) -> dict[str, object]:
         for cell in target.cells():
             failures = results.failures.get(cell.scenario, {})
             why = failures.get(cell.peer, failures.get("all", why))
+    text = ""
+    if found is not None:
+        median, low, high = (figure(value, target) for value in found)
+        text = f"{median} [{low}-{high}]"
     return {
+        "text": text,
         "part": target.part,
         "title": target.title,
         "subject": target.subject.peer,
@@ -201,12 +206,7 @@ def target_rows(results: Results, all_of_them: bool) -> list[list[str]]:
         )
         if not ran and (target in EARLIER or not all_of_them):
             continue
-        measured = str(judged["why"])
-        if judged["median"] is not None:
-            median, low, high = (
-                figure(float(str(judged[key])), target) for key in ("median", "low", "high")
-            )
-            measured = f"{median} [{low}-{high}]"
+        measured = str(judged["text"] or judged["why"])
         verdict = {True: "reached", False: "**short**", None: "-"}[
             judged["reached"]  # type: ignore[index]
         ]
