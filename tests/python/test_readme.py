@@ -133,7 +133,7 @@ def longest(parts: list[str]) -> str:
 
 def test_every_close_code_is_in_the_reference() -> None:
     page = (ROOT / "docs" / "reference" / "close-codes.md").read_text()
-    header = (ROOT / "cpp" / "websocket" / "close_frame.h").read_text()
+    header = (ROOT / "cpp" / "websocket" / "frame" / "close_frame.h").read_text()
     codes = re.findall(r"kClose\w+ =\s*(\d{4});", header)
     assert len(codes) >= 9
     described = re.findall(r"^\| (\d{4}) \|", page, re.MULTILINE)
