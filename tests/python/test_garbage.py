@@ -26,7 +26,8 @@ class Site:
         ws.onClose(lambda: self.server)
 
 
-def test_after_the_server_has_stopped(serve: Serve) -> None:
+def test_after_the_server_has_stopped(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "httpuv")  # its handler keeps the records
     site = Site()
     site.server = httpuv.startServer("127.0.0.1", 0, site, dispatch="thread", accessLog=True)
     assert get(site.server, "/").status == 200

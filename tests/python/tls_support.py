@@ -75,7 +75,7 @@ class Authority:
 
 
 class TlsWire(Wire):
-    """A Wire with TLS on it. A server that ends without close_notify is an SSLEOFError."""
+    """A Wire with TLS on it. A server that ends without close_notify is an SSLError."""
 
     def __init__(
         self,
@@ -87,6 +87,8 @@ class TlsWire(Wire):
     ) -> None:
         super().__init__(where, timeout)
         self.raw = self.socket
+        # Some builds of Python take any end for a clean one by default.
+        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
         try:
             self.socket = context.wrap_socket(
                 self.raw, server_hostname=host, session=session, suppress_ragged_eofs=False

@@ -223,7 +223,7 @@ class Server(Routed, Publishing, Embedded):
             raise
         if self not in registry.servers:
             self.stop()  # stop() was called during the start, when there was nothing to stop
-        log.write(logging.INFO, "%r", self)
+        log.write(logging.INFO, "%s", repr(self))  # text, since a handler may keep the record
 
     def _bind_admin(self) -> None:
         admin = self._admin
