@@ -81,6 +81,9 @@ class Queue {
   void forget();
 
  private:
+  using Clock = std::chrono::steady_clock;
+  using Seconds = std::chrono::duration<double>;
+
   struct Key {
     const Application* application = nullptr;
     server::ConnectionId connection;
@@ -139,10 +142,10 @@ class Queue {
   bool idle_ = false;                // by mutex_: the last wait has ended with nothing to do
   bool led_ = false;                 // by mutex_
   bool armed_ = false;               // by mutex_: the next push rings
-  std::vector<std::weak_ptr<Application>> attached_;         // by mutex_
-  Application* driven_ = nullptr;                            // by mutex_: the leader drives it
-  std::thread::id driver_;                                   // by mutex_: that thread
-  std::chrono::steady_clock::time_point contended_until_{};  // by mutex_: the GIL is not to be had
+  std::vector<std::weak_ptr<Application>> attached_;  // by mutex_
+  Application* driven_ = nullptr;                     // by mutex_: the leader drives it
+  std::thread::id driver_;                            // by mutex_: that thread
+  Clock::time_point contended_until_{};               // by mutex_: the GIL is not to be had
   std::atomic<bool> attended_{false};
   bool watched_ = false;  // by mutex_: a loop watches the descriptor, so it must tell the truth
   std::atomic<std::uint64_t> wakes_{0};

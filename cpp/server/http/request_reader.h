@@ -3,6 +3,7 @@
 // that wait are many, while the application is behind with a body, or the disk is.
 //
 // Loop thread only; a part of HttpSession. What is broken or does not fit is refused there.
+// More than 25 members and methods, because bodies have two ways, and each may have to wait.
 #pragma once
 
 #include <cstddef>

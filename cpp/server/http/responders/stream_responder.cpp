@@ -47,6 +47,21 @@ Streamed& stream_of(Exchange& exchange) {
   return *exchange.parked->stream;
 }
 
+// Begins a chunk; its bytes are written from where they are. False: the stream has no chunks.
+bool begin_chunk(HttpSession& http, const Streamed& stream, std::uint64_t size) {
+  if (stream.framing != http::Framing::kChunked) return false;
+  char prefix[http::kMaxChunkPrefix];
+  http.context().outbox.open(http.connection()).append(prefix, http::chunk_prefix(prefix, size));
+  return true;
+}
+
+// The kernel has taken what the application has asked about.
+void tell_taken(HttpSession& http, Exchange& exchange) {
+  http.context().events.emplace_back(
+      StreamTakenEvent{{http.connection().id(), exchange.sequence},
+                       std::exchange(stream_of(exchange).acknowledged, 0)});
+}
+
 }  // namespace
 
 // The exchange, if its answer is a stream.
@@ -172,11 +187,7 @@ void StreamResponder::write_piece(Exchange& exchange, std::string&& bytes) {
   if (!large) return send_piece(exchange, bytes);
   // From where it is, in one write with what is before it.
   exchange.observed.bytes += bytes.size();
-  const bool chunked = stream.framing == http::Framing::kChunked;
-  if (chunked) {
-    char prefix[http::kMaxChunkPrefix];
-    out().append(prefix, http::chunk_prefix(prefix, bytes.size()));
-  }
+  const bool chunked = begin_chunk(http_, stream, bytes.size());
   Outbox& outbox = http_.context().outbox;
   const std::string_view before = outbox.claim(connection);
   connection.write(before, std::move(bytes));
@@ -191,11 +202,7 @@ void StreamResponder::write_file(Exchange& exchange, FileBody&& file) {
   if (exceeds(stream)) return connection.fail();
   if (stream.bodiless || file.length == 0) return;
   exchange.observed.bytes += file.length;
-  const bool chunked = stream.framing == http::Framing::kChunked;
-  if (chunked) {
-    char prefix[http::kMaxChunkPrefix];
-    out().append(prefix, http::chunk_prefix(prefix, file.length));
-  }
+  const bool chunked = begin_chunk(http_, stream, file.length);
   http_.context().outbox.flush(connection);
   connection.send_file({}, net::FileRef::adopt(file.file.release(), file.device), file.offset,
                        file.length);
@@ -275,25 +282,19 @@ void StreamResponder::exhausted(Exchange& exchange) {
 
 // Tells the application that the kernel has everything so far, now or when it has.
 void StreamResponder::acknowledge(Exchange& exchange) {
-  Context& context = http_.context();
   Connection& connection = http_.connection();
   Streamed& stream = stream_of(exchange);
   stream.acknowledged = stream.total;
   if (stream.coding()) return;  // coded() comes back
-  context.outbox.flush(connection);
-  if (!connection.closing() && !connection.stream().busy()) {
-    context.events.emplace_back(StreamTakenEvent{{connection.id(), exchange.sequence},
-                                                 std::exchange(stream.acknowledged, 0)});
-  }
+  http_.context().outbox.flush(connection);
+  if (!connection.closing() && !connection.stream().busy()) tell_taken(http_, exchange);
 }
 
 void StreamResponder::drained(Exchange& exchange) {
   Streamed& stream = stream_of(exchange);
   give_room(exchange);
   if (stream.feed != nullptr) stream.feed->drained();
-  if (stream.acknowledged == 0 || stream.coding()) return;
-  http_.context().events.emplace_back(StreamTakenEvent{{http_.connection().id(), exchange.sequence},
-                                                       std::exchange(stream.acknowledged, 0)});
+  if (stream.acknowledged != 0 && !stream.coding()) tell_taken(http_, exchange);
 }
 
 // --- coding -------------------------------------------------------------------------------------

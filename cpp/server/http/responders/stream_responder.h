@@ -5,6 +5,7 @@
 // Loop thread only; made where it is needed: what a stream has is in its exchange (streamed.h).
 // Commands for a stream that is over do nothing. A stream that breaks its promise of a length, or
 // cannot be coded, ends its connection.
+// More than 25 methods, because it has one for each command, and one for each way a piece leaves.
 #pragma once
 
 #include <cstddef>
