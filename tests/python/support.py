@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -286,6 +287,21 @@ def read_up_to(client: socket.socket, end: bytes) -> bytes:
         assert piece, data
         data += piece
     return data
+
+
+@contextlib.contextmanager
+def descriptors(wanted: int) -> Iterator[int]:
+    """Room for so many connections of this process, or for as many as the system allows.
+
+    Yields how many they are. A server in another process needs as many descriptors.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(wanted, hard - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
+    try:
+        yield count
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def run_script(code: str, *arguments: str, timeout: float = 60.0) -> str:

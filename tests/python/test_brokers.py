@@ -256,7 +256,7 @@ def test_what_a_server_is_too_slow_for_is_fetched(
     wait_until(lambda: told() == 45)
 
 
-def test_a_worker_whose_connection_ends_gets_what_it_missed(
+def test_a_worker_gets_what_it_missed_when_its_connection_ended(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one for which too much waits: the parent ends its connection then."""

@@ -341,7 +341,7 @@ def test_a_server_in_the_list_has_its_port() -> None:
 
     def look() -> None:
         while not ended.is_set():
-            ports.update(each.getPort() for each in httpuv.listServers() if each.getPort() == 0)
+            ports.update(each.getPort() for each in httpuv.listServers())
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -351,4 +351,4 @@ def test_a_server_in_the_list_has_its_port() -> None:
     finally:
         ended.set()
         thread.join()
-    assert not ports
+    assert 0 not in ports

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import httpuv
 import pytest
 from conftest import Serve
 from metrics_support import samples, value
-from support import Script, Wire, address, get, request
+from support import Script, Wire, address, descriptors, get, request
 from ws_support import Client, Watch, wait_until
 
 
@@ -374,7 +373,7 @@ CROWD = """
 import ctypes, resource
 import httpuv
 
-libc = ctypes.PyDLL(None)  # whose functions are called with the GIL held
+libc = ctypes.PyDLL(None)  # a call of its functions holds the GIL
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 stream = httpuv.EventStream(topics=["all"])
@@ -396,11 +395,9 @@ with httpuv.startServer("127.0.0.1", 0, call, limits=limits) as server:
 
 def test_many_clients_without_python() -> None:
     """From the third publish() on the interpreter does nothing: it is blocked, holding the GIL."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    count = min(200 if "HTTPUV_SANITIZED" in os.environ else 2000, hard - 500)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
+    wanted = 200 if "HTTPUV_SANITIZED" in os.environ else 2000
     with contextlib.ExitStack() as stack:
-        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        count = stack.enter_context(descriptors(wanted))
         script = stack.enter_context(Script(CROWD))
         where = ("127.0.0.1", int(script.line()))
         clients = []

@@ -95,7 +95,7 @@ BLOCKING = """
 import ctypes, sys
 import httpuv
 
-libc = ctypes.PyDLL(None)  # whose functions are called with the GIL held
+libc = ctypes.PyDLL(None)  # a call of its functions holds the GIL
 
 def on_open(ws):
     @ws.onMessage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 import httpuv
 import pytest
 from conftest import Serve
-from support import Script
+from support import Script, descriptors
 from ws_support import (
     BINARY,
     PING,
@@ -174,7 +173,7 @@ CROWD = """
 import ctypes, resource, sys
 import httpuv
 
-libc = ctypes.PyDLL(None)  # whose functions are called with the GIL held
+libc = ctypes.PyDLL(None)  # a call of its functions holds the GIL
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -197,12 +196,9 @@ with httpuv.startServer("127.0.0.1", 0, {"onWSOpen": on_open}, limits=limits) as
 
 def test_ten_thousand_subscribers_without_python() -> None:
     """From the third publish() on the interpreter does nothing: it is blocked, holding the GIL."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 1000 if "HTTPUV_SANITIZED" in os.environ else 10_000
-    count = min(wanted, hard - 500)  # of descriptors, which each of the two processes needs
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
     with contextlib.ExitStack() as stack:
-        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        count = stack.enter_context(descriptors(wanted))
         script = stack.enter_context(Script(CROWD))
         where = ("127.0.0.1", int(script.line()))
         clients = []

@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -47,7 +47,14 @@ def descriptions(options: type) -> dict[str, Option]:
     return {name: hint.__metadata__[0] for name, hint in options.__annotations__.items()}
 
 
-def documentation(options: Mapping[str, Option]) -> str:
+class Described(Protocol):
+    """What has a description, as reStructuredText."""
+
+    @property
+    def text(self) -> str: ...
+
+
+def documentation(options: Mapping[str, Described]) -> str:
     """The options as the "Args" section of a docstring lists them."""
     return "\n".join(
         textwrap.fill(

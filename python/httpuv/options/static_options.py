@@ -13,13 +13,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import _core
 from ..base.checks import check_utf8
+from . import option
 from .headers import Headers, header_fields
 
 Validation = str | Sequence[str]
@@ -284,16 +284,8 @@ def check_names(options: Mapping[str, Any]) -> None:
 
 def documentation(*, without: Sequence[str] = ()) -> str:
     """The options as the "Args" section of a docstring lists them."""
-    return "\n".join(
-        textwrap.fill(
-            f"{name}: {each.text}",
-            width=96,
-            initial_indent=" " * 8,
-            subsequent_indent=" " * 12,
-            break_on_hyphens=False,
-        )
-        for name, each in DESCRIPTIONS.items()
-        if name not in without
+    return option.documentation(
+        {name: each for name, each in DESCRIPTIONS.items() if name not in without}
     )
 
 

@@ -106,7 +106,7 @@ def test_one_address_is_served(apps: Path) -> None:
     assert status == 3 and "--bind: this worker serves one address, not 2" in errors
 
 
-def test_timeout_replaces_a_worker_whose_python_is_stuck(apps: Path) -> None:
+def test_timeout_replaces_a_worker_with_stuck_python(apps: Path) -> None:
     (apps / "gunicorn.conf.py").write_text("def worker_abort(worker):\n    print('aborted')\n")
     with gunicorn(apps, "apps:asgi", "--timeout", "2") as child:
         url = listening(child)
