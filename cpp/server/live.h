@@ -15,7 +15,7 @@
 #include "server/fanout/event_group.h"
 #include "server/fanout/publications.h"
 #include "server/handoff.h"
-#include "server/http/static_files.h"
+#include "server/http/routing/static_files.h"
 #include "server/idle_connections.h"
 #include "server/observe/exchange_meter.h"
 #include "server/report/access_log.h"

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "server/message/sequencer.h"
+#include "server/message/topic/sequencer.h"
 #include "server/server.h"
 
 namespace httpuv::server {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/message/event_text.h"
+#include "server/message/topic/event_text.h"
 
 using namespace httpuv::server;
 

@@ -20,6 +20,9 @@ MAY_INCLUDE = {
 SERVER = {
     "message", "worker", "observe", "topics", "connection", "websocket", "fanout", "report",
 }  # fmt: skip
+PYTHON = {
+    "runtime", "convert", "coroutine", "queue", "answer", "socket", "application", "gateway",
+}  # fmt: skip
 # The same between the subfolders of a folder; "." is the folder itself.
 INSIDE = {
     "base": {
@@ -69,8 +72,14 @@ INSIDE = {
         "runtime": {"runtime"},
         "convert": {"runtime", "convert"},
         "coroutine": {"runtime", "coroutine"},
-        ".": {"runtime", "convert", "coroutine", "gateway", "."},
-        "gateway": {"runtime", "convert", "coroutine", "gateway", "."},
+        # Of an application: these know each other.
+        "queue": PYTHON,
+        "answer": PYTHON,
+        "socket": PYTHON,
+        "application": PYTHON,
+        "gateway": PYTHON,
+        "server": PYTHON | {"server"},
+        ".": PYTHON | {"server", "."},
     },
 }
 # Third-party headers, and the folders that may name them.

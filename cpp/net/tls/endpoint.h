@@ -19,7 +19,7 @@
 #include "net/listen/address.h"
 #include "net/loop/reactor.h"
 #include "net/stream/tls_info.h"
-#include "net/tls/hosts.h"
+#include "net/tls/session/hosts.h"
 
 namespace httpuv::net::tls {
 

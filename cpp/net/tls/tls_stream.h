@@ -25,7 +25,7 @@
 #include "net/stream/stream.h"
 #include "net/stream/transport.h"
 #include "net/tls/endpoint.h"
-#include "net/tls/session.h"
+#include "net/tls/session/session.h"
 
 namespace httpuv::net::tls {
 

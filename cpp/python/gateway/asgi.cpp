@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "http/message/response.h"
-#include "python/application.h"
+#include "python/answer/reply.h"
+#include "python/application/application.h"
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
@@ -13,10 +14,9 @@
 #include "python/gateway/exchange.h"
 #include "python/gateway/gateway.h"
 #include "python/gateway/per_connection.h"
-#include "python/reply.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
-#include "python/socket.h"
+#include "python/socket/socket.h"
 
 namespace py = pybind11;
 

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "http/message/response.h"
-#include "python/application.h"
+#include "python/answer/reply.h"
+#include "python/application/application.h"
 #include "python/convert/file.h"
 #include "python/convert/response.h"
 #include "python/coroutine/done.h"
-#include "python/reply.h"
 #include "python/runtime/objects.h"
 #include "python/runtime/shielded.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "python/application.h"
+#include "python/application/application.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
 #include "python/gateway/exchange.h"

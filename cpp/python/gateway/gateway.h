@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "python/application.h"
+#include "python/application/application.h"
 #include "server/message/message.h"
 #include "server/server.h"
 

@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "http/message/response.h"
-#include "python/application.h"
-#include "python/body_pipe.h"
+#include "python/answer/body_pipe.h"
+#include "python/answer/reply.h"
+#include "python/application/application.h"
 #include "python/convert/names.h"
 #include "python/convert/response.h"
-#include "python/reply.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 #include "python/runtime/shielded.h"

@@ -6,8 +6,9 @@
 #include <string>
 #include <utility>
 
-#include "python/application.h"
-#include "python/body_pipe.h"
+#include "python/answer/body_pipe.h"
+#include "python/answer/reply.h"
+#include "python/application/application.h"
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
@@ -15,7 +16,6 @@
 #include "python/gateway/gateway.h"
 #include "python/gateway/per_connection.h"
 #include "python/gateway/start_response.h"
-#include "python/reply.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 

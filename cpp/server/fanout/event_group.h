@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "server/message/commands.h"
-#include "server/message/event_text.h"
+#include "server/message/topic/event_text.h"
 #include "server/topics/latest.h"
 #include "server/topics/topic.h"
 

@@ -7,10 +7,10 @@
 #include "http/message/content_coding.h"
 #include "server/connection/connection.h"
 #include "server/connection/file_sending.h"
-#include "server/http/answer_coding.h"
+#include "server/http/exchange/answer_coding.h"
+#include "server/http/exchange/observing.h"
+#include "server/http/exchange/parked.h"
 #include "server/http/http_session.h"
-#include "server/http/observing.h"
-#include "server/http/parked.h"
 #include "server/http/responders/static_responder.h"
 #include "server/http/responders/stream_responder.h"
 

@@ -12,7 +12,7 @@
 
 #include "base/charge.h"
 #include "http/message/response.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 #include "server/message/envelope.h"
 
 namespace httpuv::server {

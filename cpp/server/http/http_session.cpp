@@ -1,8 +1,8 @@
 #include "server/http/http_session.h"
 
 #include "server/connection/connection.h"
-#include "server/http/observing.h"
-#include "server/http/parked.h"
+#include "server/http/exchange/observing.h"
+#include "server/http/exchange/parked.h"
 #include "server/http/responders/stream_responder.h"
 
 namespace httpuv::server {

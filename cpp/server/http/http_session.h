@@ -20,7 +20,7 @@
 #include "server/connection/context.h"
 #include "server/connection/protocol.h"
 #include "server/http/answers.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 #include "server/http/http_deadlines.h"
 #include "server/http/request_reader.h"
 #include "server/http/responders/application_responder.h"

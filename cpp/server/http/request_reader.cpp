@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "server/connection/connection.h"
+#include "server/http/exchange/observing.h"
+#include "server/http/exchange/parked.h"
+#include "server/http/exchange/proxies.h"
 #include "server/http/http_session.h"
-#include "server/http/observing.h"
-#include "server/http/parked.h"
-#include "server/http/proxies.h"
 #include "server/http/responders/static_responder.h"
-#include "server/http/router.h"
+#include "server/http/routing/router.h"
 
 namespace httpuv::server {
 

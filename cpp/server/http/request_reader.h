@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "base/charge.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 #include "server/worker/body_collector.h"
 
 namespace httpuv::server {

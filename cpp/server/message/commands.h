@@ -21,10 +21,10 @@
 #include "server/message/connection_id.h"
 #include "server/message/door.h"
 #include "server/message/envelope.h"
-#include "server/message/event_text.h"
 #include "server/message/publication.h"
 #include "server/message/routing.h"
-#include "server/message/sequencer.h"
+#include "server/message/topic/event_text.h"
+#include "server/message/topic/sequencer.h"
 
 namespace httpuv::server {
 

@@ -14,7 +14,7 @@
 #include "server/message/access_record.h"
 #include "server/message/connection_id.h"
 #include "server/message/envelope.h"
-#include "server/message/sequencer.h"
+#include "server/message/topic/sequencer.h"
 
 namespace httpuv::server {
 

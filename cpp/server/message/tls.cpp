@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "net/tls/openssl.h"
+#include "net/tls/openssl/openssl.h"
 
 namespace httpuv::server {
 

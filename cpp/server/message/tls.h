@@ -8,7 +8,7 @@
 #include <string>
 
 #include "net/stream/tls_info.h"
-#include "net/tls/hosts.h"
+#include "net/tls/session/hosts.h"
 
 namespace httpuv::server {
 

@@ -20,7 +20,7 @@
 #include "net/loop/reactor.h"
 #include "server/message/commands.h"
 #include "server/message/publication.h"
-#include "server/message/sequencer.h"
+#include "server/message/topic/sequencer.h"
 #include "server/topics/topic.h"
 #include "server/worker/budget.h"
 #include "server/worker/slot_map.h"

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "server/connection/connection.h"
-#include "server/http/answer_coding.h"
+#include "server/http/exchange/answer_coding.h"
+#include "server/http/exchange/parked.h"
+#include "server/http/exchange/proxies.h"
 #include "server/http/http_session.h"
-#include "server/http/parked.h"
-#include "server/http/proxies.h"
 
 namespace httpuv::server {
 

@@ -9,7 +9,7 @@
 
 #include "http/message/request.h"
 #include "http/message/response.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 #include "server/message/envelope.h"
 
 namespace httpuv::server {

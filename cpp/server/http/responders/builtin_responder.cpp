@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "server/connection/connection.h"
-#include "server/http/host_check.h"
 #include "server/http/http_session.h"
+#include "server/http/routing/host_check.h"
 #include "server/report/builtin.h"
 
 namespace httpuv::server {

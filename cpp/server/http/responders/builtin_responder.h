@@ -3,7 +3,7 @@
 // Loop thread only; a plain function.
 #pragma once
 
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 
 namespace httpuv::server {
 

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "server/connection/connection.h"
+#include "server/http/exchange/observing.h"
+#include "server/http/exchange/parked.h"
 #include "server/http/http_session.h"
-#include "server/http/observing.h"
-#include "server/http/parked.h"
-#include "server/http/static_files.h"
+#include "server/http/routing/static_files.h"
 
 namespace httpuv::server {
 

@@ -7,7 +7,7 @@
 
 #include "files/answer/respond.h"
 #include "files/routes/route_table.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 #include "server/message/envelope.h"
 
 namespace httpuv::server {

@@ -5,10 +5,10 @@
 #include "http/message/chunked.h"
 #include "http/message/content_coding.h"
 #include "server/connection/connection.h"
-#include "server/http/answer_coding.h"
+#include "server/http/exchange/answer_coding.h"
+#include "server/http/exchange/observing.h"
+#include "server/http/exchange/parked.h"
 #include "server/http/http_session.h"
-#include "server/http/observing.h"
-#include "server/http/parked.h"
 
 namespace httpuv::server {
 

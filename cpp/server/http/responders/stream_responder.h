@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "base/promised.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 #include "server/message/commands.h"
 
 namespace httpuv::server {

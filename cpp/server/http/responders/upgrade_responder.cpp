@@ -6,10 +6,10 @@
 
 #include "base/text/ascii.h"
 #include "server/connection/connection.h"
-#include "server/http/host_check.h"
+#include "server/http/exchange/observing.h"
+#include "server/http/exchange/parked.h"
 #include "server/http/http_session.h"
-#include "server/http/observing.h"
-#include "server/http/parked.h"
+#include "server/http/routing/host_check.h"
 #include "server/websocket/websocket_session.h"
 
 namespace httpuv::server {

@@ -15,7 +15,7 @@
 
 #include "http/message/request.h"
 #include "server/connection/protocol.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 #include "server/message/commands.h"
 #include "server/message/routing.h"
 #include "websocket/handshake.h"

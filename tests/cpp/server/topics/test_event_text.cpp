@@ -1,5 +1,5 @@
 // The text of server-sent events, and the ids that come back.
-#include "server/message/event_text.h"
+#include "server/message/topic/event_text.h"
 
 #include <doctest/doctest.h>
 

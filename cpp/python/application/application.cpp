@@ -1,0 +1,498 @@
+#include "python/application/application.h"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "http/message/response.h"
+#include "python/answer/answering.h"
+#include "python/answer/reply.h"
+#include "python/convert/response.h"
+#include "python/gateway/gateway.h"
+#include "python/runtime/callback_context.h"
+#include "python/runtime/callback_time.h"
+#include "python/runtime/gil.h"
+#include "python/socket/socket.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+// Consumed messages are reported to the loop when they are this part of the allowed unread bytes:
+// that is rare, and early enough to keep the loop reading (it continues at a half).
+constexpr std::size_t kConsumedPart = 8;
+
+// Memory in reserve for a refusal when memory has run out.
+constexpr std::size_t kReserve = std::size_t{16} * 1024;
+
+// The exchange or the connection that an event is about.
+template <class E>
+auto subject_of(const E& event) {
+  if constexpr (std::is_same_v<E, server::RequestEvent>) {
+    return event.envelope->id;
+  } else if constexpr (std::is_same_v<E, server::WsOpenEvent>) {
+    return event.request->id.connection;
+  } else {
+    return event.id;
+  }
+}
+
+// How long a thread waits for room before it lets Python's signal handlers run.
+constexpr std::chrono::milliseconds kRoomSignalCheck{100};
+
+// Whether an asyncio loop runs on this thread, which therefore must not wait here.
+bool runs_asyncio() {
+  const auto events =
+      py::reinterpret_steal<py::object>(PyImport_GetModule(py::str("asyncio.events").ptr()));
+  if (!events) {
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    return false;
+  }
+  return !events.attr("_get_running_loop")().is_none();
+}
+
+// The application of the callback on this thread: the queue wakes its server afterwards.
+thread_local const Application* t_handling = nullptr;
+
+}  // namespace
+
+py::object exception_of(const py::error_already_set& error) {
+  const py::object& exception = error.value();
+  if (error.trace()) PyException_SetTraceback(exception.ptr(), error.trace().ptr());
+  return exception;
+}
+
+py::object exception_of(const std::exception& error) {
+  if (PyErr_Occurred() == nullptr) {
+    if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+      PyErr_NoMemory();
+    } else {
+      PyErr_SetString(PyExc_RuntimeError, error.what());
+    }
+  }
+  // Otherwise pybind11 has thrown because a Python error is set.
+  return exception_of(py::error_already_set());
+}
+
+// The loop thread's side: batches go to the queue.
+class Application::Sink final : public server::EventSink {
+ public:
+  explicit Sink(Application& application) : application_(application) {}
+  void deliver(std::vector<server::Event>& events) override { application_.deliver(events); }
+  void log(server::AccessBatch&& batch) override { application_.log(std::move(batch), events_); }
+  [[nodiscard]] bool idle() const override { return application_.idle(); }
+  [[nodiscard]] bool attended() const override { return application_.attended(); }
+  [[nodiscard]] Waits interpreter_waits() const override {
+    return {gil_waits().count.load(std::memory_order_relaxed),
+            gil_waits().nanoseconds.load(std::memory_order_relaxed)};
+  }
+
+ private:
+  Application& application_;
+  std::vector<server::Event> events_;  // of log(): the memory is used again
+};
+
+Application::Application(Program program, Callbacks callbacks, const py::dict& constants,
+                         server::Settings settings, const std::shared_ptr<Queue>& queue)
+    : callbacks_(std::move(callbacks)),
+      context_(CallbackContext::capture()),
+      environment_(constants),
+      consumed_step_(settings.limits.ws_max_unread / kConsumedPart),
+      ws_max_queue_(settings.limits.ws_max_queue),
+      ws_overflow_(settings.websocket.overflow),
+      queue_(queue),
+      has_uploads_(false),
+      server_(settings, settings.workers, [this] { return std::make_unique<Sink>(*this); }),
+      reserve_(std::make_unique<char[]>(kReserve)) {
+  server_.python().threads = queue->threads();
+  set_program(std::move(program));
+}
+
+std::shared_ptr<const Program> Application::program() {
+  const std::lock_guard lock(mutex_);
+  return program_;
+}
+
+void Application::set_program(Program program) {
+  if (!program.open_upload.is_none() || !program.gateways.empty()) has_uploads_ = true;
+  auto next = std::make_shared<const Program>(std::move(program));
+  {
+    const std::lock_guard lock(mutex_);
+    program_.swap(next);
+  }
+  // The old one is destroyed here, after unlocking, because that may run Python code.
+}
+
+void Application::deliver(std::vector<server::Event>& events) {
+  for (const server::Event& read : arrivals_.take(events)) server_.begun(read);
+  if (events.empty()) return;
+  unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
+  if (const auto queue = queue_.lock()) queue->push(shared_from_this(), events);
+}
+
+bool Application::attended() const {
+  const auto queue = queue_.lock();
+  return queue != nullptr && queue->attended();
+}
+
+void Application::log(server::AccessBatch&& batch, std::vector<server::Event>& events) {
+  const auto queue = queue_.lock();
+  if (queue == nullptr) return;
+  events.emplace_back(server::LogEvent{std::move(batch)});
+  queue->push(shared_from_this(), events);
+}
+
+void Application::ring(int handled) {
+  // In this order: what the loop does when the application is idle, it does when it is rung for.
+  unhandled_.fetch_sub(static_cast<std::size_t>(handled), std::memory_order_relaxed);
+  server_.ring();
+}
+
+bool Application::send(server::Command&& command) {
+  // Inside a callback the queue wakes the loop after the batch; outside nothing else would.
+  return server_.post(std::move(command), t_handling != this);
+}
+
+bool Application::wait_for_room() {
+  while (server_.crowded()) {
+    if (runs_asyncio()) return false;
+    {
+      const GilRelease release;
+      server_.wait_for_room(kRoomSignalCheck);
+    }
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+  return true;
+}
+
+bool Application::subscribe(server::WsSubscribe&& command) {
+  return server_.subscribe(std::move(command), t_handling != this);
+}
+
+bool Application::feed(server::Feed&& command) {
+  return server_.feed(std::move(command), t_handling != this);
+}
+
+std::uint64_t Application::publish(std::string&& topic, server::SharedPublication message) {
+  return server_.publish(std::move(topic), std::move(message), t_handling != this);
+}
+
+void Application::post(const server::ConnectionId& id, py::object function) {
+  if (const auto queue = queue_.lock()) queue->post(shared_from_this(), id, std::move(function));
+}
+
+bool Application::leave(server::Command&& command) {
+  return server_.post(std::move(command), false);
+}
+
+void Application::gather(const py::object& function) {
+  struct Finally {
+    Application& application;
+    const Application* outer;
+    ~Finally() {
+      t_handling = outer;
+      application.ring(1);
+    }
+  } const finally{*this, std::exchange(t_handling, this)};
+  unhandled_.fetch_add(1, std::memory_order_relaxed);
+  ring();  // from now on the loop looks by itself
+  function();
+}
+
+void Application::handle(server::Event&& event) {
+  // Events that are not awaited cause no wake-up; commands of their handlers wake the loop
+  // themselves.
+  const bool rung = server::is_awaited(event);
+  struct Restore {
+    const Application* outer;
+    ~Restore() { t_handling = outer; }
+  } const restore{std::exchange(t_handling, rung ? this : nullptr)};
+  std::optional<CallbackTime> time;
+  if (rung) time.emplace(server_.python());
+  if (server::waits(event)) server_.begun(event);
+  std::visit([this](auto&& each) { perform(std::move(each)); }, std::move(event));
+}
+
+void Application::refuse(server::Event&& event) {
+  if (server::waits(event)) server_.begun(event);
+  const auto answer = [this](server::EnvelopePtr&& envelope) {
+    answer_plain(std::move(envelope), 503);
+  };
+  if (auto* const request = std::get_if<server::RequestEvent>(&event)) {
+    answer(std::move(request->envelope));
+  } else if (const auto* const body = std::get_if<server::BodyEvent>(&event)) {
+    auto envelope = std::make_unique<server::Envelope>();
+    envelope->id = body->id;
+    answer(std::move(envelope));
+  } else if (auto* const open = std::get_if<server::WsOpenEvent>(&event);
+             open != nullptr && open->waiting) {
+    answer(std::move(open->request));
+  } else if (const auto* const last = std::get_if<server::WsLastEvent>(&event)) {
+    send(server::WsConclude{last->id});
+  } else if (std::holds_alternative<server::WsOpenEvent>(event) ||
+             std::holds_alternative<server::WsMessageEvent>(event)) {
+    send(server::WsClose{server::connection_of(event), 1011, "no thread runs callbacks"});
+  }
+  if (!server::is_awaited(event)) return;
+  ring(1);
+}
+
+void Application::answer_plain(server::EnvelopePtr&& envelope, int status) {
+  http::PlainResponse plain = http::plain_response(status);
+  envelope->head = std::move(plain.head);
+  envelope->answer = std::move(plain.body);
+  send(server::Respond{std::move(envelope)});
+}
+
+void Application::run(const py::object& function) {
+  const CallbackContext context(context_);
+  const CallbackTime time(server_.python());
+  call_python(function);
+}
+
+template <class E>
+void Application::perform(E&& event) {
+  Work work{subject_of(event)};
+  std::optional<CallbackContext> context;
+  try {
+    context.emplace(context_);
+    work.context = context->object();
+    on_event(std::move(event), work);
+  } catch (py::error_already_set& error) {
+    give_up(work);
+    if (!error.matches(PyExc_Exception)) throw;
+    report(work, exception_of(error));
+  } catch (const std::exception& error) {
+    give_up(work);
+    report(work, exception_of(error));
+  }
+}
+
+// Handling an event has failed: its request is answered with 500, or its connection is cut if the
+// answer has begun (Cut does both); a WebSocket is closed with 1011 (RFC 6455 section 7.4.1).
+void Application::give_up(const Work& work) {
+  const auto* const exchange = std::get_if<server::ExchangeId>(&work.subject);
+  const auto refuse = [&] {
+    if (exchange != nullptr) {
+      send(server::Cut{*exchange});
+    } else {
+      send(server::WsClose{std::get<server::ConnectionId>(work.subject), 1011, "internal error"});
+    }
+  };
+  try {
+    refuse();
+  } catch (const std::bad_alloc&) {
+    reserve_.reset();
+    refuse();
+  }
+  if (exchange != nullptr) answered(*exchange);
+  if (reserve_ == nullptr) reserve_.reset(new (std::nothrow) char[kReserve]);
+}
+
+// Calls on_error. An exception of on_error itself is reported as unraisable.
+void Application::report(const Work& work, const py::object& exception) {
+  try {
+    call_python(callbacks_.on_error, work.where, work.environment, exception);
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    error.discard_as_unraisable(work.where);
+  }
+}
+
+// --- HTTP ---------------------------------------------------------------------------------------
+
+py::dict Application::environment_of(server::Envelope& envelope) {
+  if (!envelope.resumed) return environment_.build(envelope);
+  const py::object announced = take_announced(envelope.id);
+  if (!announced) return environment_.build(envelope);
+  auto environment = py::reinterpret_borrow<py::dict>(announced);
+  Environment::set_body(environment, std::move(envelope.body));
+  return environment;
+}
+
+// The environment that on_headers saw; null if it did not.
+py::object Application::take_announced(const server::ExchangeId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(announced_.begin(), announced_.end(),
+                                  [&](const Announced& each) { return each.id == id; });
+  if (found == announced_.end()) return {};
+  py::object environment = std::move(found->environment);
+  if (&*found != &announced_.back()) *found = std::move(announced_.back());
+  announced_.pop_back();
+  return environment;
+}
+
+void Application::on_event(server::RequestEvent&& event, Work& work) {
+  // A stopped server has no client to answer.
+  if (!server_.answers()) return;
+  server::EnvelopePtr envelope = std::move(event.envelope);
+  const std::shared_ptr<const Program> program = this->program();
+  if (envelope->mount != 0) {
+    const auto& gateway = program->gateways[envelope->mount - std::size_t{1}];
+    return gateway->request(*this, work, std::move(envelope));
+  }
+  const server::ExchangeId id = envelope->id;
+  py::dict environment = environment_of(*envelope);
+  work.environment = environment;
+  // One that was announced and comes again has passed onHeaders. One that fell through a static
+  // path was not announced: onHeaders is asked now.
+  if (!envelope->resumed && !program->on_headers.is_none()) {
+    const CallbackContext context(context_);  // `call` gets one of its own
+    if (ask(work, envelope, program->on_headers, "onHeaders", true)) return;
+  }
+  if (!envelope->headers_only) {
+    // Without `call` the loop answers; it may not have known yet that there is none any more.
+    if (program->call.is_none()) return answer_plain(std::move(envelope), 404);
+    ask(work, envelope, program->call, "call", false);
+    return;
+  }
+  if (envelope->request.has_body() && !program->open_upload.is_none()) {
+    return begin_upload(id, work, *program);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    announced_.push_back({id, std::move(environment)});
+  }
+  send(server::Continue{id});
+}
+
+void Application::on_event(server::AbandonedEvent&& event, Work& work) {
+  Answering::abandoned(*this, event.id);
+  take_announced(event.id);
+  lose_upload(event.id);
+  abandon(event.id);
+  lose_socket(event.id, work);
+}
+
+// The client of an answer that is still being made has gone.
+void Application::abandon(const server::ExchangeId& id) {
+  if (const auto reply = find(id)) {
+    forget_reply(id);
+    reply->abandon();
+    tell("on_abandoned", reply->on_abandoned.get());
+  }
+}
+
+// --- answers that are not ready at once ---------------------------------------------------------
+
+std::shared_ptr<Reply> Application::find(const server::ExchangeId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = replies_.find(id);
+  return found != replies_.end() ? found->second : nullptr;
+}
+
+std::shared_ptr<Reply> Application::open_reply(const server::ExchangeId& id) {
+  auto reply = std::make_shared<Reply>(shared_from_this(), id);
+  const std::lock_guard lock(mutex_);
+  replies_.insert_or_assign(id, reply);
+  return reply;
+}
+
+void Application::forget_reply(const server::ExchangeId& id) {
+  std::shared_ptr<Reply> reply;  // released after unlocking
+  const std::lock_guard lock(mutex_);
+  const auto found = replies_.find(id);
+  if (found == replies_.end()) return;
+  reply = std::move(found->second);
+  replies_.erase(found);
+}
+
+void Application::answered(const server::ExchangeId& id) {
+  forget_reply(id);
+  lose_upload(id);
+  take_unopened(id);  // a handshake may have been refused
+}
+
+// A callback of a Reply belongs to the package: an exception is a mistake of the package, and
+// logged.
+void Application::tell(const char* where, py::object callback,
+                       const std::optional<std::uint64_t>& argument) {
+  if (callback.is_none()) return;
+  try {
+    argument ? call_python(callback, *argument) : call_python(callback);
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    call_python(callbacks_.on_error, where, py::none(), exception_of(error));
+  }
+}
+
+void Application::on_event(server::StreamTakenEvent&& event, Work&) {
+  if (const auto reply = find(event.id)) tell("on_taken", reply->on_taken.get(), event.total);
+}
+
+// Calls back and sends the answer. False if the callback has declined to answer; then the envelope
+// is unchanged and the client is still there.
+bool Application::ask(Work& work, server::EnvelopePtr& envelope, py::handle callback,
+                      const char* where, bool may_decline) {
+  const server::ExchangeId id = envelope->id;
+  work.where = where;
+  const Answering answering(*this, id);
+  const py::object result = call_python(callback, work.environment);
+  // If the client has gone, and the callback has handled that event, the answer ends here.
+  if (may_decline && result.is_none()) return answering.gone();
+  if (!from_plain(result, *envelope)) {
+    const auto reply = open_reply(id);  // it may begin, and even end, in there
+    const py::object normal = call_python(callbacks_.convert, result, work.environment, reply);
+    if (normal.is_none()) {
+      if (answering.gone()) abandon(id);
+      return true;
+    }
+    forget_reply(id);
+    from_normal(normal, *envelope);
+  }
+  wait_for_room();
+  send(server::Respond{std::move(envelope)});
+  return true;
+}
+
+// --- for the garbage collector ------------------------------------------------------------------
+
+int Application::traverse(visitproc visit, void* argument) {
+  const auto each = [&](const py::object& object) {
+    return object.ptr() != nullptr ? visit(object.ptr(), argument) : 0;
+  };
+  int result = 0;
+  environment_.each_held([&](const py::object& object) {
+    if (result == 0) result = each(object);
+  });
+  if (result == 0) result = each(context_);
+  for (const py::object* callback : callbacks_.all()) {
+    if (result == 0) result = each(*callback);
+  }
+  // Only if nothing else holds the application: then this object alone keeps its objects alive.
+  if (program_ != nullptr && program_.use_count() == 1) {
+    for (const py::object* callback :
+         {&program_->call, &program_->on_headers, &program_->on_ws_open, &program_->open_upload}) {
+      if (result == 0) result = each(*callback);
+    }
+  }
+  for (const Announced& announced : announced_) {
+    if (result == 0) result = each(announced.environment);
+  }
+  for (const auto& upload : uploads_) {
+    if (result == 0) result = each(upload.second.environment);
+    if (result == 0) result = each(upload.second.receiver);
+    if (result == 0) result = each(upload.second.call);
+  }
+  return result;
+}
+
+void Application::clear() {
+  // Destroyed at the end, when this holds none of them any more: that may run any Python code.
+  std::array<py::object, 4> callbacks;
+  auto* dropped = callbacks.data();
+  for (py::object* callback : callbacks_.all()) *dropped++ = std::exchange(*callback, py::none());
+  const auto program = std::exchange(
+      program_, std::make_shared<const Program>(
+                    Program{py::none(), py::none(), py::none(), py::none(), false, false, {}}));
+  const auto announced = std::exchange(announced_, {});
+  const auto uploads = std::exchange(uploads_, {});
+  const auto constants = environment_.take_held();
+}
+
+}  // namespace httpuv::python

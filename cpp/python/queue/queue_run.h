@@ -1,0 +1,89 @@
+// One run of the queue: the callbacks that a thread performs, what it owes to a loop meanwhile, and
+// the loop that it drives between them.
+//
+// On the stack of the thread that runs, with the GIL held; it is a part of Queue. What a callback
+// raises leaves it.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "python/application/application.h"
+#include "python/queue/queue.h"
+#include "python/runtime/gil.h"
+
+namespace httpuv::python {
+
+struct Queue::Run {
+  // A loop is told of the answers it got after this many, or when the batch is through: on one core
+  // every telling is a switch of threads. A callback that takes long in between does not hold them
+  // up: the loop looks by itself while the application owes answers.
+  static constexpr int kAnswersPerRing = 32;
+
+  // After this long in callbacks the loop has a turn between two of them: long before its own
+  // thread takes it, so that a batch of short callbacks never costs a hand-over.
+  static constexpr std::chrono::microseconds kAway{500};
+
+  Queue& queue;
+  base::Strands<Delivery>::Claim claim;
+  std::thread::id thread = std::this_thread::get_id();
+  std::shared_ptr<Application> owing;  // its events were handled, its loop was not told
+  int owed = 0;
+  std::shared_ptr<Application> home;  // this thread drives its loop when it has nothing else to do
+  Clock::time_point away{};           // when it left that loop
+  bool again = false;
+
+  explicit Run(Queue& of) : queue(of) {}
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() {
+    settle();
+    // Without this the answers would wait until the loop's own thread finds it unattended.
+    if (home != nullptr && !again && loop().resume()) loop().pause();
+    queue.leave(*this);
+  }
+
+  // Between two callbacks.
+  void look_after_home() {
+    if (home == nullptr) return;
+    const auto now = Clock::now();
+    if (now - away < kAway) return;
+    away = now;
+    settle();
+    if (!loop().resume()) return;
+    loop().turn(0);
+    loop().pause();
+  }
+
+  [[nodiscard]] server::Server& loop() const { return *home->server().only(); }
+
+  void perform(Task& task) {
+    const std::shared_ptr<Application> application = std::move(task.application);
+    if (task.function) {
+      settle();  // no other code tells the loop of a single answer
+      const pybind11::object function = std::move(task.function);
+      if (application == nullptr) {
+        call_python(function);
+      } else {
+        application->run(function);
+      }
+      return;
+    }
+    if (application != owing) {
+      settle();
+      owing = application;
+      owing->begin();
+    }
+    if (server::is_awaited(task.event)) ++owed;
+    owing->handle(std::move(task.event));
+    if (owed >= kAnswersPerRing) settle();
+  }
+
+  void settle() {
+    if (owed > 0) owing->ring(std::exchange(owed, 0));
+  }
+};
+
+}  // namespace httpuv::python

@@ -1,0 +1,129 @@
+#include "python/socket/socket.h"
+
+#include <utility>
+
+#include "python/application/application.h"
+#include "python/convert/buffer.h"
+#include "python/runtime/gil.h"
+
+namespace py = pybind11;
+
+namespace httpuv::python {
+
+namespace {
+
+constexpr std::size_t kSmallMessage = 64;
+
+// Copies into a reused buffer, unless the buffer is so large that the waiting data would take much
+// more memory than is counted.
+void copy(std::string& memory, const void* data, Py_ssize_t size) {
+  const auto bytes = static_cast<std::size_t>(size);
+  if (memory.capacity() / 2 > bytes + kSmallMessage) memory = std::string();
+  memory.assign(static_cast<const char*>(data), bytes);
+}
+
+}  // namespace
+
+Payload to_payload(py::handle message, std::string&& memory) {
+  Payload payload{false, std::move(memory)};
+  if (PyUnicode_Check(message.ptr())) {
+    Py_ssize_t size = 0;
+    const char* const data = PyUnicode_AsUTF8AndSize(message.ptr(), &size);
+    if (data == nullptr) throw py::error_already_set();
+    payload.text = true;
+    copy(payload.data, data, size);
+    return payload;
+  }
+  copy_buffer(message, "a message", payload.data);
+  return payload;
+}
+
+void Socket::send(py::handle message, bool compress) {
+  const bool room = application_->wait_for_room();
+  Payload payload = to_payload(message, Application::take_memory());
+  if (!room && !burst_.admits(application_->server().drains(), payload.data.size(),
+                              application_->ws_max_queue())) {
+    return overflow();
+  }
+  sent_ += payload.data.size();
+  application_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
+}
+
+// More than a peer may leave unread was sent before the loop could take any of it.
+void Socket::overflow() {
+  switch (application_->ws_overflow()) {
+    case server::Overflow::kClose:
+      if (!overflowed_.exchange(true)) close(1013, "more is sent than can be");
+      break;
+    case server::Overflow::kTell:
+      if (dropped_.fetch_add(1) > 0) break;  // a notification is already on its way
+      call_soon(py::cpp_function([self = shared_from_this()] {
+        self->application_->dropped(self->id_, self->dropped_.exchange(0));
+      }));
+      break;
+    case server::Overflow::kDrop:
+    case server::Overflow::kLatest:  // topics only
+      break;
+  }
+}
+
+void Socket::ping(py::handle payload) {
+  application_->send(server::WsPing{id_, to_payload(payload).data});
+}
+
+void Socket::close(std::uint16_t code, const std::string& reason) {
+  application_->send(server::WsClose{id_, code, reason});
+}
+
+Joining Socket::subscribe(const std::string& topic, const std::optional<PyPosition>& since,
+                          bool history) {
+  server::WsSubscribe command;
+  command.id = id_;
+  command.topic = topic;
+  command.history = history;
+  if (since) command.since = server::Position{std::get<0>(*since), std::get<1>(*since)};
+  std::shared_future<std::optional<server::Joined>> answer =
+      command.answer.emplace().get_future().share();
+  if (!application_->subscribe(std::move(command))) {
+    base::Promised<std::optional<server::Joined>> closed;
+    answer = closed.get_future().share();
+    closed.set_value({});
+  }
+  return {application_, std::move(answer)};
+}
+
+void Socket::unsubscribe(const std::string& topic) {
+  server::WsSubscribe command;
+  command.id = id_;
+  command.topic = topic;
+  command.wanted = false;
+  application_->send(std::move(command));
+}
+
+std::vector<std::string> Socket::subscriptions() const {
+  return python::subscriptions(*application_, id_);
+}
+
+std::size_t Socket::buffered() const {
+  server::WsQueued query;
+  query.id = id_;
+  std::future<std::size_t> answer = query.answer.get_future();
+  if (!application_->send(std::move(query))) return 0;
+  application_->hurry();
+  const GilRelease release;
+  return answer.get();
+}
+
+void Socket::call_soon(py::object function) {
+  application_->post(id_, std::move(function));
+}
+
+void Socket::consumed(std::size_t messages) {
+  application_->consumed(id_, messages);
+}
+
+void Socket::acknowledge() {
+  application_->send(server::WsAcknowledge{id_});
+}
+
+}  // namespace httpuv::python
