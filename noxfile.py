@@ -20,6 +20,7 @@ SMOKE = """
     environment exit fork manual on_headers responses signals stop_modes streaming streams
     threads_begin upload websocket_api websocket_asyncio
 """
+TESTS = Path("tests/python")
 REPORT = (
     "import os, sys, sysconfig;"
     "has_headers = os.path.exists(os.path.join(sysconfig.get_path('include'), 'Python.h'));"
@@ -81,5 +82,5 @@ def other(session: nox.Session) -> None:
     if not OTHERS:
         session.skip(f"no Python of {', '.join(SUPPORTED)} was found besides the default one")
     quick = ("-Ccmake.define.HTTPUV_LTO=OFF", "-Ccmake.build-type=None")
-    tests = [f"tests/python/test_{name}.py" for name in SMOKE.split()]
+    tests = [str(next(TESTS.rglob(f"test_{name}.py"))) for name in SMOKE.split()]
     run_tests(session, *quick, group="smoke", tests=tests)

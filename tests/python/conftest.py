@@ -15,8 +15,11 @@ from typing import Any
 import httpuv
 import pytest
 from browser import launched, window
+from starting import start
 from support import PATIENCE
 from tls_support import Authority, Pair
+
+assert start  # a fixture
 
 Serve = Callable[..., httpuv.WebServer]
 

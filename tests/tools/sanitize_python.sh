@@ -21,12 +21,10 @@ export HTTPUV_SANITIZED=1 # tests that measure memory or time look at it
 if [ "${SCOPE:-}" = all ]; then
   chosen=tests/python
 else
-  cd tests/python
-  chosen=$(ls test_access_log.py test_bodies.py test_convert.py test_cycles.py test_dispatch_threads.py test_exit.py \
-    test_fork.py test_gzip_answers.py test_http_strictness.py test_limits_on_the_wire.py test_on_headers.py test_resets.py \
-    test_responses.py test_static_changes.py test_static_http.py test_static_options.py test_stop_modes.py \
-    test_streaming.py test_streaming_events.py test_streams.py test_upload.py \
-    $(ls test_websocket_*.py | grep -v memory) | sed 's|^|tests/python/|')
-  cd ../..
+  names="access_log bodies convert cycles dispatch_threads exit fork gzip_answers http_strictness limits_on_the_wire \
+    on_headers resets responses static_changes static_http static_options stop_modes streaming streaming_events \
+    streams upload"
+  chosen=$(for name in $names; do find tests/python -name "test_$name.py" | grep .; done
+    find tests/python -name 'test_websocket_*.py' -not -name '*memory*' | sort)
 fi
 python -m pytest -q -n auto $chosen "$@"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLOTS = ROOT / "benchmarks" / "plots.py"
 
 pytestmark = pytest.mark.skipif(not PLOTS.exists(), reason="the benchmarks are not here")

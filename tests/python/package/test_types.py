@@ -14,7 +14,7 @@ import pytest
 
 _HERE = Path(__file__).parent
 _TYPED = _HERE / "typed"
-_EXAMPLES = _HERE.parent.parent / "examples"
+_EXAMPLES = _HERE.parents[2] / "examples"
 
 
 def mypy(*files: Path) -> str:

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 from httpuv.answers.streaming import WINDOW, is_streamed
+from starting import Start, leaves
 from support import PATIENCE, Wire, address, fetch, request
-from test_async import Start, leaves, start
-
-assert start  # a fixture
 
 
 def body(pieces: Any, **headers: str) -> dict[str, Any]:

@@ -12,10 +12,8 @@ from typing import Any
 
 import httpuv
 import pytest
+from starting import Start
 from support import Wire, address, fetch, request
-from test_async import Start, start
-
-assert start  # a fixture
 
 TEXT = "".join(f"line {i * i}\n" for i in range(20_000))
 ACCEPT = "Accept-Encoding: gzip, deflate, br"

@@ -11,10 +11,8 @@ from typing import Any
 import httpuv
 import pytest
 from httpuv.rook.upload import BodyReader
+from starting import Start, leaves
 from support import PATIENCE, Wire, address, chunked, fetch, request
-from test_async import Start, leaves, start
-
-assert start  # a fixture
 
 
 def ok(body: object = "fine") -> dict[str, Any]:

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 from httpuv import Limits
+from starting import Start
 from support import PATIENCE, Wire, address, request
-from test_async import Start, start
-
-assert start  # a fixture
 
 GRACE = 0.3
 

@@ -6,46 +6,13 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import httpuv
 import pytest
+from starting import Start, leaves
 from support import PATIENCE, Wire, address, fetch, request
-
-Start = Callable[..., httpuv.WebServer]
-
-
-@pytest.fixture(params=["service", "thread", "threads", "asyncio", "uvloop"])
-def start(request: pytest.FixtureRequest) -> Iterator[Start]:
-    """Start servers whose callbacks run in one of the ways there are."""
-    if request.param == "service":
-        request.getfixturevalue("running")
-        yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, **more)
-    elif request.param in ("thread", "threads"):
-        dispatch = "thread" if request.param == "thread" else 3
-        yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, dispatch=dispatch, **more)
-    else:
-        if request.param == "uvloop":
-            loop = pytest.importorskip("uvloop").new_event_loop()
-        else:
-            loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever)
-        thread.start()
-
-        async def on_loop(app: Any, more: Any) -> httpuv.WebServer:
-            return httpuv.startServer("127.0.0.1", 0, app, dispatch="asyncio", **more)
-
-        yield lambda app, **more: asyncio.run_coroutine_threadsafe(on_loop(app, more), loop).result(
-            PATIENCE
-        )
-        httpuv.stopAllServers()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        # What was cancelled last.
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
 
 
 def ok(body: str = "fine") -> dict[str, Any]:
@@ -233,18 +200,6 @@ def test_timeout_of_one_request(start: Start, log: Any) -> None:
 def test_wrong_timeout(value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="callTimeout"):
         httpuv.startServer("127.0.0.1", 0, ok, callTimeout=value)
-
-
-def leave_by_reset(wire: Wire) -> None:
-    wire.reset()
-
-
-def leave_half_closed(wire: Wire) -> None:
-    wire.half_close()
-    wire.reset()
-
-
-leaves = pytest.mark.parametrize("leave", [leave_by_reset, leave_half_closed])
 
 
 @leaves

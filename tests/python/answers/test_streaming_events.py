@@ -9,10 +9,8 @@ from typing import Any
 import httpuv
 import pytest
 from httpuv.answers.sse import format_event
+from starting import Start
 from support import PATIENCE, Script, Wire, address, request
-from test_async import Start, start
-
-assert start  # a fixture
 
 
 def test_format() -> None:

@@ -13,10 +13,8 @@ from typing import Any
 import httpuv
 import psutil
 import pytest
+from starting import Start
 from support import Wire, address, request
-from test_async import Start, start
-
-assert start  # a fixture
 
 #: What a sanitizer keeps is not the server's.
 SANITIZED = "HTTPUV_SANITIZED" in os.environ

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support import Script, Wire, fetch, request
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here")
 

@@ -13,7 +13,7 @@ import pytest
 from support import Script, fetch, request
 from ws_support import BINARY, TEXT, Client, handshake
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "chat.py"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "chat.py"
 
 pytestmark = pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not here")
 
