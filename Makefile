@@ -4,7 +4,7 @@
 # make test-all  the same without choosing: all Python tests under the sanitizers and with every Python found
 # make test-load 100,000 requests while workers are replaced, killed and given new certificates
 # The rest: build test-cpp test-python test-apps test-apps-light lint sanitize fuzz test-packaging test-other-python test-all-pythons
-#           tidy format bench conformance docs docs-links docs-pictures docs-plots wheel clean
+#           tidy format bench conformance docs docs-links docs-pictures docs-plots wheel dist clean
 SHELL := /bin/bash
 unexport MAKEFLAGS # or ninja looks for a job server that make has closed to it
 .SHELLFLAGS := -eu -o pipefail -c
@@ -32,7 +32,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .PHONY: build demo check test test-all test-cpp test-python test-apps test-apps-light test-autobahn lint sanitize asan asan-python tsan fuzz soak-topics test-load \
   test-packaging test-other-python test-all-pythons build-dev build-asan build-asan-python build-tsan tidy format bench conformance \
-  docs docs-links docs-pictures docs-plots wheel clean
+  docs docs-links docs-pictures docs-plots wheel dist clean
 
 build: .make/installed
 
@@ -198,6 +198,10 @@ docs-plots: .make/plots
 
 wheel: .make/dev
 	python -m build --outdir dist
+
+# What is published: make dist URL=https://... (the repository's address, which the package page shows and links to)
+dist: .make/dev
+	python tests/tools/dist.py '$(URL)'
 
 clean:
 	rm -rf .make .nox .venv build dist

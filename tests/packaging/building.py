@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+DIST = ROOT / "tests/tools/dist.py"  # builds what is published
+ADDRESS = "https://forge.example/group/httpuv"
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:

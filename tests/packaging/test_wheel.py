@@ -2,11 +2,13 @@
 
 import email.parser
 import re
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
-from building import ROOT, run
+import pytest
+from building import ADDRESS, DIST, ROOT, run
 
 SYSTEM_LIBRARIES = {
     "libc",
@@ -65,6 +67,32 @@ def test_wheel_carries_every_licence(unpacked: Path) -> None:
         assert (metadata.parent / "licenses" / name).stat().st_size > 100
     assert headers["License-Expression"] == "MIT"
     assert headers["Requires-Python"] == ">=3.10"
+
+
+def test_package_page_has_addresses_and_absolute_links(unpacked: Path) -> None:
+    (file,) = unpacked.glob("httpuv-*.dist-info/METADATA")
+    metadata = email.parser.Parser().parsestr(file.read_text("utf-8"))
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert urls["Source"] == ADDRESS
+    assert urls.keys() == {"Source", "Documentation", "Changelog", "Issues"}
+    text = metadata.get_payload()
+    assert "```mermaid" not in text  # a package page shows it as code
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    pages = f"{ADDRESS}/blob/v{metadata['Version']}/"
+    assert len(links) > 20
+    assert [link for link in links if not link.startswith(pages)] == []
+    assert [link for link in links if not (ROOT / link.removeprefix(pages)).is_file()] == []
+    for url in (urls["Documentation"], urls["Changelog"]):
+        assert (ROOT / url.removeprefix(pages)).is_file()
+
+
+@pytest.mark.parametrize("address", ["", "git@forge.example:group/httpuv.git", "/srv/httpuv.git"])
+def test_nothing_is_published_without_an_address(address: str, tmp_path: Path) -> None:
+    command = [sys.executable, DIST, address, "--outdir", tmp_path]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert f"not the https:// address of a repository: {address!r}" in refused.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_module_shows_only_its_init_function(unpacked: Path) -> None:

@@ -10,7 +10,6 @@ Source: manual page *startServer*, section "Response Values".
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import inspect
 import logging
@@ -23,6 +22,7 @@ from typing import Any
 from .. import _core
 from ..base.checks import described as _described
 from ..base.log import write
+from ..base.names import hint
 from ..options.headers import header_fields
 
 _KEYS = ("status", "headers", "body")
@@ -104,8 +104,7 @@ def _check_keys(result: Mapping[Any, Any]) -> None:
         if key in _KEYS or key in _told or len(_told) >= _MOST_TOLD:
             continue
         _told.add(key)
-        close = difflib.get_close_matches(str(key), _KEYS, 1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
+        meant = hint(str(key), _KEYS)
         write(logging.WARNING, "a response has the key %r, which is ignored%s", key, meant)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from ..base import fork
 from ..base.checks import check_int, check_seconds
+from ..base.names import checked_class
 from ..dispatch import tasks
 from ..options.topic_options import check_topic
 from .types import Response
@@ -102,6 +103,7 @@ class Fed(Protocol):
     def end(self) -> None: ...
 
 
+@checked_class
 class EventStream:
     """A stream of server-sent events to one client::
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import inspect
 import logging
 import socket as sockets_module
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from ..base.log import write
+from ..base.names import check_names, hint
 from ..dispatch.own_loop import new_event_loop
 from ..gateways.asgi.fields import with_fields
 from ..gateways.asgi.lifespan import Lifespan, check_lifespan
 from ..gateways.interfaces import detect, import_app
 from ..options.limits import Limits
-from ..options.option import check_names
 from ..options.server import DEFAULTS, DESCRIPTIONS
 from ..options.tls import TLS
 
@@ -176,7 +177,7 @@ class Config:
         )
         self.backlog = options.get("backlog", DEFAULTS["backlog"])
         self.options = {"gzip": False, "wsCompression": ws_per_message_deflate, **options}
-        check_names(self.options, (*DESCRIPTIONS, "staticPaths", "staticPathOptions"))
+        check_names(self.options, _names())
 
     @property
     def is_ssl(self) -> bool:
@@ -245,6 +246,22 @@ def level_number(level: str | int) -> int:
     return number
 
 
+_TLS_NAMES = (
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_keyfile_password",
+    "ssl_ca_certs",
+    "ssl_cert_reqs",
+    "ssl_ciphers",
+)
+
+
+def _names() -> list[str]:
+    """The arguments that there are."""
+    own = inspect.signature(Config).parameters
+    return [*own, *DESCRIPTIONS, "staticPaths", "staticPathOptions", *_TLS_NAMES]
+
+
 def _tls_of(options: dict[str, Any]) -> TLS | None:
     """Remove uvicorn's ``ssl_...`` keywords and return the TLS that they describe."""
     given = {name: options.pop(name) for name in list(options) if name.startswith("ssl_")}
@@ -260,7 +277,7 @@ def _tls_of(options: dict[str, Any]) -> TLS | None:
         name = next(iter(given))
         if name == "ssl_context_factory":
             raise ValueError(f"{name}: an SSLContext is not used here; give tls=httpuv.TLS(...)")
-        raise TypeError(f"unexpected keyword argument {name!r}")
+        raise TypeError(f"unexpected keyword argument {name!r}{hint(name, _names())}")
     if certfile is None:
         if keyfile or password or ca_certs:
             raise ValueError("ssl_certfile is missing: the certificate")

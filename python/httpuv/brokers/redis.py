@@ -9,6 +9,7 @@ from typing import Any
 
 from ..base import fork
 from ..base.checks import check_seconds
+from ..base.names import checked_class
 from .protocol import Delivery, Health, Keep, Receive, Standing, Unavailable
 from .redis_listener import RETRY, Listener
 from .redis_servers import Scripts, Servers
@@ -18,6 +19,7 @@ from .trouble import Trouble
 _REMEMBER = 24 * 3600 * 1000
 
 
+@checked_class
 class Redis:
     """Topics in Redis 6.2 or later (``pip install httpuv[redis]``). See :class:`httpuv.Broker`.
 

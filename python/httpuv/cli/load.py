@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
 from dataclasses import dataclass
 from typing import Any
 
+from ..base.names import closest
 from ..gateways.interfaces import detect
 from .console import ApplicationFailed, Mistake
 
@@ -80,9 +80,9 @@ def _find(name: str, folder: str) -> Any:
         try:
             found = getattr(found, attribute)
         except AttributeError:
-            near = difflib.get_close_matches(attribute, dir(found), n=1)
-            hint = f": did you mean {near[0]}?" if near else ": check the name after the colon"
-            raise Mistake(f"{where} has no attribute {attribute}{hint}") from None
+            near = closest(attribute, dir(found))
+            end = f": did you mean {near}?" if near else ": check the name after the colon"
+            raise Mistake(f"{where} has no attribute {attribute}{end}") from None
         where += f".{attribute}"
     return found
 

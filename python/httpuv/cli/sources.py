@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..base.names import closest
 from ..options.limits import Limits
 from .console import MISUSED, Mistake, complain
 from .settings import LIMITS, OPTIONS, Settings
@@ -67,9 +67,9 @@ def _warn_of_variables(environ: Mapping[str, str]) -> None:
     """Name variables that look like misspelt options. Others may belong to the application."""
     known = {"HTTPUV_APP", *(option.variable for option in OPTIONS)}
     for name in environ.keys() - known:
-        near = difflib.get_close_matches(name, known, 1, 0.9) if name.startswith("HTTPUV_") else []
-        if near:
-            complain(f"{name} has no effect; did you mean {near[0]}?")
+        near = closest(name, known, 0.9) if name.startswith("HTTPUV_") else None
+        if near is not None:
+            complain(f"{name} has no effect; did you mean {near}?")
 
 
 def _first(
@@ -127,7 +127,7 @@ def _entries(path: Path, table: Mapping[str, object]) -> Iterator[tuple[str, _Fo
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise Mistake(f"{path.name}: there is no option {key}{hint}", MISUSED)
+            near = closest(name, known)
+            meant = f"; did you mean {near}?" if near else ""
+            raise Mistake(f"{path.name}: there is no option {key}{meant}", MISUSED)
         yield name, (f"{path.name}: {key}", value)

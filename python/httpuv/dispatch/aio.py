@@ -40,8 +40,13 @@ class AsyncioDispatcher(Dispatcher):
         self.source.active = False
         self._on_loop(self._unwatch)
 
+    busy = (
+        "their asyncio loop is busy: they are answered when the code that runs there has ended (in"
+        " a notebook: the cell). A server started with dispatch='thread' answers meanwhile"
+    )
+
     def unserved(self) -> tuple[str, bool]:
-        """Report a loop that was closed or does not run. A busy loop is not reported."""
+        """Report a loop that was closed or does not run (for a busy one see ``busy``)."""
         if self.loop.is_closed():
             return (
                 "their asyncio loop is closed: they get 503 from now on. Call stop() before the"

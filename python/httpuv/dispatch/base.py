@@ -110,6 +110,10 @@ class Dispatcher:
     #: Whether requests that wait without a thread for callbacks are reported.
     watched = True
 
+    #: The log message, once in a process, for requests that wait while the thread of callbacks is
+    #: busy with other work of the program; ``""``: none.
+    busy = ""
+
     def unserved(self) -> tuple[str, bool]:
         """The log message for requests that wait while no thread is in :meth:`run`.
 

@@ -28,6 +28,11 @@ from .base import Dispatcher
 class PromptDispatcher(Dispatcher):
     """Runs callbacks at the prompt, and in ``service()``."""
 
+    busy = (
+        "they are answered when the line that runs now has ended. A server started with"
+        " dispatch='thread' answers meanwhile"
+    )
+
     def __init__(self) -> None:
         super().__init__(queue.default())
         self._uninstall: Callable[[], object] | None = None
@@ -50,7 +55,7 @@ class PromptDispatcher(Dispatcher):
             uninstall()
 
     def unserved(self) -> tuple[str, bool]:
-        """Say why the hook does not run. A typed line that takes long is not reported."""
+        """Say why the hook does not run, unless a typed line takes long (see ``busy``)."""
         repl = self._repl
         return (repl.displaced() if repl is not None else ""), False
 

@@ -24,6 +24,8 @@ class Watched(Protocol):
 
     source: queue.Dispatcher
 
+    busy: str
+
     def unserved(self) -> tuple[str, bool]: ...
 
 
@@ -58,11 +60,23 @@ class Watch:
                 log.write(logging.WARNING, "%d requests or messages wait; %s", waiting, why)
                 self._queue.refuse()
                 return
-            if why and steps * _STEP >= PATIENCE and reported != served:
-                reported = served  # once, until callbacks have run again
+            if steps * _STEP < PATIENCE or reported == served:
+                continue
+            reported = served  # once, until callbacks have run again
+            why = why or self._busy()
+            if why:
                 log.write(logging.WARNING, "%d requests or messages wait; %s", waiting, why)
 
+    def _busy(self) -> str:
+        """The message of a dispatcher whose thread is busy, the first time in this process."""
+        busy = self._dispatcher.busy
+        if busy in _told:
+            return ""
+        _told.add(busy)
+        return busy
 
+
+_told: set[str] = set()
 _lock = fork.lock()
 _watches: dict[queue.Dispatcher, Watch] = {}
 

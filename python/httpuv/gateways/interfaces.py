@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..base.checks import check_utf8
+from ..base.names import checked_class
 from ..dispatch import tasks
 from ..rook.app import CALLBACKS, DOCUMENTED, App, normalize_app
 from .asgi.gateway import AsgiGateway, BlockingLifespan
@@ -33,6 +34,7 @@ INTERFACES: tuple[Interface, ...] = ("rook", "asgi", "asgi-factory", "wsgi")
 _SHUTDOWN = 10.0
 
 
+@checked_class
 @dataclass(frozen=True)
 class Mount:
     """An application with its interface and settings, for ``mounts`` and ``app``.

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..base.checks import check_int, check_seconds
+from ..base.names import checked_class
 
 
 def _limit(default: float | None, text: str, *, zero: bool = False) -> Any:
@@ -24,6 +25,7 @@ def _limit(default: float | None, text: str, *, zero: bool = False) -> Any:
     return dataclasses.field(default=default, metadata={"text": text, "zero": zero})
 
 
+@checked_class
 @dataclass(frozen=True)
 class Limits:
     """Limits of one server; give it as ``startServer(..., limits=Limits(...))``.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+from ..base import names
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -30,16 +31,6 @@ class Option:
     default: object
     text: str
     check: Callable[[str, Any], object] = _unchecked
-
-
-def check_names(given: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raise TypeError if a name is not among those that are known."""
-    names = list(known)
-    for name in given:
-        if name not in names:
-            close = difflib.get_close_matches(name, names, 1, 0.5)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise TypeError(f"unexpected keyword argument {name!r}{meant}")
 
 
 def descriptions(options: type) -> dict[str, Option]:
@@ -70,7 +61,7 @@ def documentation(options: Mapping[str, Described]) -> str:
 
 
 def takes(options: type, *, described: bool = False) -> Callable[[_Function], _Function]:
-    """Let help() show the ``**options`` of a function by name, as type checkers do.
+    """Let help() show the ``**options`` of a function by name, and check the names of a call.
 
     Args:
         options: The TypedDict of the options.
@@ -97,15 +88,15 @@ def takes(options: type, *, described: bool = False) -> Callable[[_Function], _F
             function.__doc__ = re.sub(
                 "^        options: .*$", lambda _: text, function.__doc__, flags=re.MULTILINE
             )
-        return function
+        return names.checked(function)
 
     return decorate
 
 
-def _reference(names: Iterable[str]) -> str:
+def _reference(options: Iterable[str]) -> str:
     """The options as one-line entries of an "Args" section that refer to startServer()."""
     lines: list[str] = []
-    for name in names:
+    for name in options:
         longer = f"{lines[-1]}, {name}" if lines else ""
         if longer and len(longer) <= 60:
             lines[-1] = longer

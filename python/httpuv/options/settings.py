@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import cast
 
+from ..base.names import check_names
 from . import observe
 from .allowed import check_hosts, check_origins
 from .limits import Limits
-from .option import check_names
 from .proxies import check_proxies
 from .server import DEFAULTS, DESCRIPTIONS, Options, WebOptions
 from .tls import certificates

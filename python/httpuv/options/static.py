@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
+from ..base import names
 from ..base.checks import check_utf8
 from .static_options import (
     DEFAULTS,
@@ -82,6 +83,7 @@ def _made(
 ) -> StaticPathOptions:
     """Make the options; an error names the path."""
     try:
+        names.check_names(kwargs, signature.parameters)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return StaticPathOptions(**bound.arguments)

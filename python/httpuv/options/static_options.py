@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _core
+from ..base import names
 from ..base.checks import check_utf8
 from . import option
 from .headers import Headers, header_fields
@@ -277,9 +278,7 @@ def check_names(options: Mapping[str, Any]) -> None:
     """Raise TypeError if a name is not that of an option."""
     for name in options:
         if name not in DESCRIPTIONS:
-            raise TypeError(
-                f"unknown static path option {name!r}; there are {sorted(DESCRIPTIONS)}"
-            )
+            raise TypeError(f"unknown static path option {name!r}{names.hint(name, DESCRIPTIONS)}")
 
 
 def documentation(*, without: Sequence[str] = ()) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import _core
 from ..base.checks import check_utf8, described, strings_of
+from ..base.names import checked_class
 
 _VERIFY = ("none", "optional", "required")
 _VERSIONS = ("TLSv1.2", "TLSv1.3")
@@ -19,6 +20,7 @@ _VERSIONS = ("TLSv1.2", "TLSv1.3")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
+@checked_class
 class TLS:
     """A certificate with its key and settings, for ``startServer(..., tls=TLS(...))``.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..base.checks import check_int, check_seconds, check_utf8
+from ..base.names import checked_class
 
 #: A rule in the core's types: pattern, messages, bytes, seconds, overflow.
 Rule = tuple[str, int, int, float, str | None]
@@ -15,6 +16,7 @@ Rule = tuple[str, int, int, float, str | None]
 _OVERFLOW = ("close", "drop", "latest")
 
 
+@checked_class
 @dataclass(frozen=True)
 class Topic:
     """The history of a topic: clients that were away get the messages that they missed.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..base.names import hint
 from ..dispatch.tasks import is_async_function
 from ..options.static import StaticPath, normalize_options, normalize_paths
 from ..options.static_options import StaticPathOptions
@@ -103,10 +103,9 @@ def _warn_of_unknown_keys(app: Mapping[Any, Any]) -> None:
             raise TypeError(f"app: a key must be str, not {key!r}")
         if key in DOCUMENTED or key.startswith(("_", ".")):
             continue
-        near = difflib.get_close_matches(key, DOCUMENTED, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        meant = hint(key, DOCUMENTED)
         warnings.warn(
-            f"app: {key!r} is none of {', '.join(DOCUMENTED)} and is ignored{hint}",
+            f"app: {key!r} is none of {', '.join(DOCUMENTED)} and is ignored{meant}",
             category=UserWarning,
             # The caller of startServer, not normalize_app or the server's constructor.
             stacklevel=_frames_to_caller(),

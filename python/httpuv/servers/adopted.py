@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..base.checks import check_int
-from ..options.option import check_names, takes
+from ..options.option import takes
 from ..options.server import Options
 from .server import Server
 
@@ -22,7 +22,6 @@ class AdoptedServer(Server):
     ) -> None:
         self._fd = check_int("fd", fd, 0, 2**31 - 1)
         self._host, self._port = "", 0
-        check_names(options, Options.__annotations__)
         if options.get("replace"):
             raise ValueError("replace: a server on a given descriptor takes nothing over")
         super().__init__(app, **options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..base.checks import check_int
 from ..gateways.types import AnyApp
-from ..options.option import check_names, takes
+from ..options.option import takes
 from ..options.server import Options
 from . import replacing
 from .server import Server
@@ -46,7 +46,6 @@ class PipeServer(Server):
         self._mask = None if number is None or number < 0 else number
         if path[0] == "\0" and self._mask is not None:
             raise ValueError(f"mask must be None: the abstract name {path!r} has no permissions")
-        check_names(options, Options.__annotations__)
         # Absolute, because the process may change its working directory.
         self._file = path if path[0] == "\0" else os.path.abspath(path)
         super().__init__(app, **options)

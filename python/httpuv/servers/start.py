@@ -161,7 +161,7 @@ def runServer(
         warnings.warn(
             "interruptIntervalMs has no effect and will be removed",
             DeprecationWarning,
-            stacklevel=2,
+            stacklevel=3,  # takes() is between
         )
     grace = check_seconds("grace", grace, zero=True)
     with contextlib.suppress(KeyboardInterrupt), _ended_by_sigterm(), queue.loop() as source:

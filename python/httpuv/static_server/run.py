@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import socket
 import webbrowser
@@ -10,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..base import stderr
+from ..base.names import check_names
 from ..dispatch.queue import interactive
 from ..gateways.types import AnyApp
 from ..options.allowed import can_match
 from ..options.limits import Limits
 from ..options.static import staticPath
-from ..options.static_options import check_names
+from ..options.static_options import DESCRIPTIONS as STATIC_OPTIONS
 from ..options.tls import TLS
 from ..servers.ports import randomPort
 from ..servers.start import run_until_stopped, startServer
@@ -94,7 +96,8 @@ def runStaticServer(
         dir = os.getcwd()
     if not isinstance(dir, (str, os.PathLike)):
         raise TypeError(f"dir must be str or a path object, not {type(dir).__name__}")
-    check_names(options)
+    own = inspect.signature(runStaticServer).parameters
+    check_names(options, [*own, *STATIC_OPTIONS])
     features = Features(spa, auth, upload, overwrite, archive)
     options.setdefault("listing", True)
     root = staticPath(dir, **options)

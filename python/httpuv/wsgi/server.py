@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from typing import Any, Literal
 
+from ..base.names import check_names
 from ..gateways.interfaces import Mount, import_app
+from ..options.server import DESCRIPTIONS
 from ..servers.start import run_until_stopped, startPipeServer, startServer
 
 
@@ -41,6 +44,8 @@ def run(
         OSError: The address cannot be listened on.
         TypeError, ValueError: An option is wrong.
     """
+    known = inspect.signature(run).parameters
+    check_names(options, [*known, *DESCRIPTIONS, "staticPaths", "staticPathOptions"])
     if isinstance(app, str):
         app = import_app(app)
     mounts = dict(options.pop("mounts", None) or {})

@@ -119,6 +119,17 @@ def test_later_at_the_prompt(prompt: Prompt) -> None:
     prompt.answers()
 
 
+def test_a_line_that_waits_for_its_own_server_is_told(prompt: Prompt) -> None:
+    """What everyone tries first, and what would otherwise be a mere silence."""
+    url = f"http://127.0.0.1:{prompt.address[1]}/"
+    prompt.type(f"import urllib.request; urllib.request.urlopen('{url}')")
+    prompt.expect("1 requests or messages wait; they are answered when the line")
+    prompt.process.send_signal(signal.SIGINT)
+    prompt.expect("KeyboardInterrupt")
+    prompt.wait()
+    prompt.answers()
+
+
 def test_a_long_computation_holds_up_answers_and_service_does_not(prompt: Prompt) -> None:
     prompt.type("print('beg' + 'un'); time.sleep(1); print('do' + 'ne')")
     prompt.expect("begun")

@@ -102,6 +102,27 @@ def test_a_loop_that_does_not_run(log: Log) -> None:
     loop.close()
 
 
+def test_a_loop_that_is_busy_is_reported_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_told", set())
+
+    async def main() -> list[bytes]:
+        bodies = []
+        with httpuv.startServer("127.0.0.1", 0, call) as server:
+            for _ in range(2):
+                with Wire(address(server)) as wire:
+                    wire.send(request())
+                    # The loop blocks here, as by a call of requests.get().
+                    if not bodies:
+                        log.expect("WARNING", "1 requests or messages wait; their asyncio loop is")
+                    else:
+                        time.sleep(2 * watch.PATIENCE)
+                    bodies.append((await asyncio.to_thread(wire.response)).body)
+        return bodies
+
+    assert asyncio.run(main()) == [b"ok", b"ok"]
+    assert log.text().count("their asyncio loop is busy") == 1
+
+
 def test_a_loop_that_is_closed(log: Log) -> None:
     loop = asyncio.new_event_loop()
     server = started_in(loop, {"call": call, "onWSOpen": lambda ws: None})

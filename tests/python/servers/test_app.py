@@ -152,7 +152,7 @@ def test_wrong_static_paths(paths: object, kind: type[Exception], message: str) 
 def test_wrong_static_path_options() -> None:
     with pytest.raises(TypeError, match="staticPathOptions must be"):
         normalize_app({"staticPathOptions": True})
-    with pytest.raises(TypeError, match="unknown static path option 'indexHtml'"):
+    with pytest.raises(TypeError, match="option 'indexHtml'; did you mean 'indexhtml'"):
         normalize_app({"staticPathOptions": {"indexHtml": True}})
 
 

@@ -1,5 +1,6 @@
 """The description of a server's options: names, checks, and that the core knows the same ones."""
 
+import functools
 import inspect
 import os
 import stat
@@ -8,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpuv
+import httpuv.asgi
+import httpuv.testing
+import httpuv.wsgi
 import pytest
 from conftest import Serve
-from httpuv import _core
+from httpuv import _core, brokers
 from httpuv.options import server as options
 from httpuv.options import settings as made
 from httpuv.options.limits import Limits
@@ -33,6 +37,35 @@ def test_wrong_name_says_which_was_meant(name: str, meant: str) -> None:
     for start in (httpuv.startServer, httpuv.WebServer):
         with pytest.raises(TypeError, match=message):
             start("127.0.0.1", 0, {}, **{name: None})  # type: ignore[arg-type, misc]
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "meant"),
+    [
+        (functools.partial(httpuv.startServer, "127.0.0.1", 0, {}), "quiett", "quiet"),
+        (functools.partial(httpuv.startPipeServer, "s", 0, {}), "quite", "quiet"),
+        (functools.partial(httpuv.runServer, "127.0.0.1", 0, {}), "grce", "grace"),
+        (httpuv.runStaticServer, "brows", "browse"),
+        (httpuv.runStaticServer, "indexHtml", "indexhtml"),
+        (functools.partial(httpuv.staticPath, os.curdir), "indexHtml", "indexhtml"),
+        (httpuv.staticPathOptions, "gzi", "gzip"),
+        (httpuv.Limits, "max_conections", "max_connections"),
+        (functools.partial(httpuv.TLS, "cert.pem"), "minimum_verson", "minimum_version"),
+        (httpuv.Topic, "histroy", "history"),
+        (httpuv.EventStream, "topcs", "topics"),
+        (functools.partial(httpuv.Mount, print), "interfce", "interface"),
+        (functools.partial(brokers.Redis, "redis://localhost"), "prefx", "prefix"),
+        (functools.partial(httpuv.asgi.run, print), "hst", "host"),
+        (functools.partial(httpuv.asgi.Config, print), "ssl_certfle", "ssl_certfile"),
+        (functools.partial(httpuv.wsgi.run, print), "threds", "threads"),
+        (functools.partial(httpuv.testing.client, {}), "dispach", "dispatch"),
+    ],
+    ids=lambda value: getattr(getattr(value, "func", value), "__name__", value),
+)
+def test_wrong_name_in_each_public_call(call: Callable[..., object], name: str, meant: str) -> None:
+    message = f"unexpected keyword argument {name!r}; did you mean {meant!r}"
+    with pytest.raises(TypeError, match=message):
+        call(**{name: "x"})
 
 
 def test_name_like_no_other() -> None:

@@ -132,7 +132,7 @@ def test_browse(site: Path, monkeypatch: pytest.MonkeyPatch, host: str, url: str
         ({"dir": "/no/such/directory"}, FileNotFoundError, "/no/such/directory"),
         ({"dir": __file__}, NotADirectoryError, "test_static_server"),
         ({"dir": 5}, TypeError, "dir must be str"),
-        ({"indexHtml": True}, TypeError, "unknown static path option 'indexHtml'"),
+        ({"indexHtml": True}, TypeError, "argument 'indexHtml'; did you mean 'indexhtml'"),
         ({"indexhtml": 1}, TypeError, "indexhtml must be"),
         ({"port": "80"}, TypeError, "port must be"),
         ({"port": 70_000}, ValueError, "port must be"),
