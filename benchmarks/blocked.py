@@ -26,8 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import environment
-from servers import HOST, free_ports
+from measure import environment
+from measure.servers import HOST, free_ports
 
 RESULTS = Path(__file__).parent / "results"
 FILE = "file.txt"

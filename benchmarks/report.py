@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from field import OURS, PEERS
-from loads import Measured
-from scenarios import SCENARIOS, Scenario
-from targets import EARLIER, TARGETS, Cell, Target
+from measure.loads import Measured
+from plan.field import OURS, PEERS
+from plan.scenarios import SCENARIOS, Scenario
+from plan.targets import EARLIER, TARGETS, Cell, Target
 from units import label
 
 #: The load used nearly its whole core and the server did not: the client was the limit.

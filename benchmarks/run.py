@@ -29,13 +29,13 @@ import time
 from pathlib import Path
 
 import against
-import environment
 import report
 import slices
 import topic_figures
-from field import BEFORE, OURS, PEERS
-from groups import GROUPS
-from scenarios import SCENARIOS
+from measure import environment
+from plan.field import BEFORE, OURS, PEERS
+from plan.groups import GROUPS
+from plan.scenarios import SCENARIOS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -18,15 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import calls
-import checks
-import environment
 import report
-import targets
-from field import PEERS, PEERS_FOLDER, Peer
-from loads import Idle, LoadFailed, Pace, WakeUps, WsLoad, many_descriptors
-from scenarios import SCENARIOS, Scenario
-from servers import Died, NotOffered, Server, free_ports, running
+from measure import calls, checks, environment
+from measure.loads import Idle, LoadFailed, Pace, WakeUps, WsLoad, many_descriptors
+from measure.servers import Died, NotOffered, Server, free_ports, running
+from plan import targets
+from plan.field import PEERS, PEERS_FOLDER, Peer
+from plan.scenarios import SCENARIOS, Scenario
 from units import label
 
 NEIGHBOUR = PEERS_FOLDER / "neighbour.py"
@@ -104,7 +102,7 @@ def command_of(
     elif scenario.busy:
         command = [sys.executable, str(NEIGHBOUR), scenario.busy, *command]
     if uses_nginx:
-        template = string.Template((PEERS_FOLDER / "nginx.conf").read_text())
+        template = string.Template((PEERS_FOLDER / "other" / "nginx.conf").read_text())
         text = template.substitute(
             PORT=port,
             ROOT=f"{values['root']}/",

@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 
 import report
-from field import OURS, path_with_peers
-from loads import Measured
-from scenarios import SCENARIOS
+from measure.loads import Measured
+from plan.field import OURS, path_with_peers
+from plan.scenarios import SCENARIOS
 
 SCRIPT = Path(__file__).parent / "topics.py"
 ROUNDS, QUICK_ROUNDS = 9, 3

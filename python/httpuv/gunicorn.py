@@ -16,12 +16,12 @@ from gunicorn.workers.base import (  # type: ignore[import-untyped,import-not-fo
     Worker as _Base,
 )
 
-from .cli.board import Board
 from .cli.console import Mistake
 from .cli.life import Life, leave
 from .cli.load import Application
+from .cli.options.settings import Settings
 from .cli.serving import serving
-from .cli.settings import Settings
+from .cli.shared.board import Board
 from .gateways.interfaces import Mount, resolve
 from .options import observe
 from .options.limits import Limits

@@ -12,13 +12,11 @@ if not BENCHMARKS.is_dir():
     pytest.skip("benchmarks/ is not part of a source package", allow_module_level=True)
 sys.path.insert(0, str(BENCHMARKS))
 
-import groups  # noqa: E402
 import report  # noqa: E402
-import scenarios  # noqa: E402
 import slices  # noqa: E402
-import targets  # noqa: E402
 import topic_figures  # noqa: E402
-from loads import Measured  # noqa: E402
+from measure.loads import Measured  # noqa: E402
+from plan import groups, scenarios, targets  # noqa: E402
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 from .. import _core
 from .console import complain, say, styled
 from .listen import Listening
-from .settings import Settings
+from .options.settings import Settings
 
 #: Options that only some interfaces use.
 _ONLY_FOR = {

@@ -8,7 +8,7 @@ import re
 import socket
 
 from .console import Mistake
-from .settings import Settings
+from .options.settings import Settings
 
 #: Options of the command by the names that the package has for them.
 _FLAGS = {

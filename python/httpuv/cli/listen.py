@@ -17,7 +17,7 @@ from ..options.observe import host_and_port
 from ..servers.urls import local_url
 from .console import MISUSED, Mistake
 from .failures import not_listening
-from .settings import Settings
+from .options.settings import Settings
 
 #: The first descriptor that systemd passes (sd_listen_fds(3)).
 _FIRST = 3

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import envfile, logs
+from . import logs
 from .load import Application, load
+from .options import envfile
+from .options.settings import Settings
 from .serving import Serving, Started, serving
-from .settings import Settings
 
 
 def prepare(

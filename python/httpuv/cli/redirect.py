@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from ..options import observe
 from ..servers.adopted import AdoptedServer
-from .board import Board
 from .console import Mistake
 from .listen import Listening, listen_for_redirects
-from .settings import Settings
+from .options.settings import Settings
+from .shared.board import Board
 
 #: A Host field that the core has accepted: a name or an address, and an optional port.
 _HOST = re.compile(r"(\[[^\]]+\]|[^:]+)(:\d*)?")

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from .console import MISUSED, Mistake, complain
-from .settings import Settings
+from .options.settings import Settings
 
 
 def watch(settings: Settings, changed: Callable[[], None]) -> None:

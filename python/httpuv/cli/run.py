@@ -10,17 +10,17 @@ from pathlib import Path
 
 from ..servers.server import Server
 from .announce import announce
-from .board import Board
 from .console import MISUSED, ApplicationFailed, Mistake, complain, tell_of
 from .life import Life
 from .listen import Listening, given_fd, listen_for_admin
+from .options.settings import Settings
+from .options.sources import gather
 from .prepare import prepare
+from .processes.supervisor import Supervisor
 from .redirect import redirecting
 from .reload import watch
 from .serving import address_of, run_to_the_end
-from .settings import Settings
-from .sources import gather
-from .supervisor import Supervisor
+from .shared.board import Board
 from .tls import reload_on_hangup
 
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str], program: str) -> int:
         program: That name, for messages.
     """
     try:
-        from .command import parse
+        from .options.command import parse
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise

@@ -12,11 +12,11 @@ from .. import _core
 from ..base import stderr
 from ..options.static_options import DESCRIPTIONS, Description
 from ..static_server.run import DEFAULT_PORT, runStaticServer
-from . import kinds
 from .console import FAILED, Mistake, complain, tell_of
 from .failures import not_listening
-from .kinds import Kind
-from .settings import OPTIONS
+from .options import kinds
+from .options.kinds import Kind
+from .options.settings import OPTIONS
 from .tls import reload_on_hangup, tls_of
 
 # Header fields that pages of other origins may read; PDF.js and readers of Parquet need them.

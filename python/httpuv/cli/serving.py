@@ -32,7 +32,7 @@ from .console import Mistake, complain
 from .failures import not_started
 from .life import times_of
 from .load import Application
-from .settings import Settings
+from .options.settings import Settings
 from .tls import of_settings
 
 #: Called with the server when it listens.

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from types import FrameType
 
 from ..options.tls import TLS
-from . import tickets
 from .console import Mistake, complain, say
-from .settings import Settings
+from .options.settings import Settings
+from .shared import tickets
 
 #: The names of the versions in the options.
 _VERSIONS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3"}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from httpuv import Limits
-from httpuv.cli import envfile
 from httpuv.cli.console import Mistake
-from httpuv.cli.settings import GROUPS, OPTIONS, Settings
-from httpuv.cli.sources import gather
+from httpuv.cli.options import envfile
+from httpuv.cli.options.settings import GROUPS, OPTIONS, Settings
+from httpuv.cli.options.sources import gather
 
 
 def test_order_of_sources(tmp_path: Path) -> None:

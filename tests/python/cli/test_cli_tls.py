@@ -77,7 +77,8 @@ def test_a_ticket_is_good_at_every_worker(
 #: `httpuv run` with new keys of tickets all the time.
 ROTATING = """
 import sys
-from httpuv.cli import main, tickets
+from httpuv.cli import main
+from httpuv.cli.shared import tickets
 tickets.PERIOD = 0.05
 sys.exit(main(sys.argv[1:]))
 """

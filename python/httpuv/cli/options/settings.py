@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..options.limits import Limits
+from ...options.limits import Limits
 from . import kinds
 from .kinds import Kind
 
@@ -265,7 +265,7 @@ class Settings:
 
     #: The given limits, by the names of :class:`Limits`.
     limits: dict[str, float] = field(default_factory=dict)
-    #: What workers share, of :mod:`httpuv.cli.tickets`; empty: a process has its own.
+    #: What workers share, of :mod:`httpuv.cli.shared.tickets`; empty: a process has its own.
     ticket_keys: str = ""
 
     def __post_init__(self) -> None:

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from environment import PYTHON
+from measure.environment import PYTHON
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 PEERS_FOLDER = HERE / "peers"
 OURS = "httpuv"
 #: Another build of ours: that of a commit, with --against.
@@ -69,7 +69,7 @@ def our_command(*options: str) -> Peer:
     return Peer(tuple(command), frozenset(("cores", "cores-files")), OURS, False, environment)
 
 
-R_SCRIPT = str(PEERS_FOLDER / "r_httpuv_server.R")
+R_SCRIPT = str(PEERS_FOLDER / "other" / "r_httpuv_server.R")
 
 PEERS: dict[str, Peer] = {
     OURS: our_peer(

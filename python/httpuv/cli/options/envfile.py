@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import MutableMapping
 
-from .console import MISUSED, Mistake
+from ..console import MISUSED, Mistake
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

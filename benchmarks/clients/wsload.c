@@ -19,7 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-#include "../tests/python/client.h"
+#include "../../tests/python/client.h"
 
 enum {
   MOST_UNDER_WAY = 1024,

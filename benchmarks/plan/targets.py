@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from field import BEFORE, OURS
-from scenarios import COMPARED, SCENARIOS
+from plan.field import BEFORE, OURS
+from plan.scenarios import COMPARED, SCENARIOS
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 VENV = HERE / ".venv"
 PYTHON = VENV / "bin" / "python"
 BUILD = HERE.parent / "build" / "benchmarks"
@@ -105,7 +105,7 @@ def install_peers() -> None:
 def build_clients() -> None:
     """Compiles those clients that are ours if their source is newer."""
     for program in (WSLOAD, PACE):
-        source = HERE / f"{program.name}.c"
+        source = HERE / "clients" / f"{program.name}.c"
         newest = max(each.stat().st_mtime for each in (source, CLIENT))
         if program.exists() and program.stat().st_mtime >= newest:
             continue

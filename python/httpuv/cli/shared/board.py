@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from .._core import MetricsBoard
+from ..._core import MetricsBoard
 
 
 class Board:

@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from loads import Measured
-from servers import Server, children
+from measure.loads import Measured
+from measure.servers import Server, children
 
 #: Where neither may watch: the calls of read(2), write(2) and their kin that the kernel counts.
 FALLBACK = "reads and writes only, from /proc/PID/io"

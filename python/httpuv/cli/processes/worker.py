@@ -1,4 +1,4 @@
-"""A worker process: ``python -m httpuv.cli.worker``, started by :mod:`httpuv.cli.child`."""
+"""A worker process: ``python -m httpuv.cli.processes.worker``, started by :mod:`.child`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from ..options import observe
-from ..options.tls import TLS
-from ..servers.server import Server
-from .console import ApplicationFailed, Mistake, tell_of
-from .life import Life, outlive_signals_of_others
-from .prepare import prepare
-from .serving import run_to_the_end
-from .settings import Settings
-from .tls import take_ticket_keys
+from ...options import observe
+from ...options.tls import TLS
+from ...servers.server import Server
+from ..console import ApplicationFailed, Mistake, tell_of
+from ..life import Life, outlive_signals_of_others
+from ..options.settings import Settings
+from ..prepare import prepare
+from ..serving import run_to_the_end
+from ..tls import take_ticket_keys
 
 
 class Control:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import checks
-from environment import PACE, WSLOAD
-from servers import HOST, Counters, Server
+from measure import checks
+from measure.environment import PACE, WSLOAD
+from measure.servers import HOST, Counters, Server
 
-HERE = Path(__file__).parent
+CLIENTS = Path(__file__).parents[1] / "clients"
 
 
 class LoadFailed(Exception):
@@ -163,7 +163,7 @@ class Wrk(Load):
     def measure(self, server: Server, core: str | None, seconds: float) -> Measured:
         seconds = max(1.0, float(round(seconds)))  # wrk knows no shorter time
         command = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds:.0f}s", "--timeout", "30s"]
-        command += ["-s", str(HERE / "load.lua")]
+        command += ["-s", str(CLIENTS / "load.lua")]
         if self.conditional:
             field, condition = checks.validator(server.port, self.target)
             command += ["-H", f"{field}: {condition}"]

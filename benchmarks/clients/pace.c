@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <sys/prctl.h>
 
-#include "../tests/python/client.h"
+#include "../../tests/python/client.h"
 
 enum { KINDS = 3, INBOX = 1 << 20, PING = 2 };
 static const char *kNames[KINDS] = {"static", "health", "ping"};

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenarios import COMPARED, SCENARIOS
+from plan.scenarios import COMPARED, SCENARIOS
 
 #: Names that stand for several scenarios, which have targets. None takes more than three minutes.
 TARGET_GROUPS = {

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import checks
-from environment import FILES
-from field import PEERS
-from loads import Handshakes, Idle, Load, Pace, WakeUps, Wrk, WsLoad
+from measure import checks
+from measure.environment import FILES
+from measure.loads import Handshakes, Idle, Load, Pace, WakeUps, Wrk, WsLoad
+from plan.field import PEERS
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-from ..options.allowed import can_match
-from ..options.observe import check_admin, check_path, host_and_port
-from ..options.proxies import check_proxies
+from ...options.allowed import can_match
+from ...options.observe import check_admin, check_path, host_and_port
+from ...options.proxies import check_proxies
 
 Kind = Callable[[object], object]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .console import MISUSED, complain
+from ..console import MISUSED, complain
 from .settings import GROUPS, OPTIONS, Option
 
 _HELP = """Run an application: ASGI, WSGI or Rook, as its signature tells.

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-from .board import Board
-from .settings import Settings
+from ..options.settings import Settings
+from ..shared.board import Board
 
 #: Seconds beyond --graceful-timeout until a worker that does not end by itself is killed.
 _MARGIN = 1.0
@@ -63,7 +63,7 @@ class Child:
         try:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "httpuv.cli.worker"),
+                    *(sys.executable, "-m", "httpuv.cli.processes.worker"),
                     json.dumps({**numbers, "place": self.place}),
                 ],
                 pass_fds=list(numbers.values()),

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.names import closest
-from ..options.limits import Limits
-from .console import MISUSED, Mistake, complain
+from ...base.names import closest
+from ...options.limits import Limits
+from ..console import MISUSED, Mistake, complain
 from .settings import LIMITS, OPTIONS, Settings
 
 #: One source: its name of an option, and its value of the option.

@@ -11,9 +11,9 @@ import struct
 import sys
 from pathlib import Path
 
-from servers import HOST
+from measure.servers import HOST
 
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "peers"))
 import common
 
 KEY = b"MDEyMzQ1Njc4OWFiY2RlZg=="

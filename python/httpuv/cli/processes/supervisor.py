@@ -14,15 +14,15 @@ import signal
 import socket
 import time
 
-from ..brokers.hub import SHARED, Hub
-from .announce import announce
-from .board import Board
+from ...brokers.hub import SHARED, Hub
+from ..announce import announce
+from ..console import FAILED, complain, say
+from ..life import OF_OTHERS
+from ..listen import Listening
+from ..options.settings import Settings
+from ..shared.board import Board
+from ..shared.tickets import TicketKeys
 from .child import Child
-from .console import FAILED, complain, say
-from .life import OF_OTHERS
-from .listen import Listening
-from .settings import Settings
-from .tickets import TicketKeys
 
 #: Seconds until a crashed worker is started again: after the first crash, and at most.
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0

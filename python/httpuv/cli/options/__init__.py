@@ -1,0 +1,1 @@
+"""What a command is told: options, files of settings, the environment."""
