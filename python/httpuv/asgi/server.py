@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket as sockets_module
@@ -21,7 +22,7 @@ from ..gateways.asgi.lifespan import Lifespan, LifespanError
 from ..gateways.interfaces import Mount
 from ..servers.adopted import AdoptedServer
 from ..servers.server import Server as CoreServer
-from ..servers.start import startPipeServer, startServer
+from ..servers.start import announce, startPipeServer, startServer
 from .config import Config, level_number
 
 #: Seconds for answers under way to finish when the server stops.
@@ -56,6 +57,7 @@ class Server:
         self.servers: list[_Listening] = []
         self.server: CoreServer | None = None
         self.lifespan: Lifespan | None = None
+        self._announced = False
         self._should_exit = False
         self._force_exit = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -161,6 +163,8 @@ class Server:
             await self.lifespan.shutdown(GRACE)
             raise
         self.started = True
+        if self._announced and self.server is not None:
+            announce(self.server)
 
     def _listen(self, sockets: list[sockets_module.socket] | None) -> None:
         config = self.config
@@ -283,6 +287,9 @@ def run_coroutine(coroutine: Any) -> None:
 def run(app: Any, *, config: Config | None = None, **options: Any) -> None:
     """Serve an ASGI application until Ctrl-C.
 
+    It prints its address, unless ``log_level`` is above ``"info"``. With ``handle_signals=True``
+    SIGTERM ends it, too; both then let answers under way finish.
+
     Args:
         app: The application, or ``"module:attribute"``.
         config: Its options, instead of ``options``.
@@ -294,6 +301,8 @@ def run(app: Any, *, config: Config | None = None, **options: Any) -> None:
         TypeError, ValueError: An option is wrong.
     """
     server = Server(config or Config(app, **options))
+    level = server.config.log_level
+    server._announced = level is None or level_number(level) <= logging.INFO
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
 

@@ -164,16 +164,16 @@ def runServer(
             stacklevel=3,  # takes() is between
         )
     grace = check_seconds("grace", grace, zero=True)
-    with contextlib.suppress(KeyboardInterrupt), _ended_by_sigterm(), queue.loop() as source:
+    with contextlib.suppress(KeyboardInterrupt), ended_by_sigterm(), queue.loop() as source:
         dispatcher = ServiceDispatcher(source)
         server = startServer(host, port, app, quiet, dispatch=dispatcher, **options)
         if not quiet:
-            stderr.write(f"Serving at {server.url} (Ctrl-C to stop)\n")
+            announce(server)
         run_until_stopped(server, grace)
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM, which service managers send, do what Ctrl-C does."""
     if (
         threading.current_thread() is not threading.main_thread()
@@ -186,6 +186,12 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def announce(server: Server) -> None:
+    """Print the address of a server that the program runs until Ctrl-C."""
+    where = getattr(server, "url", server._name())  # a Unix socket has no URL
+    stderr.write(f"Serving at {where} (Ctrl-C to stop)\n")
 
 
 def run_until_stopped(server: Server, grace: float = 0.0) -> None:

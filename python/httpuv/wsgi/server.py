@@ -7,10 +7,18 @@ import inspect
 import os
 from typing import Any, Literal
 
+from ..base.checks import check_seconds
 from ..base.names import check_names
 from ..gateways.interfaces import Mount, import_app
 from ..options.server import DESCRIPTIONS
-from ..servers.start import run_until_stopped, startPipeServer, startServer
+from ..servers.server import Server
+from ..servers.start import (
+    announce,
+    ended_by_sigterm,
+    run_until_stopped,
+    startPipeServer,
+    startServer,
+)
 
 
 def run(
@@ -22,9 +30,11 @@ def run(
     threads: int = 1,
     root_path: str = "",
     scheme: Literal["http", "https"] = "http",
+    quiet: bool = False,
+    grace: float = 3.0,
     **options: Any,
 ) -> None:
-    """Serve a WSGI application until Ctrl-C, or :func:`httpuv.interrupt`.
+    """Serve a WSGI application until Ctrl-C, SIGTERM or :func:`httpuv.interrupt`.
 
     Args:
         app: The application, or ``"module:attribute"``.
@@ -37,6 +47,8 @@ def run(
         root_path: The prefix that a proxy in front removes from paths; ``SCRIPT_NAME`` begins with
             it.
         scheme: ``"http"`` or ``"https"``, as clients see it.
+        quiet: Whether not to print the address, nor to log a failure to start.
+        grace: Seconds for answers under way to finish; a second Ctrl-C cuts them off.
         options: What :func:`httpuv.startServer` takes by keyword, and ``staticPaths`` and
             ``staticPathOptions``.
 
@@ -57,9 +69,13 @@ def run(
     # One thread is this one; more are of their own, while this one waits.
     options = {"gzip": False, "dispatch": "service" if threads == 1 else threads, **options}
     options["mounts"] = mounts
-    if uds is not None:
-        server: Any = startPipeServer(uds, None, root, **options)
-    else:
-        server = startServer(host, port, root, **options)
-    with contextlib.suppress(KeyboardInterrupt):
-        run_until_stopped(server)
+    grace = check_seconds("grace", grace, zero=True)
+    with contextlib.suppress(KeyboardInterrupt), ended_by_sigterm():
+        server: Server
+        if uds is not None:
+            server = startPipeServer(uds, None, root, quiet, **options)
+        else:
+            server = startServer(host, port, root, quiet, **options)
+        if not quiet:
+            announce(server)
+        run_until_stopped(server, grace)

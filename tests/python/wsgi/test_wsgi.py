@@ -7,6 +7,8 @@ import http.client
 import io
 import itertools
 import queue
+import re
+import signal
 import socket
 import sys
 import threading
@@ -19,7 +21,7 @@ from typing import Any
 import httpuv
 import httpuv.wsgi
 import pytest
-from support import PATIENCE, logged
+from support import PATIENCE, Script, Wire, logged, request
 
 Start = Callable[..., Callable[[bytes], None]]
 MEBI = 1024 * 1024
@@ -518,3 +520,27 @@ def test_a_file_beyond_the_promise(tmp_path: Path) -> None:
     with running(app) as port:
         status, headers, body = ask(port)
         assert (status, body, headers["Content-Length"]) == (200, b"0123", "4")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_run_prints_its_address_and_lets_an_answer_finish(signum: int) -> None:
+    program = """
+        import time, httpuv.wsgi
+
+        def app(environ, start_response):
+            print("called", flush=True)
+            time.sleep(0.5)
+            start_response("200 OK", [])
+            return [b"in time"]
+
+        httpuv.wsgi.run(app, port=0, threads=2)
+    """
+    with Script(program) as script:
+        found = re.search(r"^Serving at http://127.0.0.1:(\d+)/ ", script.error_line())
+        assert found is not None
+        with Wire(("127.0.0.1", int(found[1]))) as wire:
+            wire.send(request())
+            assert script.line() == "called"
+            script.process.send_signal(signum)
+            assert wire.response().body == b"in time"
+        assert script.finish() == (0, "", "")
