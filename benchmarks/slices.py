@@ -28,6 +28,9 @@ from plan.scenarios import SCENARIOS, Scenario
 from units import label
 
 NEIGHBOUR = PEERS_FOLDER / "neighbour.py"
+#: A server is restless if it uses more than this share of a core for so many seconds of idleness.
+RESTLESS = 0.03
+IDLE_SECONDS = 0.5
 FAULTS = (checks.Wrong, LoadFailed, NotOffered, Died, OSError)
 
 
@@ -201,17 +204,41 @@ class Run:
             )
         return True
 
+    def halt_restless(self, servers: dict[str, Server]) -> set[str]:
+        """Stops servers that use the processor while they have nothing to do; their names.
+
+        In the slices of others they would take a share of the core that the others are measured
+        on.
+        """
+        before = {peer: server.cpu_seconds() for peer, server in servers.items()}
+        time.sleep(IDLE_SECONDS)
+        restless = {
+            peer
+            for peer, server in servers.items()
+            if server.cpu_seconds() - before[peer] > IDLE_SECONDS * RESTLESS
+        }
+        for peer in restless:
+            print(f"{self.name}: {peer} is never idle, and stopped between its slices", flush=True)
+            servers[peer].halt()
+        return restless
+
     def alternate(self, peers: list[str]) -> None:
         """All servers at once; another one is first in each slice."""
         wanted = targets.compared(self.name)
         with self.started(peers) as servers:
+            restless = self.halt_restless(servers) if len(servers) > 1 else set()
             for number in range(self.plan.slices):
                 names = list(servers)
                 turn = number % len(names) if names else 0
                 for peer in [*names[turn:], *names[:turn]]:
                     if not self.plan.due(peer, wanted, number):
                         continue
-                    if not self.slice(peer, servers[peer], number):
+                    if peer in restless:
+                        servers[peer].go_on()
+                    right = self.slice(peer, servers[peer], number)
+                    if peer in restless:
+                        servers[peer].halt()
+                    if not right:
                         del servers[peer]
 
     def one_by_one(self, peers: list[str]) -> None:

@@ -165,8 +165,17 @@ class Server:
                         total += int(line.split()[1]) * 1024
         return total
 
+    def halt(self) -> None:
+        """Stops it with all its children, so that it uses no processor time, until go_on()."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def end(self) -> None:
         """Terminates it with all its children; those that do not obey are killed."""
+        with contextlib.suppress(ProcessLookupError):
+            self.go_on()
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)

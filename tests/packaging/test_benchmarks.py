@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import report  # noqa: E402
 import slices  # noqa: E402
 import topic_figures  # noqa: E402
 from measure.loads import Measured  # noqa: E402
+from measure.servers import Server  # noqa: E402
 from plan import groups, scenarios, targets  # noqa: E402
 
 
@@ -126,3 +129,20 @@ def test_as_many_slices_as_were_asked_for(slices_: int, beside: int) -> None:
 def test_lines_of_topics(line: str, figures: list[tuple[str, str, float]]) -> None:
     assert topic_figures.figures(line) == figures
     assert all(name in scenarios.SCENARIOS for name, _, _ in figures)
+
+
+def test_a_server_that_is_never_idle_is_stopped_in_the_slices_of_others(tmp_path: Path) -> None:
+    codes = {"spins": "while True: pass", "waits": "import time; time.sleep(100)"}
+    servers = {}
+    try:
+        for name, code in codes.items():
+            process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+            servers[name] = Server(process, 0, tmp_path / name)
+        plan = slices.Plan(1, 0, 1.0, None, None, 0.0, {"root": str(tmp_path)})
+        run = slices.Run("hello", plan, report.Results({}), tmp_path)
+        assert run.halt_restless(servers) == {"spins"}
+        _, status = os.waitpid(servers["spins"].process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+    finally:
+        for server in servers.values():
+            server.end()
