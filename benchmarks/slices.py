@@ -81,7 +81,9 @@ def estimate(name: str, plan: Plan) -> float:
         return slices * (start + calls_ + plan.seconds)
     one = plan.seconds + (0.3 if isinstance(scenario.load, WsLoad) else 0.07)
     if isinstance(scenario.load, Pace):
-        one, calls_ = Pace.BEFORE + Pace.BLOCKED + 0.3, 0.0
+        one, calls_ = Pace.BLOCKED + 0.3, 0.0
+        if "-before" in scenario.load.phases:
+            one += Pace.BEFORE
     elif isinstance(scenario.load, WakeUps):
         one, calls_ = plan.seconds + WakeUps.SETTLES, 0.0
     return len(peers) * (start + calls_) + slices * one

@@ -270,12 +270,14 @@ class WsLoad(Load):
 
 @dataclass(frozen=True)
 class Pace(Load):
-    """pace: a file, health and pings at a fixed rate, first with an idle server, then while a
-    handler of the application blocks. Their p99 in microseconds.
+    """pace: a file, health and pings at a fixed rate while a handler of the application blocks, and
+    with an idle server before. Their p99 in microseconds.
 
     Attributes:
         block: What blocks for longer than BLOCKED seconds.
         rate: Of each kind, a second.
+        kinds: Of KINDS.
+        phases: How the names of the measurements end: "-before" is that with an idle server.
     """
 
     warms_up = False
@@ -291,6 +293,8 @@ class Pace(Load):
 
     block: str
     rate: int = 300
+    kinds: tuple[str, ...] = tuple(KINDS)
+    phases: tuple[str, ...] = ("-before", "")
 
     def missing(self, port: int, root: Path) -> dict[str, str]:
         tries: dict[str, Callable[[], None]] = {
@@ -301,9 +305,9 @@ class Pace(Load):
             "ping": lambda: checks.check_ping(port),
         }
         found = {}
-        for kind, attempt in tries.items():
+        for kind in self.kinds:
             try:
-                attempt()
+                tries[kind]()
             except (checks.Wrong, OSError, ValueError) as error:
                 found[kind] = f"{type(error).__name__}: {error}"
         return found
@@ -312,11 +316,12 @@ class Pace(Load):
         self, server: Server, core: str | None, seconds: float
     ) -> dict[str, Measured]:
         found: dict[str, Measured] = {}
-        for phase, time_, block in (("-before", self.BEFORE, "-"), ("", self.BLOCKED, self.block)):
+        for phase in self.phases:
+            time_, block = (self.BEFORE, "-") if phase else (self.BLOCKED, self.block)
             command = [str(PACE), HOST, str(server.port), str(time_), str(self.rate)]
             paths = [self.PATHS[kind] for kind in ("static", "health", "ping")]
             command += [
-                "-" if kind in server.missing else path
+                "-" if kind in server.missing or kind not in self.kinds else path
                 for kind, path in zip(("static", "health", "ping"), paths, strict=True)
             ]
             used = run_client([*command, block], server, None, {}, time_)

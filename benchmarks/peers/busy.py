@@ -33,9 +33,12 @@ def hold() -> None:
 
 
 def block(how: str) -> None:
-    """Keeps the interpreter busy for three seconds in this thread: "spin" or "hold"."""
+    """Occupies this thread for three seconds: "spin" and "hold" keep the interpreter, too, "sleep"
+    does not."""
     if how == "hold":
         ctypes.PyDLL(None).usleep(HOLD_MICROSECONDS)
+    elif how == "sleep":
+        time.sleep(HOLD_MICROSECONDS / 1e6)
     else:
         end = time.monotonic() + HOLD_MICROSECONDS / 1e6
         spin_while(lambda: time.monotonic() < end)

@@ -3,7 +3,7 @@
 GET /             12 bytes, text/plain
 GET /static/...   the folder --root, where the server can serve files
 GET /stream       100 pieces of 1 KiB, produced one by one
-GET /block?HOW    12 bytes, after three seconds in which the interpreter is kept busy, see busy.py
+GET /block?HOW    12 bytes, after three seconds in which a thread is kept busy, see busy.py
 GET /ws           WebSocket: each message comes back as it was sent
 GET /broadcast    WebSocket: each message of one client goes to all of them
 GET /body         1 MiB; GET /stream64k: 16 pieces of 64 KiB; both only of ours

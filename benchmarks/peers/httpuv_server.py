@@ -1,6 +1,8 @@
 """httpuv through its public interface.
 
---mode  service (the default): callbacks run in `while True: service()`
+--mode  service (the default): callbacks run in `while True: service()`, which returns once a
+            second
+        forever: callbacks run in service(0), as in runServer()
         thread, asyncio, uvloop: another dispatcher runs them
         async-def, uvloop-async-def: as service and uvloop, but the callback is an `async def`
         send-loop: as service, but a broadcast is a loop over send()
@@ -16,6 +18,7 @@ import asyncio
 import inspect
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import busy
@@ -26,10 +29,15 @@ NOT_OFFERED = 3
 TEXT = {"Content-Type": "text/plain"}
 
 
-def call(request: dict[str, Any]) -> dict[str, Any]:
+def call(request: dict[str, Any]) -> Any:
     path = request["PATH_INFO"]
     if path == "/":  # first: it is asked for most
         return {"status": 200, "headers": TEXT, "body": common.HELLO}
+    if path == "/block":
+        how = request["QUERY_STRING"].removeprefix("?")
+        if how == "thread":  # another one spins: nothing keeps this one from answering others
+            return blocking.submit(block, "spin")
+        return block(how)
     if path == "/stream":
         return {"status": 200, "headers": TEXT, "body": common.stream()}
     if path == "/stream64k":
@@ -39,7 +47,15 @@ def call(request: dict[str, Any]) -> dict[str, Any]:
     return {"status": 200, "headers": TEXT, "body": common.HELLO}
 
 
-async def async_call(request: dict[str, Any]) -> dict[str, Any]:
+blocking = ThreadPoolExecutor(1)
+
+
+def block(how: str) -> dict[str, Any]:
+    busy.block(how)
+    return {"status": 200, "headers": TEXT, "body": common.HELLO}
+
+
+async def async_call(request: dict[str, Any]) -> Any:
     return call(request)
 
 
@@ -118,6 +134,9 @@ def main() -> None:
     elif arguments.mode == "thread":
         start(arguments, "thread")
         threading.Event().wait()
+    elif arguments.mode == "forever":
+        start(arguments, None)
+        httpuv.service(0)
     else:
         start(arguments, None)
         while True:

@@ -82,6 +82,7 @@ PEERS: dict[str, Peer] = {
         BEFORE,
         environment=(("PYTHONPATH", "{before_path}"),),
     ),
+    "httpuv service(0)": our_peer("wake-ups", "forever"),
     "httpuv thread": our_peer("dispatch wake-ups", "thread"),
     "httpuv asyncio": our_peer("dispatch wake-ups", "asyncio"),
     "httpuv uvloop": our_peer("hello hello-few dispatch wake-ups", "uvloop"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plan.scenarios import COMPARED, SCENARIOS
+from plan.scenarios import BUSY, COMPARED, SCENARIOS
 
 #: Names that stand for several scenarios, which have targets. None takes more than three minutes.
 TARGET_GROUPS = {
@@ -14,6 +14,7 @@ TARGET_GROUPS = {
     "two-cores": ["io-threads", "io-threads-pipelined", "cores", "cores-files"],
     "tls": ["https", "https-new", "https-10m"],
     "watched": ["log", "wake-ups"],
+    "compared-live": [f"against-live-{how}" for how in BUSY],
     **{f"compared-{key}": [f"against-{name}" for name in COMPARED[key]] for key in COMPARED},
 }
 

@@ -159,8 +159,11 @@ def parts(name: str, scenario: Scenario) -> dict[str, Scenario]:
     """A scenario of Pace, and what it measures besides."""
     found = {name: scenario}
     during = scenario.title
-    for kind, title in Pace.KINDS.items():
-        for phase, when in (("", during), ("-before", during.replace("while", "before"))):
+    assert isinstance(scenario.load, Pace)
+    for kind in scenario.load.kinds:
+        title = Pace.KINDS[kind]
+        for phase in scenario.load.phases:
+            when = during.replace("while", "before") if phase else during
             found[f"{name}-{kind}{phase}"] = replace(
                 scenario, title=f"{title}, p99 {when}", part_of=name
             )
@@ -391,6 +394,24 @@ def _against(name: str) -> Scenario:
 
 
 SCENARIOS |= {f"against-{name}": _against(name) for names in COMPARED.values() for name in names}
+
+#: What a build is compared at while Python is busy: how (peers/httpuv_server.py), and a title.
+BUSY = {
+    "sleep": "while a callback sleeps",
+    "hold": "while C code in a callback holds the GIL",
+    "thread": "while another thread spins in Python",
+}
+for _how, _title in BUSY.items():
+    SCENARIOS |= parts(
+        f"against-live-{_how}",
+        replace(
+            blocked(_how, _title, frozenset()),
+            family="Two builds of ours",
+            feature="against",
+            # The older build may have no health.
+            load=Pace(f"/block?{_how}", kinds=("static", "ping"), phases=("",)),
+        ),
+    )
 
 
 def _topics(title: str, unit: str) -> Scenario:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plan.field import BEFORE, OURS
-from plan.scenarios import COMPARED, SCENARIOS
+from plan.scenarios import BUSY, COMPARED, SCENARIOS
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ def while_blocked(name: str, kind: str, factor: float | None, subject: str) -> T
     )
 
 
+def live(scenario: str, percentile: str) -> Target:
+    """Answers without Python while Python is busy, beside those of the build before."""
+    title = SCENARIOS[scenario].title.replace("p99", percentile)
+    return beside(HOUSE, scenario, 1.2, BEFORE, attribute=f"{percentile}_us", title=title)
+
+
 ENGINE, APPS, RUN, TOPICS = "Engine", "Applications", "Production", "Topics"
 HOUSE, FILES = "Two builds", "Files"
 
@@ -108,8 +114,10 @@ ASKED = [
     beside(ENGINE, "io-threads-pipelined", None, OURS, "httpuv 2 I/O threads"),
     *(
         most(ENGINE, "wake-ups", 0, peer, title="wake-ups while idle")
-        for peer in (OURS, "httpuv thread", "httpuv uvloop", "httpuv asgi")
+        for peer in ("httpuv service(0)", "httpuv thread", "httpuv uvloop", "httpuv asgi")
     ),
+    # service() returns after a second, says the manual: the program calls it again.
+    most(ENGINE, "wake-ups", 1, title="wake-ups while idle, service() once a second"),
     most(ENGINE, "hello", 0.1, attribute="switches", title="context switches, 64 connections"),
     most(ENGINE, "hello-8", 0.3, attribute="switches", title="context switches, 8"),
     most(ENGINE, "hello-1", 1.2, attribute="switches", title="context switches, 1"),
@@ -151,6 +159,12 @@ ASKED = [
     beside(RUN, "https-10m", None, "nginx", attribute="cpu_us", title="10 MiB by HTTPS"),
     beside(RUN, "log", 0.85, OURS, "httpuv log", title="hello with an access log"),
     beside(RUN, "log", 0.98, OURS, "httpuv metrics", title="hello with metrics"),
+    *(
+        live(f"against-live-{how}-{kind}", percentile)
+        for how in BUSY
+        for kind in ("static", "ping")
+        for percentile in ("p50", "p99")
+    ),
     beside(HOUSE, "against-body-1m", 1.2, BEFORE),
     beside(HOUSE, "against-stream-64k", 1.2, BEFORE),
     *(
