@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from .. import _core
 from ..base import stderr
+from ..base.names import closest
 from ..options.static_options import DESCRIPTIONS, Description
 from ..static_server.run import DEFAULT_PORT, runStaticServer
 from .console import FAILED, Mistake, complain, tell_of
@@ -36,7 +37,10 @@ def main(arguments: Sequence[str], program: str) -> int:
     Returns:
         The exit status: 0, or 1 if the server could not be started. Wrong arguments exit with 2.
     """
-    options = _parser(program).parse_args(arguments)
+    parser = _parser(program)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(_no_option(unknown[0], parser))
     headers = [*options.header, *(CORS if options.cors else ())]
     browse = options.browse
     if browse is None:
@@ -94,6 +98,15 @@ def _no_directory(path: str, program: str) -> Mistake:
     elif not program.endswith(" serve"):
         hint = "; the commands are run and serve"
     return Mistake(f"{path}: there is no such directory{hint}")
+
+
+def _no_option(argument: str, parser: argparse.ArgumentParser) -> str:
+    """The message for an argument that the command does not take."""
+    if not argument.startswith("-"):
+        return f"one directory only: {argument} is one too many"
+    name = argument.partition("=")[0]
+    meant = closest(name, parser._option_string_actions)
+    return f"there is no option {name}" + (f"; did you mean {meant}?" if meant else "")
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -157,3 +157,19 @@ def test_misspelt_variable_is_named(apps: Path) -> None:
     with command(apps, "nowhere:app", HTTPUV_WORKER="2", HTTPUV_OF_MINE="x") as child:
         first, _ = child.finish()[2].splitlines()
     assert first == "httpuv: HTTPUV_WORKER has no effect; did you mean HTTPUV_WORKERS?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--prot", "3"], "there is no option --prot; did you mean --port?"),
+        (["--uplod"], "there is no option --uplod; did you mean --upload?"),
+        (["-z"], "there is no option -z"),
+        ([".", "docs"], "one directory only: docs is one too many"),
+    ],
+)
+def test_wrong_arguments_of_serve(tmp_path: Path, arguments: list[str], message: str) -> None:
+    with Script("", "serve", *arguments, module="httpuv", cwd=tmp_path) as child:
+        status, _, errors = child.finish()
+    assert status == 2
+    assert errors.splitlines()[-1] == f"python -m httpuv serve: error: {message}"
