@@ -120,7 +120,7 @@ test-cpp: build-dev
 test-python: .make/dev .make/installed
 	@$(STAGE) test-python python -m pytest -q -n auto tests/python
 
-# Applications of real frameworks, in an environment of their own; test-apps: the large ones, too.
+# Applications of real frameworks, in a separate environment; test-apps: the large ones, too.
 test-apps-light: .make/dev .make/installed
 	@$(STAGE) test-apps-light tests/tools/apps.sh light
 

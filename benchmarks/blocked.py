@@ -88,7 +88,7 @@ SERVERS = {"httpuv": serve_httpuv, "uvicorn": serve_uvicorn, "aiohttp": serve_ai
 
 
 def ask(port: int, path: str) -> None:
-    """One request on a connection of its own.
+    """One request on a separate connection.
 
     Raises:
         OSError: The answer is not 200, or does not come.

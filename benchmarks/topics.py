@@ -53,7 +53,7 @@ def pinned(command: list[str]) -> list[str]:
 
 
 class Served:
-    """A server in a process of its own, on the first core."""
+    """A server in a separate process, on the first core."""
 
     def __init__(self, code: str, *arguments: str, peer: bool = False) -> None:
         python = str(PEERS) if peer and PEERS.exists() else sys.executable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def label(value: float, unit: str) -> str:
-    """A value with so many digits as mean something."""
+    """A value with its significant digits."""
     if unit == "bytes/s":
         return f"{value / 1e6:,.0f} MB/s"
     if unit == "bytes":

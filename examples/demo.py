@@ -86,7 +86,7 @@ class Demo:
         self.publish(json.dumps({"pages": len(self.pages)}))
 
     def publish(self, message: str | bytes) -> None:
-        """One call, whatever the number of pages."""
+        """One call for any number of pages."""
         if self.server is not None:
             self.server.publish("board", message)
 
@@ -173,7 +173,7 @@ def pings(server: httpuv.WebServer) -> Iterator[None]:
         server.setStaticPath("/measured", folder)
         program = Path(__file__).with_name("demo_pings.py")
         arguments = [sys.executable, str(program), str(server.getPort()), f"{folder}/ping.txt"]
-        # In a session of its own: Ctrl-C is for this process, which then ends the other one.
+        # In a separate session: Ctrl-C is for this process, which then ends the other one.
         with subprocess.Popen(arguments, start_new_session=True) as child:
             try:
                 yield

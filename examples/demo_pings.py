@@ -2,7 +2,7 @@
 
     python examples/demo_pings.py PORT FILE
 
-This is a process of its own, because the demonstration blocks its own Python. It writes the
+This is a separate process, because the demonstration blocks its own Python. It writes the
 milliseconds that a pong takes to FILE, which the server then sends to the page. It ends when the
 server closes the connection.
 """

@@ -1,4 +1,4 @@
-"""A program with work of its own that answers requests in between, and a timer."""
+"""A program that works and answers requests in between, and a timer."""
 
 import sys
 import time

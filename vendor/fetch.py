@@ -160,7 +160,7 @@ def fill(pin: Pin) -> None:
     if pin.filled():
         return
     with locked():
-        if pin.filled():  # somebody else was quicker
+        if pin.filled():  # another process was quicker
             return
         print(f"{pin.name} {pin.version}: fetching {pin.archive}", flush=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=VENDOR / pin.name) as name:

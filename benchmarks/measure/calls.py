@@ -1,4 +1,4 @@
-"""System calls of a server for each answer: perf or strace counts them, in a slice of its own."""
+"""System calls of a server for each answer: perf or strace counts them, in a separate slice."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ NOT_OFFERED = 3
 
 
 class NotOffered(Exception):
-    """The server says that it cannot do what it is to be measured at."""
+    """The server cannot do what is measured."""
 
 
 class Died(Exception):
@@ -194,7 +194,7 @@ def running(
 
     It may not listen yet: see Server.await_listening().
     """
-    # In a session of its own it would outlive a harness that is killed.
+    # In a separate session it would outlive a killed harness.
     pin = ["setpriv", "--pdeathsig", "TERM"]
     pin += ["taskset", "-c", core] if core is not None else []
     env = {**os.environ, **env}

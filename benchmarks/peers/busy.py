@@ -18,7 +18,7 @@ def spin() -> None:
 
 
 def spin_while(wanted: Callable[[], bool]) -> None:
-    """The same in a process of its own, for as long as it is wanted."""
+    """The same in a separate process, for as long as it is wanted."""
     while wanted():
         for number in range(100_000):
             number % 1_000_003

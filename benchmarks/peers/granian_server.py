@@ -37,7 +37,7 @@ def main() -> None:
     files: dict[str, Any] = {}
     if arguments.root:
         files = {"static_path_mount": [Path(arguments.root)], "static_path_route": ["/static"]}
-    # The worker is a process of its own that imports this module: there is where it must be busy.
+    # The worker is a separate process that imports this module: that process must be busy.
     Granian(
         f"granian_server:{mode}{'_' + arguments.busy if arguments.busy else ''}",
         address="127.0.0.1",

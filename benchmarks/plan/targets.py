@@ -19,7 +19,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Target:
-    """What one figure is to reach.
+    """The target of one figure.
 
     Attributes:
         part: Of the table.

@@ -1,4 +1,4 @@
-"""Real frameworks on httpuv: each application on a server of its own, on a thread of its own."""
+"""Real frameworks on httpuv: each application on its own server and thread."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Programs that are started by their own means and show a page that updates by itself: NiceGUI,
 Streamlit and Gradio in Chromium, the command of FastAPI, an MCP server.
 
-Each runs in a process of its own, as_uvicorn.py: what it takes of uvicorn is httpuv's.
+Each runs in a separate process, as_uvicorn.py: what it takes of uvicorn is httpuv's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fixtures: servers whose callbacks run on a background thread."""
+"""Fixtures: servers with callbacks on a background thread."""
 
 from __future__ import annotations
 

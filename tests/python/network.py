@@ -49,7 +49,7 @@ class Network:
         return ["ip", "netns", "exec", self._name, *command]
 
     def cut(self) -> None:
-        """Pull the cable: what is sent is lost, and neither side notices."""
+        """Pull the cable: sent data is lost, and neither side notices."""
         _ip("link", "set", self._link, "down")
 
     def mend(self) -> None:

@@ -1,4 +1,4 @@
-"""Python programs with servers, for tests that need a process of their own."""
+"""Python programs with servers, for tests that need a separate process."""
 
 import textwrap
 

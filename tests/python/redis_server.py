@@ -19,7 +19,7 @@ from support import PATIENCE
 
 
 class RedisServer:
-    """One with a folder of its own; what it knows survives a stop, and mostly a kill.
+    """A server with its own folder; its data survives a stop, and mostly a kill.
 
     Args:
         program: redis-server.

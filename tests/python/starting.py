@@ -16,7 +16,7 @@ Start = Callable[..., httpuv.WebServer]
 
 @pytest.fixture(params=["service", "thread", "threads", "asyncio", "uvloop"])
 def start(request: pytest.FixtureRequest) -> Iterator[Start]:
-    """Start servers whose callbacks run in one of the ways there are."""
+    """Start servers; their callbacks run in each of the possible ways."""
     if request.param == "service":
         request.getfixturevalue("running")
         yield lambda app, **more: httpuv.startServer("127.0.0.1", 0, app, **more)

@@ -177,14 +177,14 @@ def address(server: httpuv.WebServer) -> tuple[str, int]:
 
 
 def fetch(where: tuple[str, int] | str, data: bytes, method: str = "GET") -> Response:
-    """Send one request on a connection of its own; return its answer."""
+    """Send one request on a separate connection; return its answer."""
     with Wire(where) as wire:
         wire.send(data)
         return wire.response(method)
 
 
 def get(server: httpuv.WebServer, target: str, *fields: str, method: str = "GET") -> Response:
-    """One request for a target, on a connection of its own."""
+    """One request for a target, on a separate connection."""
     return fetch(address(server), request(target, *fields, method=method), method)
 
 
@@ -193,7 +193,7 @@ FORKS = "ignore:This process:DeprecationWarning"
 
 
 class Script:
-    """A Python program in a process of its own, told what to do over its standard input."""
+    """A Python program in a separate process, told what to do over its standard input."""
 
     def __init__(
         self,

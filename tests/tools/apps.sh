@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs tests/apps, applications of real frameworks, in an environment of their own: their packages and what they need
+# Runs tests/apps, applications of real frameworks, in a separate environment: their packages and what they need
 # in turn must not decide what the other tests see. The extension is that of the main environment.
 #
 # apps.sh light|all [pytest arguments]   all: the programs that take long to install and to start, too

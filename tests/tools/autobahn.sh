@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs Autobahn's WebSocket test suite (tests/conformance/test_autobahn.py), which it installs into build/autobahn.
-# It runs on CPython 2.7 alone, which few machines have and nobody should install for this: where there is none,
+# It runs on CPython 2.7 alone, which few machines have. It is not installed for this: without it,
 # or its packages cannot be had, the reason is printed and the test is skipped.
 set -u
 run() { exec python -m pytest -q tests/conformance; }

@@ -276,7 +276,7 @@ def default() -> Dispatcher:
 
 
 _local = threading.local()
-#: Held by the loop that runs the dispatcher of this process and has a server of its own.
+#: Held by the loop that runs the dispatcher of this process and has its own server.
 _main_loop = threading.Lock()
 
 

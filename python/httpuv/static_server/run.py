@@ -65,7 +65,7 @@ def runStaticServer(
         limits: Bounds on sizes, times and numbers.
         mimeTypes: Media types by file extension, as for :func:`startServer`.
         allowedHosts: Names that the Host field may have, besides IP addresses; others get 403, so
-            that no web page can reach the files by a name of its own (DNS rebinding). None:
+            that no web page can reach the files by its own name (DNS rebinding). None:
             localhost, ``host``, and the names of this machine if it listens on all addresses.
             ``["*"]``: any.
         accessLog: Whether each answer is logged, as for :func:`startServer`.

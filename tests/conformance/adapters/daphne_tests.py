@@ -1,6 +1,6 @@
 """pytest plugin: daphne's tests of HTTP and WebSocket against httpuv.
 
-Its tests run a server in a process of its own, with an application that records what it is given;
+Its tests run a server in a separate process, with an application that records what it is given;
 here that process runs httpuv. Their requests get the Host field that HTTP/1.1 asks for (RFC 9112,
 3.2), and the scope goes without what daphne does not have and they do not expect.
 """

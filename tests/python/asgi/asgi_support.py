@@ -1,4 +1,4 @@
-"""ASGI applications on a server of their own, and what a test asks them."""
+"""ASGI applications, each on its own server, and what a test asks them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ App = Callable[[Message, Any, Any], Awaitable[None]]
 
 
 class Running:
-    """A server on a thread of its own, with its own asyncio loop."""
+    """A server on a separate thread, with its own asyncio loop."""
 
     def __init__(self, app: Any, **options: Any) -> None:
         self.server = httpuv.asgi.Server(

@@ -80,7 +80,7 @@ def test_a_derived_server_in_a_thread() -> None:
 
 
 def test_the_steps_one_by_one() -> None:
-    """As Streamlit does it: a socket of its own, then startup(), main_loop() and shutdown()."""
+    """As Streamlit does it: a separate socket, then startup(), main_loop() and shutdown()."""
 
     async def main() -> None:
         bound = socket.socket()

@@ -19,7 +19,7 @@ LONG = "HTTPUV_LONG_LOAD" in os.environ
 
 
 def requests(many: int) -> int:
-    """How many requests a test makes: so many in full."""
+    """How many requests a test makes; the argument is the full number."""
     return many if LONG else min(many, 2_000)
 
 
@@ -80,7 +80,7 @@ class Load:
             wire.close()
 
     def more(self, count: int, but_for: int = 0) -> None:
-        """Wait until so many more were answered, or more than ``but_for`` were not."""
+        """Wait until so many more requests were answered, or more than ``but_for`` failed."""
         with self._changed:
             end = self.answered + count
             while self.answered < end and len(self.failures) <= but_for:

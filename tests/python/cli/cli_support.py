@@ -1,4 +1,4 @@
-"""`httpuv run` in a process of its own, and applications for it."""
+"""`httpuv run` in a separate process, and applications for it."""
 
 from __future__ import annotations
 

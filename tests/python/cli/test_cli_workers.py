@@ -21,7 +21,7 @@ INTERFACES = ["asgi", "wsgi", "rook"]
 
 
 def pid_of(url: str) -> int:
-    """Which worker answers on a connection of its own."""
+    """Which worker answers on a separate connection."""
     return int(httpx.get(url, timeout=60).text.split()[1])
 
 

@@ -1,4 +1,4 @@
-"""Context variables: each callback runs in a context of its own, copied from that of the start."""
+"""Context variables: each callback runs in its own copy of the context of the start."""
 
 from __future__ import annotations
 

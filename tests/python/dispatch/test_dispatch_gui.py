@@ -1,4 +1,4 @@
-"""dispatch="qt" and "tk": a window and a server in one loop. Each in a program of its own."""
+"""dispatch="qt" and "tk": a window and a server in one loop. Each in a separate program."""
 
 from __future__ import annotations
 

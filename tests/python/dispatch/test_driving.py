@@ -16,7 +16,7 @@ from ws_support import Client
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are looked at in /proc")
 
-#: How often each thread of the program gave the processor away, in a program of its own.
+#: How often each thread of the program gave the processor away, in a separate program.
 SWITCHES = """
     def switches():
         total = 0

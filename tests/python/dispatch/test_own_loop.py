@@ -49,7 +49,7 @@ def test_what_is_no_exception_leaves_the_loop() -> None:
             ):
                 wire.send(request())
                 if app is call:
-                    httpuv.runNow(20)  # this thread has a loop of its own from now on
+                    httpuv.runNow(20)  # this thread has its own loop from now on
                 else:
                     with pytest.raises(Stop):
                         httpuv.service(20_000)

@@ -1,4 +1,4 @@
-"""Windows of a GUI toolkit and a server at one prompt, whichever came first."""
+"""Windows of a GUI toolkit and a server at one prompt, in both orders of their start."""
 
 from __future__ import annotations
 

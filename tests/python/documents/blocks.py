@@ -1,6 +1,6 @@
 """The blocks of code in Markdown files, and how the tests run them.
 
-A block of Python runs as a program, in a folder of its own, with these differences: servers are on
+A block of Python runs as a program, in a separate folder, with these differences: servers are on
 free ports, and what would serve for ever asks each server for "/" once and returns. What a comment
 right before a block says changes that:
 

@@ -20,7 +20,7 @@ def url() -> Iterator[str]:
 
 
 def opened(browser_context: Any, url: str, width: int, scheme: str) -> Any:
-    """A page whose console must stay without errors."""
+    """A page; an error in its console fails the test."""
     page = browser_context.new_page()
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)

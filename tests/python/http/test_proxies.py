@@ -1,4 +1,4 @@
-"""Behind proxies: whom to believe about clients, in all interfaces and in the log."""
+"""Behind proxies: which proxies are trusted about clients, in all interfaces and in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests whose heads repeat get dicts of their own, whichever interface the application has."""
+"""Requests with repeated heads get separate dicts, in every interface of applications."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_each_request_has_what_it_sent_and_no_more(kind: type) -> None:
     whole = {"call": app.call} if kind is Rook else app
     with httpuv.startServer("127.0.0.1", 0, whole, dispatch="thread") as server:
         wanted = []
-        # HTTP/1.0 ends its connection, so each head has one; two more have a port of their own.
+        # HTTP/1.0 ends its connection, so each head has one; two more have their own port.
         for target, minor, value in HEADS:
             with client(server.getPort()) as one:
                 ask(one, target, minor, value)

@@ -239,7 +239,7 @@ def told_and_skipped(lines: Lines, total: int) -> tuple[int, int]:
 
 
 def test_a_slow_handler_holds_no_callback_up(serve: Serve, lines: Lines) -> None:
-    """It has a thread of its own; what waits for it is bounded, and what has no room counted."""
+    """It has its own thread; what waits for it is bounded, and what has no room is counted."""
     go, entered = threading.Event(), threading.Event()
 
     class Slow(logging.Handler):

@@ -24,7 +24,7 @@ def hello(req: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def stuck() -> Iterator[tuple[httpuv.WebServer, threading.Event]]:
-    """A server of which no thread runs callbacks, until the event lets one in."""
+    """A server without a thread for callbacks until the event is set."""
     options: dict[str, Any] = {"dispatch": "service", "readyMaxWait": 0.2, **PATHS}
     server = httpuv.startServer("127.0.0.1", 0, hello, **options)
     go = threading.Event()

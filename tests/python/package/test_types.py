@@ -22,7 +22,7 @@ def mypy(*files: Path) -> str:
 
 
 def pyright(*files: Path) -> str:
-    """That of basedpyright, whose wheel has all that it needs; by pyright's own rules."""
+    """The command of basedpyright, with pyright's own rules. Its wheel needs nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         config = {
             "typeCheckingMode": "standard",

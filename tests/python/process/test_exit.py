@@ -1,4 +1,4 @@
-"""Programs end, whatever their servers do at that moment: no hang, no crash, no word."""
+"""Programs end, whatever their servers do at that moment: without a hang, a crash or output."""
 
 import pytest
 from programs import ends_well, local, run, script

@@ -234,12 +234,12 @@ def test_a_child_stops_and_the_parents_asyncio_loop_goes_on() -> None:
 def test_locks_that_another_thread_held() -> None:
     run(
         """
-        from httpuv.answers import asyncapp, presence
+        from httpuv.answers import pending, presence
         from httpuv.rook import websocket_link
         held = threading.Event()
         go = threading.Event()
         def hold():
-            with asyncapp._over_lock, presence._lock, websocket_link._switching:
+            with pending._over_lock, presence._lock, websocket_link._switching:
                 held.set()
                 go.wait()
         threading.Thread(target=hold).start()
@@ -247,7 +247,7 @@ def test_locks_that_another_thread_held() -> None:
         child = os.fork()
         if child == 0:
             free = [m.acquire(timeout=5) for m in
-                    (asyncapp._over_lock, presence._lock, websocket_link._switching)]
+                    (pending._over_lock, presence._lock, websocket_link._switching)]
             os._exit(0 if all(free) else 1)
         go.set()
         assert os.waitpid(child, 0)[1] == 0

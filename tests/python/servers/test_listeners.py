@@ -218,7 +218,7 @@ def test_other_files_are_not_replaced(tmp_path: Path) -> None:
 
 
 def test_the_umask_of_other_threads_is_left_alone(tmp_path: Path) -> None:
-    # In a process of its own: it sees the umask that files get while servers start.
+    # In a separate process: it sees the umask that files get while servers start.
     code = """
     os.umask(0o077)
     done = threading.Event()

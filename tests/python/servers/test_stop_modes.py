@@ -17,7 +17,7 @@ GRACE = 0.3
 
 
 class Stage:
-    """An application that never comes to an end by itself, and what became of it."""
+    """An application that never ends by itself, and the result."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()

@@ -64,7 +64,7 @@ def test_json_for_programs(serve: Serve, tmp_path: Path) -> None:
         ("a/", "directory", None),
         ("b.txt", "file", 5),
     ]
-    # Both forms at the same time, each to whom it is for.
+    # Both forms at the same time, each for its client.
     page = get(server, "/data/", "Accept: text/html")
     assert (page.get("Content-Type") or "").startswith("text/html")
     tag = response.get("ETag")

@@ -304,7 +304,7 @@ def test_differences(ours: tuple[str, int], theirs: tuple[str, int], name: str) 
 
 
 def test_several_ranges(ours: tuple[str, int], theirs: tuple[str, int]) -> None:
-    """The same parts, whatever stands between them."""
+    """The same parts with any separator between them."""
     data = request("/large.bin", "Range: bytes=0-9,1000-1009,-10")
     bodies = []
     for where in (ours, theirs):

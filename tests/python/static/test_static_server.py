@@ -74,7 +74,7 @@ def test_options_go_to_static_path(site: Path) -> None:
 
 
 def test_only_names_of_this_machine(site: Path) -> None:
-    """No web page can read the files by a name of its own that it points here (DNS rebinding)."""
+    """No web page can read the files by its own name that points here (DNS rebinding)."""
     name = socket.gethostname()
 
     def status(server: httpuv.WebServer, host: str) -> int:

@@ -28,7 +28,7 @@ def site(tmp_path: Path) -> Iterator[Path]:
 
 
 class Reader:
-    """A client with next to no buffer, whose answer has begun."""
+    """A client with a tiny receive buffer; its answer has begun."""
 
     def __init__(self, where: tuple[str, int], data: bytes) -> None:
         self.socket = socket.socket()

@@ -212,7 +212,7 @@ def test_a_client_that_is_ahead_of_a_server_loses_nothing(serve: Serve, threads:
 
 
 class Slow(brokers.Memory):
-    """Where asking for the topic "slow" takes until it is let go."""
+    """A broker that answers for the topic "slow" only after an event."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -523,7 +523,7 @@ def test_local_delivery_while_redis_is_away(serve: Serve, redis: RedisServer) ->
 
 @pytest.mark.parametrize("needed", [True, False])
 def test_health_readiness_and_metrics(serve: Serve, redis: RedisServer, needed: bool) -> None:
-    """While Redis is away /readyz says so, unless the server is to be asked nevertheless."""
+    """While Redis is away /readyz says so, unless the server is configured otherwise."""
     server = serve(
         {"call": lambda req: {"status": 200}},
         topics=TOPICS,

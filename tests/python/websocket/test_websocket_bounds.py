@@ -124,7 +124,7 @@ with httpuv.startServer("127.0.0.1", 0, {"onWSOpen": on_open}, limits=limits) as
 
 @contextlib.contextmanager
 def blocking() -> Iterator[tuple[Script, int]]:
-    """A server whose interpreter can be blocked, in a process of its own."""
+    """A server whose interpreter can be blocked, in a separate process."""
     with Script(BLOCKING) as script:
         yield script, int(script.line())
 

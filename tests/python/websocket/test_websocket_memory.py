@@ -92,7 +92,7 @@ def test_an_idle_socket_costs_at_most_4_kib() -> None:
         process = psutil.Process(script.pid)
 
         def open_sockets(count: int) -> int:
-            """The resident bytes of the server with so many more, each of which has echoed."""
+            """The resident bytes of the server with so many more connections that have echoed."""
             for _ in range(count):
                 client = stack.enter_context(Client(("127.0.0.1", port)))
                 assert client.shake_hands(handshake()).status == 101
