@@ -41,6 +41,8 @@ return {epoch, offset}
 
 #: Keys: at, log. Arguments: an epoch to begin with, ms to remember the topic, the epoch and the
 #: offset that are known ("" and "0": none). Returns epoch, offset and the entries behind that.
+#: If Redis knows less than that, it has started again with older data: later messages get offsets
+#: that others had, so there is a new epoch.
 HISTORY = """
 local epoch = redis.call('HGET', KEYS[1], 'e')
 if not epoch then
@@ -48,6 +50,9 @@ if not epoch then
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[1], 'e', epoch, 'o', 0, 'b', 0)
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif epoch == ARGV[3] and tonumber(redis.call('HGET', KEYS[1], 'o')) < tonumber(ARGV[4]) then
+  epoch = ARGV[1]
+  redis.call('HSET', KEYS[1], 'e', epoch)
 end
 local from = '-'
 if epoch == ARGV[3] then from = '(' .. ARGV[4] .. '-0' end

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..base import fork, log
-from .protocol import Broker, Delivery, Health, Keep, Published, Unavailable
+from .protocol import Broker, Delivery, Health, Keep, Published, Standing, Unavailable
 
 #: Messages that may wait for the relay's thread. Further ones are read from the history.
 _MOST = 10_000
@@ -50,7 +50,8 @@ class Relay:
 
     Its thread asks the broker for missing messages. The broker's own thread publishes a message
     that is the next one of its topic, and hands others to the relay's thread. Of the server's
-    threads only one that publishes waits for the network.
+    threads only one that publishes waits for the network. A broker that raises other errors than
+    Unavailable counts as one that is away: they are logged, and what failed is tried again.
 
     Args:
         core: The server.
@@ -67,6 +68,7 @@ class Relay:
         self._keep = keep
         self._needed = needed
         self._told = Health(True)  # the health that the core was told
+        self._complaint = ""  # what health() has raised, and was logged
         self._at: dict[str, tuple[str, int]] = {}  # positions of the loaded topics
         self._unused: dict[str, int] = {}  # checks in a row without subscribers
         self._stale: set[str] = set()  # to load once the broker is reachable
@@ -81,7 +83,11 @@ class Relay:
         self._token = broker.start(self._receive, self._renew)
         self._tell_health()
         self._thread = threading.Thread(target=self._run, name="httpuv broker", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            broker.close(self._token)
+            raise
 
     # --- any thread ---
 
@@ -108,9 +114,17 @@ class Relay:
 
     def health(self) -> Health:
         """How the broker is doing."""
-        found = self._broker.health()
+        try:
+            ok, detail, dropped, renewed = self._broker.health()
+            complaint = ""
+        except Exception as error:
+            complaint = f"health() raises {type(error).__name__}: {error}"
+            ok, detail, dropped, renewed = False, complaint, 0, 0
+        if complaint and complaint != self._complaint:
+            log.write(logging.ERROR, "broker: %s", complaint)
+        self._complaint = complaint
         with self._lock:
-            return found._replace(dropped=found.dropped + self._dropped)
+            return Health(ok, detail, dropped + self._dropped, renewed)
 
     def close(self) -> None:
         """The server has stopped."""
@@ -120,7 +134,7 @@ class Relay:
         self._put(lambda: None, "")
         if self._thread is not threading.current_thread():
             self._thread.join(_TICK * 5)
-        self._broker.close(self._token)
+        self._guarded(lambda: self._broker.close(self._token))
 
     # --- the broker's threads ---
 
@@ -157,6 +171,14 @@ class Relay:
                 if topic:
                     self._missed.add(topic)
 
+    @staticmethod
+    def _guarded(work: Callable[[], None]) -> None:
+        """Log what a step raises: the next one is done in any case."""
+        try:
+            work()
+        except Exception as error:
+            log.write(logging.ERROR, "broker: %s: %s", type(error).__name__, error)
+
     # --- the relay's thread ---
 
     def _run(self) -> None:
@@ -166,15 +188,12 @@ class Relay:
             with contextlib.suppress(queue.Empty):
                 work = self._work.get(timeout=_TICK)
             with self._working:
-                try:
-                    if work is not None:
-                        work()
-                except Exception as error:
-                    log.write(logging.ERROR, "broker: %s: %s", type(error).__name__, error)
-                self._make_good()
+                if work is not None:
+                    self._guarded(work)
+                self._guarded(self._make_good)
                 if time.monotonic() - looked >= _TICK:
                     looked = time.monotonic()
-                    self._look()
+                    self._guarded(self._look)
 
     def _make_good(self) -> None:
         """Load the topics that may have missed messages."""
@@ -208,8 +227,11 @@ class Relay:
                 self._at.pop(topic, None)
                 self._stale.discard(topic)
                 self._subscribed.discard(topic)
-                self._broker.unsubscribe(self._token, topic)
+                self._unsubscribe(topic)
         self._unused = counts
+
+    def _unsubscribe(self, topic: str) -> None:
+        self._guarded(lambda: self._broker.unsubscribe(self._token, topic))
 
     def _load_all(self, topics: set[str]) -> None:
         for topic in topics:
@@ -222,7 +244,7 @@ class Relay:
         at = self._at.get(topic)
         if at is not None and not anew:
             return
-        if not self._broker.health().ok:
+        if not self.health().ok:
             # Each topic would wait for a timeout. The broker calls _renew() when it is there.
             self._stale.add(topic)
             return
@@ -231,15 +253,15 @@ class Relay:
             self._broker.subscribe(self._token, topic)
             self._subscribed.add(topic)
             standing = self._broker.history(topic, at)
-        except Unavailable:
+            messages = _checked(standing)
+            self._core.load_topic(topic, standing.epoch, standing.offset, messages)
+        except Exception as error:
+            # It is tried again each second; logged once.
+            if not isinstance(error, Unavailable) and topic not in self._stale:
+                log.write(logging.ERROR, "broker: %s: %s", type(error).__name__, error)
             self._stale.add(topic)
             return
         self._stale.discard(topic)
-        messages = [
-            (each.offset, each.data, isinstance(each.data, bytes), each.event)
-            for each in standing.messages
-        ]
-        self._core.load_topic(topic, standing.epoch, standing.offset, messages)
         self._at[topic] = (standing.epoch, standing.offset)
 
     def _deliver(self, topic: str, epoch: str, message: Delivery) -> None:
@@ -250,3 +272,23 @@ class Relay:
             return
         if at[0] != epoch or message.offset > at[1]:
             self._load(topic, anew=True)
+
+
+def _checked(standing: Standing) -> list[tuple[int, str | bytes, bool, str]]:
+    """The messages of a broker, in the core's types.
+
+    Raises:
+        ValueError: Their offsets are not what :class:`Standing` says.
+    """
+    before = 0
+    for each in standing.messages:
+        if not before < each.offset <= standing.offset:
+            raise ValueError(
+                f"history() must return messages in order, up to offset {standing.offset}:"
+                f" {each.offset} comes after {before}"
+            )
+        before = each.offset
+    return [
+        (each.offset, each.data, isinstance(each.data, bytes), each.event)
+        for each in standing.messages
+    ]

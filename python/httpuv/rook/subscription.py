@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .. import _core
-from ..base.checks import check_int
+from ..base.checks import check_int, check_utf8
 from ..options.topic_options import check_topic
 
 #: Seconds that a broker may take to report the position of a topic.
@@ -113,4 +113,5 @@ def _check_since(since: object) -> tuple[tuple[str, int] | None, bool]:
         return None, True
     if not isinstance(since, (tuple, list)) or len(since) != 2 or not isinstance(since[0], str):
         raise TypeError(f"since must be (epoch, offset), 0 or None, not {since!r}")
-    return (since[0], check_int("since: offset", since[1], 0, 2**64 - 1)), False
+    epoch = check_utf8("since: epoch", since[0])
+    return (epoch, check_int("since: offset", since[1], 0, 2**64 - 1)), False

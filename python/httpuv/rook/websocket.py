@@ -111,7 +111,9 @@ class WebSocket:
         """Call ``func(topic, epoch, offset)`` when messages of a topic may be missing.
 
         This happens only if a broker has lost the topic's history, or if the history does not reach
-        back to an outage of the broker. The next message comes after ``offset``.
+        back to an outage of the broker. The next message comes after ``offset``, and may be on its
+        way to the client before ``func`` is called. A client that is to begin anew leaves the topic
+        and joins it again: see the page on topics.
         """
         self._link.on_reset += (_check_func(func),)
         return func

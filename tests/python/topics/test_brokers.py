@@ -431,6 +431,32 @@ def test_a_websocket_is_told_that_redis_has_lost_everything(
         assert not watch.opened().ws.subscribe("t", since=(before.epoch, 1)).recovered
 
 
+def test_redis_starts_again_with_older_data(serve: Serve, redis: RedisServer) -> None:
+    """What is published then gets offsets that others had: there is a new epoch."""
+    watch = Watch()
+    server = serve({"onWSOpen": watch}, topics=TOPICS, broker=brokers.Redis(redis.url))
+    with Client.open(server) as client:
+        watched = watch.opened()
+        before = watched.ws.subscribe("t")
+        assert before.offset == 0  # it has begun
+        for number in range(1, 6):
+            server.publish("t", str(number))
+        assert [client.message() for _ in range(5)] == ["1", "2", "3", "4", "5"]
+        # As it was after the third.
+        redis.tell("HSET", "httpuv:{t}:at", "o", "3")
+        redis.tell("XDEL", "httpuv:{t}:log", "4-0", "5-0")
+        redis.tell("XSETID", "httpuv:{t}:log", "3-0")
+        redis.tell("CLIENT", "KILL", "TYPE", "pubsub")
+        _, topic, epoch, offset = watched.until("reset")
+        assert (topic, epoch != before.epoch, offset) == ("t", True, 0)
+        for number in range(4, 8):
+            server.publish("t", f"new {number}")
+        got = [client.message() for _ in range(7)]
+        assert got == ["1", "2", "3", "new 4", "new 5", "new 6", "new 7"]
+    with Client.open(server):
+        assert not watch.opened().ws.subscribe("t", since=(before.epoch, 5)).recovered
+
+
 def test_websockets_get_everything_across_a_restart_of_redis(
     pair: Pair, serve: Serve, redis: RedisServer
 ) -> None:

@@ -155,12 +155,18 @@ def test_replay_and_live_without_gap_or_double(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("since", "error"),
-    [("x", TypeError), (("e", "1"), TypeError), (("e", -1), ValueError), (1, ValueError)],
+    [
+        ("x", TypeError),
+        (("e", "1"), TypeError),
+        (("e", -1), ValueError),
+        (1, ValueError),
+        (("\ud800", 1), ValueError),  # what json.loads() may make of a client's message
+    ],
 )
 def test_wrong_since(serve: Serve, since: Any, error: type[Exception]) -> None:
     watch = Watch()
     server = serve({"onWSOpen": watch})
-    with Client.open(server), pytest.raises(error, match="since"):
+    with Client.open(server), pytest.raises(error, match=r"^since"):
         watch.opened().ws.subscribe("t", since=since)
 
 
