@@ -127,7 +127,8 @@ class Demo:
     def upload(self, req: Any) -> httpuv.Response:
         """The body is complete."""
         digest = req.get("demo.sha256", hashlib.sha256())
-        return {"status": 200, "body": f"SHA-256 {digest.hexdigest()[:16]}…\n"}
+        text = f"SHA-256 {digest.hexdigest()[:16]}…\n"
+        return {"status": 200, "body": text}
 
     # end
 

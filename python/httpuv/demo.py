@@ -1,17 +1,24 @@
-"""The demo of the manual: ``python -m httpuv.demo echo``.
+"""The demo and the example site of the manual.
 
-A page sends typed text over a WebSocket and shows the answers.
+``python -m httpuv.demo echo``: a page sends typed text over a WebSocket and shows the answers.
+``python -m httpuv.demo site``: a folder of files, :data:`SITE`, served by ``runStaticServer()``.
 
-Source: manual page *httpuv-package*, ``demo("echo")``.
+Sources: manual pages *httpuv-package*, ``demo("echo")``, and *runStaticServer*, "Examples".
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .rook.websocket import WebSocket
 from .servers.start import runServer
+from .static_server.run import runStaticServer
+
+#: The folder of the example site.
+SITE = Path(__file__).with_name("example_site")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -68,7 +75,10 @@ def _on_open(ws: WebSocket) -> None:
 
 
 echo = {"call": _call, "onWSOpen": _on_open}
-_DEMOS = {"echo": echo}
+_DEMOS: dict[str, Callable[[str, int], object]] = {
+    "echo": lambda host, port: runServer(host, port, echo),
+    "site": lambda host, port: runStaticServer(SITE, host, port, browse=False),
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -79,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=9454, help="port, 0: a free one (9454)")
     options = parser.parse_args(arguments)
     try:
-        runServer(options.host, options.port, _DEMOS[options.demo])
+        _DEMOS[options.demo](options.host, options.port)
     except OSError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 

@@ -46,8 +46,12 @@ def test_wheel_is_typed(unpacked: Path) -> None:
 
 def test_wheel_is_the_python_folder_and_the_module(unpacked: Path) -> None:
     source = ROOT / "python/httpuv"
-    expected = {path.relative_to(source) for path in source.rglob("*.py*") if path.suffix != ".pyc"}
-    expected |= {Path("py.typed"), Path(core(unpacked).name)}
+    expected = {
+        path.relative_to(source)
+        for path in source.rglob("*.*")
+        if path.suffix not in (".pyc", ".so", ".new")
+    }
+    expected |= {Path(core(unpacked).name)}
     got = {path.relative_to(unpacked / "httpuv") for path in (unpacked / "httpuv").rglob("*.*")}
     assert got == expected
 
