@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 
 from .. import _core
@@ -39,7 +40,7 @@ class Subscription:
 
     @property
     def epoch(self) -> str:
-        """The epoch of the offsets; ``""`` if the connection was closed."""
+        """The epoch of the offsets; ``""`` if the connection was closed, or left the topic."""
         return self._get()[0]
 
     @property
@@ -77,8 +78,16 @@ class Gate:
 
         Raises:
             PermissionError: The application refuses it.
+            TypeError: The application returns an awaitable, which is no answer.
         """
-        if self.on_subscribe is not None and self.on_subscribe(client, topic) is False:
+        if self.on_subscribe is None:
+            return
+        answer = self.on_subscribe(client, topic)
+        if inspect.isawaitable(answer):
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise TypeError(f"onSubscribe must return a bool or None, not {answer!r}")
+        if answer is not None and not answer:
             raise PermissionError(f"onSubscribe refuses the topic {topic!r}")
 
     def entered(self, topic: str) -> None:

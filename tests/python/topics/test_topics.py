@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpuv
@@ -219,6 +219,39 @@ def test_a_topic_that_is_forgotten_begins_anew(serve: Serve) -> None:
     assert server.publish("t", "x") == 1  # there is no subscriber, and nothing is kept
     with Client.open(server):
         assert watch.opened().ws.subscribe("t").epoch != epoch
+
+
+class Falsy:
+    """False, as other libraries have it."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+async def refusal() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (lambda: None, None),
+        (lambda: True, None),
+        (lambda: 0, PermissionError),
+        (Falsy, PermissionError),
+        (refusal, TypeError),  # it is not asked, so it must not pass for a permission
+    ],
+)
+def test_what_permits_a_topic(
+    serve: Serve, answer: Callable[[], Any], error: type[Exception] | None
+) -> None:
+    watch = Watch()
+    server = serve({"onWSOpen": watch, "onSubscribe": lambda client, topic: answer()})
+    with Client.open(server):
+        ws = watch.opened().ws
+        with contextlib.nullcontext() if error is None else pytest.raises(error):
+            ws.subscribe("t")
+        assert ws.subscriptions == (() if error else ("t",))
 
 
 def test_the_application_may_refuse(serve: Serve) -> None:
