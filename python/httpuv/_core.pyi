@@ -34,11 +34,11 @@ class Queue:
         """Run the callbacks that wait: at most `max_events` (0: one batch, all that wait now).
 
         If there is none to run, wait for one with the GIL released: up to `timeout` seconds, None
-        for ever, 0 not at all. `again`: the caller runs it again at once, so that answers may wait
-        for that. Returns how many callbacks ran: early once `wakes` is not what the
-        property of that name has. An Exception of a callback goes to its server's on_error;
-        anything else, a signal handler's too, is raised here, and what waits stays queued. Any
-        thread may run; callbacks may run the queue again.
+        for ever, 0 not at all. `again`: go on like that until the timeout or a wake(). Returns how
+        many callbacks ran: early once `wakes` is not what the property of that name has. An
+        Exception of a callback goes to its server's on_error; anything else, a signal handler's
+        too, is raised here, and what waits stays queued. Any thread may run; callbacks may run the
+        queue again.
         """
     def rest(self, timeout: float) -> bool:
         """Wait so many seconds until no thread is in run(); whether none is."""

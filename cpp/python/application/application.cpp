@@ -204,7 +204,7 @@ void Application::gather(const py::object& function) {
   function();
 }
 
-void Application::handle(server::Event&& event) {
+void Application::handle(server::Event&& event, std::chrono::steady_clock::time_point& now) {
   // Events that are not awaited cause no wake-up; commands of their handlers wake the loop
   // themselves.
   const bool rung = server::is_awaited(event);
@@ -213,9 +213,10 @@ void Application::handle(server::Event&& event) {
     ~Restore() { t_handling = outer; }
   } const restore{std::exchange(t_handling, rung ? this : nullptr)};
   std::optional<CallbackTime> time;
-  if (rung) time.emplace(server_.python());
+  if (rung) time.emplace(server_.python(), now);
   if (server::waits(event)) server_.begun(event);
   std::visit([this](auto&& each) { perform(std::move(each)); }, std::move(event));
+  if (!rung) now = std::chrono::steady_clock::now();
 }
 
 void Application::refuse(server::Event&& event) {
@@ -249,9 +250,9 @@ void Application::answer_plain(server::EnvelopePtr&& envelope, int status) {
   send(server::Respond{std::move(envelope)});
 }
 
-void Application::run(const py::object& function) {
+void Application::run(const py::object& function, std::chrono::steady_clock::time_point& now) {
   const CallbackContext context(context_);
-  const CallbackTime time(server_.python());
+  const CallbackTime time(server_.python(), now);
   call_python(function);
 }
 

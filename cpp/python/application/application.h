@@ -16,6 +16,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -91,8 +92,9 @@ class Application : public std::enable_shared_from_this<Application> {
   Environment& environment() { return environment_; }
 
   // Runs the callback of one event. Its answers are posted without ringing; the queue rings,
-  // unless it is a LogEvent, which has none.
-  void handle(server::Event&& event);
+  // unless it is a LogEvent, which has none. `now`: when the thread has looked at the clock last;
+  // that is the time of the end afterwards.
+  void handle(server::Event&& event, std::chrono::steady_clock::time_point& now);
   // No thread will ever handle an event: a request is answered with 503, a socket is closed. Any
   // thread, without the GIL.
   void refuse(server::Event&& event);
@@ -136,8 +138,8 @@ class Application : public std::enable_shared_from_this<Application> {
   void gather(const pybind11::object& function);
   // Calls a function in order with the events of a connection.
   void post(const server::ConnectionId& id, pybind11::object function);
-  // Calls one of these functions.
-  void run(const pybind11::object& function);
+  // Calls one of these functions. `now`: as in handle().
+  void run(const pybind11::object& function, std::chrono::steady_clock::time_point& now);
 
   // For Python's garbage collector, when the server has stopped and nothing else holds this: calls
   // visit() for each Python object that this holds; drops them.

@@ -1,5 +1,7 @@
 #include "python/coroutine/begin.h"
 
+#include <utility>
+
 #include "python/coroutine/begun.h"
 #include "python/coroutine/call.h"
 #include "python/coroutine/done.h"
@@ -35,11 +37,25 @@ const TaskNames& task_names() {
   return *kNames;
 }
 
+thread_local SameLoop* t_same = nullptr;
+
 }  // namespace
 
+SameLoop::SameLoop() : outer_(std::exchange(t_same, this)) {}
+
+SameLoop::~SameLoop() {
+  t_same = outer_;
+}
+
 py::object running_loop() {
+  if (t_same != nullptr && t_same->asked_) return t_same->loop_;
   py::object loop = stolen(PyObject_CallNoArgs(task_names().running_loop));
-  return loop.is_none() ? py::object() : loop;
+  if (loop.is_none()) loop = py::object();
+  if (t_same != nullptr) {
+    t_same->loop_ = loop;
+    t_same->asked_ = true;
+  }
+  return loop;
 }
 
 bool is_task(py::handle object) {

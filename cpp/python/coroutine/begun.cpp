@@ -4,8 +4,10 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
+#include "python/coroutine/getter.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 
@@ -21,7 +23,9 @@ struct BegunNames {
   PyObject* cancelled_error;
   PyObject* create_future = interned("create_future");
   PyObject* blocking = interned("_asyncio_future_blocking");
-  PyObject* done = interned("done");
+  PyTypeObject* task;
+  std::optional<Getter> task_done;
+  std::optional<Getter> future_done;
   PyObject* set_result = interned("set_result");
   PyObject* throw_name = interned("throw");
   PyObject* close = interned("close");
@@ -29,6 +33,10 @@ struct BegunNames {
   BegunNames() {
     const py::module_ exceptions = py::module_::import("asyncio.exceptions");
     cancelled_error = exceptions.attr("CancelledError").cast<py::object>().release().ptr();
+    const py::module_ asyncio = py::module_::import("asyncio");
+    task = reinterpret_cast<PyTypeObject*>(asyncio.attr("Task").cast<py::object>().release().ptr());
+    task_done.emplace(reinterpret_cast<PyObject*>(task), "done");
+    future_done.emplace(asyncio.attr("Future").ptr(), "done");
   }
 };
 
@@ -236,8 +244,9 @@ PyType_Spec g_begun_spec = {
 }  // namespace
 
 bool is_done(PyObject* future) {
-  const py::object done = stolen(PyObject_CallMethodNoArgs(future, begun_names().done));
-  return done.is(py::bool_(true));
+  const BegunNames& a = begun_names();
+  return (PyObject_TypeCheck(future, a.task) != 0 ? *a.task_done : *a.future_done)(future).ptr() ==
+         Py_True;
 }
 
 void go_on(const BegunObject& begun) {
@@ -245,9 +254,13 @@ void go_on(const BegunObject& begun) {
   stolen(PyObject_CallMethodOneArg(begun.parked, begun_names().set_result, Py_None));
 }
 
+PySendResult step_here(PyObject* coroutine, PyObject* value, PyObject** result) {
+  return guarded([&] { return PyIter_Send(coroutine, value, result); });
+}
+
 PySendResult step(PyObject* coroutine, PyObject* context, PyObject* value, PyObject** result) {
   if (PyContext_Enter(context) != 0) return PYGEN_ERROR;
-  const PySendResult status = guarded([&] { return PyIter_Send(coroutine, value, result); });
+  const PySendResult status = step_here(coroutine, value, result);
   if (PyContext_Exit(context) == 0) return status;
   Py_CLEAR(*result);
   return PYGEN_ERROR;

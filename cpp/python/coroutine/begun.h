@@ -35,8 +35,10 @@ void put_into_reserve(BegunObject* begun);
 bool is_done(PyObject* future);
 // The task goes on, if it waits in reserve.
 void go_on(const BegunObject& begun);
-// One step of a coroutine in a context. PYGEN_ERROR: Python's error is set.
+// One step of a coroutine in a context, or in the one that is entered. PYGEN_ERROR: Python's error
+// is set.
 PySendResult step(PyObject* coroutine, PyObject* context, PyObject* value, PyObject** result);
+PySendResult step_here(PyObject* coroutine, PyObject* value, PyObject** result);
 
 void register_begun();
 

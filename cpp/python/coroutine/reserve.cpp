@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "python/coroutine/begun.h"
+#include "python/coroutine/getter.h"
+#include "python/runtime/callback_context.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 
@@ -22,9 +24,9 @@ struct ReserveNames {
   PyObject* current_tasks;  // from loops to tasks: what enter_task() and leave_task() change
   PyObject* cancelled_error;
   PyObject* log_pending = interned("_log_destroy_pending");
-  PyObject* callbacks = interned("_callbacks");
-  PyObject* must_cancel = interned("_must_cancel");
-  PyObject* get_name = interned("get_name");
+  std::optional<Getter> callbacks;
+  std::optional<Getter> must_cancel;
+  std::optional<Getter> name;
   PyObject* loop_keyword = PyTuple_Pack(1, interned("loop"));
 
   ReserveNames() {
@@ -33,6 +35,9 @@ struct ReserveNames {
       return tasks.attr(name).cast<py::object>().release().ptr();
     };
     task_class = take("Task");
+    callbacks.emplace(task_class, "_callbacks");
+    must_cancel.emplace(task_class, "_must_cancel");
+    name.emplace(task_class, "get_name");
     unregister_task = take("_unregister_task");
     register_task = take("_register_task");
     current_tasks = take("_current_tasks");
@@ -58,7 +63,7 @@ py::object make_task(const py::object& loop, BegunObject*& begun) {
   PyContext_Exit(context.ptr());
   py::object task = stolen(made);
   begun->task = task.ptr();
-  begun->task_name = stolen(PyObject_CallMethodNoArgs(task.ptr(), a.get_name)).release().ptr();
+  begun->task_name = (*a.name)(task.ptr()).release().ptr();
   if (PyObject_SetAttr(task.ptr(), a.log_pending, Py_False) != 0) throw py::error_already_set();
   call_python(a.unregister_task, task);
   return task;
@@ -71,18 +76,14 @@ py::object take_task(const py::object& loop, BegunObject*& begun) {
   return is_done(task.ptr()) ? make_task(loop, begun) : task;
 }
 
-bool attribute_is(PyObject* object, PyObject* name, PyObject* value) {
-  return stolen(PyObject_GetAttr(object, name)).ptr() == value;
-}
-
 // Whether a first step has left its task unchanged.
 bool is_as_new(PyObject* task, const BegunObject& begun, Py_ssize_t references) {
   const ReserveNames& a = reserve_names();
   PyObject* const* const attributes = _PyObject_GetDictPtr(task);
   return Py_REFCNT(task) == references && *PyObject_GET_WEAKREFS_LISTPTR(task) == nullptr &&
          (attributes == nullptr || *attributes == nullptr) &&
-         attribute_is(task, a.callbacks, Py_None) && attribute_is(task, a.must_cancel, Py_False) &&
-         stolen(PyObject_CallMethodNoArgs(task, a.get_name)).ptr() == begun.task_name &&
+         (*a.callbacks)(task).ptr() == Py_None && (*a.must_cancel)(task).ptr() == Py_False &&
+         (*a.name)(task).ptr() == begun.task_name &&
          (begun.parked == nullptr || !is_done(begun.parked));
 }
 
@@ -114,7 +115,9 @@ class CurrentTask {
 
 py::object begin_in_reserve(const py::object& coroutine, const py::object& loop) {
   const ReserveNames& a = reserve_names();
-  const py::object context = stolen(PyContext_CopyCurrent());
+  py::object context = CallbackContext::take(PyThreadState_Get()->context);
+  const bool entered = static_cast<bool>(context);
+  if (!entered) context = stolen(PyContext_CopyCurrent());
   BegunObject* begun = nullptr;
   const py::object task = take_task(loop, begun);
   const Py_ssize_t references = Py_REFCNT(task.ptr());
@@ -124,7 +127,8 @@ py::object begin_in_reserve(const py::object& coroutine, const py::object& loop)
   PySendResult status = PYGEN_ERROR;
   {
     const CurrentTask current(loop, task.ptr());
-    status = step(coroutine.ptr(), context.ptr(), Py_None, &value);
+    status = entered ? step_here(coroutine.ptr(), Py_None, &value)
+                     : step(coroutine.ptr(), context.ptr(), Py_None, &value);
   }
   bool waits = status == PYGEN_NEXT;
   std::optional<py::error_already_set> failure;

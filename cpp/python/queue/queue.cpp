@@ -143,27 +143,42 @@ std::size_t Queue::pending() {
 int Queue::run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes,
                bool again) {
   const std::uint64_t seen = wakes.value_or(this->wakes());
+  const auto end = end_after(timeout);
   // However it ends, loops learn of their answers, others that wait go on, and a watched descriptor
   // tells of what is left.
   Run run(*this);
-  run.again = again;
-  Task task;
-  std::size_t waiting = 0;
   {
     const std::lock_guard lock(mutex_);
     ++runs_;
     attended_.store(true);
     ++served_;
+  }
+  int ran = run_round(run, end, max_events, seen);
+  for (int more = ran; again && more > 0 && this->wakes() == seen && !(end && Clock::now() >= *end);
+       ran += more) {
+    run.settle();
+    more = run_round(run, end, max_events, seen);
+  }
+  return ran;
+}
+
+// What waits now; if there is nothing, what comes first. Returns how many callbacks ran.
+int Queue::run_round(Run& run, std::optional<Clock::time_point> end, int max_events,
+                     std::uint64_t seen) {
+  Task task;
+  std::size_t waiting = 0;
+  {
+    const std::lock_guard lock(mutex_);
     waiting = next(run, task);
   }
-  if (waiting == 0 && !(timeout && *timeout <= 0)) waiting = wait(run, task, timeout, seen);
+  if (waiting == 0) waiting = wait(run, task, end, seen);
   const std::size_t budget = max_events > 0 ? static_cast<std::size_t>(max_events) : waiting;
   int ran = 0;
   while (waiting != 0) {
     ++ran;
     run.perform(task);
     run.look_after_home();
-    if (static_cast<std::size_t>(ran) >= budget || this->wakes() != seen) break;
+    if (static_cast<std::size_t>(ran) >= budget || wakes() != seen) break;
     const std::lock_guard lock(mutex_);
     waiting = next(run, task);
   }

@@ -54,8 +54,8 @@ class Queue {
   void attach(const std::shared_ptr<Application>& application);
 
   // Runs what waits now, at most max_events callbacks (0: all); if there is nothing, waits for it.
-  // timeout in seconds, none: for ever. Returns how many callbacks ran. `again`: the caller runs it
-  // again at once, so that answers may wait for that.
+  // timeout in seconds, none: for ever. `again`: goes on like that until the timeout or a wake().
+  // Returns how many callbacks ran.
   int run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes,
           bool again);
   // Whether a thread is in run(). Any thread.
@@ -112,7 +112,9 @@ class Queue {
   class Lead;
 
   std::size_t next(Run& run, Task& task);
-  std::size_t wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen);
+  static std::optional<Clock::time_point> end_after(std::optional<double> seconds);
+  int run_round(Run& run, std::optional<Clock::time_point> end, int max_events, std::uint64_t seen);
+  std::size_t wait(Run& run, Task& task, std::optional<Clock::time_point> end, std::uint64_t seen);
   void leave(Run& run);
   void wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_main_thread, bool quiet);
   void follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen, int limit_ms);

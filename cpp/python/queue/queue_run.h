@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "python/application/application.h"
+#include "python/coroutine/begin.h"
 #include "python/queue/queue.h"
 #include "python/runtime/gil.h"
 
@@ -29,11 +30,12 @@ struct Queue::Run {
   Queue& queue;
   base::Strands<Delivery>::Claim claim;
   std::thread::id thread = std::this_thread::get_id();
+  const SameLoop asyncio;              // this runs in a callback of it, or in no loop
   std::shared_ptr<Application> owing;  // its events were handled, its loop was not told
   int owed = 0;
   std::shared_ptr<Application> home;  // this thread drives its loop when it has nothing else to do
   Clock::time_point away{};           // when it left that loop
-  bool again = false;
+  Clock::time_point now = Clock::now();  // when this thread has looked at the clock last
 
   explicit Run(Queue& of) : queue(of) {}
   Run(const Run&) = delete;
@@ -41,20 +43,20 @@ struct Queue::Run {
   ~Run() {
     settle();
     // Without this the answers would wait until the loop's own thread finds it unattended.
-    if (home != nullptr && !again && loop().resume()) loop().pause();
+    if (home != nullptr && loop().resume()) loop().pause();
     queue.leave(*this);
   }
 
   // Between two callbacks.
   void look_after_home() {
     if (home == nullptr) return;
-    const auto now = Clock::now();
     if (now - away < kAway) return;
     away = now;
     settle();
     if (!loop().resume()) return;
     loop().turn(0);
     loop().pause();
+    now = Clock::now();
   }
 
   [[nodiscard]] server::Server& loop() const { return *home->server().only(); }
@@ -66,8 +68,9 @@ struct Queue::Run {
       const pybind11::object function = std::move(task.function);
       if (application == nullptr) {
         call_python(function);
+        now = Clock::now();
       } else {
-        application->run(function);
+        application->run(function, now);
       }
       return;
     }
@@ -77,7 +80,7 @@ struct Queue::Run {
       owing->begin();
     }
     if (server::is_awaited(task.event)) ++owed;
-    owing->handle(std::move(task.event));
+    owing->handle(std::move(task.event), now);
     if (owed >= kAnswersPerRing) settle();
   }
 

@@ -54,9 +54,18 @@ class Queue::Lead {
   Queue& queue_;
 };
 
+// None: there is no end.
+std::optional<Queue::Clock::time_point> Queue::end_after(std::optional<double> seconds) {
+  if (!seconds) return {};
+  if (*seconds <= 0) return Clock::time_point::min();  // without a look at the clock
+  constexpr Seconds kMost = std::chrono::hours{24 * 365};
+  return Clock::now() + std::chrono::ceil<Clock::duration>(std::min(Seconds(*seconds), kMost));
+}
+
 // Waits with the GIL released until there is a callback for the run. 0 on a time-out or wake().
-std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std::uint64_t seen) {
-  const auto start = Clock::now();
+std::size_t Queue::wait(Run& run, Task& task, std::optional<Clock::time_point> end,
+                        std::uint64_t seen) {
+  if (end == Clock::time_point::min()) return 0;
   const bool on_main_thread = SignalWatch::on_main_thread();  // asks Python, so not by mutex_
   for (bool first = true;; first = false) {
     std::unique_lock lock(mutex_);
@@ -67,10 +76,10 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std
     }
     if (!first) idle_ = true;
     int limit_ms = -1;
-    if (timeout) {
-      const double left = *timeout - Seconds(Clock::now() - start).count();
-      if (left <= 0) return 0;
-      limit_ms = static_cast<int>(std::min(left * 1000 + 1, double{INT_MAX}));
+    if (end) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - Clock::now());
+      if (left.count() <= 0) return 0;
+      limit_ms = static_cast<int>(std::min<std::int64_t>(left.count(), INT_MAX));
     }
     if (!led_ && may_begin(run.thread)) {
       const Lead lead(*this);
@@ -82,8 +91,10 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<double> timeout, std
       wait_as_leader(run, seen, limit_ms, on_main_thread, quiet);
     } else if (on_main_thread) {
       follow_on_main_thread(lock, run, seen, limit_ms);
+      run.now = Clock::now();
     } else {
       follow(lock, run, seen, limit_ms);
+      run.now = Clock::now();
     }
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   }
@@ -111,7 +122,7 @@ void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_m
     }
     done = Clock::now();
   }
-  run.away = Clock::now();
+  run.away = run.now = Clock::now();
   if (run.away - done < kSlowGil) return;
   const std::lock_guard lock(mutex_);
   contended_until_ = run.away + kContended;

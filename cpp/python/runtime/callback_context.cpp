@@ -1,5 +1,7 @@
 #include "python/runtime/callback_context.h"
 
+#include <utility>
+
 #include "python/runtime/objects.h"
 
 namespace py = pybind11;
@@ -10,12 +12,24 @@ py::object CallbackContext::capture() {
   return stolen(PyContext_CopyCurrent());
 }
 
+namespace {
+thread_local CallbackContext* t_innermost_context = nullptr;
+}  // namespace
+
 CallbackContext::CallbackContext(const py::object& base)
-    : context_(stolen(PyContext_Copy(base.ptr()))) {
+    : context_(stolen(PyContext_Copy(base.ptr()))), outer_(t_innermost_context) {
   if (PyContext_Enter(context_.ptr()) != 0) throw py::error_already_set();
+  t_innermost_context = this;
+}
+
+py::object CallbackContext::take(const PyObject* entered) {
+  CallbackContext* const here = t_innermost_context;
+  if (here == nullptr || here->context_.ptr() != entered) return {};
+  return std::exchange(here->taken_, true) ? py::object() : here->context_;
 }
 
 CallbackContext::~CallbackContext() {
+  t_innermost_context = outer_;
   // It fails only if a callback has left a context that is not its own.
   if (PyContext_Exit(context_.ptr()) != 0) PyErr_WriteUnraisable(context_.ptr());
 }

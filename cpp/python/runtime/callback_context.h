@@ -21,8 +21,15 @@ class CallbackContext {
   // The contextvars.Context of the scope.
   [[nodiscard]] const pybind11::object& object() const { return context_; }
 
+  // The context of the innermost scope of this thread, for the one coroutine that goes on in it
+  // after the scope. Null where that scope has given it away, or the context that is entered is
+  // another one.
+  static pybind11::object take(const PyObject* entered);
+
  private:
   pybind11::object context_;
+  CallbackContext* const outer_;
+  bool taken_ = false;
 };
 
 }  // namespace httpuv::python

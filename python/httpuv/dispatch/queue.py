@@ -163,7 +163,8 @@ class Dispatcher:
     def _run_round(self, wakes: int, deadline: float | None, most: int, again: bool = False) -> int:
         """Run the ready callbacks, at most `most` of them (0: all); return how many ran.
 
-        If none is ready, wait until the deadline, the next timer or a wake-up.
+        If none is ready, wait until the deadline, the next timer or a wake-up. `again`: go on like
+        that until one of these.
         """
         if not self._timers:
             due = deadline

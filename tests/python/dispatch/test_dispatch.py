@@ -13,6 +13,7 @@ from collections.abc import Callable
 import httpuv
 import pytest
 from conftest import Log
+from httpuv import _core
 from httpuv.dispatch import queue as dispatch
 from programs import ends_well, local, script
 from support import PATIENCE, Wire, address, fetch, request
@@ -265,6 +266,34 @@ def test_service_runs_for_the_time_it_is_given() -> None:
     assert 0.1 <= time.monotonic() - start < 5
     assert len(ran) >= 3
     dispatch.default()._timers.clear()
+
+
+def test_a_run_goes_on_until_it_is_woken() -> None:
+    queue = _core.Queue()
+    ran: list[int] = []
+
+    def one() -> None:
+        ran.append(1)
+        if len(ran) < 5:
+            queue.post(one)
+        else:
+            queue.wake()
+
+    queue.post(one)
+    assert queue.run(20, again=True) == 5
+    queue.post(lambda: queue.post(one))
+    assert queue.run(20) == 1  # what waits now, and no more
+
+
+def test_a_run_that_is_never_idle_ends_in_time() -> None:
+    queue = _core.Queue()
+
+    def one() -> None:
+        queue.post(one)
+
+    queue.post(one)
+    assert queue.run(0.02, again=True) > 1
+    assert queue.pending() == 1
 
 
 def test_default_is_a_second_unless_interactive(monkeypatch: pytest.MonkeyPatch) -> None:
