@@ -116,8 +116,15 @@ ASKED = [
         most(ENGINE, "wake-ups", 0, peer, title="wake-ups while idle")
         for peer in ("httpuv service(0)", "httpuv thread", "httpuv uvloop", "httpuv asgi")
     ),
-    # service() returns after a second, says the manual: the program calls it again.
-    most(ENGINE, "wake-ups", 1, title="wake-ups while idle, service() once a second"),
+    # service() returns after a second, says the manual, and the loop's own thread looks after the
+    # loop until the program calls it again.
+    Target(
+        ENGINE,
+        "wake-ups while idle, service() once a second",
+        Cell("wake-ups", OURS),
+        None,
+        least=False,
+    ),
     most(ENGINE, "hello", 0.1, attribute="switches", title="context switches, 64 connections"),
     most(ENGINE, "hello-8", 0.3, attribute="switches", title="context switches, 8"),
     most(ENGINE, "hello-1", 1.2, attribute="switches", title="context switches, 1"),
