@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/spare_strings.h"
 #include "websocket/frame/close_frame.h"
 
 namespace httpuv::websocket {
@@ -141,6 +142,11 @@ Fault MessageReader::begin_frame() {
 void MessageReader::make_room(std::size_t arriving) {
   const std::size_t have = message_.size() + arriving;
   if (have <= message_.capacity()) return;
+  if (message_.empty() && base::SpareStrings::serves(frame_.length) &&
+      base::SpareStrings::serves(have)) {
+    message_ = base::spare_strings().take();
+    return;
+  }
   const std::size_t ahead = std::min<std::uint64_t>(remaining_, have);
   message_.reserve(have + ahead);
 }

@@ -1,5 +1,7 @@
 #include "net/stream/chunks.h"
 
+#include "base/spare_strings.h"
+
 namespace httpuv::net {
 
 namespace {
@@ -81,6 +83,9 @@ void Chunks::advance(std::size_t count) {
   }
   if (left > 0) return;
   charge_.resize(charge_.bytes() - cost_of(chunks_.front()));
+  if (auto* const owned = std::get_if<Owned>(&chunks_.front())) {
+    base::spare_strings().give(std::move(owned->bytes));
+  }
   chunks_.pop_front();
 }
 

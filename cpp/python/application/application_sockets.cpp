@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/spare_strings.h"
 #include "python/answer/reply.h"
 #include "python/application/application.h"
 #include "python/gateway/gateway.h"
@@ -114,7 +115,11 @@ void Application::on_event(server::WsMessageEvent&& event, Work& work) {
   const std::size_t cost = event.data.size() + server::kWsMessageCost;
   work.where = "onMessage";
   const py::object data = event.text ? text(event.data) : py::bytes(event.data);
-  if (event.data.capacity() <= kMaxMemory) t_memory = std::move(event.data);
+  if (event.data.capacity() == base::SpareStrings::kSize) {
+    base::spare_strings().give(std::move(event.data));
+  } else if (event.data.capacity() <= kMaxMemory) {
+    t_memory = std::move(event.data);
+  }
   PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
   const auto result = py::reinterpret_steal<py::object>(
       guarded([&] { return PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr); }));

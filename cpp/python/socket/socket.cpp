@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/spare_strings.h"
 #include "python/application/application.h"
 #include "python/convert/buffer.h"
 #include "python/runtime/gil.h"
@@ -14,10 +15,19 @@ namespace {
 
 constexpr std::size_t kSmallMessage = 64;
 
+// A large message has the memory of one before it.
+void reserve(std::string& memory, Py_ssize_t size) {
+  const auto bytes = static_cast<std::size_t>(size);
+  if (base::SpareStrings::serves(bytes) && memory.capacity() < bytes) {
+    memory = base::spare_strings().take();
+  }
+}
+
 // Copies into a reused buffer, unless the buffer is so large that the waiting data would take much
 // more memory than is counted.
 void copy(std::string& memory, const void* data, Py_ssize_t size) {
   const auto bytes = static_cast<std::size_t>(size);
+  reserve(memory, size);
   if (memory.capacity() / 2 > bytes + kSmallMessage) memory = std::string();
   memory.assign(static_cast<const char*>(data), bytes);
 }
@@ -33,6 +43,9 @@ Payload to_payload(py::handle message, std::string&& memory) {
     payload.text = true;
     copy(payload.data, data, size);
     return payload;
+  }
+  if (PyBytes_CheckExact(message.ptr()) != 0) {
+    reserve(payload.data, PyBytes_GET_SIZE(message.ptr()));
   }
   copy_buffer(message, "a message", payload.data);
   return payload;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/spare_strings.h"
 #include "server/connection/connection.h"
 #include "server/websocket/websocket_backlog.h"
 #include "server/websocket/websocket_session.h"
@@ -106,6 +107,7 @@ void WebSocketSession::send(bool text, bool compress, std::string&& data) {
     const std::size_t size = session_.message_header(header, text, data.size());
     context_.outbox.flush(connection_);
     connection_.write({header, size}, std::move(data));
+    base::spare_strings().give(std::move(data));  // it is still here if the socket took all
     return;
   }
   auto message = std::make_shared<Outgoing>(text, data, compressed);

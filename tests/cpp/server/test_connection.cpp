@@ -242,6 +242,32 @@ TEST_CASE("large pieces leave in order with short ones") {
   CHECK(world.answers().at(0).body == all);
 }
 
+TEST_CASE("a large piece leaves in one write, with its chunk and with what is before it") {
+  World world;
+  world.receive(kGet);
+  Asked& request = world.asked()[0];
+  world.start_stream(request, 200);
+  for (int i = 0; i < 2; ++i) {
+    const std::size_t before = world.peer().writes;
+    world.stream(request, std::string(65'536, 'x'), true);
+    CHECK(world.peer().writes == before + 1);
+    CHECK(world.peer().sent.ends_with("xxx\r\n"));  // nothing of the chunk waits
+  }
+  world.end_stream(request);
+  CHECK(world.answers().at(0).body.size() == 2 * 65'536);
+}
+
+TEST_CASE("the head of a stream waits for the first piece of the same turn") {
+  World world;
+  world.receive(kGet);
+  Asked& request = world.asked()[0];
+  const std::size_t before = world.peer().writes;
+  world.start_stream_with(request, 200, "one");
+  CHECK(world.peer().writes == before + 1);
+  CHECK(world.peer().sent.ends_with("3\r\none\r\n"));
+  world.end_stream(request);
+}
+
 TEST_CASE("a stream that has just become busy has the whole time for writing") {
   World world;
   world.receive(kGet);

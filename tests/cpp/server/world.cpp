@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/spare_strings.h"
 #include "files/routes/route_table.h"
 #include "server/commands.h"
 #include "server/connection/turn.h"
@@ -54,6 +55,7 @@ int FakeTransport::write(std::string_view a, std::string_view b) {
   if (peer_->gone) peer_->failed = true;
   if (peer_->failed) return UV_EPIPE;
   require(!peer_->shut_down, "a write behind FIN");
+  ++peer_->writes;
   peer_->waiting.append(a).append(b);
   move_on();
   return 0;
@@ -288,9 +290,19 @@ void World::start_stream(Asked& request, int status, std::optional<std::uint64_t
   command(StreamHead{request.id, head_for(request, status), length});
 }
 
+void World::start_stream_with(Asked& request, int status, std::string_view piece) {
+  expected_[request.id.sequence].body = piece;
+  request.streaming = true;
+  carry_out(context_, publications_, StreamHead{request.id, head_for(request, status), {}});
+  command(StreamData{request.id, std::string(piece), true});
+}
+
 void World::stream(Asked& request, std::string_view bytes, bool acknowledge) {
   expected_[request.id.sequence].body.append(bytes);
-  command(StreamData{request.id, std::string(bytes), acknowledge});
+  std::string piece;  // as Python's are made
+  if (base::SpareStrings::serves(bytes.size())) piece = base::spare_strings().take();
+  piece.assign(bytes);
+  command(StreamData{request.id, std::move(piece), acknowledge});
 }
 
 void World::end_stream(Asked& request) {

@@ -65,9 +65,10 @@ struct FakePeer {
   std::string sent;     // what it has taken
   std::string waiting;  // what it has not
   std::size_t room = SIZE_MAX;
-  std::string inbox;  // what it has said and the server has not read
-  bool fin = false;   // nothing follows that
-  bool gone = false;  // it has reset the connection
+  std::size_t writes = 0;  // calls of the transport that write
+  std::string inbox;       // what it has said and the server has not read
+  bool fin = false;        // nothing follows that
+  bool gone = false;       // it has reset the connection
 
   bool shut_down = false;  // our FIN
   bool closed = false;
@@ -162,6 +163,8 @@ class World {
   void respond(Asked& request, int status, std::string body,
                const std::vector<std::pair<std::string, std::string>>& fields = {});
   void start_stream(Asked& request, int status, std::optional<std::uint64_t> length = {});
+  // Its head and a piece that is to be acknowledged, in one turn.
+  void start_stream_with(Asked& request, int status, std::string_view piece);
   void stream(Asked& request, std::string_view bytes, bool acknowledge = false);
   void end_stream(Asked& request);
   void cut(Asked& request);

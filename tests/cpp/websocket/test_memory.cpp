@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "base/spare_strings.h"
 #include "peer.h"
 
 namespace {
@@ -118,13 +119,16 @@ TEST_CASE("memory: an announced length takes none") {
 TEST_CASE("memory: a message that comes in two reads is stored once, in its size") {
   Session session(&kOptions);
   const std::string bytes = binary_frame(std::string(65536, 'x'));
+  while (httpuv::base::spare_strings().count() > 0) {
+    const std::string used = httpuv::base::spare_strings().take();
+  }
   const std::size_t before = allocations;
   drain(session, std::string_view(bytes).substr(0, 65536));
   CHECK(allocations == before + 1);
   std::string_view rest = std::string_view(bytes).substr(65536);
   CHECK(session.next(rest) == Event::kMessage);
   CHECK(allocations == before + 1);
-  CHECK(session.take_message().capacity() == 65536);
+  CHECK(session.take_message().capacity() == httpuv::base::SpareStrings::kSize);
 }
 
 TEST_CASE("memory: a compression bomb takes no more than the limit's order") {

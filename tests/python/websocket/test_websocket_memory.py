@@ -7,13 +7,14 @@ import gc
 import os
 import sys
 import threading
+from pathlib import Path
 
 import httpuv
 import psutil
 import pytest
 from conftest import Serve
 from support import PATIENCE, Script
-from ws_support import TEXT, Client, echo, gone, handshake
+from ws_support import BINARY, TEXT, Client, echo, frame, gone, handshake
 
 WebSocket = httpuv.WebSocket
 MIB = 1 << 20
@@ -92,7 +93,7 @@ def test_an_idle_socket_costs_at_most_4_kib() -> None:
         process = psutil.Process(script.pid)
 
         def open_sockets(count: int) -> int:
-            """The resident bytes of the server with so many more connections that have echoed."""
+            """The resident bytes of the server with so many more, each of which has echoed."""
             for _ in range(count):
                 client = stack.enter_context(Client(("127.0.0.1", port)))
                 assert client.shake_hands(handshake()).status == 101
@@ -104,3 +105,35 @@ def test_an_idle_socket_costs_at_most_4_kib() -> None:
         each = (open_sockets(1000) - before) / 1000
         # Half of it is the environment; the dicts of 3.10 have larger entries.
         assert each <= (4096 if sys.version_info >= (3, 11) else 5120)
+
+
+def minor_faults(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[7])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.skipif("HTTPUV_SANITIZED" in os.environ, reason="the sanitizer's memory is in the way")
+@pytest.mark.timeout(60)
+def test_large_messages_cost_no_page_faults() -> None:
+    """Of memory that goes back to the system after each message, every page costs one."""
+    payload = bytes(64 * 1024)
+    data = frame(BINARY, payload)
+    with contextlib.ExitStack() as stack:
+        script = stack.enter_context(Script(IDLE))
+        port = int(script.line())
+        clients = [stack.enter_context(Client(("127.0.0.1", port))) for _ in range(8)]
+        for client in clients:
+            assert client.shake_hands(handshake()).status == 101
+
+        def echoes(rounds: int) -> None:
+            for _ in range(rounds):
+                for client in clients:
+                    client.send(data)
+                for client in clients:
+                    assert client.message() == payload
+
+        echoes(20)
+        before = minor_faults(script.pid)
+        echoes(100)
+        assert (minor_faults(script.pid) - before) / 800 < 1

@@ -226,6 +226,36 @@ def test_subprotocols(serve: Serve, offered: str | None, chosen: str | None) -> 
         assert watch.opened().ws.protocol == (chosen or "")
 
 
+@pytest.mark.parametrize("size", [49_151, 49_152, 65_522, 65_536, 65_600, 70_000, 200_000])
+def test_large_messages_in_one_read_and_in_several(serve: Serve, size: int) -> None:
+    """Those that are whole in what was read stay there, with others before and behind them."""
+    server = serve({"onWSOpen": echo})
+    text = ("\u00e4\u20ac" * size)[: size // 3]
+    data = bytes(range(256)) * (size // 256 + 1)
+    with Client.open(server) as client:
+        for _ in range(3):
+            sent: list[str | bytes] = [
+                "before",
+                data[:size],
+                text,
+                data[1 : size + 1],
+                b"",
+                "behind",
+            ]
+            client.send(
+                b"".join(frame(TEXT if isinstance(each, str) else BINARY, each) for each in sent)
+            )
+            assert [client.message() for _ in sent] == sent
+        assert client.farewell() == (1000, "")
+
+
+def test_a_large_text_that_is_not_utf8_is_refused(serve: Serve) -> None:
+    server = serve({"onWSOpen": echo})
+    with Client.open(server) as client:
+        client.say(TEXT, b"x" * 60_000 + b"\xe2\x82")
+        assert client.closed()[0] == 1007
+
+
 # --- messages -----------------------------------------------------------------------------------
 
 

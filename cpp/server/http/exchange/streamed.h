@@ -66,6 +66,7 @@ class Rooms {
   Rooms& operator=(Rooms&&) = default;
   ~Rooms() { answer(false); }
   void add(base::Promised<bool>&& promise) { waiting_.push_back(std::move(promise)); }
+  [[nodiscard]] bool empty() const { return waiting_.empty(); }
   void answer(bool room);
 
  private:

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/spare_strings.h"
 #include "http/message/chunked.h"
 #include "http/message/content_coding.h"
 #include "server/connection/connection.h"
@@ -188,11 +189,15 @@ void StreamResponder::write_piece(Exchange& exchange, std::string&& bytes) {
   // From where it is, in one write with what is before it.
   exchange.observed.bytes += bytes.size();
   const bool chunked = begin_chunk(http_, stream, bytes.size());
+  // In the same write as its end, where there is room for that: see SpareStrings.
+  const bool whole = chunked && bytes.capacity() - bytes.size() >= http::kChunkEnd.size();
+  if (whole) bytes.append(http::kChunkEnd);
   Outbox& outbox = http_.context().outbox;
   const std::string_view before = outbox.claim(connection);
   connection.write(before, std::move(bytes));
   outbox.done();
-  if (chunked) out().append(http::kChunkEnd);
+  base::spare_strings().give(std::move(bytes));  // it is still here if the socket took all
+  if (chunked && !whole) out().append(http::kChunkEnd);
 }
 
 void StreamResponder::write_file(Exchange& exchange, FileBody&& file) {
@@ -268,7 +273,8 @@ void StreamResponder::finish(Exchange& exchange) {
 
 void StreamResponder::give_room(Exchange& exchange) {
   Streamed& stream = stream_of(exchange);
-  if (stream.coding()) return;  // coded() comes back
+  // Without one that asks, nothing is written yet: the head and the first pieces leave together.
+  if (stream.rooms.empty() || stream.coding()) return;  // coded() comes back
   http_.context().outbox.flush(http_.connection());
   if (!http_.connection().stream().busy()) stream.rooms.answer(!http_.connection().closing());
 }
