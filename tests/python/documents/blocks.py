@@ -30,6 +30,7 @@ import httpuv
 import httpuv.asgi
 import httpuv.wsgi
 import pytest
+from httpuv.dispatch import queue
 
 _BLOCK = re.compile(r"((?:^<!-- .*? -->\n)*)^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"<!-- (not run|needs|continues|file|inside asyncio)(?:: (.+?))? -->")
@@ -101,6 +102,9 @@ def run(block: Block, folder: Path, patch: pytest.MonkeyPatch) -> None:
             _try_application(scope["app"])
     finally:
         httpuv.stopAllServers()
+        timers = queue.default()
+        for _, _, timer in list(timers._timers):
+            timers._cancel(timer)  # a timer that renews itself would outlive the block
         signal.signal(signal.SIGTERM, at_sigterm)
 
 

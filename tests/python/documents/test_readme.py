@@ -16,6 +16,7 @@ from pathlib import Path
 import blocks
 import httpuv
 import pytest
+from httpuv.dispatch import queue as dispatch
 
 ROOT = Path(__file__).parents[3]
 PAGES = [
@@ -47,6 +48,7 @@ def test_program(
     blocks.run(block, tmp_path, monkeypatch)
     failures = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert failures == []
+    assert dispatch.default()._timers == []  # nothing of it runs in the tests that follow
 
 
 def test_there_are_programs() -> None:
