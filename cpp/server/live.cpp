@@ -223,7 +223,10 @@ void Server::Live::take_mail() {
   // Carrying a command out may take mail again (a stop does), so the batch is set aside.
   std::vector<Command> batch;
   batch.swap(mail_);
-  for (Command& command : batch) carry_out(std::move(command));
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    publications_.expect(batch, i);
+    carry_out(std::move(batch[i]));
+  }
   if (mail_.empty()) {
     batch.clear();
     mail_.swap(batch);  // keeps the capacity

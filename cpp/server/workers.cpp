@@ -106,7 +106,7 @@ int Workers::start() {
 bool Workers::post_to_all(const Command& command, bool ring) {
   if (const auto* const publish = std::get_if<Publish>(&command)) {
     for (const auto& worker : workers_) {
-      worker->post(Publish{publish->topic, copy_of(*publish->message)}, ring);
+      worker->post(Publish{publish->topic, copy_of(*publish->message), publish->hash}, ring);
     }
     return true;
   }
@@ -127,11 +127,11 @@ bool Workers::post_to_all(const Command& command, bool ring) {
 
 std::uint64_t Workers::publish(std::string&& topic, SharedPublication message, bool ring) {
   if (!running()) return 0;
-  const std::string name = topic;  // the command takes the other
+  const base::HashedName name(topic);
   return sequencer_.publish(name, [&](Position&& at) {
     message->epoch = std::move(at.epoch);
     message->offset = at.offset;
-    return post(Publish{std::move(topic), std::move(message)}, ring);
+    return post(Publish{std::move(topic), std::move(message), name.hash}, ring);
   });
 }
 

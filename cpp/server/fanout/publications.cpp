@@ -15,38 +15,54 @@ constexpr std::int64_t kMostMs = 2;
 // More than this gains nothing: a write of so much costs what it copies.
 constexpr std::size_t kMostBytes = std::size_t{64} * 1024;
 
+// So many publications pass while memory that was asked for arrives.
+constexpr std::size_t kAhead = 4;
+
 }  // namespace
 
 void Publications::add(Publish&& command) {
-  if (!messages_.empty() && command.topic != topic_) send();
+  if (topic_ && command.topic != topic_->topic().name()) send();
+  const base::HashedName name = command.name();
   const std::string& epoch = command.message->epoch;
-  const Topic* const known = context_.topics.find(command.topic);
-  if (known != nullptr && !epoch.empty() && known->epoch() != epoch) {
+  Topic* topic = context_.topics.find(name);
+  if (topic != nullptr && !epoch.empty() && topic->epoch() != epoch) {
     load({command.topic, {epoch, command.message->offset - 1}, {}});  // it was forgotten meanwhile
+    topic = context_.topics.find(name);
   }
-  const Topic* const topic = context_.topics.record(command.topic, command.message);
+  topic = context_.topics.record(topic, name, command.message);
   if (topic == nullptr) return;
   context_.counters.published.add();
   command.message->charge = context_.budget.charge(Held::kMessagesOut, command.message->cost());
-  if (messages_.empty()) {
-    since_ms_ = context_.loop.now_ms();
-    topic_ = std::move(command.topic);
-  }
-  bytes_ += command.message->message.payload_size();
   messages_.push_back(std::move(command.message));
+  if (!topic_) {
+    since_ms_ = context_.loop.now_ms();
+    topic_.emplace(context_.topics, *topic);
+  }
+  bytes_ += messages_.back()->message.payload_size();
   if (bytes_ >= kMostBytes) send();
 }
 
+void Publications::expect(const std::vector<Command>& batch, std::size_t next) const {
+  const auto hash_at = [&](std::size_t place) {
+    const auto* const publish =
+        place < batch.size() ? std::get_if<Publish>(&batch[place]) : nullptr;
+    return publish != nullptr ? std::optional(publish->hash) : std::nullopt;
+  };
+  if (const auto far = hash_at(next + 2 * kAhead)) context_.topics.begin_search(*far);
+  if (const auto near = hash_at(next + kAhead)) context_.topics.continue_search(*near);
+}
+
 void Publications::send() noexcept {
-  if (messages_.empty()) return;
+  if (!topic_) return;
   // Removed first, because closing a slow subscriber can call this function again.
   const std::vector<SharedPublication> messages = std::exchange(messages_, {});
   bytes_ = 0;
-  if (Topic* const topic = context_.topics.find(topic_)) send_to(*topic, messages);
+  const Topics::Pin pin(context_.topics, topic_->topic());
+  topic_.reset();
+  send_to(pin.topic(), messages);
 }
 
 void Publications::send_to(Topic& topic, const std::vector<SharedPublication>& messages) noexcept {
-  const Topics::Pin pin(context_.topics, topic);
   WebSocketSession::publish(context_, topic, messages);
   std::vector<TopicGroup*> groups;
   context_.insist([&] { groups = Topics::groups(topic); });
@@ -84,7 +100,7 @@ std::vector<Command> Publications::load(TopicLoad&& command) {
 }
 
 bool Publications::end_turn(bool brought_events, bool application_idle) {
-  if (messages_.empty()) return false;
+  if (!topic_) return false;
   const bool old = context_.loop.now_ms() - since_ms_ >= kMostMs;
   if (!old && !application_idle) return false;  // the loop looks for mail soon
   if (!old && brought_events) {

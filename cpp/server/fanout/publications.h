@@ -12,12 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "net/loop/loop.h"
 #include "server/connection/context.h"
 #include "server/topics/gathered.h"
+#include "server/topics/topics.h"
 
 namespace httpuv::server {
 
@@ -26,6 +27,9 @@ class Publications final : public Gathered, private net::TurnTask {
   explicit Publications(Context& context) : context_(context) {}
 
   void add(Publish&& command);
+  // Those of a batch are added soon, one after the other: what the one at `next` and some behind it
+  // will read is fetched meanwhile.
+  void expect(const std::vector<Command>& batch, std::size_t next) const;
   void send() noexcept override;
   // At the end of a turn that brought events or not. True if something was sent.
   bool end_turn(bool brought_events, bool application_idle);
@@ -39,7 +43,7 @@ class Publications final : public Gathered, private net::TurnTask {
   void send_to(Topic& topic, const std::vector<SharedPublication>& messages) noexcept;
 
   Context& context_;
-  std::string topic_{};
+  std::optional<Topics::Pin> topic_{};
   std::vector<SharedPublication> messages_{};  // all to that topic
   std::size_t bytes_ = 0;
   std::int64_t since_ms_ = 0;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/promised.h"
+#include "base/text/name_table.h"
 #include "files/routes/route_table.h"
 #include "http/message/response.h"
 #include "net/listen/accepted.h"
@@ -150,8 +151,11 @@ struct WsSubscribe {
 
 // One message to every subscriber of a topic.
 struct Publish {
+  [[nodiscard]] base::HashedName name() const { return {topic, hash}; }
+
   std::string topic;
   SharedPublication message;
+  std::uint32_t hash = base::HashedName::hash_of(topic);
 };
 
 // A streamed answer gets server-sent events of topics from now on, until it is ended.

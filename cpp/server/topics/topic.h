@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/list_link.h"
@@ -37,12 +38,12 @@ class TopicGroup {
 // Its link is among the idle ones.
 class Topic : private net::ListLink {
  public:
-  Topic();
+  explicit Topic(std::string_view name);
   ~Topic();
   Topic(const Topic&) = delete;
   Topic& operator=(const Topic&) = delete;
 
-  [[nodiscard]] const std::string& name() const { return *name_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& epoch() const { return epoch_; }
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] Position position() const { return {epoch_, offset_}; }
@@ -90,7 +91,7 @@ class Topic : private net::ListLink {
   [[nodiscard]] bool has_groups() const { return rare_ != nullptr && !rare_->groups.empty(); }
   [[nodiscard]] bool has_parked() const { return rare_ != nullptr && !rare_->parked.empty(); }
 
-  const std::string* name_ = nullptr;
+  const std::string name_;
   const TopicRule* rule_ = nullptr;
   std::string epoch_{};
   std::uint64_t offset_ = 0;

@@ -41,7 +41,7 @@ struct Topic::Kept final : private net::DeadlineOwner {
   net::Deadline deadline{this};
 };
 
-Topic::Topic() = default;
+Topic::Topic(std::string_view name) : name_(name) {}
 Topic::~Topic() = default;
 
 bool Topic::reaches(const Position& position) const {
@@ -61,22 +61,19 @@ Topics::Topics(net::Reactor& loop, const TopicSettings& settings, const Budget& 
 
 Topics::~Topics() = default;
 
-Topic* Topics::find(const std::string& name) {
-  const auto found = topics_.find(name);
-  return found != topics_.end() ? &found->second : nullptr;
+Topic* Topics::find(const base::HashedName& name) {
+  return topics_.find(name);
 }
 
-Topic& Topics::make(const std::string& name, Position at) {
-  const auto place = topics_.try_emplace(name).first;
-  Topic& topic = place->second;
-  topic.name_ = &place->first;
-  topic.rule_ = settings_.rule_of(name);
+Topic& Topics::make(const base::HashedName& name, Position at) {
+  Topic& topic = topics_.add(std::make_unique<Topic>(name.text), name.hash);
+  topic.rule_ = settings_.rule_of(name.text);
   topic.epoch_ = std::move(at.epoch);
   topic.offset_ = at.offset;
   return topic;
 }
 
-Topic& Topics::open(const std::string& name, TopicHold* hold) {
+Topic& Topics::open(const base::HashedName& name, TopicHold* hold) {
   if (Topic* const topic = find(name)) return *topic;
   if (settings_.brokered) return make(name, {});
   if (hold == nullptr || !*hold) return make(name, {make_epoch(random_), 0});
@@ -164,11 +161,11 @@ void Topics::leave(Topic& topic, TopicGroup& group) {
   settle(topic);
 }
 
-Topic* Topics::record(const std::string& name, const SharedPublication& message) {
-  Topic* topic = find(name);
+Topic* Topics::record(Topic* topic, const base::HashedName& name,
+                      const SharedPublication& message) {
   if (topic == nullptr) {
     // Without a rule: there is no subscriber, and nothing is to be kept.
-    if (settings_.brokered || settings_.rule_of(name) == nullptr) {
+    if (settings_.brokered || settings_.rule_of(name.text) == nullptr) {
       if (sequencer_ != nullptr) sequencer_->forget_unheld(name);
       return nullptr;
     }
@@ -231,25 +228,34 @@ std::vector<Command> Topics::take_parked(Topic& topic) {
   return parked;
 }
 
+void Topics::unpark(Topic& topic, const ConnectionId& socket) {
+  if (!topic.has_parked()) return;
+  std::erase_if(topic.rare().parked, [&](const Command& each) {
+    const auto* const subscribe = std::get_if<WsSubscribe>(&each);
+    return subscribe != nullptr && subscribe->id == socket;
+  });
+  topic.drop_rare();
+}
+
 bool Topics::release(const std::string& name) {
   Topic* const topic = find(name);
   if (topic == nullptr) return true;
   if (!topic->members_.empty() || topic->has_groups() || topic->has_parked() || topic->pins_ > 0) {
     return false;
   }
-  topics_.erase(topics_.find(name));
+  topics_.erase(name);
   return true;
 }
 
 TopicNeeds Topics::needs() const {
   TopicNeeds needs;
-  for (const auto& [name, topic] : topics_) {
+  topics_.each([&](const Topic& topic) {
     if (topic.has_parked()) {
-      (topic.loaded() ? needs.behind : needs.unloaded).push_back(name);
+      (topic.loaded() ? needs.behind : needs.unloaded).push_back(topic.name());
     } else if (topic.members_.empty() && !topic.has_groups()) {
-      needs.unused.push_back(name);
+      needs.unused.push_back(topic.name());
     }
-  }
+  });
   return needs;
 }
 
@@ -282,7 +288,7 @@ void Topics::forget(Topic& topic) {
     topic.remove();
     --idle_count_;
   }
-  topics_.erase(topics_.find(topic.name()));
+  topics_.erase(topic.name());
 }
 
 TopicStats Topics::stats(const std::string& name) {
@@ -323,7 +329,7 @@ std::vector<std::string> Topics::names(const Subscriptions& subscriptions) {
 
 std::size_t Topics::subscriptions() const {
   std::size_t all = 0;
-  for (const auto& [name, topic] : topics_) all += topic.members_.size();
+  topics_.each([&](const Topic& topic) { all += topic.members_.size(); });
   return all;
 }
 

@@ -13,10 +13,10 @@
 #include <functional>
 #include <random>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/list_link.h"
+#include "base/text/name_table.h"
 #include "net/loop/reactor.h"
 #include "server/message/commands.h"
 #include "server/message/publication.h"
@@ -39,9 +39,12 @@ class Topics {
   // Where offsets come from; null: they are told.
   void use(Sequencer* sequencer) { sequencer_ = sequencer; }
 
-  [[nodiscard]] Topic* find(const std::string& name);
+  [[nodiscard]] Topic* find(const base::HashedName& name);
+  // Messages to these topics come soon, in two steps: what finding a topic reads is fetched.
+  void begin_search(std::uint32_t hash) const { topics_.begin_search(hash); }
+  void continue_search(std::uint32_t hash) const { topics_.continue_search(hash); }
   // The topic, made if need be: with a hold it begins where that says.
-  Topic& open(const std::string& name, TopicHold* hold = nullptr);
+  Topic& open(const base::HashedName& name, TopicHold* hold = nullptr);
 
   void join(Topic& topic, Subscriptions& subscriptions);
   void leave(Subscriptions& subscriptions, const std::string& name);
@@ -51,7 +54,11 @@ class Topics {
 
   // A message was published: the topic that it is to be sent to, or null if it has none. One
   // that the topic has had already is not sent again.
-  Topic* record(const std::string& name, const SharedPublication& message);
+  Topic* record(const base::HashedName& name, const SharedPublication& message) {
+    return record(find(name), name, message);
+  }
+  // The same if find(name) is known.
+  Topic* record(Topic* topic, const base::HashedName& name, const SharedPublication& message);
 
   // The broker's word on where a topic stands: true if its subscribers have to start anew, false if
   // it goes on where it was or was not loaded. What waited for it is to be carried out then.
@@ -60,6 +67,8 @@ class Topics {
   // gone are forgotten from time to time.
   void park(Topic& topic, Command&& command, const SlotMap<Connection>& connections);
   std::vector<Command> take_parked(Topic& topic);
+  // Drops the subscriptions of a socket that wait: it does not want the topic any more.
+  static void unpark(Topic& topic, const ConnectionId& socket);
   // Forgets a topic of a broker; false if it has subscribers.
   bool release(const std::string& name);
   // Topics of a broker that wait to be loaded, and those that have no subscribers.
@@ -75,6 +84,7 @@ class Topics {
     }
     Pin(const Pin&) = delete;
     Pin& operator=(const Pin&) = delete;
+    [[nodiscard]] Topic& topic() const { return topic_; }
 
    private:
     Topics& topics_;
@@ -101,13 +111,13 @@ class Topics {
   void drop_entry(Subscriptions& subscriptions, std::uint32_t entry);
   void settle(Topic& topic);
   void forget(Topic& topic);
-  Topic& make(const std::string& name, Position at);
+  Topic& make(const base::HashedName& name, Position at);
 
   net::Reactor& loop_;
   const TopicSettings& settings_;
   const Budget& budget_;
   Sequencer* sequencer_ = nullptr;
-  std::unordered_map<std::string, Topic> topics_{};
+  base::NameTable<Topic> topics_{};
   net::ListLink idle_{};  // the oldest first
   std::size_t idle_count_ = 0;
   std::uint64_t serial_ = 0;

@@ -305,8 +305,9 @@ void WebSocketSession::report_if_taken() {
 
 void WebSocketSession::subscribe(WsSubscribe&& command) {
   if (!command.wanted) {
-    if (latest_ != nullptr) {
-      if (const Topic* const topic = context_.topics.find(command.topic)) latest_->forget(*topic);
+    if (Topic* const topic = context_.topics.find(command.topic)) {
+      if (latest_ != nullptr) latest_->forget(*topic);
+      Topics::unpark(*topic, connection_.id());
     }
     return context_.topics.leave(subscriptions_, command.topic);
   }

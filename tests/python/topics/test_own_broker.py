@@ -150,3 +150,21 @@ def test_a_history_that_cannot_be_is_not_loaded(
         assert subscription.offset == 0
         server.publish("t", "here")
         assert client.message() == "here"
+
+
+def test_a_topic_that_is_left_before_it_is_loaded(serve: Serve) -> None:
+    """Leaving holds, though the subscription has waited for the broker."""
+    broker, watch = Faulty(), Watch()
+    broker.faults = {"history"}
+    server = serve({"onWSOpen": watch}, topics=TOPICS, broker=broker)
+    with Client.open(server) as client:
+        ws = watch.opened().ws
+        left, stays = ws.subscribe("t"), ws.subscribe("u")
+        ws.unsubscribe("t")
+        assert tuple(left) == ("", 0, False)  # it does not wait
+        broker.faults = set()
+        assert stays.offset == 0
+        server.publish("t", "no")
+        server.publish("u", "yes")
+        assert client.message() == "yes"
+        assert ws.subscriptions == ("u",)

@@ -1,6 +1,6 @@
 #include "server/message/topic/sequencer.h"
 
-#include <algorithm>
+#include <memory>
 #include <string_view>
 
 namespace httpuv::server {
@@ -15,15 +15,20 @@ Sequencer::Sequencer()
         return (std::uint64_t{device()} << 32) ^ device();
       }()) {}
 
-Sequencer::Entry& Sequencer::known(const std::string& topic) {
-  Entry& entry = entries_[topic];
+Sequencer::Entry& Sequencer::open(const base::HashedName& topic) {
+  if (Entry* const entry = entries_.find(topic)) return *entry;
+  return entries_.add(std::make_unique<Entry>(topic.text), topic.hash);
+}
+
+Sequencer::Entry& Sequencer::known(const base::HashedName& topic) {
+  Entry& entry = open(topic);
   if (!entry.known()) make_epoch(random_).copy(entry.epoch.data(), entry.epoch.size());
   return entry;
 }
 
-void Sequencer::hold(const std::string& topic, const Position& at) {
+void Sequencer::hold(const base::HashedName& topic, const Position& at) {
   const std::lock_guard lock(mutex_);
-  Entry& entry = entries_[topic];
+  Entry& entry = open(topic);
   if (!entry.known()) {
     at.epoch.copy(entry.epoch.data(), entry.epoch.size());
     entry.offset = at.offset;
@@ -31,30 +36,29 @@ void Sequencer::hold(const std::string& topic, const Position& at) {
   ++entry.holders;
 }
 
-void Sequencer::release(Entries::iterator entry) {
-  if (entry->second.holders > 0) --entry->second.holders;
-  if (entry->second.holders == 0) entries_.erase(entry);
+void Sequencer::release(Entry& entry) {
+  if (entry.holders > 0) --entry.holders;
+  if (entry.holders == 0) entries_.erase(entry.name());
 }
 
-void Sequencer::release(const std::string& topic) {
+void Sequencer::release(const base::HashedName& topic) {
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(topic);
-  if (found != entries_.end()) release(found);
+  if (Entry* const entry = entries_.find(topic)) release(*entry);
 }
 
-bool Sequencer::release_at(const std::string& topic, std::uint64_t offset) {
+bool Sequencer::release_at(const base::HashedName& topic, std::uint64_t offset) {
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(topic);
-  if (found == entries_.end()) return true;
-  if (found->second.offset != offset) return false;
-  release(found);
+  Entry* const entry = entries_.find(topic);
+  if (entry == nullptr) return true;
+  if (entry->offset != offset) return false;
+  release(*entry);
   return true;
 }
 
-void Sequencer::forget_unheld(const std::string& topic) {
+void Sequencer::forget_unheld(const base::HashedName& topic) {
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(topic);
-  if (found != entries_.end() && found->second.holders == 0) entries_.erase(found);
+  const Entry* const entry = entries_.find(topic);
+  if (entry != nullptr && entry->holders == 0) entries_.erase(topic);
 }
 
 std::string make_epoch(std::mt19937_64& random) {

@@ -16,10 +16,10 @@
 #include <mutex>
 #include <random>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/text/name_table.h"
 #include "server/message/topic/event_text.h"
 
 namespace httpuv::server {
@@ -66,9 +66,9 @@ class Sequencer {
   // Calls post(position), which returns whether the message is on its way, with the next position
   // of a topic. Returns its offset; 0 where it was not posted.
   template <class Post>
-  std::uint64_t publish(const std::string& topic, Post&& post) {
+  std::uint64_t publish(const base::HashedName& topic, Post&& post) {
     const std::lock_guard lock(mutex_);
-    Entry& entry = known(topic);
+    Entry& entry = known(topic);  // post() may move the name away
     if (!post(entry.at(entry.offset + 1))) return 0;
     return ++entry.offset;
   }
@@ -88,29 +88,32 @@ class Sequencer {
   }
 
   // A loop has a topic because of a message.
-  void hold(const std::string& topic, const Position& at);
-  void release(const std::string& topic);
+  void hold(const base::HashedName& topic, const Position& at);
+  void release(const base::HashedName& topic);
   // The same, unless messages are on their way behind that offset: then false.
-  bool release_at(const std::string& topic, std::uint64_t offset);
+  bool release_at(const base::HashedName& topic, std::uint64_t offset);
   // A message has come for a topic without subscribers.
-  void forget_unheld(const std::string& topic);
+  void forget_unheld(const base::HashedName& topic);
 
  private:
   struct Entry {
+    explicit Entry(std::string_view of) : topic(of) {}
+    [[nodiscard]] const std::string& name() const { return topic; }
     [[nodiscard]] bool known() const { return epoch.front() != 0; }
     [[nodiscard]] Position at(std::uint64_t place) const {
       return {std::string(epoch.data(), epoch.size()), place};
     }
+    std::string topic;
     std::array<char, kOwnEpoch> epoch{};  // of make_epoch()
     std::uint32_t holders = 0;
     std::uint64_t offset = 0;
   };
-  using Entries = std::unordered_map<std::string, Entry>;
-  Entry& known(const std::string& topic);
-  void release(Entries::iterator entry);
+  Entry& open(const base::HashedName& topic);
+  Entry& known(const base::HashedName& topic);
+  void release(Entry& entry);
 
   std::mutex mutex_;
-  Entries entries_;
+  base::NameTable<Entry> entries_;
   std::mt19937_64 random_;
 };
 
