@@ -17,9 +17,9 @@ class IdleConnections {
  public:
   explicit IdleConnections(Context& context) : context_(context) {}
 
-  // Whether one is idle now.
+  // Whether a connection is idle now.
   bool any();
-  // Closes the one that has been idle longest; false: there is none.
+  // Closes the connection that has been idle longest; false: there is none.
   bool close_oldest();
 
  private:

@@ -136,7 +136,7 @@ class Server {
   [[nodiscard]] const Counters& counters() const { return metrics_->own(place_.index).counters; }
   [[nodiscard]] MetricsMemory& metrics() const { return *metrics_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
-  // Has the gauges be those of now, while it is running. Any thread but the loop's.
+  // Updates the gauges while the server runs. Any thread but the loop's.
   void take_gauges();
   [[nodiscard]] const Budget& budget() const { return *budget_; }
   [[nodiscard]] Budget& budget() { return *budget_; }

@@ -101,7 +101,7 @@ int Workers::start() {
   return error;
 }
 
-// What concerns the subscribers of a topic. Each loop has a message of its own: it counts what it
+// What concerns the subscribers of a topic. Each loop has a separate message: it counts what it
 // holds, and compresses it for its own subscribers.
 bool Workers::post_to_all(const Command& command, bool ring) {
   if (const auto* const publish = std::get_if<Publish>(&command)) {

@@ -16,7 +16,7 @@ a:focus-visible,button:focus-visible,input:focus-visible{outline:2px solid var(-
 outline-offset:2px;border-radius:5px}
 )css";
 
-// Rows are grids, so that a phone can show the name on a line of its own, and so that a long name
+// Rows are grids, so that a phone can show the name on a separate line, and so that a long name
 // does not make the browser lay out all rows again. content-visibility on each row was tried: with
 // 10,000 of them scrolling took ten times as long a frame, since the browser looks at each in every
 // frame.

@@ -61,9 +61,9 @@ class RequestParser {
   // KiB.
   [[nodiscard]] std::string_view read_line() const;
 
-  // No byte of a next request has come; empty lines before one do not count.
+  // No byte of the next request has arrived; empty lines before it do not count.
   [[nodiscard]] bool idle() const { return state_ <= State::kIdleAfterCr; }
-  // A part of a head has come.
+  // A part of a head has arrived.
   [[nodiscard]] bool in_head() const { return state_ == State::kMethod || state_ == State::kHead; }
   // The kept bytes of an incomplete head or trailer section.
   [[nodiscard]] std::size_t held() const {

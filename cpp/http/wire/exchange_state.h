@@ -18,48 +18,48 @@ namespace httpuv::http {
 
 enum class RequestState : std::uint8_t {
   kNone,       // between two requests
-  kReading,    // its head has come, its body is coming
-  kHeld,       // the application has the head, and has not said that it wants the rest
-  kDropping,   // the rest is read and dropped: it was answered, or nothing wants its body
-  kStoring,    // all of it has come; its body may still be on its way to the disk
-  kUpgrading,  // it asks for another protocol, which is not decided: no request follows it yet
+  kReading,    // the head has arrived, and the body is being read
+  kHeld,       // the application has the head and has not yet asked for the body
+  kDropping,   // the rest is read and dropped: the request was answered, or its body is not needed
+  kStoring,    // the body is complete, and may still be written to disk
+  kUpgrading,  // it asks for another protocol; no further request is read before the decision
 };
 
 enum class RequestEvent : std::uint8_t {
-  kHead,     // a head has come
-  kHold,     // it goes to the application, which is to say whether it wants the rest
-  kGoOn,     // it does
-  kDrop,     // the rest is not wanted
-  kEnd,      // the last byte has come
-  kStored,   // and is where it belongs
+  kHead,     // a head has arrived
+  kHold,     // the application gets the head and decides about the body
+  kGoOn,     // the application asks for the body
+  kDrop,     // the rest of the request is not needed
+  kEnd,      // the last byte has arrived
+  kStored,   // the body is stored
   kRefused,  // the input is broken, or too late
-  kUpgrade,  // it is stored, and asks for another protocol
-  kStay,     // which it does not get
+  kUpgrade,  // the stored request asks for another protocol
+  kStay,     // the connection keeps its protocol
 };
 
 // --- the answer ---------------------------------------------------------------------------------
 
 enum class AnswerState : std::uint8_t {
-  kOpen,         // nothing makes it
-  kAsked,        // the application does
-  kAnnounced,    // the application has had the head, and will be asked when the body has come
-  kResolving,    // a static path does
-  kCoding,       // it is there but for its coding, which the pool makes
-  kReady,        // it is there, and waits for its turn or leaves
-  kStreamWaits,  // the application makes its body in pieces, and it is not its turn
-  kStreaming,    // the same, and its head has left
+  kOpen,         // the answer has no source yet
+  kAsked,        // the application makes it
+  kAnnounced,    // the application has seen the head and is asked again when the body is complete
+  kResolving,    // a static path makes it
+  kCoding,       // it is complete and is being compressed
+  kReady,        // it is complete, and waits for its turn or is being sent
+  kStreamWaits,  // its body comes in pieces; the head was not sent
+  kStreaming,    // its body comes in pieces; the head was sent
 };
 
 enum class AnswerEvent : std::uint8_t {
   kAsk,       // the application is asked
-  kAnnounce,  // it has had the head
+  kAnnounce,  // the application gets the head only
   kResolve,   // a static path was found
-  kGive,      // the whole answer is given
-  kCode,      // it has to be coded first
-  kCoded,     // it is
-  kStream,    // an answer in pieces is given
-  kBegin,     // its head leaves
-  kWithdraw,  // what made it does so no more
+  kGive,      // the complete answer is given
+  kCode,      // the complete answer is given and has to be compressed
+  kCoded,     // it was compressed
+  kStream,    // the head of an answer in pieces is given
+  kBegin,     // that head is sent
+  kWithdraw,  // the answer is taken back: it has no source again
 };
 
 namespace table {
@@ -160,7 +160,7 @@ class AnswerSide {
   void on(AnswerEvent event) { state_ = after(state_, event); }
   [[nodiscard]] AnswerState state() const { return state_; }
 
-  // The application has been asked, and has not given all of it.
+  // The application was asked and has not given the complete answer.
   [[nodiscard]] bool with_application() const {
     return state_ == AnswerState::kAsked || streamed();
   }

@@ -21,8 +21,8 @@ enum class WireEvent : std::uint8_t {
   kNeedMore,  // everything was consumed
   kHead,      // a request has begun: head()
   kBody,      // body() has the next bytes of it
-  kEnd,       // it is complete; nothing is read behind it until stored() or await_upgrade()
-  kDropped,   // the rest of a request that is not wanted was read
+  kEnd,       // it is complete; nothing more is read until stored() or await_upgrade()
+  kDropped,   // the rest of a dropped request was read
   kError,     // the input is broken: see error_status()
 };
 
@@ -53,14 +53,14 @@ class Incoming {
   // The client waits for 100 (Continue) before it sends the body.
   [[nodiscard]] bool awaits_continue() const { return awaits_continue_; }
   void continued() { awaits_continue_ = false; }
-  // The rest of it is short and sure to come: it can be read only to drop it.
+  // Whether the rest is short and certain to arrive, so that it can be read and dropped.
   [[nodiscard]] bool may_discard() const { return !is_long_ && !awaits_continue_; }
 
   // --- input ---
 
-  // No byte of a next request has come.
+  // No byte of the next request has arrived.
   [[nodiscard]] bool idle() const { return parser_.idle(); }
-  // A part of a head has come.
+  // A part of a head has arrived.
   [[nodiscard]] bool in_head() const { return parser_.in_head(); }
   // While idle(): the next head uses the memory of `spare`.
   void lend(RequestHead&& spare) { parser_.lend(std::move(spare)); }
@@ -73,7 +73,7 @@ class Incoming {
   // Input that may not be parsed yet.
   [[nodiscard]] std::string& kept() { return kept_; }
   [[nodiscard]] const std::string& kept() const { return kept_; }
-  // Bytes of it, and of a head or of trailers that are not complete.
+  // The bytes of that input, and of an incomplete head or trailer section.
   [[nodiscard]] std::size_t held() const { return kept_.size() + parser_.held(); }
   [[nodiscard]] bool holds_head() const { return parser_.held() > 0; }
 

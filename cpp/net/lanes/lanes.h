@@ -1,7 +1,7 @@
 // The threads for work that would block a loop: disks and computing, separately.
 //
 // What: two sets of threads. Computing has its own, so that no disk starves it nor the other way
-//   round. A lane is a queue of its own.
+//   round. A lane is a separate queue.
 //   Disks: a lane for each device. It may take one more thread only while it has fewer than there
 //   are free ones: alone it gets half of them, and however many jobs hang on one device, others
 //   find a thread.
@@ -39,7 +39,7 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  // `device`: st_dev of what the job touches; 0 if it is not known, which is a lane of its own.
+  // `device`: st_dev of what the job touches; 0 if it is not known, which is a separate lane.
   void disk(std::uint64_t device, const std::shared_ptr<Work>& work);
   void compute(std::uint64_t lane, const std::shared_ptr<Work>& work);
 

@@ -22,7 +22,7 @@ namespace httpuv::net {
 class Completions;
 
 struct Work : ListLink {  // in the loop's list of outstanding work
-  // True: there is more to do, after others had their turn. False: it is done.
+  // Runs the next slice. True: there is more to do; other lanes run first. False: it is done.
   std::function<bool()> job;
   // False: the job was given up, because memory ran out.
   std::function<void(bool ran)> done;

@@ -33,12 +33,12 @@ class BodyPipe {
   [[nodiscard]] const server::ExchangeId& id() const { return id_; }
 
   void push(std::string&& bytes, bool last);
-  // No more will come: the client has gone, or the request is answered.
+  // The body ends here: the client has gone, or the request is answered.
   void lose();
   [[nodiscard]] bool lost() const;
 
-  // Copies what has come into a writable buffer and returns its size, as soon as there is some; 0
-  // at the end. The first call has the body read, and sends the 100 (Continue) that is waited for.
+  // Waits for bytes, copies them into a writable buffer and returns their number; 0 at the end. The
+  // first call starts the reading of the body, and sends 100 (Continue) if the client waits for it.
   std::size_t read_into(const pybind11::buffer& buffer);
 
  private:
@@ -51,7 +51,7 @@ class BodyPipe {
   mutable std::mutex mutex_;  // for the rest; never held while Python may run
   std::condition_variable changed_;
   std::string bytes_;
-  std::size_t offset_ = 0;  // what was read of them
+  std::size_t offset_ = 0;  // bytes that were read already
   bool ended_ = false;
   bool lost_ = false;
 };

@@ -39,7 +39,7 @@ class Slot {
   pybind11::object callback_ = pybind11::none();
 };
 
-// The text that is sent after so many seconds of silence.
+// A filler: `bytes` are sent after `seconds` of silence.
 std::unique_ptr<server::Filler> make_filler(double seconds, std::string_view bytes);
 
 class Reply {
@@ -49,35 +49,36 @@ class Reply {
 
   // (status, [(name, value), ...], bytes | None | File): the whole answer.
   void send(const pybind11::object& normal);
-  // The same from a dict of the plain shape (response.h); false if it is of another, and not sent.
-  // `ring` as for write().
+  // Sends an answer from a dict of the plain shape (response.h). False: the dict has another shape,
+  // and nothing was sent. `ring` as for write().
   bool send_plain(pybind11::handle result, bool ring);
   // The head of an answer whose body follows in pieces; length None: chunked. `filler`: (seconds
   // without a piece, what is sent then).
   void start(int status, const pybind11::object& headers, std::optional<std::uint64_t> length,
              const std::optional<std::pair<double, std::string>>& filler);
-  // The next piece. `acknowledge`: on_taken is called when the kernel has everything so far. `ring`
-  // false: ring() follows soon, or it is inside of gather().
+  // Sends the next piece. `acknowledge`: on_taken is called when the kernel has everything so far.
+  // `ring` false: the caller calls ring() soon, or is inside gather().
   void write(pybind11::handle data, bool acknowledge, bool ring);
-  // Has the loop send events of topics from now on; see server::FeedRequest. `retry`: seconds.
+  // Lets topics feed the answer; see server::FeedRequest. `retry`: seconds.
   void feed(std::vector<std::string> topics, const std::string& last_event_id, bool history,
             const std::optional<double>& retry);
   void ring();
-  // Calls a function that writes: its pieces leave together, but for those that have waited for
-  // milliseconds.
+  // Calls a function that writes. Its pieces are sent together; pieces that have waited for
+  // milliseconds are sent at once.
   void gather(const pybind11::object& function);
-  // The next piece, from a file. Only in a stream that was begun as it is.
+  // Sends a piece of a file. Only in a stream that the server does not compress.
   void write_file(FilePart& file);
-  // Waits, with the GIL released, until the kernel has everything so far. False: it is over.
+  // Waits, with the GIL released, until the kernel has everything so far. False: the stream has
+  // ended.
   bool wait_for_room();
-  // An informational answer before the one that counts.
+  // Sends an informational answer before the final one.
   void inform(int status, const pybind11::object& headers);
-  // Accepts the WebSocket that was asked for.
+  // Accepts the WebSocket handshake.
   void accept(const std::optional<std::string>& protocol, const pybind11::object& headers);
   void end(const pybind11::object& trailers);
-  // Gives up: 500 where nothing was sent yet, else the connection is cut.
+  // Gives up: sends 500 if nothing was sent yet, else cuts the connection.
   void cut();
-  // Has a function called on a thread that runs callbacks, in its turn among those of the exchange.
+  // Calls a function on a thread that runs callbacks, in order with the events of the exchange.
   void call_soon(pybind11::object function);
 
   [[nodiscard]] bool done() const { return done_; }

@@ -19,9 +19,9 @@ class Upload {
   Upload(std::shared_ptr<Application> application, const server::ExchangeId& id)
       : application_(std::move(application)), id_(id) {}
 
-  // Nothing is read, nor a client that waits for it told to go on, before this.
+  // Starts the reading of the body, and sends 100 (Continue) if the client waits for it.
   void resume();
-  // So many bytes were used: more may be read.
+  // So many bytes were used. The server may read as many again.
   void consumed(std::size_t bytes);
 
  private:

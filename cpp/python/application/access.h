@@ -1,4 +1,4 @@
-// Records of the access log for Python, which logs them on a thread of its own.
+// Records of the access log for Python, which logs them on a separate thread.
 //
 // Thread: with the GIL. Owner: Python's object. Failure: Python's exceptions.
 #pragma once

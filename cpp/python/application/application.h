@@ -9,7 +9,7 @@
 // answered with a plain 500 without details, or the socket is closed with 1011, and on_error is
 // called. A Python exception that is no Exception is thrown on.
 //
-// Each callback runs in a context of its own, a copy of the one in which the server was started.
+// Each callback runs in a separate context, a copy of the one in which the server was started.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -42,14 +42,15 @@ class Gateway;
 struct Program {
   pybind11::object call;        // (environment) -> result; None: 404
   pybind11::object on_headers;  // (environment) -> None or result; None: not announced
-  // (Socket, environment, protocol, Reply or None) -> listener; None: no WebSocket. With the Reply
-  // the handshake waits for its word.
+  // (Socket, environment, protocol, Reply or None) -> listener; None: no WebSocket. With a Reply
+  // the handshake waits until the Reply accepts or answers.
   pybind11::object on_ws_open;
-  // (environment, Upload) -> receiver; None: a body is complete before anything is called. The
-  // receiver is told by data(bytes), then end() or lost(). `call` runs at once, or at the end.
+  // (environment, Upload) -> receiver; None: callbacks run when the body is complete. The
+  // receiver's data(bytes) is called for each piece, then end() or lost(). `call` runs at once, or
+  // at the end.
   pybind11::object open_upload;
   bool call_first = false;
-  bool ws_waits = false;                           // the handshake of a WebSocket does
+  bool ws_waits = false;  // a WebSocket handshake waits for the application
   std::vector<std::shared_ptr<Gateway>> gateways;  // of the server's mounts, in their order
 };
 
@@ -57,7 +58,7 @@ struct Program {
 struct Callbacks {
   pybind11::object on_error;   // (where, environment or None, exception) -> None
   pybind11::object on_notice;  // (level, text) -> None; level as in NoticeLevel
-  // (result, environment, Reply) -> (status, headers, body), or None: the Reply will tell
+  // (result, environment, Reply) -> (status, headers, body), or None: the Reply answers later
   pybind11::object convert;
   // (AccessRecords) -> None; None: no access log
   pybind11::object access_log;
@@ -91,17 +92,17 @@ class Application : public std::enable_shared_from_this<Application> {
   server::Workers& server() { return server_; }
   Environment& environment() { return environment_; }
 
-  // Runs the callback of one event. Its answers are posted without ringing; the queue rings,
-  // unless it is a LogEvent, which has none. `now`: when the thread has looked at the clock last;
-  // that is the time of the end afterwards.
+  // Runs the callback of one event. Its answers are posted without ringing; the queue rings later.
+  // A LogEvent has no answer. `now`: when the thread has looked at the clock last; that is the time
+  // of the end afterwards.
   void handle(server::Event&& event, std::chrono::steady_clock::time_point& now);
   // No thread will ever handle an event: a request is answered with 503, a socket is closed. Any
   // thread, without the GIL.
   void refuse(server::Event&& event);
-  // Notes that so many events are handled, and the loop has their answers.
+  // Counts handled events; their answers were posted to the loop.
   void ring(int handled);
 
-  // Notes that so many messages that a WebSocket's listener kept were used.
+  // Counts messages that a WebSocket's listener has kept and now used.
   void consumed(const server::ConnectionId& id, std::size_t messages);
 
   // The exchange is answered: its Reply and its Upload get no more notifications.
@@ -113,8 +114,7 @@ class Application : public std::enable_shared_from_this<Application> {
   // behind with earlier commands. False: it is behind, and this thread must not wait, because an
   // asyncio loop runs on it. Never called with a lock held. Throws exceptions of signal handlers.
   bool wait_for_room();
-  // The bound for a thread that must not wait, for one WebSocket or topic, and the policy beyond
-  // it.
+  // The bound of one WebSocket or topic for a thread that must not wait, and the policy beyond it.
   [[nodiscard]] std::size_t ws_max_queue() const { return ws_max_queue_; }
   [[nodiscard]] server::Overflow ws_overflow() const { return ws_overflow_; }
   // Messages of a WebSocket were dropped.
@@ -127,14 +127,14 @@ class Application : public std::enable_shared_from_this<Application> {
   // Publishes a message with its topic's next offset, which it returns; 0 if the server is
   // stopping.
   std::uint64_t publish(std::string&& topic, server::SharedPublication message);
-  // The same without ringing: ring() follows soon.
+  // Posts a command without ringing: the caller calls ring() soon.
   bool leave(server::Command&& command);
   void ring() { server_.ring(); }
   // Events of this application begin to be handled.
   void begin() { server_.begin(); }
   // As ring(), before the thread waits for what the loop does.
   void hurry() { server_.hurry(); }
-  // Calls a function whose commands are gathered as those of a callback are.
+  // Calls a function and gathers its commands, as for a callback.
   void gather(const pybind11::object& function);
   // Calls a function in order with the events of a connection.
   void post(const server::ConnectionId& id, pybind11::object function);

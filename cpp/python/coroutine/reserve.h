@@ -1,6 +1,6 @@
 // Tasks in reserve, for coroutines that begin at once where asyncio cannot do that (before 3.12).
 //
-// A task is made of a coroutine of our own that waits. The coroutine to begin takes its first step
+// A task is made of a separate coroutine that waits. The coroutine to begin takes its first step
 // in the name of that task. If the step ends it, and has left no trace on the task, that is as new
 // and stays in reserve: making a task costs more than most first steps. If it waits, the task goes
 // on with the second step. While it is in reserve nothing knows of the task, nor keeps it: it waits

@@ -278,7 +278,7 @@ class AsgiGateway final : public Gateway {
   const py::object app_;
   const py::object exchange_class_;
   const py::object gateway_;         // the Python part: httpuv.asgi.gateway
-  const bool apart_;                 // the coroutines run on a thread of their own
+  const bool apart_;                 // the coroutines run on a separate thread
   const py::object open_websocket_;  // (app, scope, socket, reply) -> listener, or None
   const py::object state_;           // a dict, or None: the lifespan has none
   const std::string path_prefix_;    // that a proxy in front has taken away

@@ -28,7 +28,7 @@ class WsgiAnswer {
   void start(PyObject* status, PyObject* headers, PyObject* exc_info);
   // The next piece of the body, not empty. False: the client has gone.
   bool write(PyObject* piece);
-  // Several that are there at once.
+  // Sends several pieces together.
   bool write_all(PyObject* sequence);
   // `length` bytes of a file.
   void send_file(server::FileBody&& file);
@@ -39,21 +39,22 @@ class WsgiAnswer {
   void hint(PyObject* headers);  // 103 (Early Hints)
 
   [[nodiscard]] bool started() const { return started_; }
-  // Its head has left, its body is being made.
+  // The head was sent, and the body is not complete.
   [[nodiscard]] bool streaming() const { return streaming_ && !complete_; }
   [[nodiscard]] bool gone() const { return gone_; }
-  // Which stream of events is to feed it; "" where the application makes the body.
+  // The event stream that feeds the answer; "": the application makes the body.
   [[nodiscard]] std::string_view events() const;
   [[nodiscard]] bool complete() const { return complete_; }
   // Whether too many bytes wait for the client.
   [[nodiscard]] bool full() const { return unacknowledged_ >= kWindow; }
-  // Waits, with the GIL released, until the client has taken it. False: it has gone.
+  // Waits, with the GIL released, until the client has taken the bytes. False: the client has gone.
   bool wait_for_room();
   [[nodiscard]] const server::ExchangeId& id() const { return id_; }
   [[nodiscard]] std::shared_ptr<Application> application() const { return application_; }
-  // What Content-Length has promised and was not sent; nothing where there was no promise.
+  // The bytes of Content-Length that were not sent yet; none without a Content-Length.
   [[nodiscard]] const std::optional<std::uint64_t>& left() const { return left_; }
-  // A body that is still coming: what was not read when the answer is complete never comes.
+  // Sets the body of a request that is still being received. What was not read when the answer is
+  // complete is dropped.
   void set_body(std::shared_ptr<BodyPipe> body) { body_ = std::move(body); }
 
  private:
@@ -64,20 +65,20 @@ class WsgiAnswer {
   std::shared_ptr<Application> application_;
   const server::ExchangeId id_;
   server::EnvelopePtr envelope_;    // null once it was sent
-  std::shared_ptr<BodyPipe> body_;  // null unless it is still coming
+  std::shared_ptr<BodyPipe> body_;  // null: the body was received completely
   bool started_ = false;
   bool streaming_ = false;
   bool complete_ = false;
   bool gone_ = false;
-  std::optional<std::uint64_t> left_;  // of what Content-Length has promised, while it streams
+  std::optional<std::uint64_t> left_;  // unsent bytes of Content-Length, while the body is streamed
   std::size_t unacknowledged_ = 0;
 };
 
-// A new start_response object, and the answer in it, which lives as long.
+// Creates a start_response object. It owns its answer.
 pybind11::object make_start_response(std::shared_ptr<Application> application,
                                      server::EnvelopePtr&& envelope);
 WsgiAnswer& answer_of(pybind11::handle start_response);
-// Its wsgi.early_hints.
+// The callable for wsgi.early_hints of a start_response object.
 pybind11::object early_hints_of(pybind11::handle start_response);
 
 void register_start_response(pybind11::module_& module);

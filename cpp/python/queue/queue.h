@@ -137,28 +137,28 @@ class Queue {
   base::Strands<Delivery> strands_;  // by mutex_
   std::condition_variable changed_;  // for followers
   std::condition_variable resting_;  // no thread is in run()
-  std::size_t runs_ = 0;             // by mutex_: under way
+  std::size_t runs_ = 0;             // by mutex_: threads in run()
   std::size_t followers_ = 0;        // by mutex_
-  bool main_follows_ = false;        // by mutex_: the main thread is one, and waits for signals_
-  std::thread::id main_;             // by mutex_: that thread
+  bool main_follows_ = false;        // by mutex_: the main thread follows, and waits for signals_
+  std::thread::id main_;             // by mutex_: the main thread's id
   bool idle_ = false;                // by mutex_: the last wait has ended with nothing to do
   bool led_ = false;                 // by mutex_
   bool armed_ = false;               // by mutex_: the next push rings
   std::vector<std::weak_ptr<Application>> attached_;  // by mutex_
   Application* driven_ = nullptr;                     // by mutex_: the leader drives it
-  std::thread::id driver_;                            // by mutex_: that thread
-  Clock::time_point contended_until_{};               // by mutex_: the GIL is not to be had
+  std::thread::id driver_;                            // by mutex_: the thread that drives
+  Clock::time_point contended_until_{};               // by mutex_: the GIL was slow to get
   std::atomic<bool> attended_{false};
-  bool watched_ = false;  // by mutex_: a loop watches the descriptor, so it must tell the truth
+  bool watched_ = false;  // by mutex_: a loop watches the descriptor, so its state must be exact
   std::atomic<std::uint64_t> wakes_{0};
-  std::size_t awaited_ = 0;           // by mutex_: events in the line that want an answer
-  std::uint64_t served_ = 0;          // by mutex_: how often run() was called
-  std::uint64_t watch_ = 0;           // by mutex_: the number of the present watch
-  bool watch_sleeps_ = false;         // by mutex_: it waits for the first event
-  std::condition_variable watching_;  // for it
+  std::size_t awaited_ = 0;           // by mutex_: waiting events that need an answer
+  std::uint64_t served_ = 0;          // by mutex_: the number of calls of run()
+  std::uint64_t watch_ = 0;           // by mutex_: the number of the current watch
+  bool watch_sleeps_ = false;         // by mutex_: the watch waits for the first event
+  std::condition_variable watching_;  // for the watch
   bool refusing_ = false;             // by mutex_
   Doorbell doorbell_;
-  Doorbell signals_{Doorbell::Kind::kPipe};  // that the main thread waits for
+  Doorbell signals_{Doorbell::Kind::kPipe};  // wakes the main thread when a signal arrives
 };
 
 }  // namespace httpuv::python

@@ -96,8 +96,8 @@ struct Context {
   AccessBatch answered{std::make_shared<AccessBacklog>()};  // in this turn, for the access log
   std::function<void()> on_connection_closed{};
 
-  // Does what concerns no connection, or several. False: there was no memory for it, and what was
-  // not done yet is left out.
+  // Runs work that concerns no connection, or several. False: there was no memory for it, and what
+  // was not done yet is left out.
   template <class Call>
   bool guarded(const Call& call) noexcept {
     try {
@@ -108,7 +108,7 @@ struct Context {
       return false;
     }
   }
-  // The same, which may be done twice: again with what was in reserve.
+  // The same for work that may run twice: it runs again after the reserve was released.
   template <class Call>
   bool insist(const Call& call) noexcept {
     return guarded(call) || guarded(call);

@@ -22,7 +22,7 @@ struct WebSocketSettings {
   std::vector<std::string> allowed_origins;  // see host_check.h; empty: any
   Overflow overflow = Overflow::kClose;
   bool deflate = true;
-  bool deflate_loopback = false;  // also for peers on this machine, where bytes cost nothing
+  bool deflate_loopback = false;  // also for peers on this machine, where compression saves nothing
 };
 
 // Answers of the server's own, which never wait for Python: see builtin.h. Paths; empty: none.
@@ -30,7 +30,7 @@ struct BuiltinSettings {
   std::string health;
   std::string ready;
   std::string metrics;
-  std::int64_t ready_max_wait_ms = 10'000;  // that a request may wait for Python
+  std::int64_t ready_max_wait_ms = 10'000;  // how long a request may wait for Python
 };
 
 struct FileLog;
@@ -44,11 +44,11 @@ struct Settings {
   unsigned workers = 1;                    // threads with a loop each, 1 to kMaxWorkers
   std::vector<Mount> mounts;               // see Routing
   std::vector<std::string> allowed_hosts;  // see host_check.h; empty: any
-  bool gzip = true;         // code the answers of the application for clients that accept it
-  bool access_log = false;  // tell the application of each answer
+  bool gzip = true;         // compress the answers of the application for clients that accept it
+  bool access_log = false;  // report each answer to the application
   WebSocketSettings websocket;
   bool proxy_protocol = false;  // on the main listeners
-  http::Networks proxies;       // that are believed about their clients
+  http::Networks proxies;       // trusted to name their clients
   BuiltinSettings builtin;
   std::shared_ptr<MetricsMemory> metrics;                       // null: the server's own
   std::vector<std::pair<std::string, std::string>> build_info;  // names and versions

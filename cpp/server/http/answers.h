@@ -31,8 +31,8 @@ class Answers {
 
   // The answer at the front was written: its exchange is over.
   void close_front(bool keep_alive);
-  // Sends what has its turn, then goes on reading. After each close_front() that a command or a
-  // completion has led to.
+  // Sends the answers that have their turn, then continues reading. Call it after each
+  // close_front() that a command or a completion has led to.
   void next();
 
   // Bytes of answers that wait for their turn.

@@ -18,17 +18,17 @@ class HttpDeadlines {
 
   // The connection is open: its first request is due.
   void start();
-  // Something has happened: what is due now?
+  // Sets the deadline that applies now.
   void update();
-  // The head that was due has come.
+  // The awaited head is complete.
   void head_came() { head_started_ = 0; }
   // Milliseconds since the first byte of a head that is not complete.
   [[nodiscard]] std::int64_t since_head() const;
   // The last answer was given.
   void finish();
-  // It was written: the peer's FIN is due.
+  // The last answer was written: the peer's FIN is due.
   void linger();
-  // The peer sends on instead.
+  // The peer sends more data instead.
   void lingers_on();
   // The server stops, and the connection is idle. Deadlines are looked at after reading: a request
   // that has come already is answered.

@@ -25,7 +25,7 @@ class RequestReader {
 
   // Input, while the wire parses it.
   void take(std::string_view bytes);
-  // Goes on if it can: something that reading has waited for may have changed.
+  // Continues reading if nothing holds it up any more.
   void resume();
   [[nodiscard]] bool may_read() const;
   [[nodiscard]] bool reading() const { return in_read_; }

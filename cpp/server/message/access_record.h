@@ -28,7 +28,8 @@ struct AccessRecord {
   std::chrono::system_clock::time_point ended;
 };
 
-// Records that wait for the application: bounded; further ones are only counted. Any thread.
+// The records that wait for the application. Their size is bounded; further records are only
+// counted. Any thread.
 struct AccessBacklog {
   static constexpr std::size_t kMost = std::size_t{8} * 1024 * 1024;
 
@@ -69,7 +70,7 @@ class AccessBatch {
     return true;
   }
 
-  // The same backlog, and no record.
+  // An empty batch of the same backlog.
   [[nodiscard]] AccessBatch next() const { return AccessBatch(backlog_); }
   [[nodiscard]] const std::vector<AccessRecord>& records() const { return records_; }
   [[nodiscard]] const std::shared_ptr<AccessBacklog>& backlog() const { return backlog_; }

@@ -34,12 +34,12 @@ struct Respond {
   EnvelopePtr envelope;
 };
 
-// The application has seen the head of a request, and wants the rest of it.
+// The application has seen the head of a request and asks for its body.
 struct Continue {
   ExchangeId id;
 };
 
-// The application is done with so many bytes of a body: more may be read for it.
+// The application has used so many bytes of a body. The server may read as many again.
 struct BodyConsumed {
   ExchangeId id;
   std::size_t bytes = 0;
@@ -50,28 +50,28 @@ struct SetRoutes {
   base::Promised<void> done;
 };
 
-// What is sent on a stream that has been silent for a time, so that no proxy in between takes
-// the connection for dead.
+// Bytes that are sent on a stream after a time of silence, so that no proxy closes the connection
+// as idle.
 struct Filler {
   std::string bytes;
   std::int64_t after_ms = 0;
 };
 
-// An answer in pieces: its head, pieces of the body, its end. Without a length
-// it is chunked, or for HTTP/1.0 ends with the connection. A filler goes with no length only.
+// An answer in pieces: its head, pieces of the body, its end. Without a length the body is
+// chunked; for HTTP/1.0 it ends with the connection. A filler is possible only without a length.
 struct StreamHead {
   ExchangeId id;
   http::ResponseHead head;
   std::optional<std::uint64_t> length;
-  std::unique_ptr<Filler> filler = {};  // seldom there
-  bool as_is = false;                   // the server must not code it
+  std::unique_ptr<Filler> filler = {};  // null: none, as usual
+  bool as_is = false;                   // the server must not compress it
 };
 struct StreamData {
   ExchangeId id;
   std::string bytes;
-  bool acknowledge = false;  // a StreamTakenEvent is wanted when the kernel has taken all of it
+  bool acknowledge = false;  // request a StreamTakenEvent when the kernel has taken all of it
 };
-// The same from a file. Only in a stream that is sent as it is.
+// A piece from a file. Only in a stream that the server does not compress.
 struct StreamFile {
   ExchangeId id;
   FileBody file;
@@ -81,27 +81,28 @@ struct StreamEnd {
   std::string trailers = {};  // "Name: value\r\n" lines, checked; sent where the body is chunked
 };
 
-// A thread waits until the kernel has all of a stream so far (true), or it is over (false).
+// Answered with true when the kernel has taken all of a stream so far, and with false when the
+// stream has ended. A thread waits for the answer.
 struct StreamRoom {
   ExchangeId id;
   base::Promised<bool> answer;
 };
 
-// An informational answer, such as 103 (Early Hints), before the one that counts. Left out where
-// it is not the exchange's turn, or the client speaks HTTP/1.0.
+// An informational answer, such as 103 (Early Hints), before the final one. It is dropped if it is
+// not the exchange's turn, or if the client uses HTTP/1.0.
 struct Inform {
   ExchangeId id;
   http::ResponseHead head;
 };
 
-// Opens the WebSocket that a WsOpenEvent with `waiting` has asked about.
+// Accepts the handshake of a WsOpenEvent with `waiting`.
 struct WsAccept {
   ExchangeId id;
-  std::optional<std::string> protocol;  // none: the one that was agreed on
+  std::optional<std::string> protocol;  // none: the negotiated one
   http::ResponseHead head;              // further fields for the handshake's answer
 };
 
-// The answer cannot be completed: the connection is cut, so that the client sees that it was.
+// The answer cannot be completed. The connection is cut, so that the client notices.
 struct Cut {
   ExchangeId id;
 };
@@ -124,29 +125,30 @@ struct WsClose {
   std::string reason;
 };
 
-// The application is done with so many bytes of messages: more may be read for it.
+// The application has used so many bytes of messages. The server may read as many again.
 struct WsConsumed {
   ConnectionId id;
   std::size_t bytes = 0;
 };
 
-// Where a subscriber begins, and whether it has missed nothing since the position that it named.
+// The position at which a subscriber begins, and whether it gets every message since the position
+// that it named.
 struct Joined {
   Position position;
   bool recovered = false;
 };
 
-// Before what is published from now on, the subscriber gets what came behind a position, if the
-// topic's history has all of that.
+// Subscribes or unsubscribes a socket. The subscriber first gets the messages after `since`, if the
+// topic's history has all of them, and then each new message.
 struct WsSubscribe {
   ConnectionId id;
   std::string topic;
   bool wanted = true;    // false: unsubscribe
-  bool history = false;  // all that the history has, without a position
+  bool history = false;  // without `since`: send all messages of the history
   std::optional<Position> since{};
-  bool asked = false;  // the broker has told since where the topic stands
+  bool asked = false;  // the broker has sent the topic's position meanwhile
   TopicHold hold{};
-  std::optional<base::Promised<std::optional<Joined>>> answer{};  // nothing: it is closed
+  std::optional<base::Promised<std::optional<Joined>>> answer{};  // none: the socket is closed
 };
 
 // One message to every subscriber of a topic.
@@ -158,32 +160,32 @@ struct Publish {
   std::uint32_t hash = base::HashedName::hash_of(topic);
 };
 
-// A streamed answer gets server-sent events of topics from now on, until it is ended.
+// Lets topics feed a streamed answer with server-sent events until it ends.
 struct FeedRequest {
   std::vector<std::string> topics;  // at least one
   std::string last_event_id;        // "": the client is new
-  bool history = false;             // a new client first gets what the histories have
-  std::int64_t retry_ms = -1;       // negative: not told
-  bool asked = false;               // as of WsSubscribe
-  std::vector<TopicHold> holds{};   // of the topics, in their order; or none
+  bool history = false;             // send a new client the messages of the histories first
+  std::int64_t retry_ms = -1;       // negative: not sent
+  bool asked = false;               // as in WsSubscribe
+  std::vector<TopicHold> holds{};   // one for each topic in the same order, or none
 };
 struct Feed {
   ExchangeId id;
   std::unique_ptr<FeedRequest> request;
 };
 
-// Where a topic of a broker stands, and its last messages up to there.
+// The position of a broker's topic, and the last messages before that position.
 struct TopicLoad {
   std::string topic;
   Position position;
   std::vector<SharedPublication> messages;
 };
 
-// What a broker's topics want.
+// The topics for which a loop needs something from the broker.
 struct TopicNeeds {
-  std::vector<std::string> unloaded;  // a TopicLoad is waited for
-  std::vector<std::string> behind;    // the same; the topic is loaded, a client is ahead of it
-  std::vector<std::string> unused;    // a TopicRelease may come
+  std::vector<std::string> unloaded;  // they need a TopicLoad
+  std::vector<std::string> behind;    // the same, because a client is ahead of the topic
+  std::vector<std::string> unused;    // they may get a TopicRelease
 };
 struct QueryTopics {
   base::Promised<TopicNeeds> answer;
@@ -212,18 +214,18 @@ struct QuerySubscriptions {
   base::Promised<std::vector<std::string>> answer;
 };
 
-// More was published to a topic than the loop could take, by a thread that must not wait: the
-// policy for peers that do not read applies to its subscribers.
+// A thread that must not wait has published more to a topic than the loop could take. The policy
+// for slow peers applies to the topic's subscribers.
 struct WsOverflow {
   std::string topic;
 };
 
-// A WsTakenEvent is wanted as soon as nothing waits in user memory.
+// Requests a WsTakenEvent when the kernel has taken everything that was sent.
 struct WsAcknowledge {
   ConnectionId id;
 };
 
-// The application has answered all that came before the peer's last word.
+// The application has handled everything before a WsLastEvent.
 struct WsConclude {
   ConnectionId id;
 };
@@ -246,37 +248,38 @@ struct Adopt {
   Door door;
 };
 
-// Among the workers of a server that has all the connections that it may have (see team.h).
-struct LetIn {};      // to the acceptor: it goes on
-struct FindIdle {};   // LetIn is wanted where a connection is idle
-struct CloseIdle {};  // the one that has been idle longest makes room
+// Commands between the workers of a server that has max_connections connections (see team.h).
+struct LetIn {};      // the acceptor accepts again
+struct FindIdle {};   // send LetIn if a connection is idle
+struct CloseIdle {};  // close the connection that has been idle longest
 
-// Has what the metrics tell of now be looked at.
+// Updates the gauges.
 struct TakeGauges {
   base::Promised<void> done;
 };
 
-// The sockets that another server listens on from now on. None: this one does not listen any more.
+// The listening sockets for another server. None: this server does not listen any more.
 struct HandedOver {
   int error = 0;  // 0 or a libuv error
   std::vector<net::ListenSocket> sockets;
 };
 
-// Give duplicates of the listening sockets to another server, and take no connection from now on.
+// Give duplicates of the listening sockets to another server, and stop accepting.
 struct HandOver {
   base::Promised<HandedOver> done;
 };
 
-// The other server did not start: take connections again.
+// The other server did not start: accept again.
 struct TakeBack {};
 
-// What the application can do has changed; exchanges under way go on with what they began with.
+// The application was replaced. Exchanges under way keep the old application.
 struct SetRouting {
   Routing routing;
   base::Promised<void> done;
 };
 
-// Ends the server: no new connection, idle ones close, the others may finish for `grace_ms`.
+// Ends the server: it stops accepting and closes idle connections. Other connections have
+// `grace_ms` to finish.
 struct Stop {
   std::int64_t grace_ms = 0;
 };
@@ -288,8 +291,8 @@ using Command = std::variant<Respond, Continue, BodyConsumed, StreamHead, Stream
                              WsConclude, WsQueued, IsPresent, SetRoutes, SetRouting, HandOver,
                              TakeBack, Adopt, LetIn, FindIdle, CloseIdle, TakeGauges, Stop>;
 
-// What a command counts for while it waits: itself, and the memory that it owns. There is no
-// command without such a count.
+// The bytes that are charged for a command while it waits: its own size and the memory that it
+// owns. Each command has a cost.
 std::size_t cost_of(const Command& command);
 
 }  // namespace httpuv::server

@@ -18,17 +18,17 @@
 
 namespace httpuv::server {
 
-// The body of a request: in memory, or past Limits::body_memory_bytes in an unlinked file. The
-// offset of the file is at its start.
+// The body of a request: in memory, or beyond Limits::body_memory_bytes in an unlinked file. The
+// file's offset is 0.
 struct RequestBody {
   std::string bytes;
   base::Descriptor file;
   std::uint64_t length = 0;
-  base::SharedCharge on_disk{};  // for the file: given back when it is closed
+  base::SharedCharge on_disk{};  // for the file; released when the file is closed
 };
 
-// The body of an answer: in memory, `length` bytes of a file from `offset`, or what a static path
-// would answer with a file: its fields are in the head of the answer already.
+// The body of an answer: in memory, `length` bytes of a file from `offset`, or an answer of the
+// file library. The fields of the latter are already in the head of the answer.
 struct FileBody {
   base::Descriptor file;
   std::uint64_t length = 0;
@@ -38,9 +38,9 @@ struct FileBody {
 using FileAnswer = std::unique_ptr<files::Answer>;
 using ResponseBody = std::variant<std::monostate, std::string, FileBody, FileAnswer>;
 
-// A request on its way to the application, and its answer on the way back: one object for both, so
-// that its memory goes round between the threads instead of being allocated on one and freed on the
-// other for every request.
+// A request on its way to the application, and the answer on its way back. Both share one object,
+// so that the threads reuse its memory. Otherwise one thread would allocate and the other thread
+// would free memory for each request.
 struct Envelope {
   ExchangeId id;
 
@@ -48,21 +48,21 @@ struct Envelope {
   RequestBody body;
   std::string remote_address;
   int remote_port = 0;
-  bool https = false;        // as the client sees it
-  bool client_told = false;  // a proxy has named the client: others of the connection differ
+  bool https = false;                  // as the client sees it
+  bool client_told = false;            // a proxy has named the client, for this request only
   std::shared_ptr<const TlsInfo> tls;  // null where the connection has none
-  bool headers_only = false;  // the head has come, the body has not: answer, or say Continue
-  bool resumed = false;       // the application has had the head, which is not here again
-  std::uint16_t mount = 0;    // which application is asked: see Settings::mounts
+  bool headers_only = false;           // without the body: Respond or Continue follows
+  bool resumed = false;                // the application has the head already; it is not here
+  std::uint16_t mount = 0;             // the application: see Settings::mounts
 
   http::ResponseHead head;
   ResponseBody answer;
 
-  void clear();  // as new, but with the memory it has
+  void clear();  // resets everything and keeps the memory
 };
 using EnvelopePtr = std::unique_ptr<Envelope>;
 
-// What a request that the application has counts for, beside its body; many short ones count, too.
+// The bytes that are charged for a request without its body, so that many short requests count.
 inline std::uint64_t cost_of(const http::RequestHead& head) {
   return sizeof(Envelope) + head.bytes.size() + head.fields.size() * sizeof(http::HeaderField);
 }

@@ -31,8 +31,8 @@ struct BodyEvent {
   bool last = false;  // the body is complete
 };
 
-// The exchange will never be completed: its client went away, or broke off, before Respond. It
-// carries the charges of what the application was handed before, which may wait in front of it.
+// The exchange will never be completed: its client left before Respond. The event carries the
+// charges of the exchange's earlier events, which may wait before it in the queue.
 struct AbandonedEvent {
   ExchangeId id;
   base::SharedCharge head{};
@@ -45,20 +45,19 @@ struct StreamTakenEvent {
   std::uint64_t total = 0;
 };
 
-// A WebSocket is open, or `waiting`: then its handshake waits for a WsAccept, or for an ordinary
-// answer to the exchange instead. `request` asked for it; its id's connection is the socket's name
-// from now on.
+// A WebSocket is open. With `waiting` its handshake waits for a WsAccept, or for an ordinary answer
+// to the exchange. `request` is the handshake; the connection of its id is the socket's id.
 struct WsOpenEvent {
   EnvelopePtr request;
-  std::string protocol;  // the subprotocol agreed on, or ""
+  std::string protocol;  // the negotiated subprotocol, or ""
   bool waiting = false;
 };
 
-// What a message that the application has not consumed counts for beyond its bytes, so that many
-// small ones count, too.
+// The bytes that are charged for an unused message in addition to its own bytes, so that many small
+// messages count.
 constexpr std::size_t kWsMessageCost = 64;
 
-// The charges for messages are the session's, until the WsCloseEvent that comes behind them.
+// The session has the charges for messages, until the WsCloseEvent takes them.
 struct WsMessageEvent {
   ConnectionId id;
   bool text = false;
@@ -70,13 +69,12 @@ struct WsPongEvent {
   std::string payload;
 };
 
-// Everything that was sent has gone to the kernel, after it had not for a while.
+// The kernel has taken everything that was sent, after a time in which it had not.
 struct WsDrainEvent {
   ConnectionId id;
 };
 
-// All messages that the application sent, so many bytes in all, were taken by the kernel or
-// dropped.
+// All messages of the application were taken by the kernel or dropped; `total` is their bytes.
 struct WsTakenEvent {
   ConnectionId id;
   std::uint64_t total = 0;
@@ -86,18 +84,18 @@ struct WsTakenEvent {
 struct WsDroppedEvent {
   ConnectionId id;
   std::size_t count = 1;
-  base::SharedCharge charge{};  // of the event itself: there may be one for each message
+  base::SharedCharge charge{};  // for the event itself, because there may be one for each message
 };
 
-// A topic of a socket does not go on where it stood: messages may be missing.
+// A socket may have missed messages of a topic. The topic continues at `position`.
 struct WsResetEvent {
   ConnectionId id;
   std::string topic;
   Position position;
 };
 
-// The peer has said its last word, Close or nonsense, and everything before it was delivered: as
-// soon as that is handled, a WsConclude is expected.
+// The peer has sent Close, or has broken the protocol, and everything before was delivered. The
+// application sends a WsConclude when it has handled that.
 struct WsLastEvent {
   ConnectionId id;
 };
@@ -109,28 +107,28 @@ struct WsClosingEvent {
   std::string reason;
 };
 
-// The last event of a socket. 1005: the peer's Close had no code; 1006: there was none.
+// The last event of a socket. 1005: the peer's Close had no code; 1006: the peer sent no Close.
 struct WsCloseEvent {
   ConnectionId id;
   std::uint16_t code = 1006;
   std::string reason;
   bool clean = false;
-  base::SharedCharge messages{};  // for those that the application has not used
+  base::SharedCharge messages{};  // for messages that the application has not used
   base::SharedCharge head{};      // for the request that opened it
 };
 
-// Requests that are over, where an access log is kept. Nothing is answered to it.
+// Records for the access log. The application does not answer this event.
 struct LogEvent {
   AccessBatch batch;
-  ConnectionId id{UINT32_MAX, UINT32_MAX};  // no connection's
+  ConnectionId id{UINT32_MAX, UINT32_MAX};  // no connection
 };
 
-// Something that the operator should know; it goes to the log as it is.
+// A message for the operator, which is logged unchanged.
 enum class NoticeLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct NoticeEvent {
   NoticeLevel level = NoticeLevel::kWarning;
   std::string text;
-  ConnectionId id{UINT32_MAX, UINT32_MAX};  // of no connection
+  ConnectionId id{UINT32_MAX, UINT32_MAX};  // no connection
 };
 
 using Event =
@@ -138,13 +136,12 @@ using Event =
                  WsMessageEvent, WsPongEvent, WsDrainEvent, WsTakenEvent, WsDroppedEvent,
                  WsClosingEvent, WsLastEvent, WsCloseEvent, WsResetEvent, NoticeEvent, LogEvent>;
 
-// Whether the loop waits for what the application does with an event; for what is logged it does
-// not.
+// Whether the loop expects a reaction of the application. It does not for records of the log.
 inline bool is_awaited(const Event& event) {
   return !std::holds_alternative<LogEvent>(event);
 }
 
-// Whether it waits for Python's time in a way that an operator wants to know of.
+// Whether the event counts as waiting for Python in the metrics.
 inline bool waits(const Event& event) {
   return is_awaited(event) && !std::holds_alternative<NoticeEvent>(event);
 }
@@ -152,15 +149,15 @@ inline bool waits(const Event& event) {
 // The connection that an event is about.
 ConnectionId connection_of(const Event& event);
 
-// Where a server's events go. Called on the loop thread, once a turn, with all that the turn made;
-// must not block. The vector is left empty.
+// Takes the events of a server. Called on the loop thread once a turn, with all events of the turn;
+// must not block. Leaves the vector empty.
 class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void deliver(std::vector<Event>& events) = 0;
-  // The same for what is only to be logged: it does not keep the application from being idle().
+  // Takes records for the access log. They do not count for idle().
   virtual void log(AccessBatch&& batch) = 0;
-  // Whether all that was delivered has been handled. Any thread.
+  // Whether all delivered events were handled. Any thread.
   [[nodiscard]] virtual bool idle() const = 0;
   // How often the application's threads have waited for the interpreter, and how long in all.
   struct Waits {

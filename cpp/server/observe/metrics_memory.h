@@ -25,7 +25,7 @@ class MetricsMemory {
   // gauges at zero. Null and *error, an errno. The descriptor stays the caller's.
   static std::unique_ptr<MetricsMemory> open(int fd, std::size_t first, std::size_t count,
                                              int* error);
-  // The same without a place of its own, for the process that looks after the workers.
+  // The same without a separate place, for the process that looks after the workers.
   static std::unique_ptr<MetricsMemory> watch(int fd, int* error);
   ~MetricsMemory();
   MetricsMemory(const MetricsMemory&) = delete;

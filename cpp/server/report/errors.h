@@ -5,7 +5,7 @@
 
 namespace httpuv::server {
 
-// System errors are negative errno values; errors of the name resolver have a range of their own.
+// System errors are negative errno values; errors of the name resolver have a separate range.
 bool is_resolver_error(int error);
 int resolver_error(int error);  // the EAI_ number of <netdb.h>
 std::string error_text(int error);

@@ -27,7 +27,7 @@ class Topics;
 class TopicGroup {
  public:
   virtual void deliver(Topic& topic, const std::vector<SharedPublication>& messages) noexcept = 0;
-  // Where a topic stands is not what follows from where it stood.
+  // The topic's position does not continue its previous one.
   virtual void reset(const Topic& topic) = 0;
   [[nodiscard]] virtual std::size_t size() const = 0;
 
@@ -47,7 +47,7 @@ class Topic : private net::ListLink {
   [[nodiscard]] const std::string& epoch() const { return epoch_; }
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] Position position() const { return {epoch_, offset_}; }
-  // False: its position is the broker's, and not known yet.
+  // False: the topic belongs to a broker, and its position is not known yet.
   [[nodiscard]] bool loaded() const { return !epoch_.empty(); }
 
   [[nodiscard]] std::optional<Overflow> overflow() const {
@@ -56,14 +56,14 @@ class Topic : private net::ListLink {
   // Whether everything behind a position is in the history.
   [[nodiscard]] bool reaches(const Position& position) const;
   [[nodiscard]] std::vector<SharedPublication> since(std::uint64_t offset) const;
-  // Whether a client that comes from another server of the same broker has more of it.
+  // Whether a client has seen later messages on another server of the same broker.
   [[nodiscard]] bool is_behind(const Position& position) const {
     return position.epoch == epoch_ && position.offset > offset_;
   }
   // Whether nothing was lost since it began.
   [[nodiscard]] bool whole() const { return reaches({epoch_, 0}); }
 
-  // Messages that were not sent to a subscriber that was behind.
+  // Messages that were not sent to a slow subscriber.
   void count_dropped(std::uint64_t messages) { rare().dropped += messages; }
 
  private:
@@ -74,7 +74,7 @@ class Topic : private net::ListLink {
   };
   struct Kept;  // its history
   static constexpr std::size_t kLookAt = 64;
-  // What most of many topics have not.
+  // Members that few topics need.
   struct Rare {
     std::vector<TopicGroup*> groups{};
     std::vector<Command> parked{};  // what waits until it is loaded

@@ -36,14 +36,14 @@ class Topics {
   Topics(const Topics&) = delete;
   Topics& operator=(const Topics&) = delete;
 
-  // Where offsets come from; null: they are told.
+  // Assigns the offsets; null: the publications have them already.
   void use(Sequencer* sequencer) { sequencer_ = sequencer; }
 
   [[nodiscard]] Topic* find(const base::HashedName& name);
   // Messages to these topics come soon, in two steps: what finding a topic reads is fetched.
   void begin_search(std::uint32_t hash) const { topics_.begin_search(hash); }
   void continue_search(std::uint32_t hash) const { topics_.continue_search(hash); }
-  // The topic, made if need be: with a hold it begins where that says.
+  // The topic, created if it does not exist. A hold gives its first position.
   Topic& open(const base::HashedName& name, TopicHold* hold = nullptr);
 
   void join(Topic& topic, Subscriptions& subscriptions);
@@ -97,7 +97,7 @@ class Topics {
   [[nodiscard]] static bool is_member(const Topic& topic, const Subscriptions& subscriptions);
   [[nodiscard]] static std::vector<std::string> names(const Subscriptions& subscriptions);
 
-  // How the topic is doing; nothing where there is none.
+  // The numbers of the topic; none if it does not exist.
   [[nodiscard]] TopicStats stats(const std::string& name);
   [[nodiscard]] std::size_t size() const { return topics_.size(); }
   // Of WebSockets, to all topics.

@@ -128,19 +128,19 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   std::unique_ptr<Backlog> backlog_;
   std::unique_ptr<std::string> late_pong_;  // to be sent when the peer reads again
   std::string held_;             // input that waits: for the application, or for the next turn
-  std::size_t unread_ = 0;       // bytes of messages it was handed and has not said it consumed
-  std::uint64_t sent_ = 0;       // bytes of messages that it had sent, delivered or not
-  std::int64_t last_heard_ = 0;  // a sign of life
+  std::size_t unread_ = 0;       // bytes of messages that the application has and has not used
+  std::uint64_t sent_ = 0;       // bytes of all messages that the application has sent
+  std::int64_t last_heard_ = 0;  // time of the last byte from the peer
   std::int64_t ping_sent_ = 0;
   std::int64_t last_progress_ = 0;  // nothing to write, or some of it taken
   std::uint64_t written_before_ = 0;
   bool ended_ = false;        // the application was told
   bool concluding_ = false;   // the peer has sent Close, we have not
-  bool finishing_ = false;    // no more frames, either way
-  bool paused_ = false;       // the application lags: nothing is read
+  bool finishing_ = false;    // no more frames in both directions
+  bool paused_ = false;       // the application is behind: nothing is read
   bool pinging_ = false;      // a ping waits for a sign of life
-  bool tell_pongs_ = false;   // the application pings, too
-  bool acknowledge_ = false;  // it wants to know when everything was taken
+  bool tell_pongs_ = false;   // the application also sends pings
+  bool acknowledge_ = false;  // the application has requested a WsTakenEvent
   bool behind_ = false;       // the application was told that a topic's messages are dropped
 };
 

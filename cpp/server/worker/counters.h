@@ -30,12 +30,12 @@ struct Counters {
   Counter refused;          // broken or over a limit, ever
   Counter accept_failures;  // the system had no room for a connection, ever
   Counter timed_out;        // connections a deadline ended, ever
-  Counter evicted;          // idle connections closed because others wanted in, ever
+  Counter evicted;          // idle connections closed for new ones, ever
   Counter published;        // messages to topics that have subscribers or a history, ever
-  Counter topic_dropped;    // not sent to a subscriber that was behind, ever
-  Counter topic_closed;     // subscribers that were closed for being behind, ever
-  Counter tls_handshakes;   // done, ever
-  Counter tls_resumed;      // of them by a ticket
+  Counter topic_dropped;    // not sent to a slow subscriber, ever
+  Counter topic_closed;     // closed slow subscribers, ever
+  Counter tls_handshakes;   // completed handshakes, ever
+  Counter tls_resumed;      // of these, resumed by a ticket
   Counter tls_failures;     // handshakes that failed, ever
   Counter log_dropped;      // answers that the access log had no room for, ever
 };

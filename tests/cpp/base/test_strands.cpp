@@ -35,7 +35,7 @@ struct Batch {
 
 using Line = Strands<Batch>;
 
-// Some threads that do nothing but have an id of their own.
+// Some threads that do nothing but have a separate id.
 class Others {
  public:
   Others() {

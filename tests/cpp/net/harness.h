@@ -185,7 +185,7 @@ class TempFile {
   explicit TempFile(std::string_view content);
   ~TempFile();
   int fd() const { return fd_; }
-  // With a descriptor of its own, since a disk thread may read after the test has ended.
+  // With a separate descriptor, since a disk thread may read after the test has ended.
   FileRef ref() const;
   // Out of the page cache. False where the file system keeps everything in memory.
   bool evict() const;

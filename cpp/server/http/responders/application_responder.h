@@ -22,20 +22,20 @@ class ApplicationResponder {
 
   // Hands the request over. `headers_only`: it is asked to answer or to say Continue.
   void ask(Exchange& exchange, http::RequestHead&& head, RequestBody&& body, bool headers_only);
-  // What an envelope says about the exchange beside its request.
+  // An envelope with the facts about the exchange, without the request.
   [[nodiscard]] EnvelopePtr envelope_for(Exchange& exchange);
-  // It is to answer from now on.
+  // The application answers the exchange from now on.
   void wait_for(Exchange& exchange);
   // The server, or Python, has too much to do for the request: 503, or 413.
   void overloaded(Exchange& exchange, int status);
-  // It is done with the exchange, or (`abandon`) is told that it will not be completed.
+  // The application has finished the exchange; with `abandon` it gets an AbandonedEvent.
   void release(Exchange& exchange, bool abandon);
-  // The same; what it has still counts against the budget.
+  // The same; what the application holds still counts against the budget.
   void release_keeping_head(Exchange& exchange);
-  // One exchange less is its work.
+  // The application has one exchange less.
   void uncount();
 
-  // Exchanges that it has.
+  // The exchanges that the application has.
   [[nodiscard]] std::size_t pending() const { return pending_; }
 
   // Its commands.

@@ -32,16 +32,16 @@ class UpgradeResponder {
   void expect(bool expected) { expected_ = expected; }
   [[nodiscard]] bool expected() const { return expected_; }
 
-  // The request is complete; again when it is its turn.
+  // Called when the request is complete, and again at its turn.
   void begin(Exchange& exchange);
 
-  // It waits for the application's decision, until due().
+  // Waits for the application's decision, at most until due().
   [[nodiscard]] bool waits() const { return asked_ != nullptr; }
   [[nodiscard]] std::int64_t due() const { return asked_->due; }
   void accept(WsAccept&& command);
-  // The application answers the exchange with something else, or does not at all.
+  // The application gives another answer, or none.
   void decided(const Exchange& exchange);
-  // It takes too long, or the server stops.
+  // The decision takes too long, or the server stops.
   void give_up();
   // The connection ends.
   void forget() { asked_.reset(); }

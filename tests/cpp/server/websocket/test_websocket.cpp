@@ -1,4 +1,4 @@
-// WebSocket sessions on real sockets, with an application in C++ on a thread of its own: what the
+// WebSocket sessions on real sockets, with an application in C++ on a separate thread: what the
 // Python tests cannot show to the thread sanitizer.
 #include <atomic>
 #include <chrono>
