@@ -15,7 +15,7 @@
 #include "python/convert/file.h"
 #include "python/convert/response.h"
 #include "python/coroutine/begin.h"
-#include "python/gateway/gateway.h"
+#include "python/gateway/mounts.h"
 #include "python/queue/queue.h"
 #include "python/runtime/input_hook.h"
 #include "python/server/metrics_board.h"

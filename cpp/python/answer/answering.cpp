@@ -2,7 +2,6 @@
 
 #include <stdexcept>
 
-#include "python/application/application.h"
 #include "python/runtime/gil.h"
 
 namespace py = pybind11;
@@ -13,8 +12,8 @@ namespace {
 thread_local Answering* t_innermost = nullptr;
 }  // namespace
 
-Answering::Answering(Application& application, const server::ExchangeId& id)
-    : application_(application), id_(id), outer_(t_innermost) {
+Answering::Answering(Link& link, const server::ExchangeId& id)
+    : link_(link), id_(id), outer_(t_innermost) {
   t_innermost = this;
 }
 
@@ -22,9 +21,9 @@ Answering::~Answering() {
   t_innermost = outer_;
 }
 
-void Answering::abandoned(const Application& application, const server::ExchangeId& id) {
+void Answering::abandoned(const Link& link, const server::ExchangeId& id) {
   for (Answering* each = t_innermost; each != nullptr; each = each->outer_) {
-    if (&each->application_ == &application && each->id_ == id) each->gone_ = true;
+    if (&each->link_ == &link && each->id_ == id) each->gone_ = true;
   }
 }
 
@@ -34,9 +33,9 @@ bool Answering::client_gone() {
   }
   server::IsPresent question{t_innermost->id_, {}};
   std::future<bool> answer = question.answer.get_future();
-  Application& application = t_innermost->application_;
-  if (!application.send(std::move(question))) return true;  // the server has stopped
-  application.hurry();
+  Link& link = t_innermost->link_;
+  if (!link.send(std::move(question))) return true;  // the server has stopped
+  link.hurry();
   const GilRelease release;
   return !answer.get();
 }

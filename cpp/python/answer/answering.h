@@ -5,16 +5,15 @@
 // With the GIL held.
 #pragma once
 
+#include "python/link/link.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
 
-class Application;
-
 // Lives as long as the callback. They nest: a callback may run others.
 class Answering {
  public:
-  Answering(Application& application, const server::ExchangeId& id);
+  Answering(Link& link, const server::ExchangeId& id);
   ~Answering();
   Answering(const Answering&) = delete;
   Answering& operator=(const Answering&) = delete;
@@ -25,12 +24,12 @@ class Answering {
   // The client of an exchange has gone: notifies the callbacks on this thread that answer it. No
   // other thread can answer it, because the events of a connection never run on two threads at
   // once.
-  static void abandoned(const Application& application, const server::ExchangeId& id);
+  static void abandoned(const Link& link, const server::ExchangeId& id);
   // Whether abandoned() was called for this one.
   [[nodiscard]] bool gone() const { return gone_; }
 
  private:
-  Application& application_;
+  Link& link_;
   const server::ExchangeId id_;
   Answering* const outer_;
   bool gone_ = false;

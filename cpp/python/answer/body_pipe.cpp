@@ -6,7 +6,6 @@
 #include <utility>
 #include <variant>
 
-#include "python/application/application.h"
 #include "python/runtime/gil.h"
 
 namespace py = pybind11;
@@ -59,8 +58,8 @@ std::size_t BodyPipe::read_into(const py::buffer& buffer) {
   const auto size = static_cast<std::size_t>(info.size * info.itemsize);
   if (size == 0) return 0;
   if (!std::exchange(begun_, true)) {
-    application_->send(server::Continue{id_});
-    application_->ring();
+    link_->send(server::Continue{id_});
+    link_->ring();
   }
   while (true) {
     std::size_t taken = 0;
@@ -81,8 +80,8 @@ std::size_t BodyPipe::read_into(const py::buffer& buffer) {
       throw py::error_already_set();
     }
     if (taken > 0) {
-      application_->send(server::BodyConsumed{id_, taken});
-      application_->ring();  // this thread is about to wait for what the loop reads now
+      link_->send(server::BodyConsumed{id_, taken});
+      link_->ring();  // this thread is about to wait for what the loop reads now
       return taken;
     }
     if (ended) return 0;

@@ -19,16 +19,15 @@
 #include <string>
 #include <vector>
 
+#include "python/link/link.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
 
-class Application;
-
 class BodyPipe {
  public:
-  BodyPipe(std::shared_ptr<Application> application, const server::ExchangeId& id)
-      : application_(std::move(application)), id_(id) {}
+  BodyPipe(std::shared_ptr<Link> link, const server::ExchangeId& id)
+      : link_(std::move(link)), id_(id) {}
 
   [[nodiscard]] const server::ExchangeId& id() const { return id_; }
 
@@ -44,7 +43,7 @@ class BodyPipe {
  private:
   std::size_t take(char* to, std::size_t size);  // by mutex_
 
-  const std::shared_ptr<Application> application_;
+  const std::shared_ptr<Link> link_;
   const server::ExchangeId id_;
   bool begun_ = false;  // by the GIL
 

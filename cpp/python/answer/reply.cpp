@@ -3,7 +3,6 @@
 #include <new>
 #include <utility>
 
-#include "python/application/application.h"
 #include "python/convert/file.h"
 #include "python/convert/response.h"
 #include "python/runtime/gil.h"
@@ -19,22 +18,22 @@ std::unique_ptr<server::Filler> make_filler(double seconds, std::string_view byt
 }
 
 void Reply::post(server::Command&& command) {
-  if (!done_) application_->send(std::move(command));
+  if (!done_) link_->send(std::move(command));
 }
 
 void Reply::finish(server::Command&& command, bool ring) {
   if (done_.exchange(true)) return;
   try {
-    ring ? application_->send(std::move(command)) : application_->leave(std::move(command));
+    ring ? link_->send(std::move(command)) : link_->leave(std::move(command));
   } catch (const std::bad_alloc&) {
     done_ = false;  // it may still be answered otherwise
     throw;
   }
-  application_->answered(id_);
+  link_->answered(id_);
 }
 
 void Reply::send(const py::object& normal) {
-  application_->wait_for_room();
+  link_->wait_for_room();
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id_;
   from_normal(normal, *envelope);
@@ -42,7 +41,7 @@ void Reply::send(const py::object& normal) {
 }
 
 bool Reply::send_plain(py::handle result, bool ring) {
-  application_->wait_for_room();
+  link_->wait_for_room();
   auto envelope = std::make_unique<server::Envelope>();
   envelope->id = id_;
   if (!from_plain(result, *envelope)) return false;
@@ -61,9 +60,9 @@ void Reply::start(int status, const py::object& headers, std::optional<std::uint
 
 void Reply::write(py::handle data, bool acknowledge, bool ring) {
   if (done_) return;
-  application_->wait_for_room();
+  link_->wait_for_room();
   server::StreamData piece{id_, to_payload(data).data, acknowledge};
-  ring ? application_->send(std::move(piece)) : application_->leave(std::move(piece));
+  ring ? link_->send(std::move(piece)) : link_->leave(std::move(piece));
 }
 
 void Reply::feed(std::vector<std::string> topics, const std::string& last_event_id, bool history,
@@ -73,27 +72,27 @@ void Reply::feed(std::vector<std::string> topics, const std::string& last_event_
   request->last_event_id = last_event_id;
   request->history = history;
   if (retry) request->retry_ms = static_cast<std::int64_t>(*retry * 1000);
-  if (!done_) application_->feed(server::Feed{id_, std::move(request)});
+  if (!done_) link_->feed(server::Feed{id_, std::move(request)});
 }
 
 void Reply::ring() {
-  application_->ring();
+  link_->ring();
 }
 
 void Reply::gather(const py::object& function) {
-  application_->gather(function);
+  link_->gather(function);
 }
 
 void Reply::write_file(FilePart& file) {
-  if (!done_) application_->send(server::StreamFile{id_, file.take()});
+  if (!done_) link_->send(server::StreamFile{id_, file.take()});
 }
 
 bool Reply::wait_for_room() {
   if (done_) return false;
   server::StreamRoom room{id_, {}};
   std::future<bool> answer = room.answer.get_future();
-  if (!application_->send(std::move(room))) return false;
-  application_->hurry();
+  if (!link_->send(std::move(room))) return false;
+  link_->hurry();
   const GilRelease release;
   return answer.get();
 }
@@ -109,8 +108,8 @@ void Reply::accept(const std::optional<std::string>& protocol, const py::object&
   server::WsAccept accept{id_, protocol, {}};
   add_headers(accept.head, headers.ptr(), false);
   if (done_.exchange(true)) return;
-  application_->send(std::move(accept));
-  application_->accepted(id_);
+  link_->send(std::move(accept));
+  link_->accepted(id_);
 }
 
 void Reply::end(const py::object& trailers) {
@@ -124,7 +123,7 @@ void Reply::cut() {
 }
 
 void Reply::call_soon(py::object function) {
-  application_->post(id_.connection, std::move(function));
+  link_->post(id_.connection, std::move(function));
 }
 
 }  // namespace httpuv::python

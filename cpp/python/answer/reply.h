@@ -15,11 +15,11 @@
 #include <string_view>
 #include <utility>
 
+#include "python/link/link.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
 
-class Application;
 class FilePart;
 
 // A callback that one thread may set while another one takes it.
@@ -44,8 +44,8 @@ std::unique_ptr<server::Filler> make_filler(double seconds, std::string_view byt
 
 class Reply {
  public:
-  Reply(std::shared_ptr<Application> application, const server::ExchangeId& id)
-      : application_(std::move(application)), id_(id) {}
+  Reply(std::shared_ptr<Link> link, const server::ExchangeId& id)
+      : link_(std::move(link)), id_(id) {}
 
   // (status, [(name, value), ...], bytes | None | File): the whole answer.
   void send(const pybind11::object& normal);
@@ -91,7 +91,7 @@ class Reply {
   void post(server::Command&& command);
   void finish(server::Command&& command, bool ring = true);
 
-  std::shared_ptr<Application> application_;
+  std::shared_ptr<Link> link_;
   server::ExchangeId id_;
   std::atomic<bool> done_{false};
 };

@@ -8,16 +8,15 @@
 #include <cstddef>
 #include <memory>
 
+#include "python/link/link.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
 
-class Application;
-
 class Upload {
  public:
-  Upload(std::shared_ptr<Application> application, const server::ExchangeId& id)
-      : application_(std::move(application)), id_(id) {}
+  Upload(std::shared_ptr<Link> link, const server::ExchangeId& id)
+      : link_(std::move(link)), id_(id) {}
 
   // Starts the reading of the body, and sends 100 (Continue) if the client waits for it.
   void resume();
@@ -25,7 +24,7 @@ class Upload {
   void consumed(std::size_t bytes);
 
  private:
-  std::shared_ptr<Application> application_;
+  std::shared_ptr<Link> link_;
   server::ExchangeId id_;
 };
 

@@ -1,7 +1,6 @@
 #include "python/application/application.h"
 
 #include <algorithm>
-#include <chrono>
 #include <new>
 #include <optional>
 #include <type_traits>
@@ -10,8 +9,8 @@
 #include "http/message/response.h"
 #include "python/answer/answering.h"
 #include "python/answer/reply.h"
+#include "python/application/gateway.h"
 #include "python/convert/response.h"
-#include "python/gateway/gateway.h"
 #include "python/runtime/callback_context.h"
 #include "python/runtime/callback_time.h"
 #include "python/runtime/gil.h"
@@ -41,23 +40,6 @@ auto subject_of(const E& event) {
     return event.id;
   }
 }
-
-// How long a thread waits for room before it lets Python's signal handlers run.
-constexpr std::chrono::milliseconds kRoomSignalCheck{100};
-
-// Whether an asyncio loop runs on this thread, which therefore must not wait here.
-bool runs_asyncio() {
-  const auto events =
-      py::reinterpret_steal<py::object>(PyImport_GetModule(py::str("asyncio.events").ptr()));
-  if (!events) {
-    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    return false;
-  }
-  return !events.attr("_get_running_loop")().is_none();
-}
-
-// The application of the callback on this thread: the queue wakes its server afterwards.
-thread_local const Application* t_handling = nullptr;
 
 }  // namespace
 
@@ -98,18 +80,14 @@ class Application::Sink final : public server::EventSink {
 };
 
 Application::Application(Program program, Callbacks callbacks, const py::dict& constants,
-                         server::Settings settings, const std::shared_ptr<Queue>& queue)
-    : callbacks_(std::move(callbacks)),
+                         const server::Settings& settings, const std::shared_ptr<Queue>& queue)
+    : Link(settings, queue, [this] { return std::make_unique<Sink>(*this); }),
+      callbacks_(std::move(callbacks)),
       context_(CallbackContext::capture()),
       environment_(constants),
       consumed_step_(settings.limits.ws_max_unread / kConsumedPart),
-      ws_max_queue_(settings.limits.ws_max_queue),
-      ws_overflow_(settings.websocket.overflow),
-      queue_(queue),
       has_uploads_(false),
-      server_(settings, settings.workers, [this] { return std::make_unique<Sink>(*this); }),
       reserve_(std::make_unique<char[]>(kReserve)) {
-  server_.python().threads = queue->threads();
   set_program(std::move(program));
 }
 
@@ -129,98 +107,38 @@ void Application::set_program(Program program) {
 }
 
 void Application::deliver(std::vector<server::Event>& events) {
-  for (const server::Event& read : arrivals_.take(events)) server_.begun(read);
+  for (const server::Event& read : arrivals_.take(events)) server().begun(read);
   if (events.empty()) return;
-  unhandled_.fetch_add(events.size(), std::memory_order_relaxed);
-  if (const auto queue = queue_.lock()) queue->push(shared_from_this(), events);
+  expect(events.size());
+  if (const auto queue = this->queue()) queue->push(shared_from_this(), events);
 }
 
 bool Application::attended() const {
-  const auto queue = queue_.lock();
+  const auto queue = this->queue();
   return queue != nullptr && queue->attended();
 }
 
 void Application::log(server::AccessBatch&& batch, std::vector<server::Event>& events) {
-  const auto queue = queue_.lock();
+  const auto queue = this->queue();
   if (queue == nullptr) return;
   events.emplace_back(server::LogEvent{std::move(batch)});
   queue->push(shared_from_this(), events);
-}
-
-void Application::ring(int handled) {
-  // In this order: what the loop does when the application is idle, it does when it is rung for.
-  unhandled_.fetch_sub(static_cast<std::size_t>(handled), std::memory_order_relaxed);
-  server_.ring();
-}
-
-bool Application::send(server::Command&& command) {
-  // Inside a callback the queue wakes the loop after the batch; outside nothing else would.
-  return server_.post(std::move(command), t_handling != this);
-}
-
-bool Application::wait_for_room() {
-  while (server_.crowded()) {
-    if (runs_asyncio()) return false;
-    {
-      const GilRelease release;
-      server_.wait_for_room(kRoomSignalCheck);
-    }
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  }
-  return true;
-}
-
-bool Application::subscribe(server::WsSubscribe&& command) {
-  return server_.subscribe(std::move(command), t_handling != this);
-}
-
-bool Application::feed(server::Feed&& command) {
-  return server_.feed(std::move(command), t_handling != this);
-}
-
-std::uint64_t Application::publish(std::string&& topic, server::SharedPublication message) {
-  return server_.publish(std::move(topic), std::move(message), t_handling != this);
-}
-
-void Application::post(const server::ConnectionId& id, py::object function) {
-  if (const auto queue = queue_.lock()) queue->post(shared_from_this(), id, std::move(function));
-}
-
-bool Application::leave(server::Command&& command) {
-  return server_.post(std::move(command), false);
-}
-
-void Application::gather(const py::object& function) {
-  struct Finally {
-    Application& application;
-    const Application* outer;
-    ~Finally() {
-      t_handling = outer;
-      application.ring(1);
-    }
-  } const finally{*this, std::exchange(t_handling, this)};
-  unhandled_.fetch_add(1, std::memory_order_relaxed);
-  ring();  // from now on the loop looks by itself
-  function();
 }
 
 void Application::handle(server::Event&& event, std::chrono::steady_clock::time_point& now) {
   // Events that are not awaited cause no wake-up; commands of their handlers wake the loop
   // themselves.
   const bool rung = server::is_awaited(event);
-  struct Restore {
-    const Application* outer;
-    ~Restore() { t_handling = outer; }
-  } const restore{std::exchange(t_handling, rung ? this : nullptr)};
+  const Gathering gathering(rung ? this : nullptr);
   std::optional<CallbackTime> time;
-  if (rung) time.emplace(server_.python(), now);
-  if (server::waits(event)) server_.begun(event);
+  if (rung) time.emplace(server().python(), now);
+  if (server::waits(event)) server().begun(event);
   std::visit([this](auto&& each) { perform(std::move(each)); }, std::move(event));
   if (!rung) now = std::chrono::steady_clock::now();
 }
 
 void Application::refuse(server::Event&& event) {
-  if (server::waits(event)) server_.begun(event);
+  if (server::waits(event)) server().begun(event);
   const auto answer = [this](server::EnvelopePtr&& envelope) {
     answer_plain(std::move(envelope), 503);
   };
@@ -252,7 +170,7 @@ void Application::answer_plain(server::EnvelopePtr&& envelope, int status) {
 
 void Application::run(const py::object& function, std::chrono::steady_clock::time_point& now) {
   const CallbackContext context(context_);
-  const CallbackTime time(server_.python(), now);
+  const CallbackTime time(server().python(), now);
   call_python(function);
 }
 
@@ -330,7 +248,7 @@ py::object Application::take_announced(const server::ExchangeId& id) {
 
 void Application::on_event(server::RequestEvent&& event, Work& work) {
   // A stopped server has no client to answer.
-  if (!server_.answers()) return;
+  if (!server().answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
   const std::shared_ptr<const Program> program = this->program();
   if (envelope->mount != 0) {

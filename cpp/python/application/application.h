@@ -1,5 +1,5 @@
-// The user's application: Python callables, their arguments, and the way back to the server. Turns
-// events into calls, and results into commands.
+// The user's application: Python callables and their arguments. Turns events into calls, and
+// results into commands, which take the way of Link.
 //
 // With the GIL held, except for calls of the loop thread. Several threads may be in here at once,
 // with events of different connections, and with messages that are sent outside callbacks. A mutex,
@@ -30,9 +30,9 @@
 
 #include "python/answer/body_pipe.h"
 #include "python/convert/environment.h"
+#include "python/link/link.h"
 #include "python/queue/queue.h"
 #include "server/message/message.h"
-#include "server/workers.h"
 
 namespace httpuv::python {
 
@@ -83,72 +83,26 @@ struct ExchangeHash {
   }
 };
 
-class Application : public std::enable_shared_from_this<Application> {
+class Application final : public Link {
  public:
   Application(Program program, Callbacks callbacks, const pybind11::dict& constants,
-              server::Settings settings, const std::shared_ptr<Queue>& queue);
+              const server::Settings& settings, const std::shared_ptr<Queue>& queue);
 
-  // The server that gets the answers. The owner calls stop() before it releases the object.
-  server::Workers& server() { return server_; }
   Environment& environment() { return environment_; }
 
-  // Runs the callback of one event. Its answers are posted without ringing; the queue rings later.
-  // A LogEvent has no answer. `now`: when the thread has looked at the clock last; that is the time
-  // of the end afterwards.
-  void handle(server::Event&& event, std::chrono::steady_clock::time_point& now);
-  // No thread will ever handle an event: a request is answered with 503, a socket is closed. Any
-  // thread, without the GIL.
-  void refuse(server::Event&& event);
-  // Counts handled events; their answers were posted to the loop.
-  void ring(int handled);
-
-  // Counts messages that a WebSocket's listener has kept and now used.
-  void consumed(const server::ConnectionId& id, std::size_t messages);
-
-  // The exchange is answered: its Reply and its Upload get no more notifications.
-  void answered(const server::ExchangeId& id);
-  // The handshake that an exchange asks for is accepted: its listener stays.
-  void accepted(const server::ExchangeId& id) { forget_reply(id); }
-
-  // Called before data of arbitrary size is sent: waits, with the GIL released, while the loop is
-  // behind with earlier commands. False: it is behind, and this thread must not wait, because an
-  // asyncio loop runs on it. Never called with a lock held. Throws exceptions of signal handlers.
-  bool wait_for_room();
-  // The bound of one WebSocket or topic for a thread that must not wait, and the policy beyond it.
-  [[nodiscard]] std::size_t ws_max_queue() const { return ws_max_queue_; }
-  [[nodiscard]] server::Overflow ws_overflow() const { return ws_overflow_; }
-  // Messages of a WebSocket were dropped.
-  void dropped(const server::ConnectionId& id, std::size_t count);
-
-  // A command from outside a callback, or inside one. False: the server has stopped.
-  bool send(server::Command&& command);
-  bool subscribe(server::WsSubscribe&& command);
-  bool feed(server::Feed&& command);
-  // Publishes a message with its topic's next offset, which it returns; 0 if the server is
-  // stopping.
-  std::uint64_t publish(std::string&& topic, server::SharedPublication message);
-  // Posts a command without ringing: the caller calls ring() soon.
-  bool leave(server::Command&& command);
-  void ring() { server_.ring(); }
-  // Events of this application begin to be handled.
-  void begin() { server_.begin(); }
-  // As ring(), before the thread waits for what the loop does.
-  void hurry() { server_.hurry(); }
-  // Calls a function and gathers its commands, as for a callback.
-  void gather(const pybind11::object& function);
-  // Calls a function in order with the events of a connection.
-  void post(const server::ConnectionId& id, pybind11::object function);
-  // Calls one of these functions. `now`: as in handle().
-  void run(const pybind11::object& function, std::chrono::steady_clock::time_point& now);
+  // See Consumer and Link.
+  void handle(server::Event&& event, std::chrono::steady_clock::time_point& now) override;
+  void refuse(server::Event&& event) override;
+  void run(const pybind11::object& function, std::chrono::steady_clock::time_point& now) override;
+  void answered(const server::ExchangeId& id) override;
+  void accepted(const server::ExchangeId& id) override { forget_reply(id); }
+  void consumed(const server::ConnectionId& id, std::size_t messages) override;
+  void dropped(const server::ConnectionId& id, std::size_t count) override;
 
   // For Python's garbage collector, when the server has stopped and nothing else holds this: calls
   // visit() for each Python object that this holds; drops them.
   int traverse(visitproc visit, void* argument);
   void clear();
-
-  // Reuses the buffer of the last received message for the next one sent, so that the memory
-  // returns to the thread that allocated it.
-  static std::string take_memory();
 
   // The subject of an event: if handling it fails, this is answered and logged.
   struct Work {
@@ -160,6 +114,9 @@ class Application : public std::enable_shared_from_this<Application> {
 
   // --- for gateways ---
 
+  std::shared_ptr<Application> shared_from_this() {
+    return std::static_pointer_cast<Application>(Link::shared_from_this());
+  }
   // The current callables. A running callback keeps the ones that it began with.
   [[nodiscard]] std::shared_ptr<const Program> program();
   void set_program(Program program);
@@ -233,7 +190,6 @@ class Application : public std::enable_shared_from_this<Application> {
   void deliver(std::vector<server::Event>& events);
   void log(server::AccessBatch&& batch, std::vector<server::Event>& events);
   [[nodiscard]] bool attended() const;
-  [[nodiscard]] bool idle() const { return unhandled_.load(std::memory_order_relaxed) == 0; }
 
   pybind11::dict environment_of(server::Envelope& envelope);
   pybind11::object take_announced(const server::ExchangeId& id);
@@ -259,13 +215,8 @@ class Application : public std::enable_shared_from_this<Application> {
   const pybind11::object context_;  // that of the start of the server
   Environment environment_;
   const std::size_t consumed_step_;  // the loop is told of consumed messages in such steps
-  const std::size_t ws_max_queue_;
-  const server::Overflow ws_overflow_;
-  const std::weak_ptr<Queue> queue_;  // its owner is that of this
-  std::atomic<bool> has_uploads_;     // whether a body may come in pieces
-  Arrivals arrivals_;                 // before server_, whose loops deliver to it
-  server::Workers server_;
-  std::atomic<std::size_t> unhandled_{0};  // delivered events with unreported answers
+  std::atomic<bool> has_uploads_;    // whether a body may come in pieces
+  Arrivals arrivals_;
   std::unique_ptr<char[]> reserve_;  // guarded by the GIL: freed for the handling of a bad_alloc
 
   std::mutex mutex_;  // guards the rest; never held while Python may run

@@ -2,10 +2,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/spare_strings.h"
 #include "python/answer/reply.h"
 #include "python/application/application.h"
-#include "python/gateway/gateway.h"
+#include "python/application/gateway.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 #include "python/socket/socket.h"
@@ -16,9 +15,6 @@ namespace httpuv::python {
 
 namespace {
 
-// The buffer that is kept between two messages.
-constexpr std::size_t kMaxMemory = std::size_t{256} * 1024;
-
 std::uint64_t key_of(const server::ConnectionId& id) {
   return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
 }
@@ -26,8 +22,6 @@ std::uint64_t key_of(const server::ConnectionId& id) {
 py::object text(const std::string& utf8) {
   return stolen(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr));
 }
-
-thread_local std::string t_memory;  // of the last message
 
 }  // namespace
 
@@ -105,21 +99,13 @@ void Application::lose_socket(const server::ExchangeId& id, Work& work) {
   call_python(listener->listener.attr("_closed"), 1006, "", false);
 }
 
-std::string Application::take_memory() {
-  return std::exchange(t_memory, {});
-}
-
 void Application::on_event(server::WsMessageEvent&& event, Work& work) {
   const std::shared_ptr<Listener> found = find(event.id);
   if (found == nullptr) return;
   const std::size_t cost = event.data.size() + server::kWsMessageCost;
   work.where = "onMessage";
   const py::object data = event.text ? text(event.data) : py::bytes(event.data);
-  if (event.data.capacity() == base::SpareStrings::kSize) {
-    base::spare_strings().give(std::move(event.data));
-  } else if (event.data.capacity() <= kMaxMemory) {
-    t_memory = std::move(event.data);
-  }
+  keep_memory(std::move(event.data));
   PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
   const auto result = py::reinterpret_steal<py::object>(
       guarded([&] { return PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr); }));

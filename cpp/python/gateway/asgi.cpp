@@ -12,7 +12,7 @@
 #include "python/convert/recent_heads.h"
 #include "python/coroutine/begin.h"
 #include "python/gateway/exchange.h"
-#include "python/gateway/gateway.h"
+#include "python/gateway/mounts.h"
 #include "python/gateway/per_connection.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"

@@ -13,7 +13,7 @@
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
 #include "python/convert/recent_heads.h"
-#include "python/gateway/gateway.h"
+#include "python/gateway/mounts.h"
 #include "python/gateway/per_connection.h"
 #include "python/gateway/start_response.h"
 #include "python/runtime/gil.h"

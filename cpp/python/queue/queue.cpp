@@ -3,7 +3,7 @@
 #include <new>
 #include <utility>
 
-#include "python/application/application.h"
+#include "python/queue/consumer.h"
 #include "python/queue/queue_run.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/signal_watch.h"
@@ -37,8 +37,7 @@ void Queue::Delivery::take(Task& into) {
 
 // --- in -----------------------------------------------------------------------------------------
 
-void Queue::push(const std::shared_ptr<Application>& application,
-                 std::vector<server::Event>& events) {
+void Queue::push(const std::shared_ptr<Consumer>& application, std::vector<server::Event>& events) {
   const bool awaited = !events.empty() && server::is_awaited(events.front());  // all or none
   Delivery delivery;
   delivery.application = application;
@@ -73,7 +72,7 @@ void Queue::post(py::object function) {
   post(nullptr, {}, std::move(function));
 }
 
-void Queue::post(const std::shared_ptr<Application>& application, const server::ConnectionId& id,
+void Queue::post(const std::shared_ptr<Consumer>& application, const server::ConnectionId& id,
                  py::object function) {
   Delivery delivery;
   delivery.application = application;
@@ -106,11 +105,11 @@ bool Queue::disarm() {
   if (!armed_ || (driven_ != nullptr && driver_ == std::this_thread::get_id())) return false;
   armed_ = false;
   if (driven_ == nullptr) return true;
-  driven_->ring();
+  driven_->server().ring();
   return false;
 }
 
-void Queue::attach(const std::shared_ptr<Application>& application) {
+void Queue::attach(const std::shared_ptr<Consumer>& application) {
   bool ring = false;
   {
     const std::lock_guard lock(mutex_);
@@ -303,7 +302,7 @@ void Queue::forget() {
   new (&resting_) std::condition_variable;
   new (&strands_) base::Strands<Delivery>;
   new (&watching_) std::condition_variable;
-  new (&attached_) std::vector<std::weak_ptr<Application>>;
+  new (&attached_) std::vector<std::weak_ptr<Consumer>>;
   driven_ = nullptr;
   attended_.store(false);
   SignalWatch::forget();

@@ -26,23 +26,22 @@
 #include <vector>
 
 #include "base/strands.h"
+#include "python/queue/consumer.h"
 #include "python/runtime/doorbell.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
-
-class Application;
 
 class Queue {
  public:
   explicit Queue(std::size_t threads) : threads_(threads) {}
 
   // A batch of events. Leaves the vector empty.
-  void push(const std::shared_ptr<Application>& application, std::vector<server::Event>& events);
+  void push(const std::shared_ptr<Consumer>& application, std::vector<server::Event>& events);
   // A function to call, in its turn: after all others of its connection that wait, or if it has no
   // connection after all others that have none.
   void post(pybind11::object function);
-  void post(const std::shared_ptr<Application>& application, const server::ConnectionId& id,
+  void post(const std::shared_ptr<Consumer>& application, const server::ConnectionId& id,
             pybind11::object function);
 
   // Every run() under way returns after its callback, or at once if it waits. So does one that was
@@ -51,7 +50,7 @@ class Queue {
   [[nodiscard]] std::uint64_t wakes() const { return wakes_.load(std::memory_order_acquire); }
 
   // A server whose events come here begins; only while there is one, the leader drives it.
-  void attach(const std::shared_ptr<Application>& application);
+  void attach(const std::shared_ptr<Consumer>& application);
 
   // Runs what waits now, at most max_events callbacks (0: all); if there is nothing, waits for it.
   // timeout in seconds, none: for ever. `again`: goes on like that until the timeout or a wake().
@@ -85,12 +84,12 @@ class Queue {
   using Seconds = std::chrono::duration<double>;
 
   struct Key {
-    const Application* application = nullptr;
+    const Consumer* application = nullptr;
     server::ConnectionId connection;
     bool operator==(const Key&) const = default;
   };
   struct Task {
-    std::shared_ptr<Application> application;
+    std::shared_ptr<Consumer> application;
     server::Event event;
     pybind11::object function;  // instead of an event
   };
@@ -102,7 +101,7 @@ class Queue {
     [[nodiscard]] Key key() const;
     void take(Task& into);
 
-    std::shared_ptr<Application> application;
+    std::shared_ptr<Consumer> application;
     std::vector<server::Event> events;
     std::size_t next = 0;
     server::ConnectionId connection;  // the function's
@@ -123,9 +122,9 @@ class Queue {
   [[nodiscard]] bool may_go_on(std::thread::id thread) const;
   void tell_followers();
   void tell_a_follower();
-  void drive(Application& application, std::uint64_t seen, int limit_ms, bool open_bell);
+  void drive(Consumer& application, std::uint64_t seen, int limit_ms, bool open_bell);
   bool drives_on(std::uint64_t seen);
-  std::shared_ptr<Application> to_drive();
+  std::shared_ptr<Consumer> to_drive();
   bool disarm();
   void wake_leader();
   [[nodiscard]] bool may_begin(std::thread::id thread) const;
@@ -144,10 +143,10 @@ class Queue {
   bool idle_ = false;                // by mutex_: the last wait has ended with nothing to do
   bool led_ = false;                 // by mutex_
   bool armed_ = false;               // by mutex_: the next push rings
-  std::vector<std::weak_ptr<Application>> attached_;  // by mutex_
-  Application* driven_ = nullptr;                     // by mutex_: the leader drives it
-  std::thread::id driver_;                            // by mutex_: the thread that drives
-  Clock::time_point contended_until_{};               // by mutex_: the GIL was slow to get
+  std::vector<std::weak_ptr<Consumer>> attached_;  // by mutex_
+  Consumer* driven_ = nullptr;                     // by mutex_: the leader drives it
+  std::thread::id driver_;                         // by mutex_: the thread that drives
+  Clock::time_point contended_until_{};            // by mutex_: the GIL was slow to get
   std::atomic<bool> attended_{false};
   bool watched_ = false;  // by mutex_: a loop watches the descriptor, so its state must be exact
   std::atomic<std::uint64_t> wakes_{0};

@@ -10,8 +10,8 @@
 #include <thread>
 #include <utility>
 
-#include "python/application/application.h"
 #include "python/coroutine/begin.h"
+#include "python/queue/consumer.h"
 #include "python/queue/queue.h"
 #include "python/runtime/gil.h"
 
@@ -30,11 +30,11 @@ struct Queue::Run {
   Queue& queue;
   base::Strands<Delivery>::Claim claim;
   std::thread::id thread = std::this_thread::get_id();
-  const SameLoop asyncio;              // this runs in a callback of it, or in no loop
-  std::shared_ptr<Application> owing;  // its events were handled, its loop was not told
+  const SameLoop asyncio;           // this runs in a callback of it, or in no loop
+  std::shared_ptr<Consumer> owing;  // its events were handled, its loop was not told
   int owed = 0;
-  std::shared_ptr<Application> home;  // this thread drives its loop when it has nothing else to do
-  Clock::time_point away{};           // when it left that loop
+  std::shared_ptr<Consumer> home;  // this thread drives its loop when it has nothing else to do
+  Clock::time_point away{};        // when it left that loop
   Clock::time_point now = Clock::now();  // when this thread has looked at the clock last
 
   explicit Run(Queue& of) : queue(of) {}
@@ -62,7 +62,7 @@ struct Queue::Run {
   [[nodiscard]] server::Server& loop() const { return *home->server().only(); }
 
   void perform(Task& task) {
-    const std::shared_ptr<Application> application = std::move(task.application);
+    const std::shared_ptr<Consumer> application = std::move(task.application);
     if (task.function) {
       settle();  // no other code tells the loop of a single answer
       const pybind11::object function = std::move(task.function);

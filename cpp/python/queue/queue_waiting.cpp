@@ -4,7 +4,7 @@
 #include <climits>
 #include <csignal>
 
-#include "python/application/application.h"
+#include "python/queue/consumer.h"
 #include "python/queue/queue.h"
 #include "python/queue/queue_run.h"
 #include "python/runtime/gil.h"
@@ -102,7 +102,7 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<Clock::time_point> e
 
 void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_main_thread,
                            bool quiet) {
-  Application* const home = run.home.get();
+  Consumer* const home = run.home.get();
   std::optional<SignalWatch> signals;
   if (on_main_thread) {
     // At first without: to begin and end a watch costs more than a look after a while.
@@ -129,7 +129,7 @@ void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_m
 }
 
 // Turns the loop until there is something for this thread to do. Without the GIL.
-void Queue::drive(Application& application, std::uint64_t seen, int limit_ms, bool open_bell) {
+void Queue::drive(Consumer& application, std::uint64_t seen, int limit_ms, bool open_bell) {
   server::Server& server = *application.server().only();
   if (!server.drive()) return;
   if (open_bell && server.bell() < 0) server.open_bell();
@@ -154,9 +154,9 @@ bool Queue::drives_on(std::uint64_t seen) {
 
 // The server that the leader drives from now on; null: it waits for the doorbell. Either is armed.
 // By mutex_.
-std::shared_ptr<Application> Queue::to_drive() {
+std::shared_ptr<Consumer> Queue::to_drive() {
   armed_ = true;
-  std::erase_if(attached_, [](const std::weak_ptr<Application>& each) {
+  std::erase_if(attached_, [](const std::weak_ptr<Consumer>& each) {
     const auto application = each.lock();
     return application == nullptr || !application->server().answers();
   });

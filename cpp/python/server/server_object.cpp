@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "python/convert/settings.h"
-#include "python/gateway/gateway.h"
+#include "python/gateway/mounts.h"
 #include "python/runtime/gil.h"
 #include "python/server/routes.h"
 #include "python/socket/socket.h"

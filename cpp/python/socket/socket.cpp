@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/spare_strings.h"
-#include "python/application/application.h"
 #include "python/convert/buffer.h"
 #include "python/runtime/gil.h"
 
@@ -32,7 +31,24 @@ void copy(std::string& memory, const void* data, Py_ssize_t size) {
   memory.assign(static_cast<const char*>(data), bytes);
 }
 
+// The largest buffer that is kept between two messages.
+constexpr std::size_t kMaxMemory = std::size_t{256} * 1024;
+
+thread_local std::string t_memory;  // of the last message
+
 }  // namespace
+
+void keep_memory(std::string&& memory) {
+  if (memory.capacity() == base::SpareStrings::kSize) {
+    base::spare_strings().give(std::move(memory));
+  } else if (memory.capacity() <= kMaxMemory) {
+    t_memory = std::move(memory);
+  }
+}
+
+std::string take_memory() {
+  return std::exchange(t_memory, {});
+}
 
 Payload to_payload(py::handle message, std::string&& memory) {
   Payload payload{false, std::move(memory)};
@@ -52,26 +68,26 @@ Payload to_payload(py::handle message, std::string&& memory) {
 }
 
 void Socket::send(py::handle message, bool compress) {
-  const bool room = application_->wait_for_room();
-  Payload payload = to_payload(message, Application::take_memory());
-  if (!room && !burst_.admits(application_->server().drains(), payload.data.size(),
-                              application_->ws_max_queue())) {
+  const bool room = link_->wait_for_room();
+  Payload payload = to_payload(message, take_memory());
+  if (!room &&
+      !burst_.admits(link_->server().drains(), payload.data.size(), link_->ws_max_queue())) {
     return overflow();
   }
   sent_ += payload.data.size();
-  application_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
+  link_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
 }
 
 // More than a peer may leave unread was sent before the loop could take any of it.
 void Socket::overflow() {
-  switch (application_->ws_overflow()) {
+  switch (link_->ws_overflow()) {
     case server::Overflow::kClose:
       if (!overflowed_.exchange(true)) close(1013, "more is sent than can be");
       break;
     case server::Overflow::kTell:
       if (dropped_.fetch_add(1) > 0) break;  // a notification is already on its way
       call_soon(py::cpp_function([self = shared_from_this()] {
-        self->application_->dropped(self->id_, self->dropped_.exchange(0));
+        self->link_->dropped(self->id_, self->dropped_.exchange(0));
       }));
       break;
     case server::Overflow::kDrop:
@@ -81,11 +97,11 @@ void Socket::overflow() {
 }
 
 void Socket::ping(py::handle payload) {
-  application_->send(server::WsPing{id_, to_payload(payload).data});
+  link_->send(server::WsPing{id_, to_payload(payload).data});
 }
 
 void Socket::close(std::uint16_t code, const std::string& reason) {
-  application_->send(server::WsClose{id_, code, reason});
+  link_->send(server::WsClose{id_, code, reason});
 }
 
 Joining Socket::subscribe(const std::string& topic, const std::optional<PyPosition>& since,
@@ -97,12 +113,12 @@ Joining Socket::subscribe(const std::string& topic, const std::optional<PyPositi
   if (since) command.since = server::Position{std::get<0>(*since), std::get<1>(*since)};
   std::shared_future<std::optional<server::Joined>> answer =
       command.answer.emplace().get_future().share();
-  if (!application_->subscribe(std::move(command))) {
+  if (!link_->subscribe(std::move(command))) {
     base::Promised<std::optional<server::Joined>> closed;
     answer = closed.get_future().share();
     closed.set_value({});
   }
-  return {application_, std::move(answer)};
+  return {link_, std::move(answer)};
 }
 
 void Socket::unsubscribe(const std::string& topic) {
@@ -110,33 +126,33 @@ void Socket::unsubscribe(const std::string& topic) {
   command.id = id_;
   command.topic = topic;
   command.wanted = false;
-  application_->send(std::move(command));
+  link_->send(std::move(command));
 }
 
 std::vector<std::string> Socket::subscriptions() const {
-  return python::subscriptions(*application_, id_);
+  return python::subscriptions(*link_, id_);
 }
 
 std::size_t Socket::buffered() const {
   server::WsQueued query;
   query.id = id_;
   std::future<std::size_t> answer = query.answer.get_future();
-  if (!application_->send(std::move(query))) return 0;
-  application_->hurry();
+  if (!link_->send(std::move(query))) return 0;
+  link_->hurry();
   const GilRelease release;
   return answer.get();
 }
 
 void Socket::call_soon(py::object function) {
-  application_->post(id_, std::move(function));
+  link_->post(id_, std::move(function));
 }
 
 void Socket::consumed(std::size_t messages) {
-  application_->consumed(id_, messages);
+  link_->consumed(id_, messages);
 }
 
 void Socket::acknowledge() {
-  application_->send(server::WsAcknowledge{id_});
+  link_->send(server::WsAcknowledge{id_});
 }
 
 }  // namespace httpuv::python

@@ -12,13 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "python/link/link.h"
 #include "python/socket/burst.h"
 #include "python/socket/topics.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
-
-class Application;
 
 // A message from Python: str is text, an object with a buffer is binary.
 struct Payload {
@@ -28,10 +27,14 @@ struct Payload {
 // `memory`: to be used for the copy if it has the right size.
 Payload to_payload(pybind11::handle message, std::string&& memory = {});
 
+// Keeps the buffer of a received message for the next one that this thread sends, so that the
+// memory returns to the thread that allocated it.
+void keep_memory(std::string&& memory);
+std::string take_memory();
+
 class Socket : public std::enable_shared_from_this<Socket> {
  public:
-  Socket(std::shared_ptr<Application> application, server::ConnectionId id)
-      : application_(std::move(application)), id_(id) {}
+  Socket(std::shared_ptr<Link> link, server::ConnectionId id) : link_(std::move(link)), id_(id) {}
 
   void send(pybind11::handle message, bool compress);
   void ping(pybind11::handle payload);
@@ -44,7 +47,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   void call_soon(pybind11::object function);
   [[nodiscard]] std::size_t buffered() const;  // asks the loop thread, with the GIL released
 
-  // So many of the messages that the listener kept (see Application::Listener) were used now.
+  // So many of the messages that the listener kept (its _message() returned True) were used now.
   void consumed(std::size_t messages);
 
   // Bytes of messages that were sent and are not known to have been taken by the kernel.
@@ -59,7 +62,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
  private:
   void overflow();
 
-  std::shared_ptr<Application> application_;
+  std::shared_ptr<Link> link_;
   server::ConnectionId id_;
   Burst burst_;
   std::atomic<bool> overflowed_{false};  // and was closed for it

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "base/text/utf8.h"
-#include "python/application/application.h"
 #include "python/convert/buffer.h"
 #include "python/runtime/gil.h"
 
@@ -23,8 +22,8 @@ namespace {
 
 // Posts a query to each worker and waits for their answers; where a worker does not answer, none.
 template <class Query>
-auto ask(Application& application, const std::function<Query()>& make) {
-  server::Workers& server = application.server();
+auto ask(Link& link, const std::function<Query()>& make) {
+  server::Workers& server = link.server();
   using Answer = decltype(std::declval<Query>().answer.get_future().get());
   std::vector<std::future<Answer>> futures;
   for (unsigned i = 0; i < server.count(); ++i) {
@@ -32,7 +31,7 @@ auto ask(Application& application, const std::function<Query()>& make) {
     auto future = query.answer.get_future();
     if (server.post_to(i, std::move(query))) futures.push_back(std::move(future));
   }
-  application.hurry();  // from a callback, too: it waits
+  link.hurry();  // from a callback, too: it waits
   std::vector<Answer> answers;
   const GilRelease release;
   for (auto& each : futures) answers.push_back(each.get());
@@ -49,7 +48,7 @@ server::Overflow topic_overflow_of(const std::string& name) {
 }  // namespace
 
 py::object Joining::get(double timeout) const {
-  application_->hurry();  // from a callback, too: it waits
+  link_->hurry();  // from a callback, too: it waits
   bool there = false;
   {
     const GilRelease release;
@@ -108,9 +107,9 @@ server::TopicSettings to_topic_settings(const py::list& rules, bool brokered) {
   return settings;
 }
 
-py::object topic_stats(Application& application, const std::string& topic) {
+py::object topic_stats(Link& link, const std::string& topic) {
   server::TopicStats stats;
-  for (const server::TopicStats& each : ask<server::QueryTopic>(application, [&] {
+  for (const server::TopicStats& each : ask<server::QueryTopic>(link, [&] {
          server::QueryTopic query;
          query.topic = topic;
          return query;
@@ -135,17 +134,17 @@ py::object topic_stats(Application& application, const std::string& topic) {
   return result;
 }
 
-std::vector<std::string> subscriptions(Application& application, const server::ConnectionId& id) {
+std::vector<std::string> subscriptions(Link& link, const server::ConnectionId& id) {
   server::QuerySubscriptions query;
   query.id = id;
   auto answer = query.answer.get_future();
-  if (!application.send(std::move(query))) return {};
-  application.hurry();  // from a callback, too: it waits
+  if (!link.send(std::move(query))) return {};
+  link.hurry();  // from a callback, too: it waits
   const GilRelease release;
   return answer.get();
 }
 
-void load_topic(Application& application, const std::string& topic, const std::string& epoch,
+void load_topic(Link& link, const std::string& topic, const std::string& epoch,
                 std::uint64_t offset, const py::list& messages) {
   if (!server::is_epoch(epoch)) {
     throw py::value_error("epoch must be 1 to 64 letters, digits, '-' and '_', not '" + epoch +
@@ -158,13 +157,13 @@ void load_topic(Application& application, const std::string& topic, const std::s
     load.messages.push_back(to_publication(data, py::bool_(binary), std::move(event), true));
     load.messages.back()->offset = place;
   }
-  application.send(std::move(load));
+  link.send(std::move(load));
 }
 
-Needs topic_needs(Application& application) {
+Needs topic_needs(Link& link) {
   server::TopicNeeds needs;
   for (server::TopicNeeds& each :
-       ask<server::QueryTopics>(application, [] { return server::QueryTopics(); })) {
+       ask<server::QueryTopics>(link, [] { return server::QueryTopics(); })) {
     std::move(each.unloaded.begin(), each.unloaded.end(), std::back_inserter(needs.unloaded));
     std::move(each.behind.begin(), each.behind.end(), std::back_inserter(needs.behind));
     std::move(each.unused.begin(), each.unused.end(), std::back_inserter(needs.unused));
@@ -172,8 +171,8 @@ Needs topic_needs(Application& application) {
   return {std::move(needs.unloaded), std::move(needs.behind), std::move(needs.unused)};
 }
 
-bool release_topic(Application& application, const std::string& topic) {
-  const auto answers = ask<server::TopicRelease>(application, [&] {
+bool release_topic(Link& link, const std::string& topic) {
+  const auto answers = ask<server::TopicRelease>(link, [&] {
     server::TopicRelease release;
     release.topic = topic;
     return release;
@@ -181,9 +180,9 @@ bool release_topic(Application& application, const std::string& topic) {
   return std::all_of(answers.begin(), answers.end(), [](bool released) { return released; });
 }
 
-void set_broker(Application& application, server::BrokerState state, std::uint64_t dropped,
+void set_broker(Link& link, server::BrokerState state, std::uint64_t dropped,
                 std::uint64_t renewed) {
-  server::Metrics& metrics = application.server().metrics().own();
+  server::Metrics& metrics = link.server().metrics().own();
   metrics.gauges.broker = static_cast<std::uint64_t>(state);
   metrics.broker_dropped.add(dropped);
   metrics.broker_renewed.add(renewed);

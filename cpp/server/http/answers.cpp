@@ -56,10 +56,10 @@ void Answers::give(Exchange& exchange, http::ResponseHead&& head, ResponseBody&&
     close_front(keep);
     return next();
   }
-  if (exchange.parked == nullptr) exchange.parked = std::make_unique<Parked>();
-  exchange.parked->charge = charge(head.fields().size() + (bytes != nullptr ? bytes->size() : 0));
-  exchange.parked->head = std::move(head);
-  exchange.parked->body = std::move(body);
+  auto& waiting = park<ParkedAnswer>(exchange);
+  waiting.charge = charge(head.fields().size() + (bytes != nullptr ? bytes->size() : 0));
+  waiting.head = std::move(head);
+  waiting.body = std::move(body);
 }
 
 // Says whether the connection is kept.
@@ -119,9 +119,10 @@ void Answers::next() {
       if (http_.connection().closing()) return;
       continue;
     }
-    Parked& parked = *exchange.parked;
-    const bool keep = parked.resolution ? StaticResponder(http_).write(exchange, *parked.resolution)
-                                        : write(exchange, *parked.head, std::move(parked.body));
+    const auto* const file = parked<ParkedStatic>(exchange);
+    auto* const answer = parked<ParkedAnswer>(exchange);
+    const bool keep = file != nullptr ? StaticResponder(http_).write(exchange, *file->resolution)
+                                      : write(exchange, answer->head, std::move(answer->body));
     close_front(keep);
   }
   if (!wire.answers() || http_.connection().closing()) return;
@@ -142,8 +143,8 @@ void Answers::next() {
 // In a lane of the connection; the answer waits meanwhile.
 void Answers::code(Exchange& exchange, http::ResponseHead&& head, std::string&& body) {
   Context& context = http_.context();
-  if (exchange.parked == nullptr) exchange.parked = std::make_unique<Parked>();
-  exchange.parked->head = std::move(head);
+  auto& waiting = park<ParkedAnswer>(exchange);
+  waiting.head = std::move(head);
   exchange.answer.on(http::AnswerEvent::kCode);
   struct Job {
     explicit Job(std::string&& body) : plain(std::move(body)), gzip(plain) {}
@@ -154,7 +155,7 @@ void Answers::code(Exchange& exchange, http::ResponseHead&& head, std::string&& 
   // thread may destroy.
   auto working =
       std::make_shared<base::Charge>(context.budget.charge(Held::kAnswers, 2 * body.size()));
-  exchange.parked->charge = charge();
+  waiting.charge = charge();
   auto job = std::make_shared<Job>(std::move(body));
   const ConnectionId id = http_.connection().id();
   context.loop.compute(
@@ -171,15 +172,15 @@ void Answers::coded(std::uint32_t sequence, std::string&& plain,
                     std::optional<std::string>&& coded) {
   Exchange* const exchange = http_.wire().exchanges().find(sequence);
   if (exchange == nullptr || !exchange->answer.coding()) return;
-  Parked& parked = *exchange->parked;
+  auto& waiting = *parked<ParkedAnswer>(*exchange);
   exchange->answer.on(http::AnswerEvent::kCoded);
   if (coded && coded->size() < plain.size()) {
-    http::mark_coded(*parked.head, "gzip");
-    parked.body = std::move(*coded);
+    http::mark_coded(waiting.head, "gzip");
+    waiting.body = std::move(*coded);
   } else {
-    parked.body = std::move(plain);
+    waiting.body = std::move(plain);
   }
-  parked.charge.resize(std::get<std::string>(parked.body).size());
+  waiting.charge.resize(std::get<std::string>(waiting.body).size());
   if (http_.wire().exchanges().is_front(*exchange)) next();
 }
 

@@ -1,10 +1,13 @@
-// What an exchange keeps that cannot be answered yet: a static request until its file is resolved,
-// an answer until the answers before it were sent, the state of a stream.
+// What an exchange keeps that cannot be answered yet. One of three: a static request until its file
+// was resolved and the answers before it were sent, an answer until those were sent, or the state
+// of a stream.
 //
 // Loop thread only; owned by the exchange.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <variant>
 
 #include "base/charge.h"
 #include "files/answer/resolution.h"
@@ -16,20 +19,39 @@
 
 namespace httpuv::server {
 
-struct Parked {
-  http::RequestHead request{};  // static only
-  RequestBody request_body{};   // static only, where the application may still get it
+struct ParkedStatic {
+  http::RequestHead request{};
+  RequestBody body{};  // of the request, where the application may still get it
   std::optional<files::Resolution> resolution{};
-  std::optional<http::ResponseHead> head{};
-  ResponseBody body{};
-  base::Charge charge{};  // for the answer
-  std::optional<Streamed> stream{};
 };
+
+struct ParkedAnswer {
+  http::ResponseHead head{};
+  ResponseBody body{};
+  base::Charge charge{};
+};
+
+struct Parked {
+  std::variant<ParkedAnswer, ParkedStatic, Streamed> part{};
+};
+
+// Keeps a new `Part` for the exchange, instead of what it kept before.
+template <class Part>
+Part& park(Exchange& exchange) {
+  if (exchange.parked == nullptr) exchange.parked = std::make_unique<Parked>();
+  return exchange.parked->part.emplace<Part>();
+}
+
+// The part that is kept; null: none, or one of another kind.
+template <class Part>
+Part* parked(const Exchange& exchange) {
+  return exchange.parked != nullptr ? std::get_if<Part>(&exchange.parked->part) : nullptr;
+}
 
 // Whether topics make the pieces of its answer.
 inline bool is_fed(const Exchange& exchange) {
-  return exchange.parked != nullptr && exchange.parked->stream &&
-         exchange.parked->stream->feed != nullptr;
+  const Streamed* const stream = parked<Streamed>(exchange);
+  return stream != nullptr && stream->feed != nullptr;
 }
 
 }  // namespace httpuv::server

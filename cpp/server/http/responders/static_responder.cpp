@@ -38,16 +38,16 @@ bool StaticResponder::take(Exchange& exchange, const files::Match& match) {
     return true;
   }
   if (options.fallthrough && !http_.requests().admit_body(exchange)) return true;
-  exchange.parked = std::make_unique<Parked>();
+  auto& waiting = park<ParkedStatic>(exchange);
   exchange.answer.on(http::AnswerEvent::kResolve);
   if (options.fallthrough && http_.requests().collects_body()) {
     // The application may get it after all: it is resolved when its body is complete.
-    exchange.parked->request = std::move(head);
+    waiting.request = std::move(head);
     http_.requests().send_continue_if_due();
   } else {
     http_.wire().incoming().on(http::RequestEvent::kDrop);
     http_.context().files->resolve({http_.connection().id(), exchange.sequence}, match, head);
-    exchange.parked->request = std::move(head);
+    waiting.request = std::move(head);
   }
   return true;
 }
@@ -66,20 +66,20 @@ void StaticResponder::refuse(Exchange& exchange, files::Answer&& answer) {
 }
 
 void StaticResponder::resolve_with_body(Exchange& exchange, RequestBody&& body) {
-  exchange.parked->request_body = std::move(body);
-  http_.context().files->resolve({http_.connection().id(), exchange.sequence},
-                                 exchange.parked->request);
+  auto& waiting = *parked<ParkedStatic>(exchange);
+  waiting.body = std::move(body);
+  http_.context().files->resolve({http_.connection().id(), exchange.sequence}, waiting.request);
 }
 
 void StaticResponder::resolved(std::uint32_t sequence, const files::Resolution& resolution) {
   Exchange* const exchange = http_.wire().exchanges().find(sequence);
   if (exchange == nullptr || !exchange->answer.resolving()) return;
   if (resolution.kind == files::ResolutionKind::kFallthrough) {
-    const std::unique_ptr<Parked> parked = std::move(exchange->parked);
+    auto [request, body, unresolved] = std::move(*parked<ParkedStatic>(*exchange));
+    exchange->parked.reset();
     const bool calls = http_.context().routing.abilities_of(exchange->mount).call;
     if (!calls) return http_.answers().plain(*exchange, 404);
-    return http_.application().ask(*exchange, std::move(parked->request),
-                                   std::move(parked->request_body), false);
+    return http_.application().ask(*exchange, std::move(request), std::move(body), false);
   }
   http_.context().counters.static_files.add();
   exchange->observed.by = AnsweredBy::kStatic;
@@ -89,18 +89,19 @@ void StaticResponder::resolved(std::uint32_t sequence, const files::Resolution& 
     http_.answers().close_front(keep);
     http_.answers().next();
   } else {
-    exchange->parked->resolution = resolution;
+    parked<ParkedStatic>(*exchange)->resolution = resolution;
   }
 }
 
 bool StaticResponder::write(Exchange& exchange, const files::Resolution& resolution) {
+  auto& waiting = *parked<ParkedStatic>(exchange);
   Context& context = http_.context();
   const bool keep = http_.wire().keeps_alive(exchange, context.draining);
   const StaticFiles::Written written =
-      context.files->write(http_.connection(), exchange.parked->request, resolution,
+      context.files->write(http_.connection(), waiting.request, resolution,
                            {keep, exchange.is_head, exchange.minor_version});
   note_answer(exchange, written.status, written.bytes);
-  context.envelopes.give_head(std::move(exchange.parked->request));
+  context.envelopes.give_head(std::move(waiting.request));
   return keep;
 }
 

@@ -45,7 +45,7 @@ Topic* waits_for(Topics& topics, FeedRequest& request) {
 }
 
 Streamed& stream_of(Exchange& exchange) {
-  return *exchange.parked->stream;
+  return *parked<Streamed>(exchange);
 }
 
 // Begins a chunk; its bytes are written from where they are. False: the stream has no chunks.
@@ -68,9 +68,7 @@ void tell_taken(HttpSession& http, Exchange& exchange) {
 // The exchange, if its answer is a stream.
 Exchange* StreamResponder::find(std::uint32_t sequence) {
   Exchange* const exchange = http_.wire().exchanges().find(sequence);
-  const bool streamed =
-      exchange != nullptr && exchange->parked != nullptr && exchange->parked->stream;
-  return streamed ? exchange : nullptr;
+  return exchange != nullptr && parked<Streamed>(*exchange) != nullptr ? exchange : nullptr;
 }
 
 bool StreamResponder::is_turn(const Exchange& exchange) {
@@ -93,8 +91,7 @@ void StreamResponder::head(StreamHead&& command) {
   // It may still want the body that it is streamed.
   if (!http_.requests().streams_body(*exchange)) http_.requests().not_wanted(*exchange);
   exchange->answer.on(http::AnswerEvent::kStream);
-  exchange->parked = std::make_unique<Parked>();
-  Streamed& stream = exchange->parked->stream.emplace();
+  auto& stream = park<Streamed>(*exchange);
   stream.head = std::move(command.head);
   stream.length = command.length;
   stream.charge = http_.answers().charge();

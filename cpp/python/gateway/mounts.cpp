@@ -1,4 +1,4 @@
-#include "python/gateway/gateway.h"
+#include "python/gateway/mounts.h"
 
 #include <algorithm>
 

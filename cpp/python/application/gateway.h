@@ -6,15 +6,10 @@
 // that is then answered and logged.
 #pragma once
 
-#include <pybind11/pybind11.h>
-
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "python/application/application.h"
 #include "server/message/message.h"
-#include "server/server.h"
 
 namespace httpuv::python {
 
@@ -31,22 +26,5 @@ class Gateway {
   // The server has an address; port -1: `host` is the path of a Unix socket.
   virtual void listening(const std::string& host, int port) = 0;
 };
-
-// An application below a path, as Python describes it: a dict with "prefix", "interface" and what
-// that needs.
-struct MountedGateway {
-  server::Mount mount;
-  std::shared_ptr<Gateway> gateway;
-};
-
-// Longest prefix first. Raises ValueError and TypeError for wrong mounts.
-std::vector<MountedGateway> make_gateways(const pybind11::list& mounts);
-
-std::shared_ptr<Gateway> make_wsgi(const pybind11::dict& options);
-std::shared_ptr<Gateway> make_asgi(const pybind11::dict& options);
-std::shared_ptr<Gateway> make_rook(const pybind11::dict& options);
-
-// Adds the types that gateways give to applications to the module.
-void register_gateways(pybind11::module_& module);
 
 }  // namespace httpuv::python
