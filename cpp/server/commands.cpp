@@ -13,6 +13,7 @@ namespace httpuv::server {
 
 namespace {
 
+// Carries commands out. More than 25 methods, because there is one for each command.
 struct Carrier {
   Context& context;
   Publications& publications;

@@ -7,6 +7,7 @@
 // Thread: each part says it. "The owner" is the thread that drives the loop now.
 // Owner: the Server; open() and shut() are the ends of what a running server has.
 // Failure: none. post() answers false when nothing takes commands.
+// More than 25 members and methods, because most of it is one line for its mailbox or its driver.
 #pragma once
 
 #include <atomic>

@@ -3,6 +3,8 @@
 //
 // Made by the thread that starts the server, before the loop runs; everything else on the loop
 // thread. Owns the listeners and, through Context, the connections.
+// More than 25 members and methods, because each member is a part of a running server, and each
+// method a command, or a step of starting or stopping.
 #pragma once
 
 #include <memory>

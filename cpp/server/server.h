@@ -4,6 +4,8 @@
 // The caller's thread binds (so an error is an ordinary return value) and starts the thread; any
 // thread may post commands or stop. stop() returns when nothing of the server is left but its
 // counters. After fork() the child calls forget(): the thread did not come along.
+// More than 25 members and methods, because it is all that other threads may ask of a server:
+// listening, commands, driving, stopping, numbers.
 #pragma once
 
 #include <atomic>

@@ -7,6 +7,7 @@
 // Thread: any, as Server; what the workers ask of each other (class Team) on their loop threads.
 // Ownership: owns the workers, their sinks and, with them, the lanes that they share.
 // Failure: start() leaves nothing behind, as Server::start().
+// More than 25 members and methods, because it offers what Server does, for all workers.
 #pragma once
 
 #include <atomic>

@@ -4,6 +4,8 @@
 //
 // The receiving half of a Session; same thread, same owner. Memory is taken for bytes that came,
 // never because a length was announced. A failed reader stays failed, and holds nothing.
+// More than 25 members and methods, because a frame, its fragments, its text and its inflation each
+// have a state that outlives a piece of input.
 #pragma once
 
 #include <cstddef>

@@ -23,6 +23,8 @@
 //     if (event == Event::kClose || event == Event::kError) closed();
 //     session.append_reply(out);
 //   }
+// More than 25 members and methods, because each kind of message has a method, and most of the
+// others are questions of one line.
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,8 @@
 //
 // Loop thread only; owned by the FileService. A request is only ever answered by a check, or a
 // search, that began after it was read.
+// More than 25 members and methods, because a path passes from one step to the next: looked for,
+// checked, resolved, coded, answered.
 #pragma once
 
 #include <cstdint>

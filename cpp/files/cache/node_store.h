@@ -2,6 +2,8 @@
 // are too many, or too many bytes or descriptors in them.
 //
 // Loop thread only; owned by the cache. Only nodes without waiting requests are removed.
+// More than 25 members and methods, because it counts entries, bytes and descriptors, and tells
+// each.
 #pragma once
 
 #include <cstddef>

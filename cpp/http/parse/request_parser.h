@@ -5,6 +5,8 @@
 // request that it cannot accept makes it fail permanently; error_status() is the status to answer
 // before the connection is closed. The result does not depend on how the stream is cut into pieces,
 // except for the pieces of a body.
+// More than 25 members and methods, because a request may stop after any byte: each state has a
+// method that goes on from it.
 #pragma once
 
 #include <cstddef>

@@ -9,6 +9,8 @@
 //   was ever put on it). In a forked child it is never destroyed: call forget_in_child() and leak
 //   it.
 // Failure: create() reports a libuv error number; after that nothing here fails.
+// More than 25 members and methods, because a libuv loop has seven handles, and each has its state
+// and its callback here.
 #pragma once
 
 #include <uv.h>

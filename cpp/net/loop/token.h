@@ -24,6 +24,8 @@
 //
 // A thread that stops driving for good leaves a pause behind, which the guardian takes as any
 // other. A retired driver that is in a turn pauses after it as usual.
+// More than 25 members and methods, because each transition is a function of its own, as the table
+// has it.
 #pragma once
 
 #include <cstdint>

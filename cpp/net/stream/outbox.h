@@ -9,6 +9,7 @@
 //   is gone; libuv refers to it while a write is under way, which ends before the stream's handle
 //   does.
 // Failure: start() returns an error number; what fails later goes to Stream::outbox_failed().
+// More than 25 members and methods, because bytes and files are added and sent in different ways.
 #pragma once
 
 #include <uv.h>

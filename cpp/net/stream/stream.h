@@ -7,6 +7,7 @@
 // Ownership: a member of, or owned by, its handler; must stay until on_closed(), in which it may
 //   be destroyed. A stream that was never opened may be destroyed at any time.
 // Failure and callbacks: see Transport.
+// More than 25 members and methods, because half of it is Transport.
 #pragma once
 
 #include <uv.h>

@@ -9,6 +9,8 @@
 //   sent the alert, and has a moment to read it.
 // Thread: the loop thread alone.
 // Ownership, failure and callbacks: see Transport. UV_EPROTO: the peer does not keep to TLS.
+// More than 25 members and methods, because it is a whole Transport above a whole StreamHandler,
+// with a state for each direction.
 #pragma once
 
 #include <cstddef>

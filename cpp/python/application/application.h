@@ -10,6 +10,7 @@
 // called. A Python exception that is no Exception is thrown on.
 //
 // Each callback runs in a separate context, a copy of the one in which the server was started.
+// More than 25 members and methods, because there is one on_event() for each kind of event.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -54,6 +54,7 @@ const ScopeKeys& scope_keys() {
   return *kKeys;
 }
 
+// More than 25 members and methods, because what many scopes share is made once and kept here.
 class AsgiGateway final : public Gateway {
  public:
   explicit AsgiGateway(const py::dict& options)

@@ -4,6 +4,8 @@
 //
 // With the GIL held, on the thread that runs the request; write() releases the GIL while the client
 // is behind. Mistakes of the application raise the exceptions of PEP 3333 or wsgiref.
+// More than 25 members and methods, because an answer may be given at once, in pieces, from a file
+// or from topics.
 #pragma once
 
 #include <pybind11/pybind11.h>

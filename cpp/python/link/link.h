@@ -5,6 +5,7 @@
 // With the GIL held, from any thread. Shared by the application, which it is the base of, and its
 // handles; the owner of the server stops it before it releases the object. Failure: commands to a
 // server that has stopped are dropped, and false says so.
+// More than 25 members and methods, because it has one method for each way a command may go.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -11,6 +11,8 @@
 // loop itself (see server::Server::drive). Otherwise, and for a while after it had to wait for the
 // GIL, it waits for the doorbell, which a producer rings only when a thread waits for it, or may be
 // watching the descriptor.
+// More than 25 members and methods, because the line of events, the threads that wait for it and
+// the watch over them share one mutex.
 #pragma once
 
 #include <pybind11/pybind11.h>

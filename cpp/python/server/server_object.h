@@ -1,5 +1,6 @@
 // The Python object of a server: converts arguments, raises errors as exceptions, and releases the
 // GIL for calls that may wait. With the GIL held; pybind11 keeps it alive.
+// More than 25 members and methods, because it has one method for each function that Python calls.
 #pragma once
 
 #include <pybind11/pybind11.h>

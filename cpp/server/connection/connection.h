@@ -3,6 +3,8 @@
 // Loop thread only. The server's slot map owns it and erases it only when the transport has
 // reported its end. Other code has its ConnectionId. A transport error ends it, and so does an
 // allocation that fails, whatever it was for: see guarded(). Nothing is thrown.
+// More than 25 members and methods, because it passes on the calls of Transport and those of
+// Protocol.
 #pragma once
 
 #include <memory>

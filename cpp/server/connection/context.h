@@ -1,5 +1,7 @@
 // What all connections of one server share. Loop thread only; owned by the server's loop; never
 // handed out.
+// More than 25 members and methods, because it is the list of what connections share; it does
+// nothing itself.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,8 @@ namespace httpuv::server {
 
 namespace {
 
-// The memory that a command owns beside itself. Each has its line here.
+// The memory that a command owns beside itself. More than 25 methods, because each command has its
+// line here.
 struct Owned {
   std::size_t operator()(const Respond& c) const {
     const auto* const bytes = std::get_if<std::string>(&c.envelope->answer);

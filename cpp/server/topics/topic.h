@@ -3,6 +3,7 @@
 // Thread: the loop's.
 // Ownership: Topics'. Pointers to it are good while it has members or groups, or is pinned.
 // Failure: none but memory.
+// More than 25 members and methods, because most are questions of one line about its history.
 #pragma once
 
 #include <cstdint>

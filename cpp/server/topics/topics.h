@@ -6,6 +6,8 @@
 // Thread: the loop's.
 // Ownership: a member of the server's context. A session leaves all topics before it is destroyed.
 // Failure: none but memory.
+// More than 25 members and methods, because joining, leaving, keeping and loading each come from
+// WebSockets, streams and brokers.
 #pragma once
 
 #include <cstddef>

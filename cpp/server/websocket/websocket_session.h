@@ -10,6 +10,8 @@
 // All queues are bounded: messages that the peer does not read (ws_max_queue and the overflow
 // policy; only its last ping is answered), and messages that the application does not take
 // (ws_max_unread; then the socket is not read, and the pong deadline does not apply).
+// More than 25 members and methods, because it is a Protocol, a subscriber of topics and a task of
+// a turn, with a function for each command, each event of the peer and each way of ending.
 #pragma once
 
 #include <cstdint>

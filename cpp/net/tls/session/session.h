@@ -6,6 +6,7 @@
 // Ownership: by a TlsStream. Shares its certificate with the server.
 // Failure: kFailed, with error() as text; what output() holds then, an alert, may still be sent.
 //   Nothing may be called after that but output() and the destructor.
+// More than 25 members and methods, because the callbacks of OpenSSL are static functions of it.
 #pragma once
 
 #include <cstddef>
