@@ -24,7 +24,8 @@ else
   names="access_log bodies convert cycles dispatch_threads exit fork gzip_answers http_strictness limits_on_the_wire \
     on_headers resets responses static_changes static_http static_options stop_modes streaming streaming_events \
     streams upload"
-  chosen=$(for name in $names; do find tests/python -name "test_$name.py" | grep .; done
+  # A name that is gone is left for pytest to complain of.
+  chosen=$(for name in $names; do find tests/python -name "test_$name.py" | grep . || echo "test_$name.py"; done
     find tests/python -name 'test_websocket_*.py' -not -name '*memory*' | sort)
 fi
 python -m pytest -q -n auto $chosen "$@"
