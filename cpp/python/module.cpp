@@ -54,7 +54,7 @@ PYBIND11_MODULE(_core, m) {
       .def("wake", &Queue::wake)
       .def_property_readonly("wakes", &Queue::wakes)
       .def("post", py::overload_cast<py::object>(&Queue::post), py::arg("func"))
-      .def("fileno", &Queue::fileno)
+      .def("fileno", &Queue::fileno, py::arg("lend") = false)
       .def("pending", &Queue::pending)
       .def("forget", &Queue::forget);
 

@@ -19,6 +19,9 @@ namespace {
 // While all connections are busy and new ones wait, it is looked this often whether one is idle.
 constexpr std::int64_t kCrowdedMs = 100;
 
+// So many turns may be taken to have nothing left to do; then another one is due at once.
+constexpr int kMostSettling = 3;
+
 // Connections of listeners for the operator.
 constexpr std::size_t kMostAdmin = 100;
 
@@ -215,6 +218,22 @@ void Server::Live::taken(bool by_guardian) {
   if (ended_) return;
   take_mail();
   end_turn(true);
+}
+
+// What the last turn has left to the next one is done now: the descriptor tells only of what comes
+// from outside.
+bool Server::Live::expose() {
+  net::Exposure& exposure = loop_.exposure();
+  if (ended_ || !exposure.open()) return false;
+  for (int turns = 0; !exposure.settled(); ++turns) {
+    if (turns == kMostSettling) {
+      loop_.wake();
+      break;
+    }
+    turn(0);
+    if (ended_) return false;
+  }
+  return exposure.arm();
 }
 
 void Server::Live::take_mail() {

@@ -43,6 +43,9 @@ class Server::Live final : public net::Driven, private net::DeadlineOwner {
   void turn(int wait_ms) override;
   void taken(bool by_guardian) override;
   [[nodiscard]] bool over() const override { return over_; }
+  bool expose() override;
+  [[nodiscard]] bool due() const override { return loop_.exposure().due(); }
+  void await_due() override { loop_.exposure().await_due(); }
 
  private:
   void accept(net::Accepted&& accepted, const Door& door);

@@ -173,6 +173,18 @@ void Server::pause() {
   handoff_->driver().pause();
 }
 
+int Server::host_fd() {
+  return loop_->exposure().fd();
+}
+
+void Server::lend() {
+  handoff_->driver().lend();
+}
+
+void Server::ask_loan() {
+  handoff_->driver().ask_loan();
+}
+
 void Server::take_over() {
   if (answers()) handoff_->driver().hurry();
 }

@@ -102,6 +102,12 @@ class Server {
   bool resume();
   void turn(int wait_ms);
   void pause();
+  // The same for a thread that waits in a loop of its own: that watches host_fd() (-1: it cannot),
+  // and the thread calls resume() when it is readable. lend() instead of pause(); where it was not
+  // the owner, ask_loan().
+  [[nodiscard]] int host_fd();
+  void lend();
+  void ask_loan();
   // No thread drives it for a while: a loop that is paused is taken by its own thread at once.
   void take_over();
   [[nodiscard]] bool drivable() const;

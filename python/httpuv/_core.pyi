@@ -60,8 +60,12 @@ class Queue:
         """How often wake() was called."""
     def post(self, func: Callable[[], object]) -> None:
         """Let run() call a function; these functions run in order and one at a time."""
-    def fileno(self) -> int:
-        """A descriptor that is readable while run(0) has something to do."""
+    def fileno(self, lend: bool = False) -> int:
+        """A descriptor that is readable while run(0) has something to do.
+
+        Args:
+            lend: The server's network is done in run(0) while nothing else keeps the thread.
+        """
     def pending(self) -> int:
         """The number of waiting callbacks."""
     def forget(self) -> None:

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <new>
+#include <utility>
 
 namespace httpuv::net {
 
@@ -32,36 +33,65 @@ void Driver::guard() {
   while (true) {
     driven_.taken(true);
     // Before each turn: a loop that lingers takes no wake-up for what is asked meanwhile.
-    while (!change([](const Token& token) { return token.give(); })) {
+    while (!give()) {
       if (driven_.over()) return;
       driven_.turn(-1);
     }
-    notify(driver_);
     watch();
   }
+}
+
+// The guardian gives the loop away, if it was asked.
+bool Driver::give() {
+  if (change([](const Token& token) { return token.give(); })) {
+    notify(driver_);
+    return true;
+  }
+  return load().lending() && driven_.expose() &&
+         change([](const Token& token) { return token.lend(); });
 }
 
 // Until the loop is the guardian's again.
 void Driver::watch() {
   std::unique_lock lock(mutex_);
   Token seen = load();
+  bool due = false;
   int quiet = 0;
+  std::uint64_t few = 0;  // pauses that make no difference to a quiet tick
   while (true) {
-    if (quiet < kQuietTicks ||
-        !change([](const Token& token) { return token.sleep(); }, nullptr, &seen)) {
-      guardian_.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] {
-        const Token now = load();
-        return now.state() == Token::State::kPause && (now.hurried() || now.retired());
-      });
-    } else {
-      guardian_.wait(lock, [&] { return !load().asleep(); });
-      quiet = 0;
+    if (quiet >= kQuietTicks && nap(lock)) {
+      due = false;
+      quiet = kQuietTicks - 1;
+      few = kFewPauses;
     }
-    if (change([&](const Token& token) { return token.take(seen); })) return;
+    guardian_.wait_for(lock, std::chrono::milliseconds(kTickMs), [this] {
+      const Token now = load();
+      return now.free() && (now.hurried() || now.retired());
+    });
+    const bool due_before =
+        std::exchange(due, load().state() == Token::State::kLent && driven_.due());
+    if (change([&](const Token& token) { return token.take(seen, due_before && due); })) return;
     const Token now = load();
-    quiet = now == seen && now.state() == Token::State::kDriver ? quiet + 1 : 0;
+    const bool calm =
+        now.state() == Token::State::kDriver || (now.state() == Token::State::kLent && !due);
+    quiet = calm && now.pauses() - seen.pauses() <= few ? quiet + 1 : 0;
+    few = 0;
     seen = now;
   }
+}
+
+// Without a limit, until there is a pause to look after. False: there may be one already.
+bool Driver::nap(std::unique_lock<std::mutex>& lock) {
+  if (change([](const Token& token) { return token.sleep(); })) {
+    guardian_.wait(lock, [&] { return !load().asleep(); });
+    return true;
+  }
+  if (!change([](const Token& token) { return token.doze(); })) return false;
+  lock.unlock();
+  driven_.await_due();
+  lock.lock();
+  change([](const Token& token) { return std::optional(token.rise()); });
+  return true;
 }
 
 bool Driver::drive() {
@@ -91,11 +121,27 @@ void Driver::pause() {
   Token before;
   Token after;
   change([](const Token& token) { return token.pause(); }, &before, &after);
+  if (before.dozing()) wakeable_.wake();
   if (before.asleep() || after.retired()) notify(guardian_);
 }
 
+void Driver::lend() {
+  Token before;
+  if (!driven_.expose() || !change([](const Token& token) { return token.lend(); }, &before)) {
+    return pause();
+  }
+  if (before.asleep()) notify(guardian_);
+}
+
+void Driver::ask_loan() {
+  if (change([](const Token& token) { return token.ask_loan(); })) wakeable_.wake();
+}
+
 void Driver::hurry() {
-  if (change([](const Token& token) { return token.hurry(); })) notify(guardian_);
+  Token before;
+  if (!change([](const Token& token) { return token.hurry(); }, &before)) return;
+  if (before.dozing()) wakeable_.wake();
+  notify(guardian_);
 }
 
 void Driver::retire() {

@@ -138,6 +138,7 @@ void Loop::end_if_idle() {
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&limit_), nullptr);
   if (bell_fds_[0] >= 0) uv_close(reinterpret_cast<uv_handle_t*>(&bell_), nullptr);
+  exposure_.close();
 }
 
 int Loop::bell() {

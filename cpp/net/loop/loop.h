@@ -31,6 +31,7 @@
 #include "net/lanes/lanes.h"
 #include "net/loop/descriptor_set.h"
 #include "net/loop/driver.h"
+#include "net/loop/exposure.h"
 #include "net/loop/reactor.h"
 #include "net/loop/timer_wheel.h"
 
@@ -63,6 +64,9 @@ class Loop final : public Reactor, public Wakeable, private WheelAlarm {
   int bell();
   // Whether that has happened since the last time this was asked.
   bool bell_rang() { return std::exchange(bell_rang_, false); }
+
+  // How another loop waits for this one.
+  Exposure& exposure() { return exposure_; }
 
   // Lets run() return once everything else on the loop is closed. It closes nothing itself.
   // Idempotent.
@@ -188,6 +192,7 @@ class Loop final : public Reactor, public Wakeable, private WheelAlarm {
   bool forking_ = false;  // of the thread that forks
   std::atomic<bool> forked_{false};
   DescriptorSet descriptors_;
+  Exposure exposure_{&uv_, descriptors_};
   Residency residency_;
   TimerWheel timers_;
   std::unique_ptr<char[]> read_buffer_;

@@ -12,6 +12,14 @@ namespace py = pybind11;
 
 namespace httpuv::python {
 
+namespace {
+
+// So long a run that a host loop has called goes on with what its answers bring. The host's
+// other work waits meanwhile.
+constexpr std::chrono::milliseconds kHostSlice{1};
+
+}  // namespace
+
 Queue::Key Queue::Delivery::key() const {
   if (function) return {application.get(), connection};
   const auto* const request = std::get_if<server::RequestEvent>(&events[next]);
@@ -119,8 +127,9 @@ void Queue::attach(const std::shared_ptr<Consumer>& application) {
   if (ring) doorbell_.ring();
 }
 
-int Queue::fileno() {
+int Queue::fileno(bool lend) {
   const std::lock_guard lock(mutex_);
+  if (lend) host_.open(doorbell_.fd());
   if (!watched_) {
     watched_ = true;
     if (strands_.open()) {
@@ -129,7 +138,7 @@ int Queue::fileno() {
       armed_ = true;
     }
   }
-  return doorbell_.fd();
+  return host_.fd() >= 0 ? host_.fd() : doorbell_.fd();
 }
 
 std::size_t Queue::pending() {
@@ -151,6 +160,8 @@ int Queue::run(std::optional<double> timeout, int max_events, std::optional<std:
     ++runs_;
     attended_.store(true);
     ++served_;
+    if (host_.fd() >= 0) run.home = to_host();
+    run.hosted = run.home != nullptr;
   }
   int ran = run_round(run, end, max_events, seen);
   for (int more = ran; again && more > 0 && this->wakes() == seen && !(end && Clock::now() >= *end);
@@ -166,22 +177,32 @@ int Queue::run_round(Run& run, std::optional<Clock::time_point> end, int max_eve
                      std::uint64_t seen) {
   Task task;
   std::size_t waiting = 0;
-  {
+  if (run.hosted) {
+    waiting = next_hosted(run, task);
+  } else {
     const std::lock_guard lock(mutex_);
     waiting = next(run, task);
   }
   if (waiting == 0) waiting = wait(run, task, end, seen);
-  const std::size_t budget = max_events > 0 ? static_cast<std::size_t>(max_events) : waiting;
-  int ran = 0;
+  const auto slice_end = run.hosted ? Clock::now() + kHostSlice : Clock::time_point();
+  std::size_t budget = max_events > 0 ? static_cast<std::size_t>(max_events) : waiting;
+  std::size_t ran = 0;
   while (waiting != 0) {
     ++ran;
     run.perform(task);
     run.look_after_home();
-    if (static_cast<std::size_t>(ran) >= budget || wakes() != seen) break;
-    const std::lock_guard lock(mutex_);
-    waiting = next(run, task);
+    if (wakes() != seen) break;
+    if (ran < budget) {
+      const std::lock_guard lock(mutex_);
+      waiting = next(run, task);
+    }
+    if (ran < budget && waiting != 0) continue;
+    if (!run.hosted || max_events > 0 || run.now >= slice_end) break;
+    // What is answered brings the next requests.
+    waiting = next_hosted(run, task);
+    budget = ran + waiting;
   }
-  return ran;
+  return static_cast<int>(ran);
 }
 
 // Whether a thread may begin a callback now, if there is one. By mutex_.
@@ -228,8 +249,9 @@ void Queue::leave(Run& run) {
     resting_.notify_all();
   }
   hand_on();
+  loaned_ = run.lent;
   if (!watched_) return;
-  doorbell_.clear();
+  doorbell_.hush();
   if (strands_.open()) {
     doorbell_.ring();
   } else {
@@ -304,6 +326,9 @@ void Queue::forget() {
   new (&watching_) std::condition_variable;
   new (&attached_) std::vector<std::weak_ptr<Consumer>>;
   driven_ = nullptr;
+  new (&hosted_) std::weak_ptr<Consumer>;
+  host_.forget();
+  loaned_ = false;
   attended_.store(false);
   SignalWatch::forget();
   followers_ = runs_ = awaited_ = 0;

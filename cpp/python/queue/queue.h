@@ -10,7 +10,8 @@
 // thread that leads. Where the queue has one server and one thread, the leader drives the server's
 // loop itself (see server::Server::drive). Otherwise, and for a while after it had to wait for the
 // GIL, it waits for the doorbell, which a producer rings only when a thread waits for it, or may be
-// watching the descriptor.
+// watching the descriptor. Where a host loop watches the descriptor, that is readable for the
+// server's loop, too, which is lent to it (see net::Driver): run() gives it a turn.
 // More than 25 members and methods, because the line of events, the threads that wait for it and
 // the watch over them share one mutex.
 #pragma once
@@ -30,6 +31,7 @@
 #include "base/strands.h"
 #include "python/queue/consumer.h"
 #include "python/runtime/doorbell.h"
+#include "python/runtime/host_descriptor.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
@@ -63,7 +65,9 @@ class Queue {
   [[nodiscard]] bool attended() const { return attended_.load(); }
   // Waits so many seconds until no thread is in run(); whether none is.
   bool rest(double timeout);
-  int fileno();
+  // What another loop is to watch. `lend`: it may wait for the server's loop, too, and give it
+  // turns by run(); also from the first such call on for those without.
+  int fileno(bool lend);
   [[nodiscard]] std::size_t pending();
   [[nodiscard]] std::size_t threads() const { return threads_; }
 
@@ -127,6 +131,13 @@ class Queue {
   void drive(Consumer& application, std::uint64_t seen, int limit_ms, bool open_bell);
   bool drives_on(std::uint64_t seen);
   std::shared_ptr<Consumer> to_drive();
+  std::shared_ptr<Consumer> to_host();
+  std::shared_ptr<Consumer> drivable();
+  std::size_t next_hosted(Run& run, Task& task);
+  void loan_ended();
+  [[nodiscard]] bool has_work();
+  void took_gil(Clock::duration waited);
+  void take_over();
   bool disarm();
   void wake_leader();
   [[nodiscard]] bool may_begin(std::thread::id thread) const;
@@ -149,6 +160,9 @@ class Queue {
   Consumer* driven_ = nullptr;                     // by mutex_: the leader drives it
   std::thread::id driver_;                         // by mutex_: the thread that drives
   Clock::time_point contended_until_{};            // by mutex_: the GIL was slow to get
+  HostDescriptor host_;                            // by mutex_: what fileno() answers
+  std::weak_ptr<Consumer> hosted_;                 // by mutex_: the loop in that descriptor
+  bool loaned_ = false;                            // by mutex_: this thread has lent that loop
   std::atomic<bool> attended_{false};
   bool watched_ = false;  // by mutex_: a loop watches the descriptor, so its state must be exact
   std::atomic<std::uint64_t> wakes_{0};

@@ -36,14 +36,20 @@ struct Queue::Run {
   std::shared_ptr<Consumer> home;  // this thread drives its loop when it has nothing else to do
   Clock::time_point away{};        // when it left that loop
   Clock::time_point now = Clock::now();  // when this thread has looked at the clock last
+  bool hosted = false;  // another loop waits for that one, and calls run() when there is something
+  bool lent = false;    // it waits now
 
   explicit Run(Queue& of) : queue(of) {}
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
   ~Run() {
     settle();
+    if (hosted && !lent) {
+      lent = loop().resume();
+      lent ? loop().lend() : loop().ask_loan();
+    }
     // Without this the answers would wait until the loop's own thread finds it unattended.
-    if (home != nullptr && loop().resume()) loop().pause();
+    if (home != nullptr && !hosted && loop().resume()) loop().pause();
     queue.leave(*this);
   }
 
@@ -57,6 +63,27 @@ struct Queue::Run {
     loop().turn(0);
     loop().pause();
     now = Clock::now();
+  }
+
+  // A turn without waiting, in which answers are written and events come. Where none has come the
+  // loop is lent at once.
+  void turn_hosted() {
+    settle();
+    Clock::time_point done;
+    {
+      const GilRelease release;
+      lent = false;
+      if (loop().resume()) {
+        loop().turn(0);
+        lent = !queue.has_work();
+        lent ? loop().lend() : loop().pause();
+      } else {
+        queue.loan_ended();
+      }
+      done = Clock::now();
+    }
+    away = now = Clock::now();
+    queue.took_gil(away - done);
   }
 
   [[nodiscard]] server::Server& loop() const { return *home->server().only(); }

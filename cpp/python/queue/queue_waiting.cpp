@@ -88,6 +88,7 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<Clock::time_point> e
       lock.unlock();
       run.home =
           std::move(home);  // the one before may be the last of its kind: not behind the lock
+      run.hosted = run.lent = false;  // this thread waits here
       wait_as_leader(run, seen, limit_ms, on_main_thread, quiet);
     } else if (on_main_thread) {
       follow_on_main_thread(lock, run, seen, limit_ms);
@@ -123,9 +124,14 @@ void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_m
     done = Clock::now();
   }
   run.away = run.now = Clock::now();
-  if (run.away - done < kSlowGil) return;
+  took_gil(run.away - done);
+}
+
+// A thread has waited this long for the GIL.
+void Queue::took_gil(Clock::duration waited) {
+  if (waited < kSlowGil) return;
   const std::lock_guard lock(mutex_);
-  contended_until_ = run.away + kContended;
+  contended_until_ = Clock::now() + kContended;
 }
 
 // Turns the loop until there is something for this thread to do. Without the GIL.
@@ -156,25 +162,73 @@ bool Queue::drives_on(std::uint64_t seen) {
 // By mutex_.
 std::shared_ptr<Consumer> Queue::to_drive() {
   armed_ = true;
+  std::shared_ptr<Consumer> application;
+  if (!watched_) application = drivable();
+  if (application != nullptr) {
+    driven_ = application.get();
+    driver_ = std::this_thread::get_id();
+  } else {
+    take_over();
+  }
+  return application;
+}
+
+// The server that the host loop waits for, too; null: its own thread drives it, and the host loop
+// waits for the doorbell. By mutex_.
+std::shared_ptr<Consumer> Queue::to_host() {
+  armed_ = armed_ && led_;  // this thread looks before it leaves
+  auto application = led_ ? nullptr : drivable();
+  if (application != hosted_.lock()) {
+    host_.hide();
+    hosted_.reset();
+    loaned_ = false;
+  }
+  if (application != nullptr && host_.show(application->server().only()->host_fd())) {
+    hosted_ = application;
+    return application;
+  }
+  take_over();
+  return nullptr;
+}
+
+// A hosted loop has a turn; then as next().
+std::size_t Queue::next_hosted(Run& run, Task& task) {
+  run.turn_hosted();
+  const std::lock_guard lock(mutex_);
+  return next(run, task);
+}
+
+// The host's thread has found a loop that is not lent any more. If it was at the end of the last
+// run, the host was away for too long: it blocks, or other threads keep it from the GIL.
+void Queue::loan_ended() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(loaned_, false)) contended_until_ = Clock::now() + kContended;
+}
+
+bool Queue::has_work() {
+  const std::lock_guard lock(mutex_);
+  return strands_.open();
+}
+
+// The one server, if this queue's thread may drive it now. By mutex_.
+std::shared_ptr<Consumer> Queue::drivable() {
   std::erase_if(attached_, [](const std::weak_ptr<Consumer>& each) {
     const auto application = each.lock();
     return application == nullptr || !application->server().answers();
   });
-  if (attached_.size() == 1 && threads_ == 1 && !watched_ && Clock::now() >= contended_until_) {
-    auto application = attached_.front().lock();
-    const server::Server* const loop =
-        application != nullptr ? application->server().only() : nullptr;
-    if (loop != nullptr && loop->drivable() && !minds_broken_pipes()) {
-      driven_ = application.get();
-      driver_ = std::this_thread::get_id();
-      return application;
-    }
-  }
-  // What was driven until now is not left to itself.
+  if (attached_.size() != 1 || threads_ != 1 || Clock::now() < contended_until_) return nullptr;
+  auto application = attached_.front().lock();
+  const server::Server* const loop =
+      application != nullptr ? application->server().only() : nullptr;
+  if (loop == nullptr || !loop->drivable() || minds_broken_pipes()) return nullptr;
+  return application;
+}
+
+// What was driven until now is not left to itself. By mutex_.
+void Queue::take_over() {
   for (const auto& each : attached_) {
     if (const auto application = each.lock()) application->server().take_over();
   }
-  return nullptr;
 }
 
 void Queue::follow(std::unique_lock<std::mutex>& lock, Run& run, std::uint64_t seen, int limit_ms) {

@@ -44,6 +44,11 @@ void Doorbell::ring() noexcept {
   // EAGAIN means that it is readable already.
   while (::write(write_fd_, &one, sizeof one) < 0 && errno == EINTR) {
   }
+  rung_.store(true);  // afterwards: a hush() in between leaves it readable for the next one
+}
+
+void Doorbell::hush() noexcept {
+  if (rung_.exchange(false)) clear();
 }
 
 void Doorbell::clear() noexcept {

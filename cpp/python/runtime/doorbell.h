@@ -3,6 +3,8 @@
 // Any thread; never blocks. The constructor throws std::system_error when descriptors run out.
 #pragma once
 
+#include <atomic>
+
 namespace httpuv::python {
 
 class Doorbell {
@@ -15,6 +17,8 @@ class Doorbell {
 
   void ring() noexcept;
   void clear() noexcept;
+  // The same for what ring() has written only; it costs nothing where that was not called.
+  void hush() noexcept;
   // Waits at most so long (milliseconds, -1: for ever), and for another descriptor, too, unless
   // that is -1. False on a time-out or a signal.
   bool wait(int timeout_ms, int other = -1) noexcept;
@@ -24,6 +28,7 @@ class Doorbell {
  private:
   int read_fd_ = -1;
   int write_fd_ = -1;  // the same one where it is an eventfd
+  std::atomic<bool> rung_{false};
 };
 
 }  // namespace httpuv::python

@@ -28,6 +28,7 @@ class AsyncioDispatcher(Dispatcher):
         self._timer: asyncio.TimerHandle | None = None
         self._fd = -1
         self._kernel = ipython.is_kernel()
+        self._lend = not self._kernel  # where Ctrl-C is for callbacks only
 
     def start(self) -> None:
         """Add the queue's descriptor to the loop."""

@@ -33,6 +33,10 @@ class Dispatcher:
     #: How many callbacks may run at once.
     threads = 1
 
+    #: Whether run() does the server's network, too, while nothing else keeps the thread: a request
+    #: costs no switch of threads.
+    _lend = False
+
     def __init__(self, source: queue.Dispatcher | None = None) -> None:
         self.source = source if source is not None else queue.Dispatcher()
         self._servers = 0
@@ -50,7 +54,7 @@ class Dispatcher:
 
     def fileno(self) -> int:
         """A descriptor that is readable while :meth:`run` has callbacks to run."""
-        return self.source.queue.fileno()
+        return self.source.queue.fileno(self._lend)
 
     def run(self) -> None:
         """Run the waiting callbacks on this thread. Never waits.

@@ -120,7 +120,7 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
         BaseException: What a callback raised, if it is no :class:`Exception`.
     """
     loop = of_thread()
-    fd = source.queue.fileno()
+    fd = source.queue.fileno(lend=True)
     timer: asyncio.TimerHandle | None = None
     reading = False
     over = False  # callbacks scheduled before must not stop a later run of the loop

@@ -42,6 +42,7 @@ class PromptDispatcher(Dispatcher):
         """Install the hook."""
         shell = ipython.terminal()
         if shell is None:
+            self._lend = True  # not in IPython, where Ctrl-C is for callbacks only
             self._repl = _Repl(self)
             self._uninstall = self._repl.uninstall
         else:

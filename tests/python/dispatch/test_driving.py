@@ -362,3 +362,169 @@ def test_commands_of_other_threads_reach_a_driven_loop() -> None:
     ):
         assert sent.wait(20)
         assert [client.message() for _ in range(50)] == [str(n) for n in range(50)]
+
+
+#: A program whose asyncio loop waits for the server's, too: main() is its coroutine.
+HOSTED = """
+    import asyncio
+    def host(main):
+        HOST
+    def in_thread(function, *arguments):
+        return asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+    class Connection:
+        def __init__(self, port):
+            self.socket = socket.create_connection(("127.0.0.1", port), 20)
+        def get(self, target="/"):
+            self.socket.sendall(f"GET {target} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
+            data = b""
+            while b"\\r\\n\\r\\n" not in data:
+                data += self.socket.recv(65536) or b"\\r\\n\\r\\nclosed"
+            return data.split(b"\\r\\n\\r\\n", 1)[1].decode()
+"""
+HOSTS = {
+    "asyncio": "asyncio.run(main())",
+    "uvloop": "import uvloop; uvloop.run(main())",
+}
+
+
+def hosted(kind: str, code: str) -> str:
+    if kind == "uvloop":
+        pytest.importorskip("uvloop")
+    return run(textwrap.dedent(HOSTED.replace("HOST", HOSTS[kind])) + textwrap.dedent(code))
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_a_request_in_an_asyncio_program_costs_no_switch_of_threads(kind: str) -> None:
+    code = f"""
+    {SWITCHES}
+    async def main():
+        with start(dispatch="asyncio") as server:
+            def requests():
+                connection = Connection(server.getPort())
+                least = 99
+                # A machine with other work takes the loop away now and then.
+                for _ in range(20):
+                    before = switches()
+                    for _ in range(100):
+                        assert connection.get() == "hello"
+                    least = min(least, switches() - before)
+                return least
+            say(await in_thread(requests))
+    host(main)
+    """
+    # Each request puts this client's thread to sleep once, and the one that answers once. With a
+    # hand-over there are at least two more.
+    assert int(hosted(kind, code).split()[1]) < 300
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_files_are_served_while_an_asyncio_program_blocks(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("there")
+    code = f"""
+    async def main():
+        app = {{"call": hello, "staticPaths": {{"/files": {str(tmp_path)!r}}}}}
+        with start(app, dispatch="asyncio") as server:
+            def files(go_on):
+                connection = Connection(server.getPort())
+                say(*(connection.get("/files/a") for _ in range(50)))
+                go_on.set()
+            for _ in range(3):
+                connection = await in_thread(Connection, server.getPort())
+                say(await in_thread(connection.get))  # the loop is lent
+                go_on = threading.Event()
+                thread = threading.Thread(target=files, args=(go_on,))
+                thread.start()
+                assert go_on.wait(20)  # no callback runs meanwhile
+                say(await in_thread(connection.get))
+    host(main)
+    """
+    expected = ["hello", *["there"] * 50, "hello"] * 3
+    assert hosted(kind, code).split()[1:] == expected
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_deadlines_hold_in_an_asyncio_program_that_waits(kind: str) -> None:
+    code = """
+    async def main():
+        limits = httpuv.Limits(idle_timeout=0.3)
+        with start(dispatch="asyncio", limits=limits) as server:
+            connection = await in_thread(Connection, server.getPort())
+            for _ in range(3):
+                assert await in_thread(connection.get) == "hello"
+            say(await in_thread(connection.socket.recv, 10))  # closed by the server
+    host(main)
+    """
+    assert hosted(kind, code).split()[1:] == ["b''"]
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_servers_come_and_go_in_an_asyncio_program(kind: str) -> None:
+    code = """
+    async def main():
+        first = start(dispatch="asyncio")
+        one = await in_thread(Connection, first.getPort())
+        say(await in_thread(one.get))
+        with start(dispatch="asyncio") as second:
+            two = await in_thread(Connection, second.getPort())
+            for _ in range(3):
+                say(await in_thread(one.get), await in_thread(two.get))
+            first.stop()
+            for _ in range(3):
+                say(await in_thread(two.get))
+            third = start(dispatch="asyncio")
+            await in_thread(second.stop)
+        three = await in_thread(Connection, third.getPort())
+        for _ in range(3):
+            say(await in_thread(three.get))
+        third.stop()
+    host(main)
+    """
+    words = [word for word in hosted(kind, code).split() if not word.isdecimal()]
+    assert words == ["hello"] * 13
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_what_other_threads_send_leaves_an_asyncio_program_that_waits(kind: str) -> None:
+    code = """
+    async def main():
+        opened, sockets = asyncio.Event(), []
+        def on_open(ws):
+            sockets.append(ws)
+            opened.set()
+        app = {"call": hello, "onWSOpen": on_open}
+        with start(app, dispatch="asyncio") as server:
+            connection = await in_thread(Connection, server.getPort())
+            head = [
+                "GET / HTTP/1.1", "Host: a", "Upgrade: websocket", "Connection: upgrade",
+                "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            ]
+            connection.socket.sendall("\\r\\n".join([*head, "", ""]).encode())
+            await opened.wait()
+            def talk():
+                data = b""
+                for number in range(100):
+                    sockets[0].send(f"<{number}>")
+                    while f"<{number}>".encode() not in data:
+                        data += connection.socket.recv(65536)
+            await in_thread(talk)
+            say("all")
+    host(main)
+    """
+    assert hosted(kind, code).split()[1:] == ["all"]
+
+
+def test_a_fork_in_a_callback_of_an_asyncio_program_leaves_both_well() -> None:
+    code = """
+    def call(req):
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        return {"status": 200, "body": str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))}
+    async def main():
+        with start(call, dispatch="asyncio") as server:
+            connection = await in_thread(Connection, server.getPort())
+            for _ in range(3):
+                say(await in_thread(connection.get))
+    host(main)
+    """
+    assert hosted("asyncio", code).split()[1:] == ["7"] * 3

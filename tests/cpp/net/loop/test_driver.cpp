@@ -76,6 +76,7 @@ class FakeLoop final : public Driven, public Wakeable {
       }
       woken_ = false;
       for (; !requests_.empty(); requests_.pop_front()) events_.push_back(requests_.front());
+      arrived_.notify_all();
     }
     read_mail();
     leave();
@@ -87,6 +88,25 @@ class FakeLoop final : public Driven, public Wakeable {
     leave();
   }
   [[nodiscard]] bool over() const override { return over_; }
+  bool expose() override { return !over_; }
+  [[nodiscard]] bool due() const override {
+    const std::lock_guard lock(mutex_);
+    return woken_ || !requests_.empty();
+  }
+  void await_due() override {
+    wait_due([] { return false; });
+  }
+
+  // As a host loop waits: until a turn is due, or there is an event or `ended()`.
+  void wait_due(const std::function<bool()>& ended) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return woken_ || !requests_.empty() || ended(); });
+  }
+  void wait_hosted(const std::function<bool()>& ended) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock,
+                  [&] { return woken_ || !requests_.empty() || !events_.empty() || ended(); });
+  }
 
   std::size_t own_answers() const { return own_; }
 
@@ -118,7 +138,7 @@ class FakeLoop final : public Driven, public Wakeable {
   std::atomic<std::size_t> turns_seen_{0};
   std::atomic<bool> guarded_{true};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::condition_variable all_;
   std::deque<int> requests_;
@@ -178,6 +198,50 @@ class Application {
       }
       if (rig_.driver.retired()) return;
     }
+  }
+
+  Rig& rig_;
+  const std::function<void()> callback_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+// The same in a loop of its own, to which that one is lent.
+class Host {
+ public:
+  Host(Rig& rig, std::function<void()> callback)
+      : rig_(rig), callback_(std::move(callback)), thread_([this] { run(); }) {}
+  void stop() {
+    stop_ = true;
+    rig_.loop.wake();
+    thread_.join();
+  }
+
+ private:
+  void run() {
+    while (!stop_ && !rig_.driver.retired()) {
+      rig_.loop.wait_hosted([this] { return stop_ || rig_.driver.retired(); });
+      step();
+    }
+  }
+  void step() {
+    turn();
+    int number = 0;
+    while (rig_.loop.take_event(&number)) {
+      callback_();
+      rig_.post(number);
+      if (!rig_.loop.has_events()) turn();
+    }
+    if (rig_.driver.resume()) {
+      rig_.driver.lend();
+    } else {
+      rig_.driver.ask_loan();
+    }
+  }
+  void turn() {
+    if (!rig_.driver.resume()) return;
+    rig_.driver.turn(0);
+    rig_.driver.pause();
   }
 
   Rig& rig_;
@@ -248,12 +312,31 @@ TEST_CASE("a child of fork() drives nothing, and waits for nothing") {
   rig.stop();
 }
 
-TEST_CASE("callbacks of all lengths, answers from other threads, thousands of hand-overs") {
+TEST_CASE("a loop that is lent is taken when no thread has turned it for a while") {
+  Rig rig;
+  REQUIRE(rig.driver.drive());
+  rig.driver.lend();
+  CHECK(!rig.driver.paused());
+  CHECK(!rig.loop.guarded());
+  rig.post(1);
+  CHECK(rig.loop.wait_answered(1));
+  CHECK(rig.loop.guarded());
+  rig.driver.ask_loan();
+  while (rig.driver.driven() || !rig.driver.resume()) std::this_thread::yield();
+  CHECK(!rig.loop.guarded());
+  rig.driver.pause();
+  rig.loop.answer(2);
+  CHECK(rig.loop.wait_answered(2));  // also if the guardian has dozed
+  rig.stop();
+}
+
+TEST_CASE_TEMPLATE("callbacks of all lengths, answers from other threads, thousands of hand-overs",
+                   Runner, Application, Host) {
   Rig rig;
   std::mt19937 random(7);
   std::uniform_int_distribution<int> kind(0, 9);
   std::uniform_int_distribution<int> length(0, 5000);
-  Application application(rig, [&] {
+  Runner application(rig, [&] {
     const int chosen = kind(random);
     if (chosen < 7) return;
     const std::chrono::microseconds time(length(random));
@@ -285,10 +368,10 @@ TEST_CASE("callbacks of all lengths, answers from other threads, thousands of ha
   rig.stop();
 }
 
-TEST_CASE("loops that start and stop while they are driven") {
+TEST_CASE_TEMPLATE("loops that start and stop while they are driven", Runner, Application, Host) {
   for (int i = 0; i < 200; ++i) {
     Rig rig;
-    Application application(rig, [] {});
+    Runner application(rig, [] {});
     for (int number = 0; number < i % 5; ++number) rig.loop.request(number);
     if (i % 3 == 0) std::this_thread::sleep_for(milliseconds(1));
     if (i % 2 == 0) {

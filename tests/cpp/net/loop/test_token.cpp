@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/loop/driver.h"
 #include "net/loop/token.h"
 
 namespace httpuv::net {
@@ -31,6 +32,7 @@ enum class G : std::uint8_t {  // the guardian
   kTick,
   kTickWait,
   kSleepWait,
+  kDozeWait,
   kTake,
   kEnd,
 };
@@ -43,6 +45,7 @@ enum class D : std::uint8_t {  // the driver
   kTaken,
   kTurn,
   kPause,
+  kRouse,
   kTell,
   kCallback,
   kHurry,
@@ -52,6 +55,14 @@ enum class D : std::uint8_t {  // the driver
   kBetweenTaken,
   kBetweenTurn,
   kConsume,
+  // Where its thread waits in a loop of its own.
+  kHostWait,
+  kHostBegin,
+  kHostTurn,
+  kHostLend,
+  kHostTell,
+  kHostEnd,
+  kHostWake,
   kEnd,
 };
 enum class P : std::uint8_t { kPost, kRing, kEnd };
@@ -65,6 +76,8 @@ struct TokenWorld {
   S stopper = S::kRetire;
   Token seen;              // the guardian's
   std::uint8_t quiet = 0;  // likewise
+  bool due = false;        // likewise
+  bool few = false;        // likewise
   bool told_guardian = false;
   bool told_driver = false;
   bool woken = false;       // the loop's turn ends
@@ -84,15 +97,15 @@ struct TokenWorld {
       if (value >= std::uint64_t{1} << bits) FAIL("the bounds are too large for the key");
       packed = packed << bits | value;
     };
-    add(token.word(), 12);
-    add(seen.word(), 12);
+    add(token.word(), 13);
+    add(seen.word(), 13);
     add(static_cast<std::uint64_t>(guardian), 4);
     add(static_cast<std::uint64_t>(driver), 5);
     add(static_cast<std::uint64_t>(poster), 2);
     add(static_cast<std::uint64_t>(stopper), 3);
     for (const std::uint8_t small : {quiet, events, mail, rounds, posts}) add(small, 2);
     for (const bool bit :
-         {told_guardian, told_driver, woken, stop_mail, stopping, asked, pending}) {
+         {told_guardian, told_driver, woken, stop_mail, stopping, asked, pending, due, few}) {
       add(bit ? 1 : 0, 1);
     }
     return packed;
@@ -103,6 +116,7 @@ struct Bounds {
   std::uint8_t rounds;
   std::uint8_t posts;
   std::uint8_t quiet_ticks;
+  bool hosted = false;
 };
 
 // Every way in which one thread may go on by one step.
@@ -124,7 +138,8 @@ class Model {
     const bool guardian = world.guardian == G::kTaken || world.guardian == G::kTurn;
     const bool driver = world.driver == D::kTaken || world.driver == D::kTurn ||
                         world.driver == D::kBetweenTaken || world.driver == D::kBetweenTurn ||
-                        world.driver == D::kPause;
+                        world.driver == D::kPause || world.driver == D::kHostTurn ||
+                        world.driver == D::kHostLend;
     return static_cast<int>(guardian) + static_cast<int>(driver);
   }
 
@@ -140,6 +155,9 @@ class Model {
     const G g = world.guardian;
     return g == G::kSee || g == G::kTick || g == G::kTake || world.driver == D::kCheck;
   }
+
+  // Whether the descriptor of the loop is readable.
+  static bool is_due(const TokenWorld& world) { return world.woken || world.events > 0; }
 
   static void read_mail(TokenWorld& world) {
     world.mail = 0;
@@ -182,10 +200,18 @@ class Model {
           next_.push_back(n);
         });
       case G::kGive:
+        if (w.token.lending()) {  // what can be done without waiting is, or comes afterwards
+          turn(w, [this](TokenWorld& n) {
+            if (!n.stopping) next_.push_back(n);
+          });
+        }
         return add(w, [](TokenWorld& n) {
           if (const auto given = n.token.give()) {
             n.token = *given;
             n.guardian = G::kTell;
+          } else if (const auto lent = n.token.lend(); lent && !n.stopping) {
+            n.token = *lent;
+            n.guardian = G::kLock;
           } else {
             n.guardian = n.stopping ? G::kEnd : G::kTurn;
           }
@@ -203,6 +229,7 @@ class Model {
         return add(w, [](TokenWorld& n) {
           n.seen = n.token;
           n.quiet = 0;
+          n.due = n.few = false;
           n.guardian = G::kTick;
         });
       case G::kTick:
@@ -211,8 +238,11 @@ class Model {
           n.guardian = G::kTickWait;
           if (n.quiet < bounds_.quiet_ticks) return;
           if (const auto asleep = n.token.sleep()) {
-            n.token = n.seen = *asleep;
+            n.token = *asleep;
             n.guardian = G::kSleepWait;
+          } else if (const auto dozing = n.token.doze()) {
+            n.token = *dozing;
+            n.guardian = G::kDozeWait;
           }
         });
       case G::kTickWait:  // ends by itself: told or not makes no difference
@@ -220,27 +250,43 @@ class Model {
         return add(w, [](TokenWorld& n) { n.guardian = G::kTake; });
       case G::kSleepWait:
         if (!w.told_guardian || w.driver == D::kCheck) return;
-        return add(w, [](TokenWorld& n) {
+        return add(w, [this](TokenWorld& n) {
           n.told_guardian = false;
-          if (n.token.asleep()) return;  // goes on waiting
-          n.quiet = 0;
-          n.guardian = G::kTake;
+          if (!n.token.asleep()) end_nap(n);  // otherwise it goes on waiting
+        });
+      case G::kDozeWait:  // for the descriptor, without the mutex
+        if (!is_due(w) || w.driver == D::kCheck) return;
+        return add(w, [this](TokenWorld& n) {
+          n.token = n.token.rise();
+          end_nap(n);
         });
       case G::kTake:
         return add(w, [](TokenWorld& n) {
-          if (const auto taken = n.token.take(n.seen)) {
+          const bool lent = n.token.state() == State::kLent;
+          const bool due_before = std::exchange(n.due, lent && is_due(n));
+          if (const auto taken = n.token.take(n.seen, due_before && n.due)) {
             n.token = *taken;
             n.guardian = G::kTaken;
             return;
           }
-          const bool same = n.token == n.seen && n.token.state() == State::kDriver;
-          n.quiet = same ? static_cast<std::uint8_t>(n.quiet + 1) : std::uint8_t{0};
+          const bool calm = n.token.state() == State::kDriver || (lent && !n.due);
+          const std::uint64_t most = std::exchange(n.few, false) ? Driver::kFewPauses : 0;
+          const bool quiet = calm && n.token.pauses() - n.seen.pauses() <= most;
+          n.quiet = quiet ? static_cast<std::uint8_t>(n.quiet + 1) : std::uint8_t{0};
           n.seen = n.token;
           n.guardian = G::kTick;
         });
       case G::kEnd:
         return;
     }
+  }
+
+  void end_nap(TokenWorld& world) const {
+    world.due = false;
+    world.few = true;
+    world.quiet = bounds_.quiet_ticks > 0 ? static_cast<std::uint8_t>(bounds_.quiet_ticks - 1)
+                                          : std::uint8_t{0};
+    world.guardian = G::kTickWait;
   }
 
   void driver(const TokenWorld& w) {
@@ -290,7 +336,12 @@ class Model {
           next_.push_back(n);
         });
       case D::kPause:
-        return add(w, [](TokenWorld& n) { pause(n, D::kCallback); });
+        return add(w, [](TokenWorld& n) { pause(n); });
+      case D::kRouse:
+        return add(w, [](TokenWorld& n) {
+          n.woken = true;
+          n.driver = n.token.retired() ? D::kTell : D::kCallback;
+        });
       case D::kTell:
         if (locked(w)) return;
         return add(w, [](TokenWorld& n) {
@@ -298,7 +349,7 @@ class Model {
           n.driver = D::kCallback;
         });
       case D::kCallback:  // it posts a command, and may wait for the loop to carry it out
-        if (!w.pending) return add(w, [](TokenWorld& n) { n.driver = D::kBegin; });
+        if (!w.pending) return add(w, [this](TokenWorld& n) { n.driver = next_round(); });
         add(w, [](TokenWorld& n) {
           n.pending = false;
           ++n.mail;
@@ -313,6 +364,7 @@ class Model {
       case D::kHurry:
         return add(w, [](TokenWorld& n) {
           if (const auto hurried = n.token.hurry()) {
+            if (n.token.dozing() || n.token.state() == State::kLent) n.woken = true;
             n.token = *hurried;
             n.driver = D::kTellHurry;
           } else {
@@ -348,15 +400,55 @@ class Model {
           n.driver = D::kBetweenTurn;
         });
       case D::kBetweenTurn:  // without waiting
-        add(w, [](TokenWorld& n) { pause(n, D::kCallback); });
+        add(w, [](TokenWorld& n) { pause(n); });
         return turn(w, [this](TokenWorld& n) {
-          pause(n, D::kCallback);
+          pause(n);
           next_.push_back(n);
         });
       case D::kConsume:  // tells the loop of what it has posted, unless it is paused
-        return add(w, [](TokenWorld& n) {
+        return add(w, [this](TokenWorld& n) {
           if (n.token.state() != State::kPause) n.woken = true;
-          n.driver = D::kBegin;
+          n.driver = next_round();
+        });
+      case D::kHostWait:  // until the descriptor, or the doorbell of the queue, is readable
+        add(w, [](TokenWorld& n) { n.driver = D::kEnd; });  // the program ends its loop
+        if (w.rounds == bounds_.rounds || (!is_due(w) && !w.pending)) return;
+        return add(w, [](TokenWorld& n) {
+          ++n.rounds;
+          n.driver = D::kHostBegin;
+        });
+      case D::kHostBegin:
+        return add(w, [](TokenWorld& n) { resume_hosted(n, D::kCallback); });
+      case D::kHostTurn: {  // without waiting
+        const auto then = [](TokenWorld& n) { n.driver = n.pending ? D::kPause : D::kHostLend; };
+        add(w, then);
+        return turn(w, [&](TokenWorld& n) {
+          then(n);
+          next_.push_back(n);
+        });
+      }
+      case D::kHostLend:
+        return add(w, [](TokenWorld& n) {
+          const auto lent = n.token.lend();
+          if (!lent) return pause(n);
+          n.driver = n.token.asleep() ? D::kHostTell : D::kHostWait;
+          n.token = *lent;
+        });
+      case D::kHostTell:
+        if (locked(w)) return;
+        return add(w, [](TokenWorld& n) {
+          n.told_guardian = true;
+          n.driver = D::kHostWait;
+        });
+      case D::kHostEnd:
+        return add(w, [](TokenWorld& n) { resume_hosted(n, D::kHostWake); });
+      case D::kHostWake:
+        return add(w, [](TokenWorld& n) {
+          if (const auto asked = n.token.ask_loan()) {
+            n.token = *asked;
+            n.woken = true;
+          }
+          n.driver = D::kHostWait;
         });
       case D::kEnd:
         return;
@@ -372,12 +464,27 @@ class Model {
     }
   }
 
-  static void pause(TokenWorld& world, D then) {
+  [[nodiscard]] D next_round() const { return bounds_.hosted ? D::kHostEnd : D::kBegin; }
+
+  static void resume_hosted(TokenWorld& world, D otherwise) {
+    const auto resumed = world.token.resume();
+    if (resumed) {
+      world.token = *resumed;
+      read_mail(world);
+    }
+    world.driver = resumed ? D::kHostTurn : otherwise;
+  }
+
+  static void pause(TokenWorld& world) {
     const Token before = world.token;
     const auto paused = before.pause();
     REQUIRE(paused);
     world.token = *paused;
-    world.driver = before.asleep() || paused->retired() ? D::kTell : then;
+    if (before.dozing()) {
+      world.driver = D::kRouse;
+    } else {
+      world.driver = before.asleep() || paused->retired() ? D::kTell : D::kCallback;
+    }
   }
 
   void poster(const TokenWorld& w) {
@@ -455,10 +562,12 @@ void check_child(const TokenWorld& parent) {
 // What makes no difference any more, so that equal worlds are the same.
 void forget_unused(TokenWorld& world) {
   const G g = world.guardian;
-  const bool watching = g == G::kTick || g == G::kTickWait || g == G::kSleepWait || g == G::kTake;
+  const bool watching = g == G::kTick || g == G::kTickWait || g == G::kSleepWait ||
+                        g == G::kDozeWait || g == G::kTake;
   if (!watching) {
     world.seen = Token();
     world.quiet = 0;
+    world.due = world.few = false;
   }
   if (g != G::kSleepWait) world.told_guardian = false;
   if (world.driver != D::kWait) world.told_driver = false;
@@ -487,7 +596,9 @@ void explore(Bounds bounds) {
     if (is_new) known.push_back({world, {}});
     return found->second;
   };
-  reach(TokenWorld{});
+  TokenWorld start;
+  if (bounds.hosted) start.driver = D::kHostWait;
+  reach(start);
   std::deque<std::size_t> ends;     // all threads have come to theirs
   std::deque<std::size_t> settled;  // no command waits, and none has told the loop to stop
   const auto stops = [](const TokenWorld& world) { return world.stopper != S::kRetire; };
@@ -540,7 +651,7 @@ TEST_CASE("each transition applies in its state only") {
   CHECK(!start.pause());
   CHECK(!start.sleep());
   CHECK(!start.hurry());
-  CHECK(!start.take(start));
+  CHECK(!start.take(start, true));
   const Token asked = *start.ask();
   CHECK(asked.wanted());
   const Token driven = *asked.give();
@@ -552,12 +663,33 @@ TEST_CASE("each transition applies in its state only") {
   CHECK(paused.state() == State::kPause);
   CHECK(!paused.asleep());
   CHECK(paused.pauses() == 1);
-  CHECK(!paused.take(driven));
-  CHECK(paused.take(paused)->state() == State::kGuardian);
-  CHECK(!paused.resume()->pause()->take(paused));
-  CHECK(paused.hurry()->take(driven)->state() == State::kGuardian);
-  CHECK(!paused.hurry()->take(driven)->hurried());
+  CHECK(!paused.take(driven, true));
+  CHECK(paused.take(paused, false)->state() == State::kGuardian);
+  CHECK(!paused.resume()->pause()->take(paused, true));
+  CHECK(paused.hurry()->take(driven, false)->state() == State::kGuardian);
+  CHECK(!paused.hurry()->take(driven, false)->hurried());
   CHECK(!paused.hurry()->resume()->hurried());
+}
+
+TEST_CASE("a loan is taken where the descriptor stays readable") {
+  const Token start;
+  CHECK(!start.lend());
+  CHECK(!start.ask()->ask_loan());
+  CHECK(!start.ask_loan()->ask()->lending());
+  const Token lent = *start.ask_loan()->lend();
+  CHECK(lent.state() == State::kLent);
+  CHECK(!lent.lending());
+  CHECK(!lent.sleep());
+  CHECK(!lent.take(lent, false));
+  CHECK(lent.take(lent, true)->state() == State::kGuardian);
+  CHECK(!lent.resume()->lend()->take(lent, true));
+  CHECK(lent.hurry()->take(lent, false)->state() == State::kGuardian);
+  CHECK(!lent.hurry()->doze());
+  CHECK(lent.doze()->resume()->pause()->dozing());
+  CHECK(!lent.doze()->rise().dozing());
+  CHECK(!lent.retire().resume());
+  CHECK(!lent.resume()->retire().lend());
+  CHECK(lent.retire().take(start, false)->state() == State::kGuardian);
 }
 
 TEST_CASE("a retired token goes to the guardian and stays there") {
@@ -565,7 +697,7 @@ TEST_CASE("a retired token goes to the guardian and stays there") {
   CHECK(!driven.retire().sleep());
   const Token paused = *driven.retire().pause();
   CHECK(!paused.resume());
-  const Token taken = *paused.take(driven);
+  const Token taken = *paused.take(driven, false);
   CHECK(taken.state() == State::kGuardian);
   CHECK(!taken.ask());
   CHECK(!Token().ask()->retire().give());
@@ -580,6 +712,15 @@ TEST_CASE("all interleavings: one owner, no lost wake-up, no trap") {
   }
   SUBCASE("two commands, the guardian ticks twice") {
     explore({1, 2, 2});
+  }
+  SUBCASE("lent to another loop") {
+    explore({2, 1, 1, true});
+  }
+  SUBCASE("lent to another loop for three rounds") {
+    explore({3, 1, 1, true});
+  }
+  SUBCASE("lent to another loop, the guardian ticks twice") {
+    explore({2, 2, 2, true});
   }
 }
 
