@@ -86,6 +86,12 @@ struct Queue::Run {
     queue.took_gil(away - done);
   }
 
+  // Before a callback, where lending the loop has brought an event after all. What a callback posts
+  // does not wake the loop each time, so the loop is paused meanwhile: its guardian takes it soon.
+  void recall() {
+    if (std::exchange(lent, false) && loop().resume()) loop().pause();
+  }
+
   [[nodiscard]] server::Server& loop() const { return *home->server().only(); }
 
   void perform(Task& task) {

@@ -194,8 +194,13 @@ std::shared_ptr<Consumer> Queue::to_host() {
 // A hosted loop has a turn; then as next().
 std::size_t Queue::next_hosted(Run& run, Task& task) {
   run.turn_hosted();
-  const std::lock_guard lock(mutex_);
-  return next(run, task);
+  std::size_t waiting = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting = next(run, task);
+  }
+  if (waiting != 0) run.recall();
+  return waiting;
 }
 
 // The host's thread has found a loop that is not lent any more. If it was at the end of the last
