@@ -70,6 +70,7 @@ class Dispatcher:
         #: Wakes the thread that serves in its own asyncio loop, if there is one.
         self.wake_loop: Callable[[], object] | None = None
         self._looping = threading.Lock()  # held by that thread
+        self._woken = threading.Condition()  # told by wake()
         self.active = True  # threads still run callbacks of this object
         self._interrupts: object = None  # a loop ends when this has changed since its start
         self.closed = False  # no thread will run callbacks of this object again
@@ -105,6 +106,13 @@ class Dispatcher:
         if self._exiting:
             # Keep a thread that calls in a loop from spinning.
             time.sleep(0.1 if seconds is None else seconds)
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        """Wait until interrupted or `until()` is true. Other threads run the callbacks."""
+        seen = self._interrupts
+        with self._woken:
+            while not (self._ended(seen) or until()):
+                self._woken.wait()
 
     def serves_in_loop(self) -> bool:
         """Whether a thread serves in an asyncio loop of its own."""
@@ -147,6 +155,8 @@ class Dispatcher:
     def wake(self) -> None:
         """Make loops check their `until`, and other waiting threads :meth:`next_time`."""
         self.queue.wake()
+        with self._woken:
+            self._woken.notify_all()
         wake_loop = self.wake_loop
         if wake_loop is not None:
             wake_loop()
@@ -261,6 +271,7 @@ class Dispatcher:
         """End the loop on the stack, if any, in a forked child. Takes no lock."""
         self.closed = True
         self._looping = threading.Lock()
+        self._woken = threading.Condition()
         self.wake_loop = None
         self.queue.forget()
 

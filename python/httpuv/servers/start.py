@@ -19,6 +19,7 @@ from ..base import stderr
 from ..base.checks import check_seconds
 from ..dispatch import queue
 from ..dispatch.choice import ServiceDispatcher
+from ..dispatch.threads import ThreadDispatcher
 from ..gateways.types import AnyApp
 from ..options.option import takes
 from ..options.server import Options, RunWebOptions, WebOptions
@@ -167,9 +168,7 @@ def runServer(
     with contextlib.suppress(KeyboardInterrupt), ended_by_sigterm(), queue.loop() as source:
         dispatcher = ServiceDispatcher(source)
         server = startServer(host, port, app, quiet, dispatch=dispatcher, **options)
-        if not quiet:
-            announce(server)
-        run_until_stopped(server, grace)
+        run_until_stopped(server, grace, say=not quiet)
 
 
 @contextlib.contextmanager
@@ -194,11 +193,15 @@ def announce(server: Server) -> None:
     stderr.write(f"Serving at {where} (Ctrl-C to stop)\n")
 
 
-def run_until_stopped(server: Server, grace: float = 0.0) -> None:
+def run_until_stopped(server: Server, grace: float = 0.0, *, say: bool = False) -> None:
     """Run callbacks until interrupted or until the server is stopped; stop it.
+
+    If the server has threads for its callbacks, this thread only waits: Ctrl-C would interrupt a
+    callback that it runs.
 
     Args:
         grace: Seconds for answers under way.
+        say: Whether to print the address. Ctrl-C after that is no longer too early for ``grace``.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed. The server is stopped then.
@@ -206,7 +209,12 @@ def run_until_stopped(server: Server, grace: float = 0.0) -> None:
     source = server._dispatcher.source
     try:
         try:
-            source.serve(None, until=lambda: not server.isRunning())
+            if say:
+                announce(server)
+            if isinstance(server._dispatcher, ThreadDispatcher):
+                source.wait(until=lambda: not server.isRunning())
+            else:
+                source.serve(None, until=lambda: not server.isRunning())
         finally:
             server.stop(grace)
     finally:

@@ -13,7 +13,6 @@ from ..gateways.interfaces import Mount, import_app
 from ..options.server import DESCRIPTIONS
 from ..servers.server import Server
 from ..servers.start import (
-    announce,
     ended_by_sigterm,
     run_until_stopped,
     startPipeServer,
@@ -76,6 +75,4 @@ def run(
             server = startPipeServer(uds, None, root, quiet, **options)
         else:
             server = startServer(host, port, root, quiet, **options)
-        if not quiet:
-            announce(server)
-        run_until_stopped(server, grace)
+        run_until_stopped(server, grace, say=not quiet)

@@ -544,3 +544,36 @@ def test_run_prints_its_address_and_lets_an_answer_finish(signum: int) -> None:
             script.process.send_signal(signum)
             assert wire.response().body == b"in time"
         assert script.finish() == (0, "", "")
+
+
+def test_run_answers_on_its_threads_and_ends_by_interrupt() -> None:
+    """A signal would interrupt a callback on the main thread."""
+    program = """
+        import threading, httpuv, httpuv.wsgi
+
+        both = threading.Barrier(2)
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            if environ["PATH_INFO"] == "/end":
+                httpuv.interrupt()
+            else:
+                both.wait(30)
+            return [threading.current_thread().name.encode()]
+
+        httpuv.wsgi.run(app, port=0, threads=2)
+    """
+    with Script(program) as script:
+        found = re.search(r"^Serving at http://127.0.0.1:(\d+)/ ", script.error_line())
+        assert found is not None
+        address = ("127.0.0.1", int(found[1]))
+        names = set()
+        with Wire(address) as one, Wire(address) as other:
+            for _ in range(50):
+                for wire in (one, other):
+                    wire.send(request())
+                names |= {one.response().body, other.response().body}
+            one.send(request("/end"))
+            names.add(one.response().body)
+        assert names == {b"httpuv callbacks"}
+        assert script.finish() == (0, "", "")
