@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "base/mailbox.h"
-#include "net/loop/driver.h"
+#include "net/driver/driver.h"
 #include "net/loop/loop.h"
 #include "net/loop/ticker.h"
 #include "server/message/commands.h"

@@ -49,7 +49,8 @@ INSIDE = {
     "net": {
         "file": {"file"},
         "lanes": {"lanes"},
-        "loop": {"file", "lanes", "loop"},
+        "driver": {"driver"},
+        "loop": {"file", "lanes", "driver", "loop"},
         "listen": {"loop", "listen"},
         "stream": {"file", "loop", "listen", "stream"},
         "tls": {"loop", "listen", "stream", "file", "tls"},

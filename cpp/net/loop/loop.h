@@ -27,10 +27,10 @@
 #include <utility>
 
 #include "base/thread_check.h"
+#include "net/driver/driver.h"
 #include "net/file/residency.h"
 #include "net/lanes/lanes.h"
 #include "net/loop/descriptor_set.h"
-#include "net/loop/driver.h"
 #include "net/loop/exposure.h"
 #include "net/loop/reactor.h"
 #include "net/loop/timer_wheel.h"

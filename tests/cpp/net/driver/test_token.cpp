@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "net/loop/driver.h"
-#include "net/loop/token.h"
+#include "net/driver/driver.h"
+#include "net/driver/token.h"
 
 namespace httpuv::net {
 namespace {

@@ -11,13 +11,15 @@
 //   thread at a time, which may be another one after pause() or lend(); the rest on any.
 // Owner: whatever owns the loop. What is driven outlives guard(); what wakes it outlives this.
 // Failure: none. In a forked child: forget(), and nothing else.
+// Driver has more than 25 members and methods, because each transition that a thread can ask for is
+// a function of its own.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 
-#include "net/loop/token.h"
+#include "net/driver/token.h"
 
 namespace httpuv::net {
 

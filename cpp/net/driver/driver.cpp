@@ -1,4 +1,4 @@
-#include "net/loop/driver.h"
+#include "net/driver/driver.h"
 
 #include <chrono>
 #include <new>

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "net/loop/driver.h"
+#include "net/driver/driver.h"
 
 namespace httpuv::net {
 namespace {
