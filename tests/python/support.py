@@ -247,8 +247,24 @@ class Script:
         assert self.process.stdin is not None
         self.process.stdin.write(text.encode() + b"\n")
 
-    def finish(self, timeout: float = PATIENCE) -> tuple[int, str, str]:
-        """Wait for its end: exit status, rest of its output, its errors."""
+    def finish(
+        self, timeout: float = PATIENCE, *, keep_input: bool = False
+    ) -> tuple[int, str, str]:
+        """Wait for its end: exit status, rest of its output, its errors.
+
+        Its standard input ends now, unless it is kept: a signal may come later than that end.
+        """
+        kept = self.process.stdin
+        if keep_input:
+            self.process.stdin = None  # communicate() would close it
+        try:
+            return self._finish(timeout)
+        finally:
+            self.process.stdin = kept
+            if kept is not None:
+                kept.close()
+
+    def _finish(self, timeout: float) -> tuple[int, str, str]:
         try:
             rest = self.process.communicate(timeout=timeout)
             hung = False

@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +36,10 @@ def build(source: Path, outdir: Path, *options: str) -> None:
 
 
 def unpack(sdist: Path, folder: Path) -> Path:
+    # Pythons before 3.11.4 have no filters; the archive is our own.
+    how: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder, **how)
     return folder / sdist.name.removesuffix(".tar.gz")
 
 

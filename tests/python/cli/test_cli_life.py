@@ -84,7 +84,7 @@ def test_second_signal_ends_at_once(apps: Path, name: str) -> None:
             os.kill(child.pid, signal.SIGTERM)
             refused(where(url))
             os.kill(child.pid, signal.SIGINT)
-            assert child.finish()[0] == 128 + signal.SIGINT
+            assert child.finish(keep_input=True)[0] == 128 + signal.SIGINT
             assert wire.at_end()
 
 
@@ -130,7 +130,7 @@ def test_signal_while_the_application_is_imported(tmp_path: Path) -> None:
     with command(tmp_path, "slow:app", "--port=0") as child:
         assert child.line() == "begun"
         os.kill(child.pid, signal.SIGTERM)
-        status, _, errors = child.finish()
+        status, _, errors = child.finish(keep_input=True)
     assert (status, errors) == (0, "")
 
 

@@ -235,8 +235,7 @@ def test_second_signal_ends_at_once(apps: Path) -> None:
         os.kill(child.pid, signal.SIGTERM)
         until(lambda: len(children(child)) < len(before))  # the idle one has ended
         os.kill(child.pid, signal.SIGTERM)
-        child.process.wait(PATIENCE)  # finish() ends the line that the application waits for
-        assert child.finish()[0] == 128 + signal.SIGTERM
+        assert child.finish(keep_input=True)[0] == 128 + signal.SIGTERM
         assert wire.at_end()
     assert not any(Path(f"/proc/{each}").exists() for each in before)
 
