@@ -3,13 +3,15 @@
 //
 // What: they are gathered as long as more are likely to come, and never for long: until a turn of
 //   the loop brings nothing new while the application is idle, or it has been at work for a while
-//   (Live::tick()), or for kMostMs. Any other command has them sent first, so the application's
+//   (Live::tick()), or for kMostMs. Turns that bring nothing are tried again for a small part of
+//   the time that sending takes: the next message of a client that waits for this one is near. Any other command has them sent first, so the application's
 //   order is kept.
 // Thread: the loop's.
 // Ownership: a member of the running server.
 // Failure: without memory the connection that it was needed for ends.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,6 +42,7 @@ class Publications final : public Gathered, private net::TurnTask {
 
  private:
   void run_turn() noexcept override {}  // that there is a next turn, at once, is all
+  [[nodiscard]] bool worth_waiting() const;
   void send_to(Topic& topic, const std::vector<SharedPublication>& messages) noexcept;
 
   Context& context_;
@@ -47,6 +50,7 @@ class Publications final : public Gathered, private net::TurnTask {
   std::vector<SharedPublication> messages_{};  // all to that topic
   std::size_t bytes_ = 0;
   std::int64_t since_ms_ = 0;
+  std::chrono::steady_clock::time_point worth_waiting_until_{};
 };
 
 }  // namespace httpuv::server

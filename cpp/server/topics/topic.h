@@ -64,6 +64,9 @@ class Topic : private net::ListLink {
   // Whether nothing was lost since it began.
   [[nodiscard]] bool whole() const { return reaches({epoch_, 0}); }
 
+  // How many WebSockets subscribe to it.
+  [[nodiscard]] std::size_t sockets() const { return members_.size(); }
+
   // Messages that were not sent to a slow subscriber.
   void count_dropped(std::uint64_t messages) { rare().dropped += messages; }
 
