@@ -4,8 +4,8 @@
 // What: they are gathered as long as more are likely to come, and never for long: until a turn of
 //   the loop brings nothing new while the application is idle, or it has been at work for a while
 //   (Live::tick()), or for kMostMs. Turns that bring nothing are tried again for a small part of
-//   the time that sending takes: the next message of a client that waits for this one is near. Any other command has them sent first, so the application's
-//   order is kept.
+//   the time that sending takes: the next message of a client that waits for this one is near. Any
+//   other command has them sent first, so the application's order is kept.
 // Thread: the loop's.
 // Ownership: a member of the running server.
 // Failure: without memory the connection that it was needed for ends.
