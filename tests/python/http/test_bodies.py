@@ -106,7 +106,8 @@ def test_descriptors_of_spooled_bodies_are_closed(serve: Serve) -> None:
             wire.send(request(method="POST", body=b"x" * 100_000))
             assert wire.response().status == 200
             counts.append(psutil.Process().num_fds())
-    assert counts[-1] <= counts[3] + 1
+    # One a request would be 26; the loops of the process open a few of their own at any time.
+    assert counts[-1] < counts[3] + 10
 
 
 def test_input_outlives_its_request(serve: Serve) -> None:
