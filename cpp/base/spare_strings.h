@@ -1,10 +1,10 @@
 // Strings with memory for 64 KiB, which are used again instead of being freed.
 //
-// What: malloc() gives the free end of its heap back to the system when that end is large, and
-// takes
-//   it again for the next buffer; each page then costs a page fault. Whether this happens depends
-//   on all that the process has allocated before. So the buffers of large messages and of pieces of
-//   streams come from here and return to here. All have the same size, and their number is bounded.
+// What: malloc() gives the free end of its heap back to the system when that end is large. It takes
+//   the memory again for the next buffer, and each page then costs a page fault. Whether this
+//   happens depends on all that the process has allocated before. So the buffers of large messages
+//   and of pieces of streams come from here and return to here. All have the same size, and their
+//   number is bounded.
 // Thread: any. No call waits: if another thread is in here, malloc() and free() are used. That is
 //   also the case for good in a child that was forked at such a moment.
 // Owner: of the spare strings. Failure: std::bad_alloc.

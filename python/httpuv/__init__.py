@@ -14,7 +14,7 @@ from .answers.types import Response
 from .base.log import logLevel
 from .brokers.protocol import Broker
 from .dispatch.base import Dispatcher
-from .dispatch.queue import interrupt, later, runNow, service
+from .dispatch.service import interrupt, later, runNow, service
 from .gateways.interfaces import Mount
 from .options.limits import Limits
 from .options.static import StaticPath, excludeStaticPath, staticPath, staticPathOptions

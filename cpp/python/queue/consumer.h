@@ -1,4 +1,4 @@
-// What the queue gives events to: an application, of which the queue knows no more.
+// What the queue gives events to: an application. The queue knows only this interface of it.
 //
 // With the GIL held, but for refuse(), which any thread may call without it. Shared by its owner
 // and the batches in the queue. Failure: what a callback raises and is no Exception is thrown on.

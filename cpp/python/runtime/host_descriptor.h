@@ -2,9 +2,8 @@
 // loop of a server.
 //
 // What: on Linux an epoll instance of both; elsewhere the doorbell's own descriptor.
-// Thread: one at a time. Owner: a Queue; in a forked child, which shares the epoll instance with
-// its
-//   parent, nothing is shown any more: forget().
+// Thread: one at a time. Owner: a Queue. A forked child shares the epoll instance with its parent,
+//   so nothing is shown there any more: forget().
 // Failure: show() answers false where the system has no epoll, or no memory for it.
 #pragma once
 

@@ -68,7 +68,7 @@ class Watch:
                 log.write(logging.WARNING, "%d requests or messages wait; %s", waiting, why)
 
     def _busy(self) -> str:
-        """The message of a dispatcher whose thread is busy, the first time in this process."""
+        """The message that a dispatcher's thread is busy, the first time in this process."""
         busy = self._dispatcher.busy
         if busy in _told:
             return ""

@@ -364,7 +364,7 @@ def test_commands_of_other_threads_reach_a_driven_loop() -> None:
         assert [client.message() for _ in range(50)] == [str(n) for n in range(50)]
 
 
-#: A program whose asyncio loop waits for the server's, too: main() is its coroutine.
+#: An asyncio program: its loop waits for the server's, too. main() is its coroutine.
 HOSTED = """
     import asyncio
     def host(main):

@@ -19,7 +19,8 @@ package = os.path.dirname(httpuv.__file__)
 # Where there is something that a handler may find half done.
 files = {os.path.join(package, *name.split("/"))
          for name in ("servers/server.py", "servers/routed.py", "servers/registry.py",
-                      "answers/sse.py", "dispatch/queue.py", "dispatch/base.py")}
+                      "answers/sse.py", "dispatch/queue.py",
+                      "dispatch/service.py", "dispatch/base.py")}
 assert all(map(os.path.isfile, files)), files
 
 def at_every_line(action, handler, step=1):
