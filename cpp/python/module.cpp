@@ -18,6 +18,7 @@
 #include "python/gateway/mounts.h"
 #include "python/queue/queue.h"
 #include "python/runtime/input_hook.h"
+#include "python/runtime/signal_relay.h"
 #include "python/server/metrics_board.h"
 #include "python/server/server_object.h"
 #include "python/socket/socket.h"
@@ -218,6 +219,8 @@ PYBIND11_MODULE(_core, m) {
   m.def("set_input_hook", &set_input_hook, py::arg("input"), py::arg("fd"), py::arg("run"));
   m.def("input_hook_displaced", &input_hook_displaced);
   m.def("clear_input_hook", &clear_input_hook);
+  m.def("relay_signals", &relay_signals, py::arg("signals"), py::arg("fd"),
+        py::arg("second_exits"));
   m.def("register_headers", &register_headers, py::arg("cls"));
   m.def("register_input", &register_input, py::arg("cls"));
   m.def("static_header_error", &files::header_error, py::arg("name"), py::arg("value"));

@@ -438,6 +438,13 @@ def input_hook_displaced() -> bool:
 def clear_input_hook() -> None:
     """Remove the hook of set_input_hook()."""
 
+def relay_signals(signals: list[int], fd: int, second_exits: bool) -> None:
+    """Write the number of each such signal to `fd` as one byte, at once, on no thread of Python.
+
+    `fd` is nonblocking. `second_exits`: the second one ends the process, status 128 + number.
+    Raises OSError.
+    """
+
 def register_headers(cls: type) -> None:
     """Name the class of HEADERS, one derived from dict; its constructor is not called."""
 

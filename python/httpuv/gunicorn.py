@@ -95,12 +95,11 @@ class Worker(_Base):  # type: ignore[misc]  # gunicorn has no types
         self._life = Life(float(self.cfg.graceful_timeout))
         for each in self.SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, lambda number, frame: self._life.end())
+        self._life.take_signals([signal.SIGTERM], second_exits=False)
         signal.signal(signal.SIGINT, self._quit)
         signal.signal(signal.SIGQUIT, self._quit)
         signal.signal(signal.SIGUSR1, lambda number, frame: self.log.reopen_files())
         signal.signal(signal.SIGABRT, self.handle_abort)
-        signal.siginterrupt(signal.SIGTERM, False)
 
     # These end the process here: an exception would end only the callback that was interrupted.
 

@@ -14,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import httpuv
@@ -303,6 +304,18 @@ def read_up_to(client: socket.socket, end: bytes) -> bytes:
         assert piece, data
         data += piece
     return data
+
+
+def open_below(folder: Path) -> list[str]:
+    """The files of a folder that this process has open, deleted ones too.
+
+    A count of all descriptors would also have those of loops and threads of other tests.
+    """
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile, as that of iterdir() is
+            found.append(os.readlink(each))
+    return [each for each in found if each.startswith(f"{folder.resolve()}/")]
 
 
 @contextlib.contextmanager

@@ -70,7 +70,8 @@ TEST_CASE("threads share them, and each has one owner at a time") {
     });
   }
   for (std::thread& each : threads) each.join();
-  CHECK(strings.count() <= 8);
+  // More than the eight that were in use: a thread that finds the others busy allocates one.
+  CHECK(strings.count() <= SpareStrings::kMost);
 }
 
 }  // namespace

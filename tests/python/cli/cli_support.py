@@ -11,7 +11,7 @@ from support import Script
 
 #: Applications that tell their test what happens (stdout), and wait for its word (stdin).
 APPS = """
-    import asyncio, os, sys, threading, time
+    import asyncio, ctypes, os, sys, threading, time
 
     def say(*words):
         os.write(1, (" ".join(map(str, words)) + "\\n").encode())
@@ -54,6 +54,15 @@ APPS = """
         if environ["PATH_INFO"] == "/wait":
             say("begun")
             sys.stdin.readline()
+        if environ["PATH_INFO"] in ("/in-c", "/with-gil"):
+            c = (ctypes.CDLL if environ["PATH_INFO"] == "/in-c" else ctypes.PyDLL)(None)
+            say("begun")
+            say(c.read(0, ctypes.create_string_buffer(1), 1))
+        if environ["PATH_INFO"] == "/full":
+            os.set_blocking(1, True)
+            say("begun")
+            while True:
+                sys.stdout.write("x" * 1000)
         if environ["PATH_INFO"] == "/exit":
             sys.exit(3)
         if environ["PATH_INFO"] == "/stuck":

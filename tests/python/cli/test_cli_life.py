@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cli_support import apps, command, started
+from cli_support import apps, children, command, started
 from support import PATIENCE, Script, Wire, request
-from ws_support import KEY
+from ws_support import KEY, wait_until
 
 assert apps  # a fixture
 
@@ -86,6 +86,55 @@ def test_second_signal_ends_at_once(apps: Path, name: str) -> None:
             os.kill(child.pid, signal.SIGINT)
             assert child.finish(keep_input=True)[0] == 128 + signal.SIGINT
             assert wire.at_end()
+
+
+def test_a_call_of_c_goes_on(apps: Path) -> None:
+    """A signal neither waits for it nor interrupts it."""
+    with (
+        command(apps, "apps:wsgi", "--port=0", "--graceful-timeout=600") as child,
+        Wire(where(started(child))) as wire,
+    ):
+        wire.send(request("/in-c"))
+        assert child.line() == "begun"
+        os.kill(child.pid, signal.SIGTERM)
+        refused(wire.socket.getpeername())
+        child.tell()
+        assert child.line() == "1"
+        assert wire.response().status == 200
+        assert child.finish()[0] == 0
+
+
+def test_second_signal_ends_a_process_that_keeps_the_gil(apps: Path) -> None:
+    with (
+        command(apps, "apps:wsgi", "--port=0", "--graceful-timeout=600") as child,
+        Wire(where(started(child))) as wire,
+    ):
+        wire.send(request("/with-gil"))
+        assert child.line() == "begun"
+        for each in SIGNALS:
+            os.kill(child.pid, each)
+        status, _, _ = child.finish(keep_input=True)
+        assert status in [128 + each for each in SIGNALS]
+
+
+def test_graceful_timeout_ends_a_process_whose_output_is_stuck(apps: Path) -> None:
+    with (
+        command(apps, "apps:wsgi", "--port=0", "--graceful-timeout=0.5") as child,
+        Wire(where(started(child))) as wire,
+    ):
+        wire.send(request("/full"))
+        assert child.line() == "begun"
+        os.kill(child.pid, signal.SIGTERM)
+        assert child.process.wait(PATIENCE) == 0
+
+
+def test_a_forked_child_is_ended_alone(apps: Path) -> None:
+    with command(apps, "apps:forks", "--port=0") as child:
+        url = started(child)
+        forked = int(httpx.get(url).text.split()[2])
+        os.kill(forked, signal.SIGTERM)
+        wait_until(lambda: forked not in children(child))
+        assert httpx.get(url + "?again").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["asgi", "wsgi"])

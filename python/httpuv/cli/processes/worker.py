@@ -10,13 +10,12 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from types import FrameType
 
 from ...options import observe
 from ...options.tls import TLS
 from ...servers.server import Server
 from ..console import ApplicationFailed, Mistake, tell_of
-from ..life import Life, outlive_signals_of_others
+from ..life import Life, nothing
 from ..options.settings import Settings
 from ..prepare import prepare
 from ..serving import run_to_the_end
@@ -48,10 +47,6 @@ class Control:
             if told == "stop":
                 return
             yield told["ticket_keys"]
-
-
-def _nothing(number: int, frame: FrameType | None) -> None:
-    """Ignore the signal: the command's process decides."""
 
 
 def main(numbers: str) -> int:
@@ -100,12 +95,11 @@ def main(numbers: str) -> int:
 
 
 def _take_signals(life: Life) -> None:
-    # A terminal sends these signals to all of its processes. A handler and not SIG_IGN, which child
-    # processes would inherit.
+    # A terminal sends these signals to all of its processes: the command's process decides.
     for each in (signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
-        signal.signal(each, _nothing)
-    outlive_signals_of_others()
-    signal.signal(signal.SIGTERM, lambda number, frame: life.end())
+        signal.signal(each, nothing)
+    # The whole process group may be told to end, and then the command's process tells it once more.
+    life.take_signals([signal.SIGTERM], second_exits=False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
