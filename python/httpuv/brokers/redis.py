@@ -274,7 +274,7 @@ class Redis:
     # --- listeners' threads ---
 
     def listening(self) -> None:
-        """A listener begins to listen."""
+        """A listener begins to listen, or listens to a channel again: messages may be missing."""
         self._renew()
 
     def misplaced(self) -> None:

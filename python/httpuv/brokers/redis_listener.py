@@ -51,6 +51,7 @@ class Listener:
         self._errors = servers.errors
         self._lock = fork.lock()  # guards the members below
         self._channels: dict[str, threading.Event] = {}  # set: confirmed
+        self._lost: set[str] = set()  # channels that Redis has ended, and not confirmed again
         self._listening: Any = None  # a PubSub, or None
         self._begun = 0
         self._trouble = Trouble()
@@ -122,6 +123,7 @@ class Listener:
             finally:
                 with self._lock:
                     self._listening = None
+                    self._lost.clear()
                     for confirmed in self._channels.values():
                         confirmed.clear()
                 if pubsub is not None:
@@ -183,12 +185,20 @@ class Listener:
     def _is_confirmed(self, channel: str, there: bool) -> None:
         with self._lock:
             event = self._channels.get(channel)
-        if event is None:
-            return  # it was dropped meanwhile
-        if there:
-            event.set()
-        elif event.is_set():  # not requested: its slot has moved to another node
-            event.clear()
+            if event is None:
+                self._lost.discard(channel)
+                return  # it was dropped meanwhile
+            ended = not there and event.is_set()
+            missed = there and channel in self._lost
+            if there:
+                event.set()
+                self._lost.discard(channel)
+            elif ended:  # not requested: its slot has moved to another node, and may come back
+                event.clear()
+                self._lost.add(channel)
+        if missed:
+            self._owner.listening()
+        elif ended:
             self._owner.misplaced()
 
     def _say_again(self) -> None:

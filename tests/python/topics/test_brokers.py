@@ -646,6 +646,17 @@ def test_a_slot_moves_to_another_node(spread: Pair, cluster: list[RedisServer]) 
         assert got == [str(number) for number in range(40)]
 
 
+def test_a_slot_is_back_before_it_was_missed(spread: Pair, cluster: list[RedisServer]) -> None:
+    spread.publish("before")
+    spread.settled("before")
+    for _ in range(2):
+        move_slot(cluster, f"{spread.prefix}{{t}}:at")
+    spread.publish("after")  # the subscription has ended, and no message follows
+    spread.settled("after")
+    for got in spread.got:
+        assert got == ["before", "after"]
+
+
 def test_a_node_is_restarted(spread: Pair, cluster: list[RedisServer]) -> None:
     spread.publish("before")
     spread.settled("before")
