@@ -68,17 +68,13 @@ class Answer:
             gone = environ["httpuv.disconnected"] = Disconnected()
         self.gone: Disconnected = gone
         self.events: EventStream | None = None
-        self._over = False
+        #: Nothing more is to be sent. An attribute, because a stream asks for each piece.
+        self.over = False
         # Ends the answer early: cancels a task or a future, or closes a stream.
         self._cancel: Callable[[], object] | None = None
         self._cancel_timer: Callable[[], object] | None = None
         answers.open.add(self)
         reply.on_abandoned = self.lost
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is to be sent."""
-        return self._over
 
     def rings(self) -> bool:
         """Whether the answer that is sent now must wake the I/O thread."""
@@ -91,9 +87,9 @@ class Answer:
             Exception: What `last` raised. The answer is not over then.
         """
         with _over_lock:
-            if self._over:
+            if self.over:
                 return False
-            self._over = True
+            self.over = True
         self.answers.open.discard(self)
         if self._cancel_timer is not None:
             self._cancel_timer()
@@ -104,7 +100,7 @@ class Answer:
             try:
                 last()
             except BaseException:
-                self._over = False  # the client still waits
+                self.over = False  # the client still waits
                 raise
         # Break the reference cycles with this object.
         reply.on_abandoned = reply.on_taken = None
@@ -183,7 +179,7 @@ class Answer:
         except Exception as error:
             future.cancel()
             return self.fail(error)
-        if timeout is not None and not self._over:
+        if timeout is not None and not self.over:
             handle = loop.call_later(timeout, self._late, timeout, future.cancel)
             self._cancel_timer = lambda: _call_in(loop, handle.cancel)
         self._cancelled_by(lambda: _call_in(loop, future.cancel))
@@ -191,7 +187,7 @@ class Answer:
 
     def _cancelled_by(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
-        if self._over and self.gone:
+        if self.over and self.gone:
             cancel()  # the client left in between
 
     def _done(self, future: concurrent.futures.Future[Any] | asyncio.Future[Any]) -> None:

@@ -29,9 +29,8 @@ class Answer(Protocol):
 
     environ: dict[str, Any]
     reply: _core.Reply
+    over: bool
 
-    @property
-    def over(self) -> bool: ...
     def rings(self) -> bool: ...
     def finish(self, last: Callable[[], object] | None = None) -> bool: ...
     def fail(self, error: BaseException) -> None: ...
@@ -55,6 +54,8 @@ def is_streamed(body: object) -> bool:
 class _Flow:
     """Counts of a body's bytes: sent, promised by Content-Length, and taken by the kernel."""
 
+    _send: Callable[[bytes, bool], None]
+
     def __init__(self, answer: Answer, length: int | None, empty: bool) -> None:
         self.answer = answer
         self.length = length
@@ -75,10 +76,10 @@ class _Flow:
             TypeError: It is neither str nor bytes-like.
             ValueError: The body is longer than its Content-Length.
         """
-        if isinstance(piece, str):
-            data = piece.encode()
-        elif isinstance(piece, bytes):
+        if isinstance(piece, bytes):
             data = piece
+        elif isinstance(piece, str):
+            data = piece.encode()
         else:
             data = _core.to_bytes(piece, "a piece of a body")
         if not data:
@@ -103,9 +104,6 @@ class _Flow:
             )
         self.answer.finish(self.answer.reply.end)
 
-    def _send(self, data: bytes, ask: bool) -> None:
-        self.answer.reply.write(data, ask)
-
     def _on_taken(self, total: int) -> None:
         self.taken = total
         if not self.full():
@@ -121,6 +119,7 @@ class Stream(_Flow):
 
     def __init__(self, answer: Answer, body: Any, length: int | None, empty: bool) -> None:
         super().__init__(answer, length, empty)
+        self._send = answer.reply.write
         self._body = body
         self._iterator: Iterator[object] | None = None
         self._waiting = False  # for room
@@ -175,17 +174,19 @@ class Stream(_Flow):
             return self.end()
         if self._iterator is None:
             self._iterator = iter(self._body)
-        until = time.monotonic() + _SLICE
-        while not self.answer.over:
+        # Few calls for each piece: there may be many, and short ones.
+        answer, iterator, write, clock = self.answer, self._iterator, self.write, time.monotonic
+        until = clock() + _SLICE
+        while not answer.over:
             try:
-                piece = next(self._iterator)
+                piece = next(iterator)
             except StopIteration:
                 return self.end()
-            self.write(piece)
-            if self.full():
+            write(piece)
+            if self.sent - self.taken >= WINDOW:
                 self._waiting = True
                 return
-            if time.monotonic() >= until:
+            if clock() >= until:
                 return self._post()
 
     def _close(self) -> None:
