@@ -16,6 +16,7 @@
 #include "python/convert/response.h"
 #include "python/coroutine/begin.h"
 #include "python/gateway/mounts.h"
+#include "python/queue/host_reader.h"
 #include "python/queue/queue.h"
 #include "python/runtime/input_hook.h"
 #include "python/runtime/signal_relay.h"
@@ -45,8 +46,13 @@ PYBIND11_MODULE(_core, m) {
 
   py::class_<Queue, std::shared_ptr<Queue>>(m, "Queue")
       .def(py::init<std::size_t>(), py::arg("threads") = 1)
-      .def("run", &Queue::run, py::arg("timeout"), py::arg("max_events") = 0,
-           py::arg("wakes") = py::none(), py::arg("again") = false)
+      .def(
+          "run",
+          [](Queue& self, std::optional<double> timeout, int max_events,
+             std::optional<std::uint64_t> wakes,
+             bool again) { return self.run(timeout, max_events, wakes, again, {}); },
+          py::arg("timeout"), py::arg("max_events") = 0, py::arg("wakes") = py::none(),
+          py::arg("again") = false)
       .def("rest", &Queue::rest, py::arg("timeout"))
       .def("begin_watch", &Queue::begin_watch)
       .def("end_watch", &Queue::end_watch)
@@ -58,6 +64,8 @@ PYBIND11_MODULE(_core, m) {
       .def("fileno", &Queue::fileno, py::arg("lend") = false)
       .def("pending", &Queue::pending)
       .def("forget", &Queue::forget);
+
+  register_host_reader(m);
 
   py::class_<files::MimeTable, std::shared_ptr<files::MimeTable>>(m, "MimeTable")
       .def(py::init(&make_mime_table), py::arg("types"));

@@ -185,6 +185,11 @@ void Server::ask_loan() {
   handoff_->driver().ask_loan();
 }
 
+void Server::serve_lent() {
+  if (!resume()) return ring();
+  lend();
+}
+
 void Server::take_over() {
   if (answers()) handoff_->driver().hurry();
 }

@@ -108,6 +108,8 @@ class Server {
   [[nodiscard]] int host_fd();
   void lend();
   void ask_loan();
+  // The thread that has lent it has what was posted carried out.
+  void serve_lent();
   // No thread drives it for a while: a loop that is paused is taken by its own thread at once.
   void take_over();
   [[nodiscard]] bool drivable() const;

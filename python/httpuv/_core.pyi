@@ -17,6 +17,25 @@ Pair = tuple[str, str] | tuple[bytes, bytes]
 # An answer whose body is at hand: status, header fields, body.
 Normal = tuple[int, Iterable[Pair], bytes | File | None]
 
+class HostReader:
+    """What an asyncio loop calls when the descriptor of `queue` is readable: it runs callbacks.
+
+    It calls `slow` instead while `wakes` is not what the queue has, or `source` (unless it is None)
+    is not the one that this thread has given to adopt(). What a callback raises goes to `failed`,
+    unless that is None.
+    """
+
+    wakes: int
+    def __new__(
+        cls,
+        queue: Queue,
+        loop: object,
+        slow: Callable[[], object],
+        failed: Callable[[BaseException], object] | None,
+        source: object,
+    ) -> HostReader: ...
+    def __call__(self) -> None: ...
+
 class Queue:
     """Events on their way from I/O threads to the Python threads that run the callbacks.
 
@@ -417,6 +436,9 @@ class AsyncCall:
 
 def begin_coroutine(coroutine: Any, loop: Any) -> Any:
     """Begin a coroutine in the loop that runs here: its result, or its task if it waits."""
+
+def adopt(source: object) -> None:
+    """Note the dispatcher of this thread; the caller keeps a reference."""
 
 def client_gone() -> bool:
     """Whether the client of the request that is being answered on this thread has gone.

@@ -41,7 +41,8 @@ thread_local SameLoop* t_same = nullptr;
 
 }  // namespace
 
-SameLoop::SameLoop() : outer_(std::exchange(t_same, this)) {}
+SameLoop::SameLoop(const py::object& loop)
+    : outer_(std::exchange(t_same, this)), loop_(loop), asked_(loop) {}
 
 SameLoop::~SameLoop() {
   t_same = outer_;

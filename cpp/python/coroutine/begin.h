@@ -15,11 +15,11 @@ namespace httpuv::python {
 // The asyncio loop that runs on this thread; a null object without one.
 pybind11::object running_loop();
 
-// In its scope the loop of this thread stays the same, so that running_loop() asks once: on Python
-// 3.11 each question is a system call, getpid(2).
+// In its scope the loop of this thread stays the same, so that running_loop() asks once, or never
+// if `loop` is not null: on Python 3.11 each question is a system call, getpid(2).
 class SameLoop {
  public:
-  SameLoop();
+  explicit SameLoop(const pybind11::object& loop);
   ~SameLoop();
   SameLoop(const SameLoop&) = delete;
   SameLoop& operator=(const SameLoop&) = delete;
@@ -27,8 +27,8 @@ class SameLoop {
  private:
   friend pybind11::object running_loop();
   SameLoop* const outer_;
-  bool asked_ = false;
   pybind11::object loop_;
+  bool asked_;
 };
 
 // Starts a coroutine in the loop that runs here. Returns its result, or its task if it waits.

@@ -62,8 +62,16 @@ bool Link::wait_for_room() {
   return true;
 }
 
+// The first answer of a task whose loop waits for this one, too, is written at once; the rest until
+// then together. A wake-up would cost two system calls and a turn of the host's loop.
 bool Link::send(server::Command&& command) {
-  return server_.post(std::move(command), rings());
+  const bool ring = rings();
+  const bool whole = std::holds_alternative<server::Respond>(command) ||
+                     std::holds_alternative<server::WsSend>(command);
+  if (!ring || !whole || !Queue::take_lent(this)) return server_.post(std::move(command), ring);
+  if (!server_.post(std::move(command), false)) return false;
+  server_.only()->serve_lent();
+  return true;
 }
 
 bool Link::subscribe(server::WsSubscribe&& command) {

@@ -18,6 +18,8 @@ namespace {
 // other work waits meanwhile.
 constexpr std::chrono::milliseconds kHostSlice{1};
 
+thread_local const Consumer* t_lent = nullptr;  // only compared
+
 }  // namespace
 
 Queue::Key Queue::Delivery::key() const {
@@ -149,12 +151,13 @@ std::size_t Queue::pending() {
 // --- out ----------------------------------------------------------------------------------------
 
 int Queue::run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes,
-               bool again) {
+               bool again, const py::object& loop) {
   const std::uint64_t seen = wakes.value_or(this->wakes());
   const auto end = end_after(timeout);
   // However it ends, loops learn of their answers, others that wait go on, and a watched descriptor
   // tells of what is left.
-  Run run(*this);
+  t_lent = nullptr;
+  Run run(*this, loop);
   {
     const std::lock_guard lock(mutex_);
     ++runs_;
@@ -197,7 +200,9 @@ int Queue::run_round(Run& run, std::optional<Clock::time_point> end, int max_eve
       waiting = next(run, task);
     }
     if (ran < budget && waiting != 0) continue;
-    if (!run.hosted || max_events > 0 || run.now >= slice_end) break;
+    // The answer of one alone has to reach its client before anything else can come. It is written
+    // when the run ends, and the host waits for what follows.
+    if (!run.hosted || ran == 1 || max_events > 0 || run.now >= slice_end) break;
     // What is answered brings the next requests.
     waiting = next_hosted(run, task);
     budget = ran + waiting;
@@ -250,6 +255,7 @@ void Queue::leave(Run& run) {
   }
   hand_on();
   loaned_ = run.lent;
+  t_lent = run.lent ? run.home.get() : nullptr;
   if (!watched_) return;
   doorbell_.hush();
   if (strands_.open()) {
@@ -257,6 +263,12 @@ void Queue::leave(Run& run) {
   } else {
     armed_ = true;
   }
+}
+
+bool Queue::take_lent(const Consumer* application) {
+  if (t_lent != application) return false;
+  t_lent = nullptr;
+  return true;
 }
 
 bool Queue::rest(double timeout) {

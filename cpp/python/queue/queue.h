@@ -58,9 +58,12 @@ class Queue {
 
   // Runs what waits now, at most max_events callbacks (0: all); if there is nothing, waits for it.
   // timeout in seconds, none: for ever. `again`: goes on like that until the timeout or a wake().
-  // Returns how many callbacks ran.
+  // `loop`: the asyncio loop that has called; null: it is asked for. Returns how many callbacks
+  // ran.
   int run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes,
-          bool again);
+          bool again, const pybind11::object& loop);
+  // Whether this thread has lent the loop of that application to its host, and has not asked since.
+  static bool take_lent(const Consumer* application);
   // Whether a thread is in run(). Any thread.
   [[nodiscard]] bool attended() const { return attended_.load(); }
   // Waits so many seconds until no thread is in run(); whether none is.
@@ -160,18 +163,20 @@ class Queue {
   Consumer* driven_ = nullptr;                     // by mutex_: the leader drives it
   std::thread::id driver_;                         // by mutex_: the thread that drives
   Clock::time_point contended_until_{};            // by mutex_: the GIL was slow to get
+  Clock::time_point pipes_checked_{};              // by mutex_
+  bool minds_pipes_ = true;                        // by mutex_: as it was checked last
   HostDescriptor host_;                            // by mutex_: what fileno() answers
   std::weak_ptr<Consumer> hosted_;                 // by mutex_: the loop in that descriptor
   bool loaned_ = false;                            // by mutex_: this thread has lent that loop
   std::atomic<bool> attended_{false};
   bool watched_ = false;  // by mutex_: a loop watches the descriptor, so its state must be exact
-  std::atomic<std::uint64_t> wakes_{0};
-  std::size_t awaited_ = 0;           // by mutex_: waiting events that need an answer
-  std::uint64_t served_ = 0;          // by mutex_: the number of calls of run()
-  std::uint64_t watch_ = 0;           // by mutex_: the number of the current watch
-  bool watch_sleeps_ = false;         // by mutex_: the watch waits for the first event
-  std::condition_variable watching_;  // for the watch
-  bool refusing_ = false;             // by mutex_
+  std::atomic<std::uint64_t> wakes_{1};  // never 0
+  std::size_t awaited_ = 0;              // by mutex_: waiting events that need an answer
+  std::uint64_t served_ = 0;             // by mutex_: the number of calls of run()
+  std::uint64_t watch_ = 0;              // by mutex_: the number of the current watch
+  bool watch_sleeps_ = false;            // by mutex_: the watch waits for the first event
+  std::condition_variable watching_;     // for the watch
+  bool refusing_ = false;                // by mutex_
   Doorbell doorbell_;
   Doorbell signals_{Doorbell::Kind::kPipe};  // wakes the main thread when a signal arrives
 };

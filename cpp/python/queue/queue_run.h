@@ -39,7 +39,7 @@ struct Queue::Run {
   bool hosted = false;  // another loop waits for that one, and calls run() when there is something
   bool lent = false;    // it waits now
 
-  explicit Run(Queue& of) : queue(of) {}
+  Run(Queue& of, const pybind11::object& loop) : queue(of), asyncio(loop) {}
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
   ~Run() {

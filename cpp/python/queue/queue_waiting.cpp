@@ -29,6 +29,10 @@ int shorter(int limit_ms, int other_ms) {
   return limit_ms < 0 ? other_ms : std::min(limit_ms, other_ms);
 }
 
+// This often it is looked whether SIGPIPE is ignored, which is a system call. A program that stops
+// ignoring it between two writes to clients that are gone is that far from its end.
+constexpr std::chrono::milliseconds kPipeCheck{5};
+
 // Whether the end of a connection would end the process, or call a handler of the program: Python
 // ignores SIGPIPE, but the program may have changed that. The loop's own thread blocks it.
 bool minds_broken_pipes() {
@@ -221,11 +225,16 @@ std::shared_ptr<Consumer> Queue::drivable() {
     const auto application = each.lock();
     return application == nullptr || !application->server().answers();
   });
-  if (attached_.size() != 1 || threads_ != 1 || Clock::now() < contended_until_) return nullptr;
+  const auto now = Clock::now();
+  if (attached_.size() != 1 || threads_ != 1 || now < contended_until_) return nullptr;
   auto application = attached_.front().lock();
   const server::Server* const loop =
       application != nullptr ? application->server().only() : nullptr;
-  if (loop == nullptr || !loop->drivable() || minds_broken_pipes()) return nullptr;
+  if (now >= pipes_checked_ + kPipeCheck) {
+    pipes_checked_ = now;
+    minds_pipes_ = minds_broken_pipes();
+  }
+  if (loop == nullptr || !loop->drivable() || minds_pipes_) return nullptr;
   return application;
 }
 

@@ -7,6 +7,7 @@ import contextlib
 import threading
 import weakref
 
+from .. import _core
 from . import ipython, queue, tasks
 from .base import Dispatcher
 
@@ -29,6 +30,7 @@ class AsyncioDispatcher(Dispatcher):
         self._fd = -1
         self._kernel = ipython.is_kernel()
         self._lend = not self._kernel  # where Ctrl-C is for callbacks only
+        self._reader: _core.HostReader | None = None  # refers to this object: while it watches
 
     def start(self) -> None:
         """Add the queue's descriptor to the loop."""
@@ -71,19 +73,27 @@ class AsyncioDispatcher(Dispatcher):
 
     def _watch(self) -> None:
         self.source.active = True
-        self.loop.add_reader(self._fd, self._ready)
+        if self._kernel:
+            self.loop.add_reader(self._fd, self._ready)
+        else:
+            self._reader = _core.HostReader(
+                self.source.queue, self.loop, self._ready, None, self.source
+            )
+            self.loop.add_reader(self._fd, self._reader)
         self._schedule()
 
     def _unwatch(self) -> None:
         if self._servers:
             return  # the next server has started
         self.loop.remove_reader(self._fd)
+        self._reader = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self.run_rest()
 
     def _ready(self) -> None:
+        wakes = self.source.queue.wakes  # a wake-up after this line comes here again
         try:
             if self._kernel:
                 ipython.run(self)
@@ -91,6 +101,8 @@ class AsyncioDispatcher(Dispatcher):
                 self.run()
         finally:
             self._schedule()
+            if self._reader is not None:
+                self._reader.wakes = wakes
 
     def _schedule(self) -> None:
         seconds = self.timeout()

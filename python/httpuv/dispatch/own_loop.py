@@ -127,22 +127,20 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
     failure: BaseException | None = None
 
     def ready() -> None:
-        nonlocal timer, over, reading, failure
+        nonlocal timer, over, reading
         if over:
             return
+        wakes = source.queue.wakes  # a wake-up after this line comes here again
         if timer is not None:
             timer.cancel()
             timer = None
         try:
             busy = not ended() and not source.run_now(0.0, True) and source.queue.pending() > 0
-        except BaseException as error:  # a loop only logs most exceptions of its callbacks
-            failure = error
-            over = True
-            loop.stop()
+        except BaseException as error:
+            failed(error)
             return
         if ended() or (deadline is not None and time.monotonic() >= deadline):
-            over = True
-            loop.stop()
+            stop()
             return
         due = [each for each in (deadline, source.next_time()) if each is not None]
         if busy:  # by another thread, while the descriptor stays readable
@@ -151,9 +149,24 @@ def serve(source: Served, deadline: float | None, ended: Callable[[], bool]) -> 
             due.append(time.monotonic() + _BUSY)
         elif not reading:
             reading = True
-            loop.add_reader(fd, ready)
+            loop.add_reader(fd, reader)
+        reader.wakes = wakes
         if due:
             timer = loop.call_later(max(0.0, min(due) - time.monotonic()), ready)
+
+    def stop() -> None:
+        nonlocal over
+        over = True
+        reader.wakes = 0
+        loop.stop()
+
+    def failed(error: BaseException) -> None:
+        """Raise it behind the loop, which would only log it."""
+        nonlocal failure
+        failure = error
+        stop()
+
+    reader = _core.HostReader(source.queue, loop, ready, failed, None)
 
     def wake() -> None:
         with contextlib.suppress(RuntimeError):  # it was closed

@@ -68,6 +68,7 @@ class Dispatcher:
         #: Wakes the thread that serves in its own asyncio loop, if there is one.
         self.wake_loop: Callable[[], object] | None = None
         self._looping = threading.Lock()  # held by that thread
+        self._refused_loop = False  # another one would have liked to
         self._woken = threading.Condition()  # told by wake()
         self.active = True  # threads still run callbacks of this object
         self._interrupts: object = None  # a loop ends when this has changed since its start
@@ -92,18 +93,24 @@ class Dispatcher:
         def ended() -> bool:
             return self._ended(seen) or (until is not None and until())
 
-        if self._serve_in_loop(deadline, ended):
-            return
         while True:
             wakes = self.queue.wakes  # a wake-up after this line ends the round
             if ended():
                 break
+            if self._serve_in_loop(deadline, ended):
+                return
             self._run_round(wakes, deadline, 0, again=True)
             if deadline is not None and time.monotonic() >= deadline:
                 return
         if self._exiting:
             # Keep a thread that calls in a loop from spinning.
             time.sleep(0.1 if seconds is None else seconds)
+
+    def expect_coroutines(self) -> None:
+        """From now on callbacks may be coroutines; threads in :meth:`serve` run a loop for them."""
+        if not self.coroutines:
+            self.coroutines = True
+            self.wake()
 
     def wait(self, until: Callable[[], bool]) -> None:
         """Wait until interrupted or `until()` is true. Other threads run the callbacks."""
@@ -125,11 +132,16 @@ class Dispatcher:
         if tasks.running_loop() is not None:
             return False  # inside a callback, or in a loop of the program
         if not self._looping.acquire(blocking=False):
-            return False  # another thread runs the coroutines; this one runs plain callbacks
+            self._refused_loop = True
+            if not self._looping.acquire(blocking=False):
+                return False  # another thread runs the coroutines; this one runs plain callbacks
         try:
             own_loop.serve(self, deadline, ended)
         finally:
             self._looping.release()
+            if self._refused_loop:  # another thread may run them now
+                self._refused_loop = False
+                self.wake()
         return not self._exiting
 
     def run_now(self, seconds: float | None, all: bool) -> bool:
@@ -294,6 +306,7 @@ def adopt(source: Dispatcher | None) -> Dispatcher | None:
     """Make this thread run that dispatcher while it is active; return the previous one."""
     before: Dispatcher | None = getattr(_local, "source", None)
     _local.source = source
+    _core.adopt(source)
     return before
 
 
@@ -340,6 +353,7 @@ def _after_fork_in_child() -> None:
         inherit(each)
     _default = Dispatcher()
     _main_loop = threading.Lock()
+    adopt(None)
     _local.__dict__.clear()
 
 

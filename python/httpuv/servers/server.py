@@ -117,7 +117,7 @@ class Server(Routed, Publishing, Embedded):
 
     def _expect_coroutines(self, applications: Applications) -> None:
         if not self._answers.apart and applications.have_coroutines:
-            self._dispatcher.source.coroutines = True
+            self._dispatcher.source.expect_coroutines()
 
     def _start(self, coroutine: Coroutine[Any, Any, None], at_end: Callable[[], object]) -> object:
         return tasks.runner(self._answers.apart).start(coroutine, at_end)

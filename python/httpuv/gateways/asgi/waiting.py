@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 
 from ...dispatch import tasks
@@ -23,15 +24,35 @@ def caused_by_client(error: BaseException | None) -> bool:
 
 
 class Waiting:
-    """Mixed into exchanges: coroutines that wait for a change. Without an ``__init__``."""
+    """Mixed into exchanges: coroutines of one loop that wait for a change. Without an
+    ``__init__``.
+    """
 
     _waiters: list[asyncio.Future[None]] | None = None
+    _loop: asyncio.AbstractEventLoop | None = None  # of the coroutines, since the first has waited
+    _thread = 0  # the loop's
 
     def _wake(self) -> None:
         """Something has changed."""
         waiters, self._waiters = self._waiters, None
-        for each in waiters or ():
-            tasks.resolve_soon(each)
+        if waiters is None:
+            return
+        here = threading.get_ident() == self._thread
+        for each in waiters:
+            if not here:
+                tasks.resolve_soon(each)
+            elif not each.done():
+                each.set_result(None)
+
+    def _new_waiter(self) -> asyncio.Future[None]:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.get_ident()
+        future = self._loop.create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(future)
+        return future
 
     async def _wait(
         self, until: Callable[[], bool], ask: Callable[[], object] | None = None
@@ -45,10 +66,7 @@ class Waiting:
         while not until():
             if ask is not None:
                 ask()
-            future = asyncio.get_running_loop().create_future()
-            if self._waiters is None:
-                self._waiters = []
-            self._waiters.append(future)
+            future = self._new_waiter()
             try:
                 # Checked again afterwards: a change from here on resolves this future.
                 if not until():

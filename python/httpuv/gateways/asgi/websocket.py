@@ -261,10 +261,11 @@ class WebSocketExchange(Waiting):
                 raise TypeError(f"'text' must be str, not {type(data).__name__}")
         socket = self._socket
         socket.send(data)
-        await self._wait(
-            lambda: self._end is not None or socket.outstanding() <= _HIGH_WATER,
-            ask=socket.acknowledge,
-        )
+        if socket.outstanding() > _HIGH_WATER:
+            await self._wait(
+                lambda: self._end is not None or socket.outstanding() <= _HIGH_WATER,
+                ask=socket.acknowledge,
+            )
 
 
 def _checked_close(code: int, reason: str) -> tuple[int, str]:
