@@ -199,6 +199,21 @@ void ResponseHead::clear() {
   type_offset_ = type_size_ = 0;
 }
 
+void ResponseHead::set_fields(const ResponseHead& other) {
+  close = other.close;
+  content_length = other.content_length;
+  events = other.events;
+  has_content_encoding = other.has_content_encoding;
+  has_date = other.has_date;
+  has_vary = other.has_vary;
+  has_etag = other.has_etag;
+  has_accept_ranges = other.has_accept_ranges;
+  forbids_coding = other.forbids_coding;
+  fields_ = other.fields_;
+  type_offset_ = other.type_offset_;
+  type_size_ = other.type_size_;
+}
+
 HeaderError ResponseHead::add(std::string_view name, std::string_view value) {
   if (!base::is_token(name)) return HeaderError::kBadName;
   if (!base::is_field_value(value)) return HeaderError::kBadValue;

@@ -52,6 +52,9 @@ class ResponseHead {
   // section 8.4.1). On an error the head is as it was.
   HeaderError add(std::string_view name, std::string_view value);
 
+  // Has the fields of another head, and what add() has noted of them.
+  void set_fields(const ResponseHead& other);
+
   // The value of the first field of that name, or "".
   [[nodiscard]] std::string_view get(std::string_view name) const;
 

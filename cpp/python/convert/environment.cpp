@@ -1,5 +1,7 @@
 #include "python/convert/environment.h"
 
+#include <structmember.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -42,7 +44,50 @@ const Constants& constants() {
   return *kConstants;
 }
 
-PyObject* g_input_class = nullptr;
+// The class of bodies, and an instance for the next request without one: it is there again when the
+// application has neither kept nor used it.
+class Inputs {
+ public:
+  void set_class(py::object type) {
+    spare_ = py::object();
+    type_ = std::move(type);
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      const py::object slot = type_.attr(kSlots[i]);
+      if (!Py_IS_TYPE(slot.ptr(), &PyMemberDescr_Type)) throw py::type_error("no slot of Input");
+      slots_[i] = reinterpret_cast<PyMemberDescrObject*>(slot.ptr())->d_member->offset;
+    }
+  }
+  [[nodiscard]] const py::object& type() const { return type_; }
+  // Without the call of its __init__(), which the class allows for.
+  py::object empty() {
+    if (!spare_ || !untouched(spare_.ptr())) {
+      auto* const type = reinterpret_cast<PyTypeObject*>(type_.ptr());
+      spare_ = stolen(type->tp_alloc(type, 0));
+    }
+    return spare_;
+  }
+
+ private:
+  static constexpr std::array kSlots{"_body", "_file"};
+
+  [[nodiscard]] bool untouched(PyObject* input) const {
+    const auto is_unset = [input](Py_ssize_t slot) {
+      return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(input) + slot) == nullptr;
+    };
+    return Py_REFCNT(input) == 1 && std::all_of(slots_.begin(), slots_.end(), is_unset);
+  }
+
+  py::object type_;
+  py::object spare_;
+  std::array<Py_ssize_t, kSlots.size()> slots_{};
+};
+
+// By the GIL; never destroyed.
+Inputs& inputs() {
+  static auto* const kInputs = new Inputs;
+  return *kInputs;
+}
+
 PyObject* g_headers_class = nullptr;
 
 // An empty instance of the class of HEADERS, a dict; its constructor is not called.
@@ -70,18 +115,14 @@ py::object make_input(server::RequestBody&& body) {
     const py::capsule held(charge.get(),
                            [](void* held) { delete static_cast<base::SharedCharge*>(held); });
     static_cast<void>(charge.release());
-    return call_python(g_input_class, body.file.release(), body.length, held);
+    return call_python(inputs().type(), body.file.release(), body.length, held);
   }
-  if (body.bytes.empty()) {
-    // Most requests: an instance without the call of its __init__, which the class allows for.
-    auto* const type = reinterpret_cast<PyTypeObject*>(g_input_class);
-    return stolen(type->tp_alloc(type, 0));
-  }
-  return call_python(g_input_class, py::bytes(body.bytes));
+  if (body.bytes.empty()) return inputs().empty();  // most requests
+  return call_python(inputs().type(), py::bytes(body.bytes));
 }
 
 void register_input(py::object input_class) {
-  Py_XDECREF(std::exchange(g_input_class, input_class.release().ptr()));
+  inputs().set_class(std::move(input_class));
 }
 
 void register_headers(py::object headers_class) {

@@ -5,6 +5,7 @@
 
 #include "base/text/ascii.h"
 #include "python/convert/file.h"
+#include "python/convert/recent_fields.h"
 #include "python/runtime/objects.h"
 
 namespace py = pybind11;
@@ -30,10 +31,47 @@ const AnswerKeys& answer_keys() {
 }
 
 std::string_view utf8(PyObject* text) {
+  if (PyUnicode_IS_COMPACT_ASCII(text)) {
+    return {static_cast<const char*>(PyUnicode_DATA(text)),
+            static_cast<std::size_t>(PyUnicode_GET_LENGTH(text))};
+  }
   Py_ssize_t size = 0;
   const char* const data = PyUnicode_AsUTF8AndSize(text, &size);
   if (data == nullptr) throw py::error_already_set();
   return {data, static_cast<std::size_t>(size)};
+}
+
+// By the GIL.
+RecentFields& recent_fields() {
+  static auto* const kRecent = new RecentFields;
+  return *kRecent;
+}
+
+// Adds a name and its value, which nearly always are ASCII, or bytes. False: they are not.
+bool collect(Fields& fields, PyObject* name, PyObject* value) {
+  if (!Py_IS_TYPE(name, Py_TYPE(value))) return false;
+  for (PyObject* const part : {name, value}) {
+    std::string_view text;
+    if (PyBytes_CheckExact(part)) {
+      text = {PyBytes_AS_STRING(part), static_cast<std::size_t>(PyBytes_GET_SIZE(part))};
+    } else if (PyUnicode_CheckExact(part) && PyUnicode_IS_COMPACT_ASCII(part)) {
+      text = utf8(part);
+    } else {
+      return false;
+    }
+    if (!fields.add(text)) return false;
+  }
+  return true;
+}
+
+bool collect(Fields& fields, PyObject* pairs) {
+  if (!PyList_CheckExact(pairs)) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); ++i) {
+    PyObject* const pair = PyList_GET_ITEM(pairs, i);
+    if (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2) return false;
+    if (!collect(fields, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1))) return false;
+  }
+  return true;
 }
 
 void set_checked_status(http::ResponseHead& head, long status) {
@@ -113,9 +151,17 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
     PyObject* name = nullptr;
     PyObject* value = nullptr;
     Py_ssize_t position = 0;
+    Fields fields;
+    bool usual = true;
     while (PyDict_Next(headers, &position, &name, &value) != 0) {
       if (!PyUnicode_CheckExact(name) || !PyUnicode_CheckExact(value)) return false;
-      add_header(envelope.head, name, value);
+      usual = usual && collect(fields, name, value);
+    }
+    if (!usual || !recent_fields().add(envelope.head, fields)) {
+      envelope.head.clear();
+      for (position = 0; PyDict_Next(headers, &position, &name, &value) != 0;) {
+        add_header(envelope.head, name, value);  // of those that are wrong it says why
+      }
     }
   }
   if (body == nullptr || body == Py_None) {
@@ -184,6 +230,13 @@ void add_headers(http::ResponseHead& head, PyObject* pairs, bool without_framing
     add_item(head, py::reinterpret_steal<py::object>(next), without_framing);
   }
   if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+}
+
+void set_headers(http::ResponseHead& head, PyObject* pairs) {
+  Fields fields;
+  if (collect(fields, pairs) && recent_fields().add(head, fields)) return;
+  head.clear();
+  add_headers(head, pairs, true);  // of those that are wrong it says why
 }
 
 void set_status(http::ResponseHead& head, PyObject* status) {

@@ -21,6 +21,8 @@ void from_normal(const pybind11::object& normal, server::Envelope& envelope);
 // Adds (name, value) pairs, both str or both bytes, of any iterable. `without_framing`: leaves out
 // Transfer-Encoding, which is the server's, instead of refusing it.
 void add_headers(http::ResponseHead& head, PyObject* pairs, bool without_framing);
+// The same for a head without fields, and without Transfer-Encoding.
+void set_headers(http::ResponseHead& head, PyObject* pairs);
 void set_status(http::ResponseHead& head, PyObject* status);
 void set_body(server::Envelope& envelope, PyObject* bytes);
 

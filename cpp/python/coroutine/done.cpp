@@ -106,9 +106,17 @@ PyType_Spec g_done_spec = {"httpuv._core.Done", sizeof(DoneObject), 0,
 }  // namespace
 
 PyObject* make_done(PyObject* value) {
-  PyObject* const object = g_done->tp_alloc(g_done, 0);
-  if (object != nullptr) reinterpret_cast<DoneObject*>(object)->value = Py_NewRef(value);
-  return object;
+  static PyObject* g_spare = nullptr;  // the last one, which mostly nothing refers to any more
+  if (g_spare == nullptr || Py_REFCNT(g_spare) > 1) {
+    PyObject* const made = g_done->tp_alloc(g_done, 0);
+    if (made == nullptr) return nullptr;
+    Py_XDECREF(std::exchange(g_spare, made));
+  }
+  PyObject* const before =
+      std::exchange(reinterpret_cast<DoneObject*>(g_spare)->value, Py_NewRef(value));
+  PyObject* const done = Py_NewRef(g_spare);
+  Py_XDECREF(before);  // the last: it may run any code
+  return done;
 }
 
 void register_done(py::module_& module) {

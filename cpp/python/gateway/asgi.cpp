@@ -59,14 +59,14 @@ class AsgiGateway final : public Gateway {
  public:
   explicit AsgiGateway(const py::dict& options)
       : app_(options["app"]),
-        exchange_class_(options["exchange"]),
         gateway_(options["gateway"]),
         apart_(options["apart"].cast<bool>()),
         open_websocket_(options["open_websocket"]),
         state_(options["state"]),
         path_prefix_(options["path_prefix"].cast<std::string>()),
         http_(options["http_scope"].cast<py::dict>()),
-        websocket_(options["websocket_scope"].cast<py::dict>()) {
+        websocket_(options["websocket_scope"].cast<py::dict>()),
+        exchanges_(options["exchange"]) {
     const ScopeKeys& k = scope_keys();
     for (PyObject* key : {k.http_version, k.path, k.raw_path, k.query_string, k.headers, k.client,
                           k.server, k.extensions}) {
@@ -101,24 +101,24 @@ class AsgiGateway final : public Gateway {
     } else if (!in_pieces) {
       body = body_of(envelope->body);
     }
-    const py::object exchange =
-        make_exchange(exchange_class_, application.shared_from_this(), std::move(envelope));
+    BoundExchange bound = exchanges_.take(application.shared_from_this(), std::move(envelope));
+    const py::object& exchange = bound.object;
     exchange_of(exchange).scope = scope;
     exchange_of(exchange).body = body;
     exchange_of(exchange).upload = file;
     if (in_pieces) exchange_of(exchange).upload = application.open_upload(id, scope, exchange);
-    const py::object receive = receive_of(exchange);
-    const py::object send = send_of(exchange);
     const py::object loop = begins_here() ? running_loop() : py::object();
     if (!loop) {
-      call_python(exchange.attr("start"), app_, receive, send);
+      call_python(exchange.attr("start"), app_, bound.receive, bound.send);
       return;
     }
-    py::object result = call_python(app_, scope, receive, send);
+    py::object result = call_python(app_, scope, bound.receive, bound.send);
     if (!PyCoro_CheckExact(result.ptr())) result = call_python(gateway_.attr("coroutine"), result);
     result = begin_coroutine(result, loop);
     // Most requests are over by now.
-    if (!is_task(result) && exchange_of(exchange).state == Exchange::State::kDone) return;
+    if (!is_task(result) && exchange_of(exchange).state == Exchange::State::kDone) {
+      return exchanges_.give_back(std::move(bound));
+    }
     call_python(exchange.attr("called"), is_task(result) ? result : py::object(py::none()));
   }
 
@@ -277,7 +277,6 @@ class AsgiGateway final : public Gateway {
   }
 
   const py::object app_;
-  const py::object exchange_class_;
   const py::object gateway_;         // the Python part: httpuv.asgi.gateway
   const bool apart_;                 // the coroutines run on a separate thread
   const py::object open_websocket_;  // (app, scope, socket, reply) -> listener, or None
@@ -287,6 +286,7 @@ class AsgiGateway final : public Gateway {
   py::dict websocket_;
   RecentHeads http_heads_;
   RecentHeads websocket_heads_;
+  Exchanges exchanges_;
   PerConnection clients_;
   PerConnection tls_;
 };

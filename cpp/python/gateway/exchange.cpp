@@ -40,6 +40,44 @@ const EventKeys& event_keys() {
   return *kKeys;
 }
 
+// The items of a message; null where there is none. Found in one pass where the keys are the
+// interned texts, as those of a literal are.
+struct Message {
+  explicit Message(PyObject* dict) {
+    PyObject* key = nullptr;
+    PyObject* value = nullptr;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(dict, &position, &key, &value) != 0) {
+      py::object* const item = PyUnicode_CheckExact(key) ? of(key) : nullptr;
+      if (item != nullptr) {
+        *item = py::reinterpret_borrow<py::object>(value);
+      } else if (!PyUnicode_CheckExact(key) || PyUnicode_CHECK_INTERNED(key) == 0) {
+        look_up(dict);
+        return;
+      }
+    }
+  }
+
+  py::object type, status, headers, body, more_body, trailers;
+
+ private:
+  py::object* of(PyObject* key) {
+    const EventKeys& k = event_keys();
+    if (key == k.type) return &type;
+    if (key == k.body) return &body;
+    if (key == k.status) return &status;
+    if (key == k.headers) return &headers;
+    if (key == k.more_body) return &more_body;
+    return key == k.trailers ? &trailers : nullptr;
+  }
+  void look_up(PyObject* dict) {
+    const EventKeys& k = event_keys();
+    for (PyObject* const key : {k.type, k.body, k.status, k.headers, k.more_body, k.trailers}) {
+      *of(key) = find_item(dict, key);
+    }
+  }
+};
+
 bool equal(PyObject* text, PyObject* constant) {
   return text == constant ||
          (text != nullptr && PyUnicode_CheckExact(text) && PyUnicode_Compare(text, constant) == 0);
@@ -55,39 +93,36 @@ struct ExchangeObject {
 PyTypeObject* g_exchange = nullptr;
 
 PyObject* call_slow(PyObject* self, PyObject* method, PyObject* argument) {
+  exchange_of(self).slow = true;
   return argument == nullptr ? PyObject_CallMethodNoArgs(self, method)
                              : PyObject_CallMethodOneArg(self, method, argument);
 }
 
-void stash_head(Exchange& exchange, PyObject* message) {
-  const py::object status = find_item(message, event_keys().status);
-  if (!status) throw py::key_error("status");  // as a dict says it
+void stash_head(Exchange& exchange, const Message& message) {
+  if (!message.status) throw py::key_error("status");  // as a dict says it
   http::ResponseHead& head = exchange.envelope->head;
   head.clear();
-  set_status(head, status.ptr());
-  const py::object headers = find_item(message, event_keys().headers);
-  if (headers) add_headers(head, headers.ptr(), true);
+  if (message.headers) set_headers(head, message.headers.ptr());
+  set_status(head, message.status.ptr());
   exchange.state = Exchange::State::kHead;
 }
 
-PyObject* exchange_send(PyObject* self, PyObject* message) {
+PyObject* exchange_send(PyObject* self, PyObject* dict) {
   return shielded([&]() -> PyObject* {
     Exchange& exchange = exchange_of(self);
     const EventKeys& k = event_keys();
-    if (!PyDict_CheckExact(message)) return call_slow(self, k.slow_send, message);
-    const py::object type = find_item(message, k.type);
-    if (exchange.state == Exchange::State::kNew && equal(type.ptr(), k.start)) {
-      const py::object trailers = find_item(message, k.trailers);
-      if (trailers && PyObject_IsTrue(trailers.ptr()) != 0) {
-        return call_slow(self, k.slow_send, message);
+    if (!PyDict_CheckExact(dict)) return call_slow(self, k.slow_send, dict);
+    const Message message(dict);
+    if (exchange.state == Exchange::State::kNew && equal(message.type.ptr(), k.start)) {
+      if (message.trailers && PyObject_IsTrue(message.trailers.ptr()) != 0) {
+        return call_slow(self, k.slow_send, dict);
       }
       stash_head(exchange, message);
       return make_done(Py_None);
     }
-    if (exchange.state == Exchange::State::kHead && equal(type.ptr(), k.response_body)) {
-      const py::object more = find_item(message, k.more_body);
-      const py::object body = find_item(message, k.body);
-      const bool whole = !more || more.ptr() == Py_False;
+    if (exchange.state == Exchange::State::kHead && equal(message.type.ptr(), k.response_body)) {
+      const bool whole = !message.more_body || message.more_body.ptr() == Py_False;
+      const py::object& body = message.body;
       if (whole && (!body || PyBytes_CheckExact(body.ptr())) && !exchange.registered &&
           exchange.envelope->head.events.empty()) {
         set_body(*exchange.envelope, body ? body.ptr() : k.empty);
@@ -96,7 +131,7 @@ PyObject* exchange_send(PyObject* self, PyObject* message) {
         return make_done(Py_None);
       }
     }
-    return call_slow(self, k.slow_send, message);
+    return call_slow(self, k.slow_send, dict);
   });
 }
 
@@ -120,7 +155,7 @@ PyObject* exchange_receive(PyObject* self, PyObject*) {
 
 PyObject* exchange_stash(PyObject* self, PyObject* message) {
   return shielded([&]() -> PyObject* {
-    stash_head(exchange_of(self), message);
+    stash_head(exchange_of(self), Message(message));
     Py_RETURN_NONE;
   });
 }
@@ -306,29 +341,40 @@ PyType_Spec g_exchange_spec = {"httpuv._core.Exchange", sizeof(ExchangeObject), 
 
 }  // namespace
 
-py::object make_exchange(py::handle cls, std::shared_ptr<Application> application,
-                         server::EnvelopePtr&& envelope) {
-  auto* const type = reinterpret_cast<PyTypeObject*>(cls.ptr());
-  // Without its __init__(): the class does without one.
-  const py::object object = stolen(type->tp_alloc(type, 0));
-  auto* const exchange =
-      new (&reinterpret_cast<ExchangeObject*>(object.ptr())->exchange) Exchange();
-  exchange->application = std::move(application);
-  exchange->id = envelope->id;
-  exchange->envelope = std::move(envelope);
-  return object;
+BoundExchange Exchanges::take(std::shared_ptr<Application> application,
+                              server::EnvelopePtr&& envelope) {
+  BoundExchange result = std::move(spare_);
+  if (!result.object) {
+    auto* const type = reinterpret_cast<PyTypeObject*>(class_.ptr());
+    // Without its __init__(): the class does without one.
+    result.object = stolen(type->tp_alloc(type, 0));
+    new (&reinterpret_cast<ExchangeObject*>(result.object.ptr())->exchange) Exchange();
+    result.receive = stolen(PyCFunction_New(&g_receive, result.object.ptr()));
+    result.send = stolen(PyCFunction_New(&g_send, result.object.ptr()));
+  }
+  Exchange& exchange = exchange_of(result.object);
+  exchange.application = std::move(application);
+  exchange.id = envelope->id;
+  exchange.envelope = std::move(envelope);
+  exchange.state = Exchange::State::kNew;
+  return result;
+}
+
+void Exchanges::give_back(BoundExchange&& done) {
+  Exchange& exchange = exchange_of(done.object);
+  // Both methods refer to the object.
+  const bool free = Py_REFCNT(done.receive.ptr()) == 1 && Py_REFCNT(done.send.ptr()) == 1 &&
+                    Py_REFCNT(done.object.ptr()) == 3;
+  if (exchange.state != Exchange::State::kDone || exchange.slow || exchange.registered || !free) {
+    return;
+  }
+  exchange.application.reset();
+  exchange.scope = exchange.body = exchange.upload = py::object();
+  spare_ = std::move(done);
 }
 
 Exchange& exchange_of(py::handle object) {
   return reinterpret_cast<ExchangeObject*>(object.ptr())->exchange;
-}
-
-py::object receive_of(py::handle exchange) {
-  return stolen(PyCFunction_New(&g_receive, exchange.ptr()));
-}
-
-py::object send_of(py::handle exchange) {
-  return stolen(PyCFunction_New(&g_send, exchange.ptr()));
 }
 
 void register_exchange(py::module_& module) {

@@ -8,6 +8,7 @@
 #include <pybind11/pybind11.h>
 
 #include <memory>
+#include <utility>
 
 #include "server/message/message.h"
 
@@ -32,15 +33,31 @@ struct Exchange {
   pybind11::object upload;  // an Upload where it comes in pieces
   State state = State::kNew;
   bool registered = false;  // events are told: see Application::open_reply()
+  bool slow = false;        // the Python class has had to do with it
 };
 
-// A new object of the Python class.
-pybind11::object make_exchange(pybind11::handle cls, std::shared_ptr<Application> application,
-                               server::EnvelopePtr&& envelope);
 Exchange& exchange_of(pybind11::handle object);
-// Its methods, bound.
-pybind11::object receive_of(pybind11::handle exchange);
-pybind11::object send_of(pybind11::handle exchange);
+
+// An object of the Python class, and its methods, bound.
+struct BoundExchange {
+  pybind11::object object;
+  pybind11::object receive;
+  pybind11::object send;
+};
+
+// Makes them. The one of the request before serves the next one, if that was over in C++ and
+// nothing refers to it.
+class Exchanges {
+ public:
+  explicit Exchanges(pybind11::object cls) : class_(std::move(cls)) {}
+  BoundExchange take(std::shared_ptr<Application> application, server::EnvelopePtr&& envelope);
+  // One whose application has returned.
+  void give_back(BoundExchange&& done);
+
+ private:
+  const pybind11::object class_;
+  BoundExchange spare_;
+};
 
 void register_exchange(pybind11::module_& module);
 

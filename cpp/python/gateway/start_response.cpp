@@ -80,15 +80,15 @@ void WsgiAnswer::start(PyObject* status, PyObject* headers, PyObject* exc_info) 
   }
   http::ResponseHead& head = envelope_->head;
   head.clear();
+  set_headers(head, headers);
   set_status_line(head, status);
-  add_headers(head, headers, true);
   started_ = true;
 }
 
 void WsgiAnswer::complete(server::Command&& command) {
   complete_ = true;
-  application_->send(std::move(command));
-  if (body_ != nullptr) body_->lose();
+  std::exchange(application_, nullptr)->send(std::move(command));
+  if (body_ != nullptr) std::exchange(body_, nullptr)->lose();
 }
 
 void WsgiAnswer::send(const char* data, std::size_t size) {
@@ -330,18 +330,21 @@ WsgiAnswer& answer_of(py::handle start_response) {
   return reinterpret_cast<StartResponseObject*>(start_response.ptr())->answer;
 }
 
-py::object early_hints_of(py::handle start_response) {
-  return stolen(PyCFunction_New(g_start_methods, start_response.ptr()));
-}
-
-py::object make_start_response(std::shared_ptr<Application> application,
-                               server::EnvelopePtr&& envelope) {
-  PyObject* const object = g_start_response->tp_alloc(g_start_response, 0);
-  if (object == nullptr) throw py::error_already_set();
-  auto* const start = reinterpret_cast<StartResponseObject*>(object);
+StartResponse StartResponses::take(std::shared_ptr<Application> application,
+                                   server::EnvelopePtr&& envelope) {
+  WsgiAnswer answer(std::move(application), std::move(envelope));
+  StartResponse result = std::move(spare_);
+  // `hints` refers to `start`.
+  if (result.start && Py_REFCNT(result.start.ptr()) == 2 && Py_REFCNT(result.hints.ptr()) == 1) {
+    answer_of(result.start) = std::move(answer);
+    return result;
+  }
+  result.start = stolen(g_start_response->tp_alloc(g_start_response, 0));
+  auto* const start = reinterpret_cast<StartResponseObject*>(result.start.ptr());
   start->vectorcall = call_start;
-  new (&start->answer) WsgiAnswer(std::move(application), std::move(envelope));
-  return py::reinterpret_steal<py::object>(object);
+  new (&start->answer) WsgiAnswer(std::move(answer));
+  result.hints = stolen(PyCFunction_New(g_start_methods, result.start.ptr()));
+  return result;
 }
 
 void register_start_response(py::module_& module) {

@@ -64,8 +64,8 @@ class WsgiAnswer {
   void send(const char* data, std::size_t size);
   void complete(server::Command&& command);
 
-  std::shared_ptr<Application> application_;
-  const server::ExchangeId id_;
+  std::shared_ptr<Application> application_;  // null once it is complete
+  server::ExchangeId id_;
   server::EnvelopePtr envelope_;    // null once it was sent
   std::shared_ptr<BodyPipe> body_;  // null: the body was received completely
   bool started_ = false;
@@ -76,12 +76,23 @@ class WsgiAnswer {
   std::size_t unacknowledged_ = 0;
 };
 
-// Creates a start_response object. It owns its answer.
-pybind11::object make_start_response(std::shared_ptr<Application> application,
-                                     server::EnvelopePtr&& envelope);
+// A start_response object, which owns its answer, and its callable for wsgi.early_hints.
+struct StartResponse {
+  pybind11::object start;
+  pybind11::object hints;
+};
 WsgiAnswer& answer_of(pybind11::handle start_response);
-// The callable for wsgi.early_hints of a start_response object.
-pybind11::object early_hints_of(pybind11::handle start_response);
+
+// Makes them. The pair of the request before serves the next one, unless something refers to it.
+class StartResponses {
+ public:
+  StartResponse take(std::shared_ptr<Application> application, server::EnvelopePtr&& envelope);
+  // One with a complete answer.
+  void give_back(StartResponse&& done) { spare_ = std::move(done); }
+
+ private:
+  StartResponse spare_;
+};
 
 void register_start_response(pybind11::module_& module);
 

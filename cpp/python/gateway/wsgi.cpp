@@ -118,8 +118,9 @@ class WsgiGateway final : public Gateway {
     if (envelope->headers_only) arrival.emplace(application, envelope->id);
     const py::dict environ = build(*envelope);
     work.environment = environ;
-    const py::object start =
-        make_start_response(application.shared_from_this(), std::move(envelope));
+    StartResponse callables =
+        start_responses_.take(application.shared_from_this(), std::move(envelope));
+    const py::object& start = callables.start;
     WsgiAnswer& answer = answer_of(start);
     if (arrival) {
       answer.set_body(arrival->pipe());
@@ -127,9 +128,10 @@ class WsgiGateway final : public Gateway {
                call_python(open_input_, py::cast(arrival->pipe())).ptr());
     }
     try {
-      set_item(environ.ptr(), environ_keys().hints, early_hints_of(start).ptr());
+      set_item(environ.ptr(), environ_keys().hints, callables.hints.ptr());
       const py::object result = call_python(app_, environ, start);
       answer_with(result, start, environ, work.context);
+      if (answer.complete()) start_responses_.give_back(std::move(callables));
     } catch (py::error_already_set& error) {
       // A client that leaves while the application waits for it is no error of the application.
       const bool gone = answer.gone() || (arrival && arrival->pipe()->lost());
@@ -328,6 +330,7 @@ class WsgiGateway final : public Gateway {
   py::dict template_;
   PerConnection peers_;
   RecentHeads heads_;
+  StartResponses start_responses_;
 };
 
 }  // namespace

@@ -646,3 +646,41 @@ def test_asking_again_and_again_stops_nothing(kind: str) -> None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         assert asked.wait(PATIENCE)
         assert server.get("/other")[0] == 200
+
+
+def test_what_an_application_keeps_of_a_request_is_not_used_again() -> None:
+    kept: list[Any] = []
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        if kept:
+            assert send is not kept[-1][0] and receive is not kept[-1][1]
+            assert (await kept[-1][1]())["type"] == "http.disconnect"
+            kept.pop()
+        await answer(send)
+        if scope["path"] == "/keep":
+            kept.append((send, receive))
+
+    with running(app) as server, server.connect() as client:
+        for path in ("/", "/keep", "/", "/", "/keep", "/keep", "/"):
+            client.sendall(request(path))
+            assert b"200 OK" in read_until(client, b"\r\n\r\n")
+
+
+def test_messages_with_keys_that_were_made_at_run_time() -> None:
+    def spelt(text: str) -> str:
+        return "".join(list(text))  # an object of its own
+
+    @without_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        start = {"type": spelt("http.response.start"), "x": 1, spelt("status"): 201, "headers": []}
+        await send({spelt(name): value for name, value in start.items()})
+        done = send({spelt("body"): b"hello", "type": "http.response.body", "extra": None})
+        assert await done is None
+        with pytest.raises(RuntimeError):
+            await done
+
+    with running(app) as server, server.connect() as client:
+        for _ in range(3):
+            client.sendall(request())
+            assert b"201 Created" in read_until(client, b"hello")

@@ -577,3 +577,80 @@ def test_run_answers_on_its_threads_and_ends_by_interrupt() -> None:
             names.add(one.response().body)
         assert names == {b"httpuv callbacks"}
         assert script.finish() == (0, "", "")
+
+
+def test_what_an_application_keeps_of_a_request_is_not_used_again() -> None:
+    kept: list[tuple[Any, ...]] = []
+
+    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
+        write = start_response("200 OK", [("Content-Length", "5")])
+        if environ["PATH_INFO"] == "/keep":
+            kept.append((start_response, write, environ["wsgi.early_hints"], environ["wsgi.input"]))
+        elif kept:
+            start_before, write_before, hints_before, input_before = kept[-1]
+            assert start_response is not start_before and environ["wsgi.input"] is not input_before
+            assert environ["wsgi.early_hints"] is not hints_before
+            hints_before([("Link", "</a>")])
+            with pytest.raises(ValueError):
+                write_before(b"other")
+            with pytest.raises(AssertionError):
+                start_before("404 Not Found", [])
+        return [b"hello"]
+
+    with running(app) as port, Wire(("127.0.0.1", port)) as wire:
+        for path in ("/", "/keep", "/", "/keep", "/keep", "/", "/"):
+            wire.send(request(path))
+            answer = wire.response()
+            assert (answer.status, answer.body) == (200, b"hello")
+
+
+def test_an_input_that_was_used_is_not_the_next_one() -> None:
+    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
+        body = environ["wsgi.input"]
+        assert body.read() == b""
+        body.close()
+        start_response("200 OK", [])
+        return [b"read"]
+
+    with running(app) as port, Wire(("127.0.0.1", port)) as wire:
+        for _ in range(3):
+            wire.send(request())
+            assert wire.response().body == b"read"
+
+
+def test_fields_that_came_before_are_told_from_others() -> None:
+    """Answers whose fields have the same sizes in all, or the same bytes."""
+    answers: list[tuple[list[Any], int]] = [
+        ([("X-A", "bc"), ("X-D", "e")], 200),
+        ([("X-A", "bc"), ("X-D", "e")], 200),
+        ([("X-A", "b"), ("cX-D", "e")], 200),
+        ([("X-A", "bc"), ("X-D", "f")], 200),
+        ([("X-A", "bc"), ("X-D", "\n")], 500),
+        ([("X-A", "bc"), ("X-D", "e")], 200),
+        ([("X-A", b"bc"), ("X-D", "e")], 500),
+        ([("X-A", "bc"), ["X-D", "e"]], 200),
+        ([("X-A", "bc"), ("X-D", "é")], 200),
+        ([("X-A", "bc", "d")], 500),
+        ([("Transfer-Encoding", "chunked"), ("X-A", "b")], 200),
+        ([("Transfer-Encoding", "chunked"), ("X-A", "b")], 200),
+        ([(f"X-{number}", "v") for number in range(40)], 200),
+        ([("Content-Length", "2"), ("Connection", "close")], 200),
+    ]
+
+    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
+        start_response("200 OK", answers[int(environ["PATH_INFO"][1:])][0])
+        return [b"ok"]
+
+    with running(app) as port:
+        for _ in range(3):
+            with Wire(("127.0.0.1", port)) as wire:
+                for index, (fields, status) in enumerate(answers):
+                    wire.send(request(f"/{index}"))
+                    answer = wire.response()
+                    assert answer.status == status, index
+                    for name, value in fields if status == 200 else ():
+                        if name.startswith(("X-", "cX-")):
+                            assert answer.all(name) == [value], index
+                        if name == "Transfer-Encoding":
+                            assert answer.get("Content-Length") == "2"
+                assert wire.at_end()
