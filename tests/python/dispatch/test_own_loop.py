@@ -122,7 +122,7 @@ def test_an_exception_of_any_callback_leaves_the_loop() -> None:
             wire.send(request() * 3 + request("/stop") + request())
             with pytest.raises(Stop):
                 httpuv.service(20_000)
-            httpuv.runNow()
+            httpuv.runNow(20)
             result.extend(wire.response().status for _ in range(5))
 
     thread = threading.Thread(target=serve)
