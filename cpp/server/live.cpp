@@ -217,7 +217,8 @@ void Server::Live::taken(bool by_guardian) {
   handoff_.taken(by_guardian);
   if (ended_) return;
   take_mail();
-  end_turn(true);
+  // What else ends a turn is due before the next poll.
+  if (!context_.events.empty() || publications_.waiting()) end_turn(true);
 }
 
 // What the last turn has left to the next one is done now: the descriptor tells only of what comes
@@ -225,6 +226,7 @@ void Server::Live::taken(bool by_guardian) {
 bool Server::Live::expose() {
   net::Exposure& exposure = loop_.exposure();
   if (ended_ || !exposure.open()) return false;
+  end_turn(true);
   for (int turns = 0; !exposure.settled(); ++turns) {
     if (turns == kMostSettling) {
       loop_.wake();

@@ -136,12 +136,7 @@ Field find_field(std::string_view lower_case) {
 void RequestHead::clear() {
   bytes.clear();
   fields.clear();
-  method = target = path = query = authority = Slice();
-  content_length.reset();
-  minor_version = 1;
-  keep_alive = true;
-  chunked = expects_continue = upgrade = has_query = false;
-  is_get = is_head = is_options = is_connect = false;
+  static_cast<HeadFacts&>(*this) = {};
 }
 
 std::string_view RequestHead::get(Field field) const {

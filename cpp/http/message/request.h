@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace httpuv::http {
@@ -103,14 +104,8 @@ struct HeaderField {
   Field id = Field::kOther;
 };
 
-struct RequestHead {
-  // The head as it came, but with the names of the fields in lower case. Every Slice is a part of
-  // it.
-  std::string bytes;
-  // In the order of arrival. Host is that of the target where the target has one (RFC 9112 section
-  // 3.2.2): what the client wrote into the field itself is ignored then.
-  std::vector<HeaderField> fields;
-
+// What a head says, but for its text: plain numbers, which are copied as a block.
+struct HeadFacts {
   Slice method;
   Slice target;     // as sent
   Slice path;       // as sent, percent-encoded; "/" for an absolute target without one; "*" for
@@ -129,6 +124,15 @@ struct RequestHead {
   bool is_head = false;
   bool is_options = false;
   bool is_connect = false;
+};
+
+struct RequestHead : HeadFacts {
+  // The head as it came, but with the names of the fields in lower case. Every Slice is a part of
+  // it.
+  std::string bytes;
+  // In the order of arrival. Host is that of the target where the target has one (RFC 9112 section
+  // 3.2.2): what the client wrote into the field itself is ignored then.
+  std::vector<HeaderField> fields;
 
   [[nodiscard]] bool has_body() const { return chunked || content_length.value_or(0) > 0; }
 
@@ -138,6 +142,13 @@ struct RequestHead {
 
   // Clears the head and keeps its memory for the next one.
   void clear();
+
+  // What three moves would do, at a third of their cost.
+  void swap(RequestHead& other) noexcept {
+    bytes.swap(other.bytes);
+    fields.swap(other.fields);
+    std::swap(static_cast<HeadFacts&>(*this), static_cast<HeadFacts&>(other));
+  }
 
   // The value of the first field of that name, or "".
   [[nodiscard]] std::string_view get(Field field) const;

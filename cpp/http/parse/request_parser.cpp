@@ -293,6 +293,11 @@ RequestHead RequestParser::take_head() {
   return std::exchange(head_, RequestHead());
 }
 
+void RequestParser::take_head(RequestHead& into) {
+  into.swap(head_);
+  head_.clear();
+}
+
 ParseEvent RequestParser::read_length_body(std::string_view& input) {
   if (length_left_ == 0) return end_message();
   if (input.empty()) return ParseEvent::kNeedMore;
@@ -323,7 +328,7 @@ ParseEvent RequestParser::read_chunks(std::string_view& input) {
 }
 
 ParseEvent RequestParser::end_message() {
-  head_ = RequestHead();
+  if (!head_.bytes.empty()) head_ = RequestHead();  // trailers, or a head that was not taken
   body_ = {};
   budget_ = max_head_bytes(*limits_);
   state_ = keep_alive_ ? State::kIdle : State::kDone;

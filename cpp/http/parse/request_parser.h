@@ -47,10 +47,12 @@ class RequestParser {
   ParseEvent next(std::string_view& input);
 
   // While idle(): gives a cleared head back, so that the next one uses its memory.
-  void lend(RequestHead&& spare) { head_ = std::move(spare); }
+  void lend(RequestHead&& spare) { head_.swap(spare); }
 
   // Moves the head out; once, after kHead.
   RequestHead take_head();
+  // The same, into a head that was used and is cleared here.
+  void take_head(RequestHead& into);
 
   // After kBody: a part of the input just given, without chunk framing. Never empty.
   [[nodiscard]] std::string_view body() const { return body_; }

@@ -33,7 +33,7 @@ WireEvent Incoming::next(std::string_view& input) {
 }
 
 void Incoming::begin() {
-  head_ = parser_.take_head();
+  parser_.take_head(head_);
   side_.on(RequestEvent::kHead);
   awaits_continue_ = head_.expects_continue && head_.has_body();
   is_long_ = head_.chunked || head_.content_length.value_or(0) > kMaxDiscard;

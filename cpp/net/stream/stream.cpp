@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
 #include "net/file/file_slice.h"
@@ -17,6 +18,29 @@ namespace {
 uv_buf_t buffer_of(std::string_view bytes) {
   // libuv does not write to it; its type has no const.
   return {const_cast<char*>(bytes.data()), bytes.size()};
+}
+
+// What uv_try_write() does where libuv has nothing queued, which is so while there is no outbox.
+// send(2) costs the kernel less than write(2).
+ssize_t send_buffers(int socket, uv_buf_t* buffers, unsigned count) {
+#ifdef MSG_NOSIGNAL
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+#else
+  constexpr int kFlags = MSG_DONTWAIT;
+#endif
+  ssize_t sent = 0;
+  do {
+    if (count == 1) {
+      sent = ::send(socket, buffers[0].base, buffers[0].len, kFlags);
+    } else {
+      msghdr message{};
+      message.msg_iov = reinterpret_cast<iovec*>(buffers);  // uv_buf_t is laid out as one
+      message.msg_iovlen = count;
+      sent = ::sendmsg(socket, &message, kFlags);
+    }
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return sent;
+  return errno == ENOBUFS ? UV_EAGAIN : uv_translate_sys_error(errno);
 }
 
 }  // namespace
@@ -98,9 +122,9 @@ int Stream::send_now(std::string_view& a, std::string_view& b) {
   if (!a.empty()) buffers[count++] = buffer_of(a);
   if (!b.empty()) buffers[count++] = buffer_of(b);
   if (count == 0) return 0;
-  const int result = uv_try_write(&handle_.stream, buffers, count);
+  const ssize_t result = send_buffers(fd(), buffers, count);
   if (result == UV_EAGAIN) return 0;
-  if (result < 0) return fail(result);
+  if (result < 0) return fail(static_cast<int>(result));
   auto sent = static_cast<std::size_t>(result);
   written_ += sent;
   const std::size_t of_a = std::min(sent, a.size());

@@ -253,8 +253,7 @@ void Application::on_event(server::RequestEvent&& event, Work& work) {
     return gateway->request(*this, work, std::move(envelope));
   }
   const server::ExchangeId id = envelope->id;
-  py::dict environment = environment_of(*envelope);
-  work.environment = environment;
+  work.environment = environment_of(*envelope);
   // One that was announced and comes again has passed onHeaders. One that fell through a static
   // path was not announced: onHeaders is asked now.
   if (!envelope->resumed && !program->on_headers.is_none()) {
@@ -265,14 +264,14 @@ void Application::on_event(server::RequestEvent&& event, Work& work) {
     // Without `call` the loop answers; it may not have known yet that there is none any more.
     if (program->call.is_none()) return answer_plain(std::move(envelope), 404);
     ask(work, envelope, program->call, "call", false);
-    return;
+    return environment_.give_back(std::move(work.environment));
   }
   if (envelope->request.has_body() && !program->open_upload.is_none()) {
     return begin_upload(id, work, *program);
   }
   {
     const std::lock_guard lock(mutex_);
-    announced_.push_back({id, std::move(environment)});
+    announced_.push_back({id, py::reinterpret_borrow<py::dict>(work.environment)});
   }
   send(server::Continue{id});
 }

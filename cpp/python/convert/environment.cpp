@@ -60,21 +60,26 @@ class Inputs {
   [[nodiscard]] const py::object& type() const { return type_; }
   // Without the call of its __init__(), which the class allows for.
   py::object empty() {
-    if (!spare_ || !untouched(spare_.ptr())) {
+    if (!spare_ || !untouched(spare_.ptr(), 1)) {
       auto* const type = reinterpret_cast<PyTypeObject*>(type_.ptr());
       spare_ = stolen(type->tp_alloc(type, 0));
     }
     return spare_;
   }
+  // Whether nothing but one dict refers to it, and it has no body.
+  [[nodiscard]] bool unused(PyObject* input) const {
+    return input != nullptr && Py_TYPE(input) == reinterpret_cast<PyTypeObject*>(type_.ptr()) &&
+           untouched(input, input == spare_.ptr() ? 2 : 1);
+  }
 
  private:
   static constexpr std::array kSlots{"_body", "_file"};
 
-  [[nodiscard]] bool untouched(PyObject* input) const {
+  [[nodiscard]] bool untouched(PyObject* input, Py_ssize_t references) const {
     const auto is_unset = [input](Py_ssize_t slot) {
       return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(input) + slot) == nullptr;
     };
-    return Py_REFCNT(input) == 1 && std::all_of(slots_.begin(), slots_.end(), is_unset);
+    return Py_REFCNT(input) == references && std::all_of(slots_.begin(), slots_.end(), is_unset);
   }
 
   py::object type_;
@@ -148,7 +153,8 @@ Environment::Environment(const py::dict& given) {
 
 void Environment::set_constant(const char* key, py::object value) {
   template_[key] = value;
-  heads_ = {};
+  const auto heads = std::exchange(heads_, {});
+  const auto returned = returned_.take_all();
 }
 
 // Cached objects, for one thread at a time. No thread may wait for a lock here, because Python may
@@ -215,13 +221,22 @@ void Environment::add_fields(PyObject* environment, PyObject* headers,
 }
 
 // An environment with all that is in the head.
-py::object Environment::from_head(const http::RequestHead& head, Kept& kept) {
+ReturnedDicts::Loan Environment::from_head(const http::RequestHead& head,
+                                           const RecentHeads::Found& recent, Kept& kept) {
   const Constants& c = constants();
-  const RecentHeads::Found recent = heads_.find(head);
-  py::object result = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
-  PyObject* const environment = result.ptr();
-  if (!recent.same_line) add_line(environment, head);
+  ReturnedDicts::Loan loan;
+  if (recent.made) loan = returned_.take(recent.place);
+  const bool has_line = recent.same_line && (!loan.dict || loan.same_line);
+  loan.same_line = recent.same_line;
+  if (loan.dict) {
+    if (!has_line) add_line(loan.dict.ptr(), head);
+    return loan;
+  }
+  loan.dict = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
+  PyObject* const environment = loan.dict.ptr();
+  if (!has_line) add_line(environment, head);
   const py::object headers = make_headers();
+  loan.headers = headers.ptr();
   if (recent.made) {
     const py::object plain = find_item(environment, c.headers);
     if (PyDict_Update(headers.ptr(), plain.ptr()) != 0) throw py::error_already_set();
@@ -232,10 +247,11 @@ py::object Environment::from_head(const http::RequestHead& head, Kept& kept) {
       const py::object own = stolen(PyDict_Copy(environment));
       set_item(own.ptr(), c.headers, stolen(PyDict_Copy(headers.ptr())).ptr());
       heads_.keep(head, own);
+      returned_.forget(recent.place);
     }
   }
   set_item(environment, c.headers, headers.ptr());
-  return result;
+  return loan;
 }
 
 void Environment::add_line(PyObject* environment, const http::RequestHead& head) {
@@ -253,16 +269,33 @@ void Environment::add_line(PyObject* environment, const http::RequestHead& head)
 py::dict Environment::build(server::Envelope& envelope) {
   const Constants& c = constants();
   Kept kept(*this);
-  const py::object result = from_head(envelope.request, kept);
-  PyObject* const environment = result.ptr();
-  set_item(environment, c.remote_addr, kept.address(envelope.remote_address).ptr());
-  set_item(environment, c.remote_port, port_of(envelope.remote_port).ptr());
+  const RecentHeads::Found recent = heads_.find(envelope.request);
+  ReturnedDicts::Loan loan = from_head(envelope.request, recent, kept);
+  PyObject* const environment = loan.dict.ptr();
+  const py::object address = kept.address(envelope.remote_address);
+  if (std::exchange(loan.address, address.ptr()) != address.ptr()) {
+    set_item(environment, c.remote_addr, address.ptr());
+  }
+  if (std::exchange(loan.port, envelope.remote_port) != envelope.remote_port) {
+    set_item(environment, c.remote_port, port_of(envelope.remote_port).ptr());
+  }
+  const bool plain = !envelope.https && envelope.tls == nullptr;
   if (envelope.https) set_item(environment, c.url_scheme, c.https);
   if (envelope.tls != nullptr && PyDict_Update(environment, kept.tls(envelope.tls).ptr()) != 0) {
     throw py::error_already_set();
   }
-  set_item(environment, c.input, make_input(std::move(envelope.body)).ptr());
-  return py::reinterpret_borrow<py::dict>(result);
+  if (loan.input == nullptr || envelope.body.length != 0 || !envelope.body.bytes.empty()) {
+    const py::object input = make_input(std::move(envelope.body));
+    loan.input = input.ptr();
+    set_item(environment, c.input, input.ptr());
+  }
+  if (recent.made && plain) returned_.lend(recent.place, loan);
+  return py::reinterpret_borrow<py::dict>(loan.dict);
+}
+
+void Environment::give_back(py::object&& environment) {
+  returned_.give_back(std::move(environment),
+                      [](PyObject* input) { return inputs().unused(input); });
 }
 
 void Environment::set_body(py::dict& environment, server::RequestBody&& body) {

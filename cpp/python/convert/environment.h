@@ -12,9 +12,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "python/convert/recent_heads.h"
+#include "python/convert/returned_dicts.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {
@@ -30,14 +32,19 @@ class Environment {
   void each_held(F&& f) const {
     f(template_);
     heads_.each(f);
+    returned_.each(f);
   }
   // The same objects, which this holds no more.
-  std::pair<pybind11::object, RecentHeads> take_held() {
-    return {std::exchange(template_, pybind11::dict()), std::exchange(heads_, {})};
+  auto take_held() {
+    return std::tuple(std::exchange(template_, pybind11::dict()), std::exchange(heads_, {}),
+                      returned_.take_all());
   }
 
   // The dict for a request; takes its body.
   pybind11::dict build(server::Envelope& envelope);
+  // The callback is over: if `environment` was not changed, and nothing else refers to it, it
+  // serves another request.
+  void give_back(pybind11::object&& environment);
 
   // Puts the body of a request whose head was announced earlier into its environment.
   static void set_body(pybind11::dict& environment, server::RequestBody&& body);
@@ -55,13 +62,15 @@ class Environment {
 
   class Kept;
 
-  pybind11::object from_head(const http::RequestHead& head, Kept& kept);
+  ReturnedDicts::Loan from_head(const http::RequestHead& head, const RecentHeads::Found& recent,
+                                Kept& kept);
   static void add_line(PyObject* environment, const http::RequestHead& head);
   static void add_fields(PyObject* environment, PyObject* headers, const http::RequestHead& head,
                          Kept& kept);
 
   pybind11::dict template_;
   RecentHeads heads_;
+  ReturnedDicts returned_;
   std::atomic_flag keeping_;  // a thread uses these; other threads go without
   std::array<LastValue, static_cast<std::size_t>(http::Field::kCount)> last_values_;
   LastValue last_address_;

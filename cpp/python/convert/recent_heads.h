@@ -27,20 +27,23 @@ class RecentHeads {
     pybind11::object made;   // null: nothing is kept for these fields
     bool same_line = false;  // `made` was made of the same method and target, too
     bool wanted = false;     // keep() is to follow
+    std::size_t place = 0;   // where it is kept; heads at one place have the same fields
   };
+  static constexpr std::size_t kPlaces = 64;
 
   // Looks for a head with the same version and fields, byte for byte.
   Found find(const http::RequestHead& head) {
     if (!fits(head)) return {};
     const std::string_view fields = fields_of(head);
     const std::size_t hash = std::hash<std::string_view>()(fields);
-    Entry& entry = entries_[hash % kPlaces];
+    const std::size_t place = hash % kPlaces;
+    Entry& entry = entries_[place];
     if (entry.made && std::string_view(entry.head).substr(entry.line) == fields) {
       entry.seen = 0;
       const std::string_view line(head.bytes.data(), head.bytes.size() - fields.size());
-      return {entry.made, line == std::string_view(entry.head).substr(0, entry.line), false};
+      return {entry.made, line == std::string_view(entry.head).substr(0, entry.line), false, place};
     }
-    return {{}, false, std::exchange(entry.seen, hash) == hash};
+    return {{}, false, std::exchange(entry.seen, hash) == hash, place};
   }
 
   // `made` does not change any more, and has nothing that only this request has.
@@ -61,7 +64,6 @@ class RecentHeads {
   }
 
  private:
-  static constexpr std::size_t kPlaces = 64;
   static constexpr std::size_t kMaxBytes = 2048;
 
   struct Entry {

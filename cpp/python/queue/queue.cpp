@@ -163,11 +163,11 @@ int Queue::run(std::optional<double> timeout, int max_events, std::optional<std:
     ++runs_;
     attended_.store(true);
     ++served_;
-    if (host_.fd() >= 0) run.home = to_host();
+    if (host_.fd() >= 0) run.home = to_host(run.now);
     run.hosted = run.home != nullptr;
   }
   int ran = run_round(run, end, max_events, seen);
-  for (int more = ran; again && more > 0 && this->wakes() == seen && !(end && Clock::now() >= *end);
+  for (int more = ran; again && more > 0 && this->wakes() == seen && !(end && run.now >= *end);
        ran += more) {
     run.settle();
     more = run_round(run, end, max_events, seen);

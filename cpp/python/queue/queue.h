@@ -131,11 +131,11 @@ class Queue {
   [[nodiscard]] bool may_go_on(std::thread::id thread) const;
   void tell_followers();
   void tell_a_follower();
-  void drive(Consumer& application, std::uint64_t seen, int limit_ms, bool open_bell);
+  void drive(const Run& run, std::uint64_t seen, int limit_ms, bool open_bell);
   bool drives_on(std::uint64_t seen);
-  std::shared_ptr<Consumer> to_drive();
-  std::shared_ptr<Consumer> to_host();
-  std::shared_ptr<Consumer> drivable();
+  std::shared_ptr<Consumer> to_drive(Clock::time_point now);
+  std::shared_ptr<Consumer> to_host(Clock::time_point now);
+  std::shared_ptr<Consumer> drivable(Clock::time_point now);
   std::size_t next_hosted(Run& run, Task& task);
   void loan_ended();
   [[nodiscard]] bool has_work();

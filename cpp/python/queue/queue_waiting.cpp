@@ -81,13 +81,13 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<Clock::time_point> e
     if (!first) idle_ = true;
     int limit_ms = -1;
     if (end) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - Clock::now());
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - run.now);
       if (left.count() <= 0) return 0;
       limit_ms = static_cast<int>(std::min<std::int64_t>(left.count(), INT_MAX));
     }
     if (!led_ && may_begin(run.thread)) {
       const Lead lead(*this);
-      auto home = to_drive();
+      auto home = to_drive(run.now);
       const bool quiet = idle_;
       lock.unlock();
       run.home =
@@ -120,7 +120,7 @@ void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_m
   {
     const GilRelease release;
     if (home != nullptr) {
-      drive(*home, seen, limit_ms, quiet);
+      drive(run, seen, limit_ms, quiet);
     } else {
       if (doorbell_.wait(limit_ms, on_main_thread ? signals_.fd() : -1)) doorbell_.clear();
       if (on_main_thread && quiet) signals_.clear();
@@ -139,19 +139,20 @@ void Queue::took_gil(Clock::duration waited) {
 }
 
 // Turns the loop until there is something for this thread to do. Without the GIL.
-void Queue::drive(Consumer& application, std::uint64_t seen, int limit_ms, bool open_bell) {
-  server::Server& server = *application.server().only();
+void Queue::drive(const Run& run, std::uint64_t seen, int limit_ms, bool open_bell) {
+  server::Server& server = run.loop();
   if (!server.drive()) return;
   if (open_bell && server.bell() < 0) server.open_bell();
-  const auto end = Clock::now() + std::chrono::milliseconds(limit_ms);
+  const auto end = run.now + std::chrono::milliseconds(limit_ms);
   int left_ms = limit_ms;
   while (drives_on(seen) && server.drivable()) {
-    server.turn(left_ms);
+    if (limit_ms >= 0 && left_ms < 0) {  // not the first turn
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+      left_ms = static_cast<int>(left.count());
+      if (left_ms <= 0) break;
+    }
+    server.turn(std::exchange(left_ms, -1));
     if (server.bell_rang()) break;
-    if (limit_ms < 0) continue;
-    left_ms =
-        static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count());
-    if (left_ms <= 0) break;
   }
   server.pause();
 }
@@ -164,10 +165,10 @@ bool Queue::drives_on(std::uint64_t seen) {
 
 // The server that the leader drives from now on; null: it waits for the doorbell. Either is armed.
 // By mutex_.
-std::shared_ptr<Consumer> Queue::to_drive() {
+std::shared_ptr<Consumer> Queue::to_drive(Clock::time_point now) {
   armed_ = true;
   std::shared_ptr<Consumer> application;
-  if (!watched_) application = drivable();
+  if (!watched_) application = drivable(now);
   if (application != nullptr) {
     driven_ = application.get();
     driver_ = std::this_thread::get_id();
@@ -179,9 +180,9 @@ std::shared_ptr<Consumer> Queue::to_drive() {
 
 // The server that the host loop waits for, too; null: its own thread drives it, and the host loop
 // waits for the doorbell. By mutex_.
-std::shared_ptr<Consumer> Queue::to_host() {
+std::shared_ptr<Consumer> Queue::to_host(Clock::time_point now) {
   armed_ = armed_ && led_;  // this thread looks before it leaves
-  auto application = led_ ? nullptr : drivable();
+  auto application = led_ ? nullptr : drivable(now);
   if (application != hosted_.lock()) {
     host_.hide();
     hosted_.reset();
@@ -220,22 +221,22 @@ bool Queue::has_work() {
 }
 
 // The one server, if this queue's thread may drive it now. By mutex_.
-std::shared_ptr<Consumer> Queue::drivable() {
-  std::erase_if(attached_, [](const std::weak_ptr<Consumer>& each) {
-    const auto application = each.lock();
-    return application == nullptr || !application->server().answers();
+std::shared_ptr<Consumer> Queue::drivable(Clock::time_point now) {
+  std::shared_ptr<Consumer> application;  // of those that are left
+  std::erase_if(attached_, [&](const std::weak_ptr<Consumer>& each) {
+    auto one = each.lock();
+    if (one == nullptr || !one->server().answers()) return true;
+    application = std::move(one);
+    return false;
   });
-  const auto now = Clock::now();
   if (attached_.size() != 1 || threads_ != 1 || now < contended_until_) return nullptr;
-  auto application = attached_.front().lock();
-  const server::Server* const loop =
-      application != nullptr ? application->server().only() : nullptr;
+  const server::Server* const loop = application->server().only();
+  if (loop == nullptr || !loop->drivable()) return nullptr;
   if (now >= pipes_checked_ + kPipeCheck) {
     pipes_checked_ = now;
     minds_pipes_ = minds_broken_pipes();
   }
-  if (loop == nullptr || !loop->drivable() || minds_pipes_) return nullptr;
-  return application;
+  return minds_pipes_ ? nullptr : application;
 }
 
 // What was driven until now is not left to itself. By mutex_.

@@ -35,6 +35,7 @@ class Publications final : public Gathered, private net::TurnTask {
   void send() noexcept override;
   // At the end of a turn that brought events or not. True if something was sent.
   bool end_turn(bool brought_events, bool application_idle);
+  [[nodiscard]] bool waiting() const { return topic_.has_value(); }
 
   // The broker's word on where a topic stands, and what it has: a topic that only went on has the
   // missing messages sent, any other starts anew. Commands that waited for it are returned.

@@ -8,9 +8,9 @@
 
 namespace httpuv::server {
 
-void begin_observing(const Context& context, Exchange& exchange, std::string_view first_line,
+void begin_observing(Context& context, Exchange& exchange, std::string_view first_line,
                      std::int64_t waited_ms) {
-  exchange.observed.begun = std::chrono::steady_clock::now() - std::chrono::milliseconds(waited_ms);
+  exchange.observed.begun = context.clock.steady() - std::chrono::milliseconds(waited_ms);
   if (!context.observes_text) return;
   exchange.observed.text = std::make_unique<RequestText>();
   exchange.observed.text->line = first_line;
@@ -26,8 +26,8 @@ void observe_head(Exchange& exchange, const http::RequestHead& head) {
   text->trace_id = trace_id_of(head.get(http::Field::kTraceparent));
 }
 
-void end_observing(const Context& context, Connection& connection, Exchange& exchange) {
-  exchange.observed.took = std::chrono::steady_clock::now() - exchange.observed.begun;
+void end_observing(Context& context, Connection& connection, Exchange& exchange) {
+  exchange.observed.took = context.clock.steady() - exchange.observed.begun;
   for (ExchangeObserver* const each : context.observers) {
     each->exchange_ended(exchange.observed, client_of(connection, exchange));
   }

@@ -15,7 +15,7 @@ class Connection;
 struct Context;
 
 // `first_line`: of its head, as far as that could be parsed. `waited_ms`: since its first byte.
-void begin_observing(const Context& context, Exchange& exchange, std::string_view first_line,
+void begin_observing(Context& context, Exchange& exchange, std::string_view first_line,
                      std::int64_t waited_ms);
 // What a log tells of its head.
 void observe_head(Exchange& exchange, const http::RequestHead& head);
@@ -23,6 +23,6 @@ inline void note_answer(Exchange& exchange, int status, std::uint64_t bytes) {
   exchange.observed.status = status;
   exchange.observed.bytes += bytes;
 }
-void end_observing(const Context& context, Connection& connection, Exchange& exchange);
+void end_observing(Context& context, Connection& connection, Exchange& exchange);
 
 }  // namespace httpuv::server

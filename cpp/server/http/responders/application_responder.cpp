@@ -29,7 +29,7 @@ void ApplicationResponder::ask(Exchange& exchange, http::RequestHead&& head, Req
   }
   EnvelopePtr envelope = envelope_for(exchange);
   wait_for(exchange);
-  std::swap(envelope->request, head);
+  envelope->request.swap(head);
   context.envelopes.give_head(std::move(head));  // one that was used, from the envelope
   envelope->body = std::move(body);
   envelope->headers_only = headers_only;
