@@ -103,12 +103,34 @@ py::object make_headers() {
   return stolen(type->tp_new(type, kNoArguments, nullptr));
 }
 
-// As text; "" for 0, a peer without a port.
-py::object port_of(int port) {
-  std::array<char, 8> digits;
-  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), port).ptr;
-  if (port == 0) return py::reinterpret_borrow<py::object>(constants().empty);
-  return latin1_of({digits.data(), static_cast<std::size_t>(end - digits.data())});
+// Ports of peers as text; "" for 0, a peer without one. The connections of a moment have few.
+class Ports {
+ public:
+  py::object text_of(int port) {
+    if (port == 0) return py::reinterpret_borrow<py::object>(constants().empty);
+    Entry& entry = entries_[static_cast<std::size_t>(port) % kPlaces];
+    if (entry.port != port) {
+      std::array<char, 8> digits;
+      char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), port).ptr;
+      entry.text = latin1_of({digits.data(), static_cast<std::size_t>(end - digits.data())});
+      entry.port = port;
+    }
+    return entry.text;
+  }
+
+ private:
+  static constexpr std::size_t kPlaces = 256;
+  struct Entry {
+    int port = 0;
+    py::object text;
+  };
+  std::array<Entry, kPlaces> entries_;
+};
+
+// By the GIL; never destroyed.
+Ports& ports() {
+  static auto* const kPorts = new Ports;
+  return *kPorts;
 }
 
 }  // namespace
@@ -277,7 +299,7 @@ py::dict Environment::build(server::Envelope& envelope) {
     set_item(environment, c.remote_addr, address.ptr());
   }
   if (std::exchange(loan.port, envelope.remote_port) != envelope.remote_port) {
-    set_item(environment, c.remote_port, port_of(envelope.remote_port).ptr());
+    set_item(environment, c.remote_port, ports().text_of(envelope.remote_port).ptr());
   }
   const bool plain = !envelope.https && envelope.tls == nullptr;
   if (envelope.https) set_item(environment, c.url_scheme, c.https);

@@ -132,16 +132,42 @@ void set_bytes(server::Envelope& envelope, PyObject* body) {
   set_bytes(envelope, data, static_cast<std::size_t>(size));
 }
 
+// The values of the three keys; null: it is not there.
+struct Parts {
+  py::object status;
+  py::object headers;
+  py::object body;
+};
+
+Parts parts_of(PyObject* result) {
+  const AnswerKeys& keys = answer_keys();
+  Parts parts;
+  // Literals of a program are the same objects as these keys: to see that costs less than to look
+  // each of them up.
+  PyObject* key = nullptr;
+  PyObject* value = nullptr;
+  for (Py_ssize_t position = 0; PyDict_Next(result, &position, &key, &value) != 0;) {
+    py::object* const part = key == keys.status    ? &parts.status
+                             : key == keys.headers ? &parts.headers
+                             : key == keys.body    ? &parts.body
+                                                   : nullptr;
+    if (part == nullptr) {
+      return {find_item(result, keys.status), find_item(result, keys.headers),
+              find_item(result, keys.body)};
+    }
+    *part = py::reinterpret_borrow<py::object>(value);
+  }
+  return parts;
+}
+
 // The shape nearly every answer has. False when it is another; then `envelope` may be half filled.
 bool convert_plain(PyObject* result, server::Envelope& envelope) {
   if (!PyDict_CheckExact(result)) return false;
-  const py::object status_item = find_item(result, answer_keys().status);
-  PyObject* const status = status_item.ptr();
+  const Parts parts = parts_of(result);
+  PyObject* const status = parts.status.ptr();
+  PyObject* const headers = parts.headers.ptr();
+  PyObject* const body = parts.body.ptr();
   if (status == nullptr || !PyLong_CheckExact(status)) return false;
-  const py::object headers_item = find_item(result, answer_keys().headers);
-  const py::object body_item = find_item(result, answer_keys().body);
-  PyObject* const headers = headers_item.ptr();
-  PyObject* const body = body_item.ptr();
   // Another key is most likely misspelt; the Python layer logs that.
   const Py_ssize_t known = 1 + (headers != nullptr ? 1 : 0) + (body != nullptr ? 1 : 0);
   if (PyDict_GET_SIZE(result) != known) return false;
