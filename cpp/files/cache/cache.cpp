@@ -162,6 +162,7 @@ void OpenFileCache::start_job(Node& node) {
   job.lookup.hidden = node.aim == Aim::kHidden;
   if (node.ready) {
     ++counters_.pool_checks;
+    job.recheck.reserve(node.watches.size());
     for (const auto& watch : node.watches) job.recheck.push_back(watch->witness);
   } else {
     ++counters_.opens;

@@ -53,8 +53,8 @@ class Lanes::Pool : public std::enable_shared_from_this<Pool> {
     if (kind_ == Kind::kDisk) return lane.running < free_;
     return lane.running == 0 && (lane.begun || begun_ < kMaxBegun);
   }
-  [[nodiscard]] bool any_may_run() const;
   void list(Lane& lane);
+  void wake_one();
   static bool step(Work& work);
 
   const Kind kind_;
@@ -65,7 +65,9 @@ class Lanes::Pool : public std::enable_shared_from_this<Pool> {
   Lane* last_ = nullptr;
   unsigned free_ = 0;  // threads that run no job
   unsigned begun_ = 0;
-  unsigned live_ = 0;  // threads that have not ended
+  unsigned waiting_ = 0;  // threads that wait for jobs
+  bool waking_ = false;   // one of them was notified and does not run yet
+  unsigned live_ = 0;     // threads that have not ended
   bool stopping_ = false;
   std::vector<Thread> threads_;
 };
@@ -92,7 +94,7 @@ void Lanes::Pool::submit(std::uint64_t lane, const std::shared_ptr<Work>& work) 
   its.key = lane;
   its.queue.add(work);
   list(its);
-  changed_.notify_one();
+  wake_one();
 }
 
 void Lanes::Pool::list(Lane& lane) {
@@ -103,11 +105,16 @@ void Lanes::Pool::list(Lane& lane) {
   last_ = &lane;
 }
 
-bool Lanes::Pool::any_may_run() const {
+// Wakes a thread if there is a job for it, unless one is on its way: that one takes the job, and
+// wakes the next thread if there is more. So many short jobs of one turn do not cost a switch of
+// threads each.
+void Lanes::Pool::wake_one() {
+  if (waiting_ == 0 || waking_) return;
   for (const Lane* lane = first_; lane != nullptr; lane = lane->next) {
-    if (may_run(*lane)) return true;
+    if (!may_run(*lane)) continue;
+    waking_ = true;
+    return changed_.notify_one();
   }
-  return false;
 }
 
 // Takes the first lane that may run out of the order.
@@ -138,11 +145,14 @@ void Lanes::Pool::run(std::size_t index) {
   while (!stopping_) {
     Lane* const lane = pick();
     if (lane == nullptr) {
+      ++waiting_;
       changed_.wait(lock);
+      --waiting_;
+      waking_ = false;
       continue;
     }
     std::shared_ptr<Work> work = begin(*lane);
-    if (free_ > 0 && any_may_run()) changed_.notify_one();
+    wake_one();
     lock.unlock();
 
     const bool dropped = work->abandoned.load(std::memory_order_acquire);

@@ -206,11 +206,12 @@ std::shared_ptr<Work> Loop::let_go(Work& work) {
 }
 
 void Loop::work_on_disk(std::uint64_t device, std::function<void()> job, Done done) {
-  const auto once = [job = std::move(job)] {
-    job();
-    return false;
-  };
-  const std::shared_ptr<Work> work = begin_work(once, std::move(done));
+  const std::shared_ptr<Work> work = begin_work(
+      [job = std::move(job)] {
+        job();
+        return false;
+      },
+      std::move(done));
   lanes_->disk(device, work);
   hold(work);
 }

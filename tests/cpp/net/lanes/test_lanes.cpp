@@ -216,6 +216,21 @@ TEST_CASE("lanes end in their time though a disk hangs; its job keeps what it ow
   CHECK(watched.expired());
 }
 
+TEST_CASE("every job runs, however many come while a thread is on its way") {
+  World world;
+  int total = 0;
+  for (int round = 0; round < 400; ++round) {
+    for (int i = 0; i <= round % 20; ++i, ++total) {
+      world.disk(static_cast<std::uint64_t>(i) % 3, [&world] {
+        world.record();
+        return false;
+      });
+    }
+    if (round % 2 == 0) world.wait_for(total);
+  }
+  world.wait_for(total);
+}
+
 TEST_CASE("work that was abandoned before it began is dropped") {
   World world;
   world.hang(1, 4);
