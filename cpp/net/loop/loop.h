@@ -39,7 +39,8 @@ namespace httpuv::net {
 
 class Loop final : public Reactor, public Wakeable, private WheelAlarm {
  public:
-  static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024;
+  // A WebSocket message of 64 KiB and its header come by one read.
+  static constexpr std::size_t kReadBufferSize = std::size_t{64} * 1024 + 64;
 
   // nullptr and *error (a negative libuv error number) if the system is out of descriptors or
   // memory. Without `lanes` nothing here may need work done: no file is sent that is not in memory.

@@ -13,8 +13,10 @@ constexpr std::size_t kMergedChunk =
 }  // namespace
 
 std::size_t Chunks::cost_of(const Chunk& chunk) {
-  const auto* owned = std::get_if<Owned>(&chunk);
-  return sizeof(Chunk) + (owned != nullptr ? owned->bytes.capacity() : 0);
+  if (const auto* owned = std::get_if<Owned>(&chunk))
+    return sizeof(Chunk) + owned->bytes.capacity();
+  const auto* shared = std::get_if<Shared>(&chunk);
+  return sizeof(Chunk) + (shared != nullptr ? shared->held : 0);
 }
 
 void Chunks::add(Chunk&& chunk) {
@@ -46,10 +48,10 @@ void Chunks::add_owned(std::string&& bytes, std::size_t sent, std::size_t locked
 }
 
 void Chunks::add_shared(std::string_view bytes, const std::shared_ptr<const void>& owner,
-                        std::size_t locked) {
+                        std::size_t held, std::size_t locked) {
   if (bytes.size() < kMergeBelow) return add_copy(bytes, locked);
   bytes_ += bytes.size();
-  add(Shared{bytes, owner});
+  add(Shared{bytes, owner, held});
 }
 
 void Chunks::add_file(FileRef file, std::uint64_t offset, std::uint64_t length) {

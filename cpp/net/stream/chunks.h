@@ -27,16 +27,17 @@ class Chunks {
     std::uint64_t length;
   };
 
-  // Where what they take in memory is counted; shared bytes and files are their owners'. While
-  // nothing is here.
+  // Where what they take in memory is counted; files, and what is shared, are their owners', except
+  // what is held. While nothing is here.
   void charge_to(base::Charge&& charge) { charge_ = std::move(charge); }
 
   // The first `locked` chunks are in use as they are: nothing is merged into them.
   void add_copy(std::string_view bytes, std::size_t locked = 0);
   // Without the first `sent` bytes.
   void add_owned(std::string&& bytes, std::size_t sent, std::size_t locked = 0);
+  // `held`: bytes of the owner that are charged here.
   void add_shared(std::string_view bytes, const std::shared_ptr<const void>& owner,
-                  std::size_t locked = 0);
+                  std::size_t held, std::size_t locked = 0);
   void add_file(FileRef file, std::uint64_t offset, std::uint64_t length);
 
   [[nodiscard]] bool empty() const { return chunks_.empty(); }
@@ -59,6 +60,7 @@ class Chunks {
   struct Shared {
     std::string_view bytes;
     std::shared_ptr<const void> owner;
+    std::size_t held;
   };
   struct Owned {
     std::string bytes;

@@ -45,8 +45,9 @@ class Outbox final : private TurnTask {
   void add_owned(std::string&& bytes, std::size_t sent) {
     chunks_.add_owned(std::move(bytes), sent, chunks_in_flight_);
   }
-  void add_shared(std::string_view bytes, const std::shared_ptr<const void>& owner) {
-    chunks_.add_shared(bytes, owner, chunks_in_flight_);
+  void add_shared(std::string_view bytes, const std::shared_ptr<const void>& owner,
+                  std::size_t held) {
+    chunks_.add_shared(bytes, owner, held, chunks_in_flight_);
   }
   void add_file(FileRef file, std::uint64_t offset, std::uint64_t length) {
     chunks_.add_file(std::move(file), offset, length);

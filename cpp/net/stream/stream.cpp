@@ -173,13 +173,13 @@ int Stream::write_owned(std::string_view head, std::string&& body) {
 }
 
 int Stream::write_shared(std::string_view head, std::string_view body,
-                         const std::shared_ptr<const void>& owner) {
+                         const std::shared_ptr<const void>& owner, std::size_t held) {
   int error = refusal();
   if (error == 0 && !outbox_) error = send_now(head, body);
   if (error != 0 || (head.empty() && body.empty())) return error;
   return attempt([&] {
     outbox().add_copy(head);
-    if (!body.empty()) outbox().add_shared(body, owner);
+    if (!body.empty()) outbox().add_shared(body, owner, held);
     return start_outbox();
   });
 }

@@ -61,9 +61,10 @@ class Transport {
   // emptied only then.
   virtual int write_owned(std::string_view head, std::string&& body) = 0;
   // Sends head, then body, which `owner` keeps valid. Of what does not fit, the head is copied and
-  // the owner shared.
+  // the owner shared. `held`: bytes of the owner that nothing else charges; they are charged while
+  // the body waits.
   virtual int write_shared(std::string_view head, std::string_view body,
-                           const std::shared_ptr<const void>& owner) = 0;
+                           const std::shared_ptr<const void>& owner, std::size_t held = 0) = 0;
   // Sends head, then `length` bytes of the file from `offset`, without ever waiting for the disk on
   // this thread. If the file ends early the stream fails with UV_EOF: the connection is cut, never
   // padded.

@@ -41,12 +41,12 @@ int TlsStream::write_owned(std::string_view head, std::string&& body) {
 }
 
 int TlsStream::write_shared(std::string_view head, std::string_view body,
-                            const std::shared_ptr<const void>& owner) {
+                            const std::shared_ptr<const void>& owner, std::size_t held) {
   if (const int error = refusal(); error != 0) return error;
   return attempt([&] {
     if (writes_at_once(head.size() + body.size())) return seal(head, body);
     chunks_.add_copy(head);
-    if (!body.empty()) chunks_.add_shared(body, owner);
+    if (!body.empty()) chunks_.add_shared(body, owner, held);
     return start();
   });
 }

@@ -6,6 +6,7 @@
 #include "base/text/ascii.h"
 #include "python/convert/file.h"
 #include "python/convert/recent_fields.h"
+#include "python/runtime/lending.h"
 #include "python/runtime/objects.h"
 
 namespace py = pybind11;
@@ -116,12 +117,17 @@ void add_header(http::ResponseHead& head, PyObject* name, PyObject* value) {
   if (error != http::HeaderError::kNone) refuse_header(error, name, value);
 }
 
-void set_bytes(server::Envelope& envelope, const char* data, std::size_t size) {
+// Of a str or bytes.
+void set_bytes(server::Envelope& envelope, PyObject* body, std::string_view bytes) {
+  if (auto lent = lend(body, bytes)) {
+    envelope.answer = *std::move(lent);
+    return;
+  }
   // Into the memory of an answer before this one, if there is any.
-  if (auto* bytes = std::get_if<std::string>(&envelope.answer)) {
-    bytes->assign(data, size);
+  if (auto* own = std::get_if<std::string>(&envelope.answer)) {
+    own->assign(bytes);
   } else {
-    envelope.answer = std::string(data, size);
+    envelope.answer = std::string(bytes);
   }
 }
 
@@ -129,7 +135,7 @@ void set_bytes(server::Envelope& envelope, PyObject* body) {
   char* data = nullptr;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize(body, &data, &size) != 0) throw py::error_already_set();
-  set_bytes(envelope, data, static_cast<std::size_t>(size));
+  set_bytes(envelope, body, {data, static_cast<std::size_t>(size)});
 }
 
 // The values of the three keys; null: it is not there.
@@ -192,8 +198,7 @@ bool convert_plain(PyObject* result, server::Envelope& envelope) {
   }
   if (body == nullptr || body == Py_None) {
   } else if (PyUnicode_CheckExact(body)) {
-    const std::string_view bytes = utf8(body);
-    set_bytes(envelope, bytes.data(), bytes.size());
+    set_bytes(envelope, body, utf8(body));
   } else if (PyBytes_CheckExact(body)) {
     set_bytes(envelope, body);
   } else {

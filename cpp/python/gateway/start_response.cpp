@@ -147,6 +147,11 @@ bool WsgiAnswer::write_all(PyObject* sequence) {
     return !gone_;
   }
   application_->wait_for_room();
+  if (count == 1) {
+    python::set_body(*envelope_, PySequence_Fast_GET_ITEM(sequence, 0));
+    complete(server::Respond{std::move(envelope_)});
+    return true;
+  }
   auto* bytes = std::get_if<std::string>(&envelope_->answer);
   if (bytes == nullptr) bytes = &envelope_->answer.emplace<std::string>();
   bytes->clear();

@@ -6,6 +6,7 @@
 #include "python/queue/consumer.h"
 #include "python/queue/queue_run.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/lending.h"
 #include "python/runtime/signal_watch.h"
 
 namespace py = pybind11;
@@ -152,6 +153,7 @@ std::size_t Queue::pending() {
 
 int Queue::run(std::optional<double> timeout, int max_events, std::optional<std::uint64_t> wakes,
                bool again, const py::object& loop) {
+  if (any_returned()) free_returned();
   const std::uint64_t seen = wakes.value_or(this->wakes());
   const auto end = end_after(timeout);
   // However it ends, loops learn of their answers, others that wait go on, and a watched descriptor

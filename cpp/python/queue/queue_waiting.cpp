@@ -8,6 +8,7 @@
 #include "python/queue/queue.h"
 #include "python/queue/queue_run.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/lending.h"
 #include "python/runtime/signal_watch.h"
 
 namespace py = pybind11;
@@ -107,6 +108,7 @@ std::size_t Queue::wait(Run& run, Task& task, std::optional<Clock::time_point> e
 
 void Queue::wait_as_leader(Run& run, std::uint64_t seen, int limit_ms, bool on_main_thread,
                            bool quiet) {
+  if (any_returned()) free_returned();
   Consumer* const home = run.home.get();
   std::optional<SignalWatch> signals;
   if (on_main_thread) {
@@ -157,8 +159,10 @@ void Queue::drive(const Run& run, std::uint64_t seen, int limit_ms, bool open_be
   server.pause();
 }
 
-// Whether the leader goes on driving: nothing waits, and no other thread has told it to look.
+// Whether the leader goes on driving: nothing waits, no other thread has told it to look, and there
+// is nothing to free with the GIL.
 bool Queue::drives_on(std::uint64_t seen) {
+  if (any_returned()) return false;
   const std::lock_guard lock(mutex_);
   return armed_ && !strands_.open() && wakes() == seen;
 }

@@ -9,6 +9,7 @@
 #include "python/convert/settings.h"
 #include "python/gateway/mounts.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/lending.h"
 #include "python/server/routes.h"
 #include "python/socket/socket.h"
 #include "python/socket/topics.h"
@@ -259,6 +260,9 @@ void ServerObject::begin_stop(double timeout) {
 }
 
 void ServerObject::stop(double timeout) {
+  const struct Finally {
+    ~Finally() { free_returned(); }  // perhaps no callback follows
+  } finally{};
   server::Workers& server = application_->server();
   begin_stop(timeout);
   // When it is stopped the GIL is kept: a daemon thread that released it while the interpreter

@@ -5,6 +5,7 @@
 #include "base/spare_strings.h"
 #include "python/convert/buffer.h"
 #include "python/runtime/gil.h"
+#include "python/runtime/lending.h"
 
 namespace py = pybind11;
 
@@ -29,6 +30,20 @@ void copy(std::string& memory, const void* data, Py_ssize_t size) {
   reserve(memory, size);
   if (memory.capacity() / 2 > bytes + kSmallMessage) memory = std::string();
   memory.assign(static_cast<const char*>(data), bytes);
+}
+
+// Those of a str or bytes; none for what has another type.
+std::string_view plain_bytes(py::handle message) {
+  Py_ssize_t size = 0;
+  const char* data = nullptr;
+  if (PyUnicode_Check(message.ptr())) {
+    data = PyUnicode_AsUTF8AndSize(message.ptr(), &size);
+    if (data == nullptr) throw py::error_already_set();
+  } else if (PyBytes_Check(message.ptr())) {
+    data = PyBytes_AS_STRING(message.ptr());
+    size = PyBytes_GET_SIZE(message.ptr());
+  }
+  return {data, static_cast<std::size_t>(size)};
 }
 
 // The largest buffer that is kept between two messages.
@@ -69,13 +84,18 @@ Payload to_payload(py::handle message, std::string&& memory) {
 
 void Socket::send(py::handle message, bool compress) {
   const bool room = link_->wait_for_room();
-  Payload payload = to_payload(message, take_memory());
-  if (!room &&
-      !burst_.admits(link_->server().drains(), payload.data.size(), link_->ws_max_queue())) {
+  server::WsSend command{id_, PyUnicode_Check(message.ptr()) != 0, compress, {}};
+  if (auto lent = lend(message, plain_bytes(message))) {
+    command.data = *std::move(lent);
+  } else {
+    command.data = to_payload(message, take_memory()).data;
+  }
+  const std::size_t size = server::bytes_of(command.data).size();
+  if (!room && !burst_.admits(link_->server().drains(), size, link_->ws_max_queue())) {
     return overflow();
   }
-  sent_ += payload.data.size();
-  link_->send(server::WsSend{id_, payload.text, compress, std::move(payload.data)});
+  sent_ += size;
+  link_->send(std::move(command));
 }
 
 // More than a peer may leave unread was sent before the loop could take any of it.

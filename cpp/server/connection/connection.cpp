@@ -57,6 +57,11 @@ void Connection::write_shared(std::string_view head, std::string_view body,
   attempt([&] { return transport_->write_shared(head, body, owner); });
 }
 
+void Connection::write_borrowed(std::string_view head, const base::Borrowed& body) noexcept {
+  attempt(
+      [&] { return transport_->write_shared(head, body.bytes, body.owner, body.bytes.size()); });
+}
+
 void Connection::send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
                            std::uint64_t length) noexcept {
   attempt([&] { return transport_->send_file(head, std::move(file), offset, length); });

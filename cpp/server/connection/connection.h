@@ -72,6 +72,7 @@ class Connection final : public net::StreamHandler,
   void write(std::string_view head, std::string&& body) noexcept;
   void write_shared(std::string_view head, std::string_view body,
                     const std::shared_ptr<const void>& owner) noexcept;
+  void write_borrowed(std::string_view head, const base::Borrowed& body) noexcept;
   void send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
                  std::uint64_t length) noexcept;
 

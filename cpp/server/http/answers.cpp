@@ -22,10 +22,15 @@ namespace {
 constexpr std::size_t kCopyBody = 64 * 1024;
 
 std::uint64_t body_length(const ResponseBody& body) {
-  if (const auto* bytes = std::get_if<std::string>(&body)) return bytes->size();
   if (const auto* file = std::get_if<FileBody>(&body)) return file->length;
   if (const auto* file = std::get_if<FileAnswer>(&body)) return (*file)->content_length;
-  return 0;
+  return bytes_of(body).size();
+}
+
+// One's own bytes, for what changes them or needs them on another thread.
+std::string take_bytes(ResponseBody&& body) {
+  if (auto* const own = std::get_if<std::string>(&body)) return std::move(*own);
+  return std::string(bytes_of(body));
 }
 
 }  // namespace
@@ -46,9 +51,9 @@ base::Charge Answers::charge(std::uint64_t bytes) {
 }
 
 void Answers::give(Exchange& exchange, http::ResponseHead&& head, ResponseBody&& body) {
-  auto* const bytes = std::get_if<std::string>(&body);
-  if (bytes != nullptr && is_coded(exchange, head, bytes->size())) {
-    return code(exchange, std::move(head), std::move(*bytes));
+  const std::size_t in_memory = bytes_of(body).size();
+  if (in_memory > 0 && is_coded(exchange, head, in_memory)) {
+    return code(exchange, std::move(head), take_bytes(std::move(body)));
   }
   exchange.answer.on(http::AnswerEvent::kGive);
   if (http_.wire().exchanges().is_front(exchange)) {
@@ -57,7 +62,7 @@ void Answers::give(Exchange& exchange, http::ResponseHead&& head, ResponseBody&&
     return next();
   }
   auto& waiting = park<ParkedAnswer>(exchange);
-  waiting.charge = charge(head.fields().size() + (bytes != nullptr ? bytes->size() : 0));
+  waiting.charge = charge(head.fields().size() + in_memory);
   waiting.head = std::move(head);
   waiting.body = std::move(body);
 }
@@ -76,10 +81,12 @@ bool Answers::write(Exchange& exchange, const http::ResponseHead& head, Response
                               exchange.minor_version, context.clock.text());
   };
   auto* const bytes = std::get_if<std::string>(&body);
+  const auto* const borrowed = std::get_if<base::Borrowed>(&body);
   auto* const file = std::get_if<FileBody>(&body);
   auto* const prepared = std::get_if<FileAnswer>(&body);
   const bool large = bytes != nullptr && bytes->size() > kCopyBody;
-  if (!content.sent || (file == nullptr && prepared == nullptr && !large)) {
+  const bool at_once = file == nullptr && prepared == nullptr && borrowed == nullptr && !large;
+  if (!content.sent || at_once) {
     std::string& out = context.outbox.open(connection);
     write_head(out);
     if (content.sent && bytes != nullptr) out.append(*bytes);
@@ -94,7 +101,9 @@ bool Answers::write(Exchange& exchange, const http::ResponseHead& head, Response
   }
   context.outbox.flush(connection);
   if (connection.closing()) return keep;
-  if (large) {
+  if (borrowed != nullptr) {
+    connection.write_borrowed(own_head, *borrowed);
+  } else if (large) {
     connection.write(own_head, std::move(*bytes));
   } else {
     connection.send_file(own_head, net::FileRef::adopt(file->file.release(), file->device),

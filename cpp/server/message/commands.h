@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/borrowed.h"
 #include "base/promised.h"
 #include "base/text/name_table.h"
 #include "files/routes/route_table.h"
@@ -107,11 +108,17 @@ struct Cut {
   ExchangeId id;
 };
 
+using WsData = std::variant<std::string, base::Borrowed>;
+inline std::string_view bytes_of(const WsData& data) {
+  const auto* const own = std::get_if<std::string>(&data);
+  return own != nullptr ? std::string_view(*own) : std::get<base::Borrowed>(data).bytes;
+}
+
 struct WsSend {
   ConnectionId id;
   bool text = false;
   bool compress = true;
-  std::string data;
+  WsData data;
 };
 
 struct WsPing {

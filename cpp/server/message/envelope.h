@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 
+#include "base/borrowed.h"
 #include "base/charge.h"
 #include "base/descriptor.h"
 #include "files/answer/respond.h"
@@ -27,8 +29,8 @@ struct RequestBody {
   base::SharedCharge on_disk{};  // for the file; released when the file is closed
 };
 
-// The body of an answer: in memory, `length` bytes of a file from `offset`, or an answer of the
-// file library. The fields of the latter are already in the head of the answer.
+// The body of an answer: in memory (its own or borrowed), `length` bytes of a file from `offset`,
+// or an answer of the file library. The fields of the latter are already in the head of the answer.
 struct FileBody {
   base::Descriptor file;
   std::uint64_t length = 0;
@@ -36,7 +38,15 @@ struct FileBody {
   std::uint64_t device = 0;  // its st_dev
 };
 using FileAnswer = std::unique_ptr<files::Answer>;
-using ResponseBody = std::variant<std::monostate, std::string, FileBody, FileAnswer>;
+using ResponseBody =
+    std::variant<std::monostate, std::string, base::Borrowed, FileBody, FileAnswer>;
+
+// What of a body is in memory.
+inline std::string_view bytes_of(const ResponseBody& body) {
+  if (const auto* const own = std::get_if<std::string>(&body)) return *own;
+  const auto* const borrowed = std::get_if<base::Borrowed>(&body);
+  return borrowed != nullptr ? borrowed->bytes : std::string_view();
+}
 
 // A request on its way to the application, and the answer on its way back. Both share one object,
 // so that the threads reuse its memory. Otherwise one thread would allocate and the other thread

@@ -8,9 +8,8 @@ namespace {
 // line here.
 struct Owned {
   std::size_t operator()(const Respond& c) const {
-    const auto* const bytes = std::get_if<std::string>(&c.envelope->answer);
     return cost_of(c.envelope->request) + c.envelope->head.fields().size() +
-           (bytes != nullptr ? bytes->size() : 0);
+           bytes_of(c.envelope->answer).size();
   }
   std::size_t operator()(const StreamHead& c) const {
     return c.head.fields().size() + (c.filler != nullptr ? c.filler->bytes.size() : 0);
@@ -19,7 +18,7 @@ struct Owned {
   std::size_t operator()(const StreamEnd& c) const { return c.trailers.size(); }
   std::size_t operator()(const Inform& c) const { return c.head.fields().size(); }
   std::size_t operator()(const WsAccept& c) const { return c.head.fields().size(); }
-  std::size_t operator()(const WsSend& c) const { return c.data.size(); }
+  std::size_t operator()(const WsSend& c) const { return bytes_of(c.data).size(); }
   std::size_t operator()(const WsPing& c) const { return c.payload.size(); }
   std::size_t operator()(const WsClose& c) const { return c.reason.size(); }
   std::size_t operator()(const WsSubscribe& c) const { return c.topic.size(); }

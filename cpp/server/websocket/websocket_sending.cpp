@@ -91,28 +91,33 @@ std::size_t WebSocketSession::queued() const {
   return connection_.stream().queued() + (backlog_ != nullptr ? backlog_->bytes : 0);
 }
 
-void WebSocketSession::send(bool text, bool compress, std::string&& data) {
-  sent_ += data.size();
+void WebSocketSession::send(bool text, bool compress, WsData&& data) {
+  const std::string_view bytes = bytes_of(data);
+  sent_ += bytes.size();
   context_.metrics.ws_sent.add();
-  if (!may_send() || !make_room(data.size())) return;
-  const bool compressed = compress && session_.would_compress(data.size());
-  if (backlog_ == nullptr && data.size() <= kGather) {
+  if (!may_send() || !make_room(bytes.size())) return;
+  const bool compressed = compress && session_.would_compress(bytes.size());
+  if (backlog_ == nullptr && bytes.size() <= kGather) {
     // The usual case: framed, and compressed if need be, right into what is about to be written.
     std::string& out = context_.outbox.open(connection_);
-    session_.append_message(out, text, data, compress);
+    session_.append_message(out, text, bytes, compress);
     return;
   }
   if (backlog_ == nullptr && !compressed) {
     char header[websocket::kMaxServerHeader];
-    const std::size_t size = session_.message_header(header, text, data.size());
+    const std::size_t size = session_.message_header(header, text, bytes.size());
     context_.outbox.flush(connection_);
-    connection_.write({header, size}, std::move(data));
-    base::spare_strings().give(std::move(data));  // it is still here if the socket took all
+    if (const auto* const borrowed = std::get_if<base::Borrowed>(&data)) {
+      return connection_.write_borrowed({header, size}, *borrowed);
+    }
+    auto& own = std::get<std::string>(data);
+    connection_.write({header, size}, std::move(own));
+    base::spare_strings().give(std::move(own));  // it is still here if the socket took all
     return;
   }
-  auto message = std::make_shared<Outgoing>(text, data, compressed);
+  auto message = std::make_shared<Outgoing>(text, bytes, compressed);
   message->charge = context_.budget.charge(Held::kMessagesOut, cost_of(*message));
-  if (compressed && data.size() > kCompressHere) {
+  if (compressed && bytes.size() > kCompressHere) {
     prepare(context_, lane_of(connection_.id()), message, {session_.deflate_window_bits()});
   }
   enqueue(message);

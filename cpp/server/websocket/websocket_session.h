@@ -46,7 +46,7 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   void on_gone() override;
 
   // The application's commands.
-  void send(bool text, bool compress, std::string&& data);
+  void send(bool text, bool compress, WsData&& data);
   void ping(std::string_view payload);
   void close(std::uint16_t code, std::string_view reason);
   void consumed(std::size_t bytes);

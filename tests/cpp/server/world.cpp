@@ -66,7 +66,7 @@ int FakeTransport::write_owned(std::string_view head, std::string&& body) {
 }
 
 int FakeTransport::write_shared(std::string_view head, std::string_view body,
-                                const std::shared_ptr<const void>&) {
+                                const std::shared_ptr<const void>&, std::size_t) {
   return write(head, body);
 }
 

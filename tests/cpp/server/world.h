@@ -90,7 +90,7 @@ class FakeTransport final : public net::Transport {
   int write(std::string_view a, std::string_view b) override;
   int write_owned(std::string_view head, std::string&& body) override;
   int write_shared(std::string_view head, std::string_view body,
-                   const std::shared_ptr<const void>& owner) override;
+                   const std::shared_ptr<const void>& owner, std::size_t held = 0) override;
   int send_file(std::string_view head, net::FileRef file, std::uint64_t offset,
                 std::uint64_t length) override;
   [[nodiscard]] std::size_t queued() const override { return peer_->waiting.size(); }

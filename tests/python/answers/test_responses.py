@@ -1,6 +1,7 @@
 """What call returns, on the wire."""
 
 import email.utils
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,10 @@ import pytest
 from conftest import Log, Serve
 from support import Response, Wire, address, fetch, open_below, request
 from ws_support import wait_until
+
+
+class Derived(bytes):
+    """Could have a __del__()."""
 
 
 @pytest.fixture
@@ -48,6 +53,8 @@ def test_plain(answer: Answer) -> None:
         (memoryview(b"abc"), b"abc"),
         (None, b""),
         ("x" * 3_000_000, b"x" * 3_000_000),
+        ("ä" * 1_000_000, "ä".encode() * 1_000_000),
+        (Derived(b"x" * 3_000_000), b"x" * 3_000_000),
         (bytes(range(256)) * 20_000, bytes(range(256)) * 20_000),
     ],
     ids=lambda value: f"{type(value).__name__}-{len(value or '')}",
@@ -56,6 +63,27 @@ def test_bodies(answer: Answer, body: object, sent: bytes) -> None:
     response = answer({"status": 200, "body": body})
     assert response.body == sent
     assert response.get("Content-Length") == str(len(sent))
+
+
+@pytest.mark.parametrize("body", [b"x" * 50_000_000, "x" * 50_000_000], ids=["bytes", "str"])
+def test_a_large_body_is_lent_until_it_is_sent(serve: Serve, body: bytes | str) -> None:
+    used = sys.getrefcount(body)
+    server = serve(lambda req: {"status": 200, "body": body})
+    with Wire(address(server)) as wire:
+        wire.send(request())
+        assert wire.head().status == 200
+        # The rest waits for this client, and is charged.
+        wait_until(lambda: server.stats()["held"]["answers"] >= len(body))
+        assert sys.getrefcount(body) == used + 1
+    wait_until(lambda: sys.getrefcount(body) == used)
+    assert server.stats()["held"]["answers"] == 0
+    assert fetch(address(server), request()).body == b"x" * 50_000_000
+    wait_until(lambda: sys.getrefcount(body) == used)
+    with Wire(address(server)) as wire:
+        wire.send(request())
+        assert wire.head().status == 200
+        server.stop()
+        assert sys.getrefcount(body) == used
 
 
 @pytest.mark.parametrize("result", [{"status": 200}, {"status": 200, "headers": None}])

@@ -15,14 +15,17 @@ import httpuv
 
 SIZE = 300 * 2**20
 
-def large(req):
+def lent(req):
     return {"status": 200, "body": b"x" * SIZE}
 
-def text(req):
-    return {"status": 200, "body": "x" * SIZE}
+def large(req):  # what may change is copied
+    return {"status": 200, "body": bytearray(SIZE)}
+
+def text(req):  # takes more as UTF-8
+    return {"status": 200, "body": "\xe4" * SIZE}
 
 def pairs(req):
-    return {"status": 200, "headers": [("a", "b")], "body": b"x" * SIZE}
+    return {"status": 200, "headers": [("a", "b")], "body": bytearray(SIZE)}
 
 def view(req):
     return {"status": 200, "body": memoryview(b"x" * SIZE)}
@@ -44,7 +47,7 @@ def call(req):
     return globals()[name](req) if name else {"status": 200, "body": "ok"}
 
 def on_open(ws):
-    ws.onMessage(lambda binary, message: ws.send(b"x" * SIZE) and None)
+    ws.onMessage(lambda binary, message: ws.send(bytearray(SIZE)) and None)
 
 def ask(data, until=b"no such thing"):
     with socket.create_connection(("127.0.0.1", server.getPort()), timeout=20) as sock:
@@ -89,6 +92,25 @@ assert get(b"").endswith(b"ok")
 server.stop()
 """,
         name,
+    )
+
+
+def test_bytes_need_no_memory_for_a_copy() -> None:
+    run_script(
+        SERVE
+        + """
+def count():
+    with socket.create_connection(("127.0.0.1", server.getPort()), timeout=20) as sock:
+        sock.sendall(b"GET /lent HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n")
+        assert sock.recv(13) == b"HTTP/1.1 200 "
+        size = 0
+        while piece := sock.recv(65536):
+            size += len(piece)
+        return size
+
+assert without_memory(count) > SIZE
+server.stop()
+"""
     )
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from conftest import Serve
 from support import PATIENCE, Script
-from ws_support import BINARY, TEXT, Client, echo, frame, gone, handshake
+from ws_support import BINARY, TEXT, Client, echo, frame, gone, handshake, wait_until
 
 WebSocket = httpuv.WebSocket
 MIB = 1 << 20
@@ -137,3 +137,19 @@ def test_large_messages_cost_no_page_faults() -> None:
         before = minor_faults(script.pid)
         echoes(100)
         assert (minor_faults(script.pid) - before) / 800 < 1
+
+
+@pytest.mark.parametrize("message", [b"x" * 20_000_000, "x" * 20_000_000], ids=["bytes", "str"])
+def test_a_large_message_is_lent_until_it_is_sent(serve: Serve, message: bytes | str) -> None:
+    before = sys.getrefcount(message)
+    sockets: list[WebSocket] = []
+    server = serve({"onWSOpen": sockets.append})
+    with Client.open(server) as client:
+        wait_until(lambda: bool(sockets))
+        sockets[0].send(message)
+        # What waits for the client is charged, and is no copy.
+        wait_until(lambda: server.stats()["held"]["messages_out"] >= len(message))
+        assert sys.getrefcount(message) == before + 1
+        assert client.message() == message
+    wait_until(lambda: sys.getrefcount(message) == before)
+    assert server.stats()["held"]["messages_out"] == 0

@@ -111,9 +111,9 @@ void ApplicationResponder::respond(std::uint32_t sequence, http::ResponseHead&& 
   if (exchange->answer.streamed()) return cut(sequence);  // two heads: the client must not get both
   release(*exchange, false);
   http_.requests().not_wanted(*exchange);
-  const auto* const bytes = std::get_if<std::string>(&body);
-  context.answer_size.note(bytes != nullptr ? bytes->size() : 0);
-  if (bytes != nullptr && bytes->size() > kSmall && context.budget.full()) {
+  const std::size_t size = bytes_of(body).size();
+  context.answer_size.note(size);
+  if (size > kSmall && context.budget.full()) {
     context.counters.overloaded.add();
     return http_.answers().plain(*exchange, 503);
   }

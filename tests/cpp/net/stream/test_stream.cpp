@@ -147,6 +147,31 @@ TEST_CASE("a body is moved only if it has to be kept") {
   CHECK((client.receive(8 * kMega) == pattern(8 * kMega)));
 }
 
+TEST_CASE("what is held of a shared body is charged while it waits, and no longer") {
+  base::Ledger ledger;
+  ServerHarness server;
+  Client client(server);
+  Session& session = server.session();
+  auto body = std::make_shared<const std::string>(pattern(8 * kMega));
+  const std::weak_ptr<const std::string> alive = body;
+  server.call([&, body = std::move(body)]() mutable {
+    session.stream.charge_to(ledger, 1);
+    shrink(session.stream);
+    CHECK(session.stream.write_shared("small ", "body", body, 4) == 0);
+    CHECK(ledger.used(1) == 0);  // the socket has taken all
+    CHECK(session.stream.write_shared("head ", *body, body, body->size()) == 0);
+    CHECK(session.stream.busy());
+    CHECK(ledger.used(1) >= body->size());
+    CHECK(ledger.used(1) < body->size() + 4096);
+    body.reset();
+  });
+  CHECK(client.receive(15) == "small bodyhead ");
+  CHECK((client.receive(8 * kMega) == pattern(8 * kMega)));
+  session.wait_for_event('D');
+  server.call([&] { CHECK(ledger.used(1) == 0); });
+  CHECK(alive.expired());
+}
+
 TEST_CASE("progress is visible while one big piece is on its way") {
   ServerHarness server;
   Client client(server.port(), AF_INET, kSmallBuffer);
