@@ -148,6 +148,10 @@ py::object make_input(server::RequestBody&& body) {
   return call_python(inputs().type(), py::bytes(body.bytes));
 }
 
+bool is_unused_input(PyObject* input) {
+  return inputs().unused(input);
+}
+
 void register_input(py::object input_class) {
   inputs().set_class(std::move(input_class));
 }
@@ -316,8 +320,7 @@ py::dict Environment::build(server::Envelope& envelope) {
 }
 
 void Environment::give_back(py::object&& environment) {
-  returned_.give_back(std::move(environment),
-                      [](PyObject* input) { return inputs().unused(input); });
+  returned_.give_back(std::move(environment), is_unused_input);
 }
 
 void Environment::set_body(py::dict& environment, server::RequestBody&& body) {

@@ -83,6 +83,8 @@ pybind11::object make_input(server::RequestBody&& body);
 // Registers the class of `rook.input`: called with bytes, or with a descriptor and a length.
 // Without a body an instance is made without a call.
 void register_input(pybind11::object input_class);
+// Whether a body that make_input() has made is empty, unused, and referred to by one dict only.
+bool is_unused_input(PyObject* input);
 
 // Registers the class of HEADERS, one derived from dict; without it that is a dict.
 void register_headers(pybind11::object headers_class);

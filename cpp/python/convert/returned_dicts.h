@@ -30,8 +30,9 @@ class ReturnedDicts {
     bool same_line = false;       // the line is that of the head that is kept
     int port = -1;                // REMOTE_PORT
     PyObject* address = nullptr;  // REMOTE_ADDR
-    PyObject* headers = nullptr;  // a dict in it
+    PyObject* headers = nullptr;  // a dict in it; null: there is none
     PyObject* input = nullptr;    // null: to be set anew
+    PyObject* hints = nullptr;    // wsgi.early_hints; null: there is none
   };
 
   // One that has come back to the place.
@@ -43,19 +44,21 @@ class ReturnedDicts {
     if (state_ == 0) return;
     place_ = place;
     // A reference of our own would look as if the application kept it: the number is enough.
-    lent_ = {{}, loan.same_line, loan.port, loan.address, loan.headers, loan.input};
+    lent_ = {{}, loan.same_line, loan.port, loan.address, loan.headers, loan.input, loan.hints};
+    if (loan.headers == nullptr) return;
     headers_state_ = state_of(loan.headers);
     headers_type_ = Py_TYPE(loan.headers);
   }
 
-  // The callback is over, and `dict` may be the one that was lent. `unused(input)`: only the dict
-  // refers to it, and it is as it was made.
+  // The callback is over, and `dict` may be the one that was lent: then it is taken.
+  // `unused(input)`: only the dict refers to it, and it is as it was made.
   template <class Unused>
   void give_back(pybind11::object&& dict, const Unused& unused) {
     if (state_ == 0 || Py_REFCNT(dict.ptr()) != 1 || state_of(dict.ptr()) != state_) return;
     state_ = 0;
-    if (Py_REFCNT(lent_.headers) != 1 || Py_TYPE(lent_.headers) != headers_type_ ||
-        state_of(lent_.headers) != headers_state_) {
+    if (lent_.headers != nullptr &&
+        (Py_REFCNT(lent_.headers) != 1 || Py_TYPE(lent_.headers) != headers_type_ ||
+         state_of(lent_.headers) != headers_state_)) {
       return;
     }
     if (!unused(lent_.input)) lent_.input = nullptr;

@@ -91,10 +91,9 @@ bool is_as_new(PyObject* task, const BegunObject& begun, Py_ssize_t references) 
 class CurrentTask {
  public:
   CurrentTask(const py::object& loop, PyObject* task) : loop_(loop) {
-    PyObject* const outer = PyDict_GetItemWithError(reserve_names().current_tasks, loop.ptr());
-    if (outer == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    outer_ = py::reinterpret_borrow<py::object>(outer);
-    set_item(reserve_names().current_tasks, loop.ptr(), task);
+    PyObject* const tasks = reserve_names().current_tasks;
+    if (PyDict_GET_SIZE(tasks) > 0) outer_ = find_item(tasks, loop.ptr());
+    set_item(tasks, loop.ptr(), task);
   }
   CurrentTask(const CurrentTask&) = delete;
   CurrentTask& operator=(const CurrentTask&) = delete;

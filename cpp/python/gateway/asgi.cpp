@@ -66,10 +66,12 @@ class AsgiGateway final : public Gateway {
         path_prefix_(options["path_prefix"].cast<std::string>()),
         http_(options["http_scope"].cast<py::dict>()),
         websocket_(options["websocket_scope"].cast<py::dict>()),
+        http_extensions_(http_["extensions"]),
+        websocket_extensions_(websocket_["extensions"]),
         exchanges_(options["exchange"]) {
     const ScopeKeys& k = scope_keys();
-    for (PyObject* key : {k.http_version, k.path, k.raw_path, k.query_string, k.headers, k.client,
-                          k.server, k.extensions}) {
+    for (PyObject* key :
+         {k.http_version, k.path, k.raw_path, k.query_string, k.headers, k.client, k.server}) {
       for (const py::dict& scope : {http_, websocket_}) {
         if (PyDict_Contains(scope.ptr(), key) == 0) set_item(scope.ptr(), key, Py_None);
       }
@@ -168,11 +170,10 @@ class AsgiGateway final : public Gateway {
     PyObject* const scope = result.ptr();
     if (envelope.https) set_item(scope, k.scheme, &prepared == &websocket_ ? k.wss : k.https);
     set_item(scope, k.client, client_of(envelope).ptr());
-    if (const py::object extensions = find_item(scope, k.extensions)) {
-      const py::object copy = stolen(PyDict_Copy(extensions.ptr()));
-      if (envelope.tls != nullptr) set_item(copy.ptr(), k.tls, tls_of(envelope).ptr());
-      set_item(scope, k.extensions, copy.ptr());
-    }
+    const py::object& shared = &prepared == &websocket_ ? websocket_extensions_ : http_extensions_;
+    const py::object extensions = stolen(PyDict_Copy(shared.ptr()));
+    if (envelope.tls != nullptr) set_item(extensions.ptr(), k.tls, tls_of(envelope).ptr());
+    set_item(scope, k.extensions, extensions.ptr());
     if (!state_.is_none()) {
       // The state of the lifespan: each request gets its own dict with the same objects.
       set_item(scope, k.state, stolen(PyDict_Copy(state_.ptr())).ptr());
@@ -284,6 +285,8 @@ class AsgiGateway final : public Gateway {
   const std::string path_prefix_;    // that a proxy in front has taken away
   py::dict http_;
   py::dict websocket_;
+  const py::object http_extensions_;
+  const py::object websocket_extensions_;
   RecentHeads http_heads_;
   RecentHeads websocket_heads_;
   Exchanges exchanges_;

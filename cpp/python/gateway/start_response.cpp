@@ -336,8 +336,15 @@ WsgiAnswer& answer_of(py::handle start_response) {
 }
 
 StartResponse StartResponses::take(std::shared_ptr<Application> application,
-                                   server::EnvelopePtr&& envelope) {
+                                   server::EnvelopePtr&& envelope, PyObject* hints) {
   WsgiAnswer answer(std::move(application), std::move(envelope));
+  if (hints != nullptr && Py_REFCNT(hints) == 1) {
+    PyObject* const start = PyCFunction_GET_SELF(hints);
+    if (Py_REFCNT(start) == 1) {
+      answer_of(start) = std::move(answer);
+      return {py::reinterpret_borrow<py::object>(start), py::reinterpret_borrow<py::object>(hints)};
+    }
+  }
   StartResponse result = std::move(spare_);
   // `hints` refers to `start`.
   if (result.start && Py_REFCNT(result.start.ptr()) == 2 && Py_REFCNT(result.hints.ptr()) == 1) {

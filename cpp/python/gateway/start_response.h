@@ -86,7 +86,9 @@ WsgiAnswer& answer_of(pybind11::handle start_response);
 // Makes them. The pair of the request before serves the next one, unless something refers to it.
 class StartResponses {
  public:
-  StartResponse take(std::shared_ptr<Application> application, server::EnvelopePtr&& envelope);
+  // `hints`: those of an environ that serves another request; null: there are none.
+  StartResponse take(std::shared_ptr<Application> application, server::EnvelopePtr&& envelope,
+                     PyObject* hints);
   // One with a complete answer.
   void give_back(StartResponse&& done) { spare_ = std::move(done); }
 

@@ -13,6 +13,7 @@
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
 #include "python/convert/recent_heads.h"
+#include "python/convert/returned_dicts.h"
 #include "python/gateway/mounts.h"
 #include "python/gateway/per_connection.h"
 #include "python/gateway/start_response.h"
@@ -107,6 +108,7 @@ class WsgiGateway final : public Gateway {
     template_["SERVER_NAME"] = py::str(port < 0 ? "localhost" : host);
     template_["SERVER_PORT"] = py::str(port < 0 ? "80" : std::to_string(port));
     heads_ = {};
+    const auto returned = returned_.take_all();
   }
 
   void websocket(Application&, Application::Work&, server::WsOpenEvent&&) override {}  // has none
@@ -116,10 +118,31 @@ class WsgiGateway final : public Gateway {
     work.where = "the WSGI application";
     std::optional<Arrival> arrival;
     if (envelope->headers_only) arrival.emplace(application, envelope->id);
-    const py::dict environ = build(*envelope);
-    work.environment = environ;
-    StartResponse callables =
-        start_responses_.take(application.shared_from_this(), std::move(envelope));
+    Built built = build(*envelope);
+    StartResponse callables = start_responses_.take(application.shared_from_this(),
+                                                    std::move(envelope), built.loan.hints);
+    if (std::exchange(built.loan.hints, callables.hints.ptr()) != callables.hints.ptr()) {
+      set_item(built.loan.dict.ptr(), environ_keys().hints, callables.hints.ptr());
+    }
+    if (built.returns) returned_.lend(built.place, built.loan);
+    work.environment = std::move(built.loan.dict);
+    serve(work, callables, arrival);
+    if (!answer_of(callables.start).complete()) return;
+    returned_.give_back(std::move(work.environment), is_unused_input);
+    if (work.environment) start_responses_.give_back(std::move(callables));
+  }
+
+ private:
+  // An environ, and whether it may serve another request with the fields of that place.
+  struct Built {
+    ReturnedDicts::Loan loan;
+    bool returns;
+    std::size_t place;
+  };
+
+  void serve(const Application::Work& work, const StartResponse& callables,
+             const std::optional<Arrival>& arrival) {
+    const auto environ = py::reinterpret_borrow<py::dict>(work.environment);
     const py::object& start = callables.start;
     WsgiAnswer& answer = answer_of(start);
     if (arrival) {
@@ -128,10 +151,8 @@ class WsgiGateway final : public Gateway {
                call_python(open_input_, py::cast(arrival->pipe())).ptr());
     }
     try {
-      set_item(environ.ptr(), environ_keys().hints, callables.hints.ptr());
       const py::object result = call_python(app_, environ, start);
       answer_with(result, start, environ, work.context);
-      if (answer.complete()) start_responses_.give_back(std::move(callables));
     } catch (py::error_already_set& error) {
       // A client that leaves while the application waits for it is no error of the application.
       const bool gone = answer.gone() || (arrival && arrival->pipe()->lost());
@@ -140,7 +161,6 @@ class WsgiGateway final : public Gateway {
     }
   }
 
- private:
   void answer_with(const py::object& result, const py::object& start, const py::dict& environ,
                    py::handle context) {
     WsgiAnswer& answer = answer_of(start);
@@ -229,36 +249,51 @@ class WsgiGateway final : public Gateway {
     return true;
   }
 
-  py::dict build(server::Envelope& envelope) {
+  Built build(server::Envelope& envelope) {
     const EnvironKeys& k = environ_keys();
     const http::RequestHead& head = envelope.request;
-    const py::object result = from_head(head);
-    PyObject* const environ = result.ptr();
+    const RecentHeads::Found recent = heads_.find(head);
+    Built result{from_head(head, recent), false, recent.place};
+    ReturnedDicts::Loan& loan = result.loan;
+    PyObject* const environ = loan.dict.ptr();
     if (envelope.https) set_item(environ, k.url_scheme, k.https);
-    add_peer(environ, envelope);
-    if (envelope.headers_only) return py::reinterpret_borrow<py::dict>(result);
+    add_peer(loan, envelope);
+    if (envelope.headers_only) return result;
     if (head.chunked) {
       // The body is here as a whole, so it has a length; applications that know only that find it.
       PyDict_DelItem(environ, k.transfer_encoding);
       PyErr_Clear();
       set_item(environ, k.content_length, py::str(std::to_string(envelope.body.length)).ptr());
     }
-    set_item(environ, k.input, make_input(std::move(envelope.body)).ptr());
-    return py::reinterpret_borrow<py::dict>(result);
+    if (loan.input == nullptr || envelope.body.length != 0 || !envelope.body.bytes.empty()) {
+      const py::object input = make_input(std::move(envelope.body));
+      loan.input = input.ptr();
+      set_item(environ, k.input, input.ptr());
+    }
+    result.returns = recent.made && !envelope.https && envelope.tls == nullptr && !head.chunked;
+    return result;
   }
 
   // An environ with all that is in the head.
-  py::object from_head(const http::RequestHead& head) {
+  ReturnedDicts::Loan from_head(const http::RequestHead& head, const RecentHeads::Found& recent) {
     const EnvironKeys& k = environ_keys();
-    const RecentHeads::Found recent = heads_.find(head);
-    py::object result = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
-    PyObject* const environ = result.ptr();
-    if (!recent.same_line) add_line(environ, head);
-    if (recent.made) return result;
+    ReturnedDicts::Loan loan;
+    if (recent.made) loan = returned_.take(recent.place);
+    const bool has_line = recent.same_line && (!loan.dict || loan.same_line);
+    loan.same_line = recent.same_line;
+    if (!loan.dict) {
+      loan.dict = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
+    }
+    PyObject* const environ = loan.dict.ptr();
+    if (!has_line) add_line(environ, head);
+    if (recent.made) return loan;
     set_item(environ, k.protocol, head.minor_version == 0 ? k.http_1_0 : k.http_1_1);
     for (const http::HeaderField& field : head.fields) add_field(environ, head, field);
-    if (recent.wanted) heads_.keep(head, stolen(PyDict_Copy(environ)));
-    return result;
+    if (recent.wanted) {
+      heads_.keep(head, stolen(PyDict_Copy(environ)));
+      returned_.forget(recent.place);
+    }
+    return loan;
   }
 
   void add_line(PyObject* environ, const http::RequestHead& head) const {
@@ -282,20 +317,28 @@ class WsgiGateway final : public Gateway {
              head.query.size == 0 ? k.empty : latin1_of(head.view(head.query)).ptr());
   }
 
-  void add_peer(PyObject* environ, const server::Envelope& envelope) {
+  void add_peer(ReturnedDicts::Loan& loan, const server::Envelope& envelope) {
     const EnvironKeys& k = environ_keys();
+    PyObject* const environ = loan.dict.ptr();
     PyObject* pair = envelope.client_told ? nullptr : peers_.find(envelope.id.connection);
     py::object made;
     if (pair == nullptr) {
+      if (!last_address_ || last_address_text_ != envelope.remote_address) {
+        last_address_ = latin1_of(envelope.remote_address);
+        last_address_text_ = envelope.remote_address;
+      }
       made = py::make_tuple(
-          latin1_of(envelope.remote_address),
+          last_address_,
           py::str(envelope.remote_port == 0 ? "" : std::to_string(envelope.remote_port)),
           envelope.tls != nullptr ? py::object(tls_variables(*envelope.tls)) : py::none());
       if (!envelope.client_told) peers_.keep(envelope.id.connection, made);
       pair = made.ptr();
     }
-    set_item(environ, k.remote_addr, PyTuple_GET_ITEM(pair, 0));
-    set_item(environ, k.remote_port, PyTuple_GET_ITEM(pair, 1));
+    PyObject* const address = PyTuple_GET_ITEM(pair, 0);
+    if (std::exchange(loan.address, address) != address) set_item(environ, k.remote_addr, address);
+    if (std::exchange(loan.port, envelope.remote_port) != envelope.remote_port) {
+      set_item(environ, k.remote_port, PyTuple_GET_ITEM(pair, 1));
+    }
     if (envelope.tls != nullptr && PyDict_Update(environ, PyTuple_GET_ITEM(pair, 2)) != 0) {
       throw py::error_already_set();
     }
@@ -329,7 +372,10 @@ class WsgiGateway final : public Gateway {
   const std::string prefix_;
   py::dict template_;
   PerConnection peers_;
+  py::object last_address_;
+  std::string last_address_text_;
   RecentHeads heads_;
+  ReturnedDicts returned_;
   StartResponses start_responses_;
 };
 

@@ -654,3 +654,34 @@ def test_fields_that_came_before_are_told_from_others() -> None:
                         if name == "Transfer-Encoding":
                             assert answer.get("Content-Length") == "2"
                 assert wire.at_end()
+
+
+def test_an_environ_that_comes_back_is_that_of_its_request() -> None:
+    kept: list[dict[str, Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Start) -> list[bytes]:
+        path = environ["PATH_INFO"]
+        assert "mine" not in environ
+        assert all(each["PATH_INFO"] == "/keep" for each in kept)
+        if path == "/change":
+            environ["mine"] = 1
+        elif path == "/keep":
+            kept.append(environ)
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read() if length or path == "/read" else b""
+        start_response("200 OK", [])
+        return [f"{path} {environ['QUERY_STRING']} {environ['REMOTE_PORT']} ".encode() + body]
+
+    with (
+        running(app) as port,
+        Wire(("127.0.0.1", port)) as first,
+        Wire(("127.0.0.1", port)) as second,
+    ):
+        for path in ("/", "/", "/", "/change", "/", "/keep", "/", "/read", "/", "/?q=1", "/") * 3:
+            for wire, body in ((first, None), (first, b"some"), (second, None)):
+                wire.send(request(path, body=body))
+                path_info, _, query = path.partition("?")
+                mine = wire.socket.getsockname()[1]
+                expected = f"{path_info} {query} {mine} ".encode() + (body or b"")
+                assert wire.response().body == expected
+    assert len(kept) == 9 and len({id(each) for each in kept}) == 9
