@@ -31,7 +31,7 @@ class ReturnedDicts {
     int port = -1;                // REMOTE_PORT
     PyObject* address = nullptr;  // REMOTE_ADDR
     PyObject* headers = nullptr;  // a dict in it; null: there is none
-    PyObject* input = nullptr;    // null: to be set anew
+    PyObject* input = nullptr;    // null: not set yet
     PyObject* hints = nullptr;    // wsgi.early_hints; null: there is none
   };
 
@@ -61,7 +61,7 @@ class ReturnedDicts {
          state_of(lent_.headers) != headers_state_)) {
       return;
     }
-    if (!unused(lent_.input)) lent_.input = nullptr;
+    if (!unused(lent_.input)) return;  // it would keep a body, perhaps in a file
     lent_.dict = std::move(dict);
     std::swap(spares_[place_], lent_);
     const pybind11::object before = std::move(lent_.dict);  // its end may run Python code
