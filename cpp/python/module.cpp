@@ -18,12 +18,12 @@
 #include "python/gateway/mounts.h"
 #include "python/queue/host_reader.h"
 #include "python/queue/queue.h"
-#include "python/runtime/input_hook.h"
-#include "python/runtime/signal_relay.h"
 #include "python/server/metrics_board.h"
 #include "python/server/server_object.h"
 #include "python/socket/socket.h"
 #include "python/socket/topics.h"
+#include "python/waking/input_hook.h"
+#include "python/waking/signal_relay.h"
 
 namespace py = pybind11;
 

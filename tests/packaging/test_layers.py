@@ -20,7 +20,7 @@ MAY_INCLUDE = {
 SERVER = {
     "message", "worker", "observe", "topics", "connection", "websocket", "fanout", "report",
 }  # fmt: skip
-PYTHON = {"runtime", "convert", "queue", "link", "socket", "answer", "application"}
+PYTHON = {"runtime", "waking", "convert", "queue", "link", "socket", "answer", "application"}
 # The same between the subfolders of a folder; "." is the folder itself.
 INSIDE = {
     "base": {
@@ -80,9 +80,10 @@ INSIDE = {
     },
     "python": {
         "runtime": {"runtime"},
+        "waking": {"runtime", "waking"},
         "convert": {"runtime", "convert"},
         "coroutine": {"runtime", "coroutine"},
-        "queue": {"runtime", "coroutine", "queue"},
+        "queue": {"runtime", "waking", "coroutine", "queue"},
         "link": {"runtime", "queue", "link"},
         "socket": {"runtime", "convert", "link", "socket"},
         "answer": {"runtime", "convert", "link", "socket", "answer"},

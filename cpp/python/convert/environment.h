@@ -15,8 +15,8 @@
 #include <tuple>
 #include <utility>
 
-#include "python/convert/recent_heads.h"
-#include "python/convert/returned_dicts.h"
+#include "python/convert/recent/recent_heads.h"
+#include "python/convert/recent/returned_dicts.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {

@@ -5,7 +5,7 @@
 
 #include "base/text/ascii.h"
 #include "python/convert/file.h"
-#include "python/convert/recent_fields.h"
+#include "python/convert/recent/recent_fields.h"
 #include "python/runtime/lending.h"
 #include "python/runtime/objects.h"
 

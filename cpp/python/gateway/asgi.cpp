@@ -9,7 +9,7 @@
 #include "python/convert/certificate.h"
 #include "python/convert/environment.h"
 #include "python/convert/names.h"
-#include "python/convert/recent_heads.h"
+#include "python/convert/recent/recent_heads.h"
 #include "python/coroutine/begin.h"
 #include "python/gateway/exchange.h"
 #include "python/gateway/mounts.h"

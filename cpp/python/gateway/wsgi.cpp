@@ -1,4 +1,4 @@
-// WSGI (PEP 3333): the environ, the call, and the iteration over what it returns.
+// WSGI (PEP 3333): the call, and the iteration over what it returns.
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -9,14 +9,9 @@
 #include "python/answer/body_pipe.h"
 #include "python/answer/reply.h"
 #include "python/application/application.h"
-#include "python/convert/certificate.h"
-#include "python/convert/environment.h"
-#include "python/convert/names.h"
-#include "python/convert/recent_heads.h"
-#include "python/convert/returned_dicts.h"
 #include "python/gateway/mounts.h"
-#include "python/gateway/per_connection.h"
 #include "python/gateway/start_response.h"
+#include "python/gateway/wsgi_environs.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
 
@@ -31,30 +26,13 @@ using Clock = std::chrono::steady_clock;
 // How long one iterable may run before other callbacks run, if one thread runs all.
 constexpr std::chrono::milliseconds kSlice{5};
 
-struct EnvironKeys {
-  PyObject* request_method = interned("REQUEST_METHOD");
-  PyObject* script_name = interned("SCRIPT_NAME");
-  PyObject* path_info = interned("PATH_INFO");
-  PyObject* query_string = interned("QUERY_STRING");
-  PyObject* request_uri = interned("REQUEST_URI");
-  PyObject* raw_uri = interned("RAW_URI");
-  PyObject* protocol = interned("SERVER_PROTOCOL");
-  PyObject* remote_addr = interned("REMOTE_ADDR");
-  PyObject* remote_port = interned("REMOTE_PORT");
-  PyObject* content_length = interned("CONTENT_LENGTH");
-  PyObject* transfer_encoding = interned("HTTP_TRANSFER_ENCODING");
+struct WsgiKeys {
   PyObject* input = interned("wsgi.input");
-  PyObject* url_scheme = interned("wsgi.url_scheme");
-  PyObject* https = interned("https");
-  PyObject* hints = interned("wsgi.early_hints");
   PyObject* close = interned("close");
-  PyObject* empty = interned("");
-  PyObject* http_1_0 = interned("HTTP/1.0");
-  PyObject* http_1_1 = interned("HTTP/1.1");
 };
 
-const EnvironKeys& environ_keys() {
-  static const EnvironKeys* const kKeys = new EnvironKeys;
+const WsgiKeys& wsgi_keys() {
+  static const WsgiKeys* const kKeys = new WsgiKeys;
   return *kKeys;
 }
 
@@ -89,27 +67,9 @@ class WsgiGateway final : public Gateway {
         feed_(options["feed"]),
         open_input_(options["open_input"]),
         blocking_(options["blocking"].cast<bool>()),
-        prefix_(options["prefix"].cast<std::string>()),
-        template_(options["environ"].cast<py::dict>()) {
-    const EnvironKeys& k = environ_keys();
-    const std::string script = options["root_path"].cast<std::string>() + prefix_;
-    set_item(template_.ptr(), k.script_name, latin1_of(script).ptr());
-    for (PyObject* key : {k.request_method, k.path_info, k.query_string, k.request_uri, k.raw_uri,
-                          k.protocol, k.remote_addr, k.remote_port, k.input, k.hints}) {
-      set_item(template_.ptr(), key, Py_None);
-    }
-    // A copy has the capacity of its original: room for the fields of a usual request.
-    constexpr int kRoom = 10;
-    for (int i = 0; i < kRoom; ++i) template_[py::int_(i)] = py::none();
-    for (int i = 0; i < kRoom; ++i) PyDict_DelItem(template_.ptr(), py::int_(i).ptr());
-  }
+        environs_(options) {}
 
-  void listening(const std::string& host, int port) override {
-    template_["SERVER_NAME"] = py::str(port < 0 ? "localhost" : host);
-    template_["SERVER_PORT"] = py::str(port < 0 ? "80" : std::to_string(port));
-    heads_ = {};
-    const auto returned = returned_.take_all();
-  }
+  void listening(const std::string& host, int port) override { environs_.listening(host, port); }
 
   void websocket(Application&, Application::Work&, server::WsOpenEvent&&) override {}  // has none
 
@@ -118,28 +78,18 @@ class WsgiGateway final : public Gateway {
     work.where = "the WSGI application";
     std::optional<Arrival> arrival;
     if (envelope->headers_only) arrival.emplace(application, envelope->id);
-    Built built = build(*envelope);
+    WsgiEnvirons::Built built = environs_.build(*envelope);
     StartResponse callables = start_responses_.take(application.shared_from_this(),
                                                     std::move(envelope), built.loan.hints);
-    if (std::exchange(built.loan.hints, callables.hints.ptr()) != callables.hints.ptr()) {
-      set_item(built.loan.dict.ptr(), environ_keys().hints, callables.hints.ptr());
-    }
-    if (built.returns) returned_.lend(built.place, built.loan);
-    work.environment = std::move(built.loan.dict);
+    WsgiEnvirons::set_hints(built.loan, callables.hints.ptr());
+    work.environment = environs_.lend(std::move(built));
     serve(work, callables, arrival);
     if (!answer_of(callables.start).complete()) return;
-    returned_.give_back(std::move(work.environment), is_unused_input);
+    environs_.give_back(std::move(work.environment));
     if (work.environment) start_responses_.give_back(std::move(callables));
   }
 
  private:
-  // An environ, and whether it may serve another request with the fields of that place.
-  struct Built {
-    ReturnedDicts::Loan loan;
-    bool returns;
-    std::size_t place;
-  };
-
   void serve(const Application::Work& work, const StartResponse& callables,
              const std::optional<Arrival>& arrival) {
     const auto environ = py::reinterpret_borrow<py::dict>(work.environment);
@@ -147,7 +97,7 @@ class WsgiGateway final : public Gateway {
     WsgiAnswer& answer = answer_of(start);
     if (arrival) {
       answer.set_body(arrival->pipe());
-      set_item(environ.ptr(), environ_keys().input,
+      set_item(environ.ptr(), wsgi_keys().input,
                call_python(open_input_, py::cast(arrival->pipe())).ptr());
     }
     try {
@@ -170,7 +120,7 @@ class WsgiGateway final : public Gateway {
       bool wanted = true;
       void now() {
         if (!std::exchange(wanted, false)) return;
-        PyObject* const method = PyObject_GetAttr(result.ptr(), environ_keys().close);
+        PyObject* const method = PyObject_GetAttr(result.ptr(), wsgi_keys().close);
         if (method == nullptr) {
           if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0) throw py::error_already_set();
           return PyErr_Clear();
@@ -249,119 +199,6 @@ class WsgiGateway final : public Gateway {
     return true;
   }
 
-  Built build(server::Envelope& envelope) {
-    const EnvironKeys& k = environ_keys();
-    const http::RequestHead& head = envelope.request;
-    const RecentHeads::Found recent = heads_.find(head);
-    Built result{from_head(head, recent), false, recent.place};
-    ReturnedDicts::Loan& loan = result.loan;
-    PyObject* const environ = loan.dict.ptr();
-    if (envelope.https) set_item(environ, k.url_scheme, k.https);
-    add_peer(loan, envelope);
-    if (envelope.headers_only) return result;
-    if (head.chunked) {
-      // The body is here as a whole, so it has a length; applications that know only that find it.
-      PyDict_DelItem(environ, k.transfer_encoding);
-      PyErr_Clear();
-      set_item(environ, k.content_length, py::str(std::to_string(envelope.body.length)).ptr());
-    }
-    if (loan.input == nullptr || envelope.body.length != 0 || !envelope.body.bytes.empty()) {
-      const py::object input = make_input(std::move(envelope.body));
-      loan.input = input.ptr();
-      set_item(environ, k.input, input.ptr());
-    }
-    result.returns = recent.made && !envelope.https && envelope.tls == nullptr && !head.chunked;
-    return result;
-  }
-
-  // An environ with all that is in the head.
-  ReturnedDicts::Loan from_head(const http::RequestHead& head, const RecentHeads::Found& recent) {
-    const EnvironKeys& k = environ_keys();
-    ReturnedDicts::Loan loan;
-    if (recent.made) loan = returned_.take(recent.place);
-    const bool has_line = recent.same_line && (!loan.dict || loan.same_line);
-    loan.same_line = recent.same_line;
-    if (!loan.dict) {
-      loan.dict = stolen(PyDict_Copy(recent.made ? recent.made.ptr() : template_.ptr()));
-    }
-    PyObject* const environ = loan.dict.ptr();
-    if (!has_line) add_line(environ, head);
-    if (recent.made) return loan;
-    set_item(environ, k.protocol, head.minor_version == 0 ? k.http_1_0 : k.http_1_1);
-    for (const http::HeaderField& field : head.fields) add_field(environ, head, field);
-    if (recent.wanted) {
-      heads_.keep(head, stolen(PyDict_Copy(environ)));
-      returned_.forget(recent.place);
-    }
-    return loan;
-  }
-
-  void add_line(PyObject* environ, const http::RequestHead& head) const {
-    const EnvironKeys& k = environ_keys();
-    set_item(environ, k.request_method, method_of(head.view(head.method)).ptr());
-    const std::string_view target = head.view(head.target);
-    const std::string_view raw = head.view(head.path);
-    const py::object uri = latin1_of(target);
-    set_item(environ, k.request_uri, uri.ptr());
-    set_item(environ, k.raw_uri, uri.ptr());
-    if (raw.find('%') == std::string_view::npos) {
-      const std::string_view path = raw.substr(std::min(prefix_.size(), raw.size()));
-      set_item(environ, k.path_info, path == target ? uri.ptr() : latin1_of(path).ptr());
-    } else {
-      const std::string path = decoded_path(raw);
-      set_item(
-          environ, k.path_info,
-          latin1_of(std::string_view(path).substr(std::min(prefix_.size(), path.size()))).ptr());
-    }
-    set_item(environ, k.query_string,
-             head.query.size == 0 ? k.empty : latin1_of(head.view(head.query)).ptr());
-  }
-
-  void add_peer(ReturnedDicts::Loan& loan, const server::Envelope& envelope) {
-    const EnvironKeys& k = environ_keys();
-    PyObject* const environ = loan.dict.ptr();
-    PyObject* pair = envelope.client_told ? nullptr : peers_.find(envelope.id.connection);
-    py::object made;
-    if (pair == nullptr) {
-      if (!last_address_ || last_address_text_ != envelope.remote_address) {
-        last_address_ = latin1_of(envelope.remote_address);
-        last_address_text_ = envelope.remote_address;
-      }
-      made = py::make_tuple(
-          last_address_,
-          py::str(envelope.remote_port == 0 ? "" : std::to_string(envelope.remote_port)),
-          envelope.tls != nullptr ? py::object(tls_variables(*envelope.tls)) : py::none());
-      if (!envelope.client_told) peers_.keep(envelope.id.connection, made);
-      pair = made.ptr();
-    }
-    PyObject* const address = PyTuple_GET_ITEM(pair, 0);
-    if (std::exchange(loan.address, address) != address) set_item(environ, k.remote_addr, address);
-    if (std::exchange(loan.port, envelope.remote_port) != envelope.remote_port) {
-      set_item(environ, k.remote_port, PyTuple_GET_ITEM(pair, 1));
-    }
-    if (envelope.tls != nullptr && PyDict_Update(environ, PyTuple_GET_ITEM(pair, 2)) != 0) {
-      throw py::error_already_set();
-    }
-  }
-
-  static void add_field(PyObject* environ, const http::RequestHead& head,
-                        const http::HeaderField& field) {
-    py::object made;
-    PyObject* variable = names_of(field.id).variable;
-    if (variable == nullptr) {
-      const std::string_view name = head.view(field.name);
-      // "x_y" would look like "x-y" there, and a proxy in front may check only "x-y".
-      if (name.find('_') != std::string_view::npos) return;
-      made = latin1_of(variable_name(name));
-      variable = made.ptr();
-    }
-    py::object value = latin1_of(head.view(field.value));
-    if (const py::object earlier = find_item(environ, variable)) {
-      value = joined(field.id, earlier, value);
-    }
-    set_item(environ, variable, value.ptr());
-  }
-
   const py::object app_;
   const py::object file_wrapper_;  // the class
   const py::object open_file_;     // (wrapper) -> (descriptor, offset, length), or None
@@ -369,13 +206,7 @@ class WsgiGateway final : public Gateway {
   const py::object feed_;          // (stream, environ, reply, begin): topics make the body
   const py::object open_input_;    // (BodyPipe) -> wsgi.input
   const bool blocking_;
-  const std::string prefix_;
-  py::dict template_;
-  PerConnection peers_;
-  py::object last_address_;
-  std::string last_address_text_;
-  RecentHeads heads_;
-  ReturnedDicts returned_;
+  WsgiEnvirons environs_;
   StartResponses start_responses_;
 };
 

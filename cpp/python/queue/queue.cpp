@@ -7,7 +7,7 @@
 #include "python/queue/queue_run.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/lending.h"
-#include "python/runtime/signal_watch.h"
+#include "python/waking/signal_watch.h"
 
 namespace py = pybind11;
 

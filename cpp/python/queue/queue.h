@@ -30,8 +30,8 @@
 
 #include "base/strands.h"
 #include "python/queue/consumer.h"
-#include "python/runtime/doorbell.h"
-#include "python/runtime/host_descriptor.h"
+#include "python/waking/doorbell.h"
+#include "python/waking/host_descriptor.h"
 #include "server/message/message.h"
 
 namespace httpuv::python {

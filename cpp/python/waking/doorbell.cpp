@@ -1,4 +1,4 @@
-#include "python/runtime/doorbell.h"
+#include "python/waking/doorbell.h"
 
 #include <fcntl.h>
 #include <poll.h>

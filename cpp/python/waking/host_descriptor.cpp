@@ -1,4 +1,4 @@
-#include "python/runtime/host_descriptor.h"
+#include "python/waking/host_descriptor.h"
 
 #include <unistd.h>
 

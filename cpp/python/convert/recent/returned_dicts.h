@@ -18,7 +18,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "python/convert/recent_heads.h"
+#include "python/convert/recent/recent_heads.h"
 
 namespace httpuv::python {
 

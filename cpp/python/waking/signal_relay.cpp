@@ -1,4 +1,4 @@
-#include "python/runtime/signal_relay.h"
+#include "python/waking/signal_relay.h"
 
 #include <unistd.h>
 

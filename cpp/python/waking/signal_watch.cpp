@@ -1,4 +1,4 @@
-#include "python/runtime/signal_watch.h"
+#include "python/waking/signal_watch.h"
 
 #include <pybind11/pybind11.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "python/runtime/input_hook.h"
+#include "python/waking/input_hook.h"
 
 #include <poll.h>
 #include <pthread.h>
