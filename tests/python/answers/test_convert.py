@@ -11,10 +11,10 @@ from collections import OrderedDict, UserDict
 from fractions import Fraction
 from pathlib import Path
 
-import httpuv
 import pytest
 from httpuv import _core
 from httpuv.answers import response
+from support import open_below
 
 ENVIRON = {"REQUEST_METHOD": "GET", "HEADERS": {}}
 MIME = _core.MimeTable({})
@@ -180,17 +180,19 @@ def test_wrong_files(tmp_path: Path) -> None:
 
 
 def test_failures_leave_no_descriptor(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
     for _ in range(10):
         with pytest.raises(IsADirectoryError):
-            convert({"status": 200, "body": {"file": tmp_path}})
-        convert({"status": 200, "body": {"file": __file__}})
-    assert len(os.listdir("/proc/self/fd")) == before
+            convert({"status": 200, "body": {"file": tmp_path / "folder"}})
+        convert({"status": 200, "body": {"file": tmp_path / "file"}})
+    assert open_below(tmp_path) == []
 
 
-def test_dropped_file_is_closed() -> None:
-    assert httpuv.__version__
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(10):
-        _core.File(os.open(__file__, os.O_RDONLY), __file__, MIME, ENVIRON)
-    assert len(os.listdir("/proc/self/fd")) == before
+def test_dropped_file_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    file = _core.File(os.open(path, os.O_RDONLY), str(path), MIME, ENVIRON)
+    assert open_below(tmp_path) == [str(path)]
+    del file
+    assert open_below(tmp_path) == []

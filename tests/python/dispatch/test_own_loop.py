@@ -1,7 +1,6 @@
 """The asyncio loop of a thread that serves callbacks ends with its thread."""
 
 import asyncio
-import os
 import threading
 
 import httpuv
@@ -14,22 +13,24 @@ async def answer(_: object) -> dict[str, object]:
     return {"status": 200, "body": "done"}
 
 
-def served_by_a_thread_that_ends() -> None:
-    with httpuv.startServer("127.0.0.1", 0, answer, dispatch="service") as server:
-        thread = threading.Thread(target=lambda: httpuv.runNow(20))
-        thread.start()
-        with Wire(("127.0.0.1", server.getPort())) as wire:
-            wire.send(request())
-            assert wire.response().body == b"done"
-        thread.join()
-
-
 def test_a_thread_that_ends_closes_its_loop() -> None:
-    served_by_a_thread_that_ends()
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(5):
+    run("""
+        async def answer(req):
+            return {"status": 200, "body": "done"}
+
+        def served_by_a_thread_that_ends():
+            with httpuv.startServer("127.0.0.1", 0, answer, dispatch="service") as server:
+                thread = threading.Thread(target=lambda: httpuv.runNow(20))
+                thread.start()
+                assert get(server.getPort()).endswith(b"done")
+                thread.join()
+
         served_by_a_thread_that_ends()
-    assert len(os.listdir("/proc/self/fd")) == before
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            served_by_a_thread_that_ends()
+        assert len(os.listdir("/proc/self/fd")) == before
+    """)
 
 
 def test_what_is_no_exception_leaves_the_loop() -> None:
