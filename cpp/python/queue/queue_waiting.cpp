@@ -147,14 +147,15 @@ void Queue::drive(const Run& run, std::uint64_t seen, int limit_ms, bool open_be
   if (open_bell && server.bell() < 0) server.open_bell();
   const auto end = run.now + std::chrono::milliseconds(limit_ms);
   int left_ms = limit_ms;
-  while (drives_on(seen) && server.drivable()) {
+  // The bell is asked for before the first turn, too: the loop's own thread may have had the turn
+  // in which it rang, while a signal handler ran here.
+  while (drives_on(seen) && server.drivable() && !server.bell_rang()) {
     if (limit_ms >= 0 && left_ms < 0) {  // not the first turn
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
       left_ms = static_cast<int>(left.count());
       if (left_ms <= 0) break;
     }
     server.turn(std::exchange(left_ms, -1));
-    if (server.bell_rang()) break;
   }
   server.pause();
 }

@@ -106,6 +106,28 @@ def test_other_signal_handlers_run_and_the_loop_goes_on() -> None:
         assert errors.splitlines()[-1] == "KeyboardInterrupt"
 
 
+def test_a_signal_at_the_end_of_a_handler_is_not_missed() -> None:
+    """While a handler runs, the next signal may ring in a turn of the loop's own thread."""
+    code = """
+    def first(*_):
+        time.sleep(0.004)
+        say("first")
+    signal.signal(signal.SIGUSR1, first)
+    signal.signal(signal.SIGHUP, lambda *_: say("second"))
+    start()
+    httpuv.later(lambda: say("ready"))  # the loop is running
+    httpuv.service(0)
+    """
+    with script(code) as child:
+        local(child)
+        assert child.line() == "ready"
+        for _ in range(200):
+            os.kill(child.pid, signal.SIGUSR1)
+            assert child.line() == "first"
+            os.kill(child.pid, signal.SIGHUP)  # Python has looked for signals for the last time
+            assert child.line() == "second"
+
+
 def test_interrupt_from_a_signal_handler() -> None:
     code = """
     signal.signal(signal.SIGTERM, lambda *_: httpuv.interrupt())
