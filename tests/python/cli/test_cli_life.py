@@ -1,6 +1,7 @@
 """From the first signal to the end of `httpuv run`."""
 
 import concurrent.futures
+import contextlib
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -39,6 +41,20 @@ def refused(address: tuple[str, int]) -> None:
         except ConnectionResetError:  # it was in the queue as that was closed
             continue
         assert time.monotonic() < until, "it still listens"
+
+
+@contextlib.contextmanager
+def at_work(apps: Path, name: str, path: str, graceful: str) -> Iterator[tuple[Script, Wire]]:
+    """An application that has begun to answer a request."""
+    with (
+        command(apps, f"apps:{name}", "--port=0", f"--graceful-timeout={graceful}") as child,
+        Wire(where(started(child))) as wire,
+    ):
+        wire.send(request(path))
+        if name == "asgi":
+            assert child.line() == "lifespan.startup"
+        assert child.line() == "begun"
+        yield child, wire
 
 
 @pytest.mark.parametrize("how", SIGNALS)
@@ -90,12 +106,7 @@ def test_second_signal_ends_at_once(apps: Path, name: str) -> None:
 
 def test_a_call_of_c_goes_on(apps: Path) -> None:
     """A signal neither waits for it nor interrupts it."""
-    with (
-        command(apps, "apps:wsgi", "--port=0", "--graceful-timeout=600") as child,
-        Wire(where(started(child))) as wire,
-    ):
-        wire.send(request("/in-c"))
-        assert child.line() == "begun"
+    with at_work(apps, "wsgi", "/in-c", "600") as (child, wire):
         os.kill(child.pid, signal.SIGTERM)
         refused(wire.socket.getpeername())
         child.tell()
@@ -105,12 +116,7 @@ def test_a_call_of_c_goes_on(apps: Path) -> None:
 
 
 def test_second_signal_ends_a_process_that_keeps_the_gil(apps: Path) -> None:
-    with (
-        command(apps, "apps:wsgi", "--port=0", "--graceful-timeout=600") as child,
-        Wire(where(started(child))) as wire,
-    ):
-        wire.send(request("/with-gil"))
-        assert child.line() == "begun"
+    with at_work(apps, "wsgi", "/with-gil", "600") as (child, _):
         for each in SIGNALS:
             os.kill(child.pid, each)
         status, _, _ = child.finish(keep_input=True)
@@ -118,12 +124,7 @@ def test_second_signal_ends_a_process_that_keeps_the_gil(apps: Path) -> None:
 
 
 def test_graceful_timeout_ends_a_process_whose_output_is_stuck(apps: Path) -> None:
-    with (
-        command(apps, "apps:wsgi", "--port=0", "--graceful-timeout=0.5") as child,
-        Wire(where(started(child))) as wire,
-    ):
-        wire.send(request("/full"))
-        assert child.line() == "begun"
+    with at_work(apps, "wsgi", "/full", "0.5") as (child, _):
         os.kill(child.pid, signal.SIGTERM)
         assert child.process.wait(PATIENCE) == 0
 
@@ -139,13 +140,7 @@ def test_a_forked_child_is_ended_alone(apps: Path) -> None:
 
 @pytest.mark.parametrize("name", ["asgi", "wsgi"])
 def test_graceful_timeout_ends_what_is_stuck(apps: Path, name: str) -> None:
-    with (
-        command(apps, f"apps:{name}", "--port=0", "--graceful-timeout=0.5") as child,
-        Wire(where(started(child))) as wire,
-    ):
-        wire.send(request("/stuck"))
-        while child.line() != "begun":
-            pass
+    with at_work(apps, name, "/stuck", "0.5") as (child, _):
         os.kill(child.pid, signal.SIGTERM)
         status, _, errors = child.finish()
     assert status == 0
