@@ -190,25 +190,15 @@ Special special_field(std::string_view name) {
 void ResponseHead::clear() {
   status = 200;
   reason.clear();
-  close = false;
-  content_length.reset();
+  static_cast<FieldFacts&>(*this) = {};
   events.clear();
-  has_content_encoding = has_date = has_vary = has_etag = has_accept_ranges = false;
-  forbids_coding = false;
   fields_.clear();
   type_offset_ = type_size_ = 0;
 }
 
 void ResponseHead::set_fields(const ResponseHead& other) {
-  close = other.close;
-  content_length = other.content_length;
+  static_cast<FieldFacts&>(*this) = other;
   events = other.events;
-  has_content_encoding = other.has_content_encoding;
-  has_date = other.has_date;
-  has_vary = other.has_vary;
-  has_etag = other.has_etag;
-  has_accept_ranges = other.has_accept_ranges;
-  forbids_coding = other.forbids_coding;
   fields_ = other.fields_;
   type_offset_ = other.type_offset_;
   type_size_ = other.type_size_;

@@ -22,26 +22,29 @@ enum class HeaderError : std::uint8_t {
               // server's
 };
 
-class ResponseHead {
- public:
-  int status = 200;    // 100 to 999
-  std::string reason;  // empty: the standard phrase
-
+// What ResponseHead::add() has noted of the fields, so that nothing of it is read again: plain
+// values, which are copied and cleared together.
+struct FieldFacts {
   // Connection: "close" ends the connection after this answer; never written from here.
   bool close = false;
   // Content-Length is not among fields(): the writer of the head knows the length, or asks here.
   std::optional<std::uint64_t> content_length;
-
-  // Httpuv-Events: which stream of events is to feed this answer; never written from here.
-  std::string events;
-
-  // Noted by add(), so that nothing of it is read again.
   bool has_content_encoding = false;
   bool has_date = false;
   bool has_vary = false;
   bool has_etag = false;
   bool has_accept_ranges = false;
   bool forbids_coding = false;  // no-transform, a range or a digest: see content_coding.h
+};
+
+class ResponseHead : public FieldFacts {
+ public:
+  int status = 200;    // 100 to 999
+  std::string reason;  // empty: the standard phrase
+
+  // Httpuv-Events: which stream of events is to feed this answer; never written from here.
+  std::string events;
+
   [[nodiscard]] std::string_view content_type() const {
     return std::string_view(fields_).substr(type_offset_, type_size_);
   }
