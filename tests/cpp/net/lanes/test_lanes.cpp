@@ -20,6 +20,30 @@ namespace {
 
 using test::kPatience;
 
+// How many jobs have recorded themselves. Each of them shares the ownership: one that hangs longer
+// than the lanes wait for it outlives the test.
+class Records {
+ public:
+  void add() {
+    const std::lock_guard lock(mutex_);
+    ++count_;
+    changed_.notify_all();
+  }
+  bool wait_for(int count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] { return count_ >= count; });
+  }
+  int count() {
+    const std::lock_guard lock(mutex_);
+    return count_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int count_ = 0;
+};
+
 // Lanes, and what their jobs have done.
 class World {
  public:
@@ -51,8 +75,8 @@ class World {
     for (int i = 0; i < count; ++i) disk(device, hanging());
   }
   std::function<bool()> hanging() {
-    return [this, opened = opened_] {
-      record();
+    return [records = records_, opened = opened_] {
+      records->add();
       opened.wait();
       return false;
     };
@@ -61,20 +85,15 @@ class World {
     if (!std::exchange(open_, true)) gate_.set_value();
   }
 
-  void record() {
-    const std::lock_guard lock(mutex_);
-    ++count_;
-    changed_.notify_all();
+  std::function<bool()> recording() {
+    return [records = records_] {
+      records->add();
+      return false;
+    };
   }
-  // Waits until record() was called that often.
-  void wait_for(int count) {
-    std::unique_lock lock(mutex_);
-    REQUIRE(changed_.wait_for(lock, kPatience, [&] { return count_ >= count; }));
-  }
-  int count() {
-    const std::lock_guard lock(mutex_);
-    return count_;
-  }
+  // Waits until so many jobs have recorded themselves.
+  void wait_for(int count) { REQUIRE(records_->wait_for(count)); }
+  int count() { return records_->count(); }
   // As a loop ends that does not wait for its work.
   void end() {
     completions_->close();
@@ -85,9 +104,7 @@ class World {
   std::promise<void> gate_;
   std::shared_future<void> opened_ = gate_.get_future().share();
   bool open_ = false;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int count_ = 0;
+  std::shared_ptr<Records> records_ = std::make_shared<Records>();
   std::shared_ptr<Completions> completions_ = std::make_shared<Completions>([] {});
   std::shared_ptr<Lanes> lanes_;
 };
@@ -180,18 +197,18 @@ TEST_CASE("the number of computations that have begun is bounded, and all come t
   std::atomic<int> most = 0;
   constexpr int kJobs = 4 * static_cast<int>(Lanes::kMaxBegun);
   for (int i = 0; i < kJobs; ++i) {
-    world.compute(static_cast<std::uint64_t>(i), [&, left = 5]() mutable {
-      if (left == 5) {
-        const int now = ++begun;
-        int before = most;
-        while (before < now && !most.compare_exchange_weak(before, now)) {
-        }
-      }
-      if (--left > 0) return true;
-      --begun;
-      world.record();
-      return false;
-    });
+    world.compute(static_cast<std::uint64_t>(i),
+                  [&, record = world.recording(), left = 5]() mutable {
+                    if (left == 5) {
+                      const int now = ++begun;
+                      int before = most;
+                      while (before < now && !most.compare_exchange_weak(before, now)) {
+                      }
+                    }
+                    if (--left > 0) return true;
+                    --begun;
+                    return record();
+                  });
   }
   world.wait_for(kJobs);
   CHECK(most <= static_cast<int>(Lanes::kMaxBegun));
@@ -221,10 +238,7 @@ TEST_CASE("every job runs, however many come while a thread is on its way") {
   int total = 0;
   for (int round = 0; round < 400; ++round) {
     for (int i = 0; i <= round % 20; ++i, ++total) {
-      world.disk(static_cast<std::uint64_t>(i) % 3, [&world] {
-        world.record();
-        return false;
-      });
+      world.disk(static_cast<std::uint64_t>(i) % 3, world.recording());
     }
     if (round % 2 == 0) world.wait_for(total);
   }
