@@ -85,7 +85,20 @@ def autobahn(*shards: str, bar: int, seconds: float) -> Suite:
     )
 
 
+_CODED = (
+    "these cases ask a parser for the coded bytes; a server that does not decode the coding must"
+    " not give them to the application: 501 (RFC 9112, 6.1)"
+)
+_CONNECT = "CONNECT parses; a server that is no proxy answers 405 (RFC 9110, 9.3.6)"
 GUNICORN_WRONG = {
+    "valid 025": _CODED,
+    "valid 025_line": _CODED,
+    "valid 029": _CODED,
+    "valid 030": _CODED,
+    "valid rfc9112_smuggle_gzip_chunked_01": _CODED,
+    "valid rfc9112_smuggle_te_identity_chunked_01": _CODED,
+    "valid rfc9112_target_authority_connect_01": _CONNECT,
+    "valid rfc9112_target_authority_ipv6_01": _CONNECT,
     "valid 020": "the runner adds a Host field to the body of this request; it passes without",
     "valid 099": "the body ends before its Content-Length: a server can only wait for the rest",
 }
@@ -95,8 +108,10 @@ GUNICORN_MISSES = {
     "invalid 017": "a field of 8 KiB is beyond gunicorn's limit and within ours",
 }
 LLHTTP_WRONG = {
-    "valid sample/Request with method starting with `H`": "an answer to HEAD has a Content-Length"
-    " and no body (RFC 9110, 9.3.2); the runner waits for the body",
+    "valid transfer-encoding/POST with `chunked` as last transfer-encoding": _CODED,
+    "valid transfer-encoding/POST with `chunked` as last transfer-encoding (multiple headers)": (
+        _CODED
+    ),
     "invalid connection/CRLF between requests, implicit `keep-alive`": "the runner sends the prose"
     " up to the next case too: the first request is valid and answered, the rest refused",
 }

@@ -55,6 +55,13 @@ struct LlhttpCallbacks {
     return refusal == Refusal::kNone ? 0 : HPE_USER;
   }
 
+  // At once: the rest of such a head, which another protocol would send, may never come.
+  static int on_version_complete(llhttp_t* llhttp) {
+    if (llhttp->http_major == 1) return 0;
+    call(llhttp).parser->refusal_ = Refusal::kVersion;
+    return HPE_USER;
+  }
+
   static int on_header_field(llhttp_t* llhttp, const char* at, std::size_t size) {
     const Call& call = LlhttpCallbacks::call(llhttp);
     RequestParser& parser = *call.parser;
@@ -96,6 +103,7 @@ namespace {
 constexpr llhttp_settings_t kSettings = [] {
   llhttp_settings_t settings{};
   settings.on_url_complete = LlhttpCallbacks::on_url_complete;
+  settings.on_version_complete = LlhttpCallbacks::on_version_complete;
   settings.on_header_field = LlhttpCallbacks::on_header_field;
   settings.on_header_field_complete = LlhttpCallbacks::on_header_field_complete;
   settings.on_header_value = LlhttpCallbacks::on_header_value;

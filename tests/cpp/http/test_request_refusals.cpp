@@ -68,6 +68,7 @@ TEST_CASE("versions") {
   }
   refuses("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505);
   refuses("PRI * HTTP/2.0\r\n", 505);
+  refuses("GET / HTTP/5.6", 505);  // before the head is complete
 }
 
 TEST_CASE("methods") {
