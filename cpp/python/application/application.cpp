@@ -88,19 +88,11 @@ Application::Application(Program program, Callbacks callbacks, const py::dict& c
   set_program(std::move(program));
 }
 
-std::shared_ptr<const Program> Application::program() {
-  const std::lock_guard lock(mutex_);
-  return program_;
-}
-
 void Application::set_program(Program program) {
   if (!program.open_upload.is_none() || !program.gateways.empty()) has_uploads_ = true;
   auto next = std::make_shared<const Program>(std::move(program));
-  {
-    const std::lock_guard lock(mutex_);
-    program_.swap(next);
-  }
-  // The old one is destroyed here, after unlocking, because that may run Python code.
+  program_.swap(next);
+  // The old one is destroyed here, with the new one in place, because that may run Python code.
 }
 
 void Application::deliver(std::vector<server::Event>& events) {
@@ -247,7 +239,7 @@ void Application::on_event(server::RequestEvent&& event, Work& work) {
   // A stopped server has no client to answer.
   if (!server().answers()) return;
   server::EnvelopePtr envelope = std::move(event.envelope);
-  const std::shared_ptr<const Program> program = this->program();
+  const std::shared_ptr<const Program> program = program_;
   if (envelope->mount != 0) {
     const auto& gateway = program->gateways[envelope->mount - std::size_t{1}];
     return gateway->request(*this, work, std::move(envelope));

@@ -119,7 +119,7 @@ class Application final : public Link {
     return std::static_pointer_cast<Application>(Link::shared_from_this());
   }
   // The current callables. A running callback keeps the ones that it began with.
-  [[nodiscard]] std::shared_ptr<const Program> program();
+  [[nodiscard]] const std::shared_ptr<const Program>& program() const { return program_; }
   void set_program(Program program);
   // Calls back and sends the answer. False if the callback has declined to answer; then the
   // envelope is unchanged and the client is still there.
@@ -220,8 +220,9 @@ class Application final : public Link {
   Arrivals arrivals_;
   std::unique_ptr<char[]> reserve_;  // guarded by the GIL: freed for the handling of a bad_alloc
 
-  std::mutex mutex_;  // guards the rest; never held while Python may run
-  std::shared_ptr<const Program> program_;
+  std::shared_ptr<const Program> program_;  // guarded by the GIL
+
+  std::mutex mutex_;                  // guards the rest; never held while Python may run
   std::vector<Announced> announced_;  // heads that on_headers saw, until their bodies come
   std::unordered_map<server::ExchangeId, std::shared_ptr<Reply>, ExchangeHash> replies_;
   std::unordered_map<server::ExchangeId, Receiver, ExchangeHash> uploads_;

@@ -41,7 +41,7 @@ void Application::notify(const server::ConnectionId& id, Work& work, const char*
 }
 
 void Application::on_event(server::WsOpenEvent&& event, Work& work) {
-  const std::shared_ptr<const Program> program = this->program();
+  const std::shared_ptr<const Program> program = program_;
   if (const std::uint16_t mount = event.request->mount; mount != 0) {
     return program->gateways[mount - std::size_t{1}]->websocket(*this, work, std::move(event));
   }

@@ -37,13 +37,15 @@ void Queue::Delivery::take(Task& into) {
     return;
   }
   into.event = std::move(events[next]);
-  if (++next < events.size()) {
-    into.application = application;
-  } else {
-    into.application = std::move(application);
-    events.clear();
-    next = 0;
+  const bool last = ++next == events.size();
+  // The task before is mostly of the same application: then nothing is counted.
+  if (into.application != application) {
+    into.application = last ? std::move(application) : application;
   }
+  if (!last) return;
+  application = nullptr;
+  events.clear();
+  next = 0;
 }
 
 // --- in -----------------------------------------------------------------------------------------

@@ -94,10 +94,12 @@ struct Queue::Run {
 
   [[nodiscard]] server::Server& loop() const { return *home->server().only(); }
 
+  // An event's task keeps its application for the next one. `owing` has it too, so that the queue
+  // drops no last reference behind its lock.
   void perform(Task& task) {
-    const std::shared_ptr<Consumer> application = std::move(task.application);
     if (task.function) {
       settle();  // no other code tells the loop of a single answer
+      const std::shared_ptr<Consumer> application = std::move(task.application);
       const pybind11::object function = std::move(task.function);
       if (application == nullptr) {
         call_python(function);
@@ -107,9 +109,9 @@ struct Queue::Run {
       }
       return;
     }
-    if (application != owing) {
+    if (task.application != owing) {
       settle();
-      owing = application;
+      owing = task.application;
       owing->begin();
     }
     if (server::is_awaited(task.event)) ++owed;

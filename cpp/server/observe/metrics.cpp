@@ -13,9 +13,16 @@ Method method_of(std::string_view name) {
 }
 
 std::size_t DurationHistogram::slot_of(std::uint64_t nanoseconds) {
-  const double seconds = static_cast<double>(nanoseconds) / 1e9;
+  // In nanoseconds: a request is counted twice, and a division of doubles is not free.
+  static constexpr auto kLimits = [] {
+    std::array<std::uint64_t, kBounds.size()> limits{};
+    for (std::size_t i = 0; i < limits.size(); ++i) {
+      limits[i] = static_cast<std::uint64_t>(kBounds[i] * 1e9 + 0.5);
+    }
+    return limits;
+  }();
   std::size_t slot = 0;
-  while (slot < kBounds.size() && seconds > kBounds[slot]) ++slot;
+  while (slot < kLimits.size() && nanoseconds > kLimits[slot]) ++slot;
   return slot;
 }
 

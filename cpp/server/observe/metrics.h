@@ -2,8 +2,10 @@
 //
 // What: numbers in memory with a fixed layout, which several processes may map (metrics_memory.h).
 //   The workers of one command add up there, and the counts of a worker stay when it has ended.
-// Thread: a loop thread writes all but `callbacks`, which threads that run callbacks write; any
-//   thread of any process reads. Two numbers may be of slightly different times.
+// Thread: a loop thread writes all but `callbacks`, which threads that run callbacks write, with
+// the
+//   GIL held; any thread of any process reads. So each number has one writer at a time, and needs
+//   no locked instruction. Two numbers may be of slightly different times.
 // Owner: MetricsMemory. It begins as zeros: there is no constructor to run.
 // Failure: none. What does not fit into a table is counted in its last place.
 #pragma once
@@ -52,19 +54,17 @@ class DurationHistogram {
                                                   0.5,   0.75, 1,     2.5,  5,     7.5, 10};
   // The slots hold what is at most a bound and above the one before; the last what is above all.
   void add(std::uint64_t nanoseconds) {
-    buckets_[slot_of(nanoseconds)].fetch_add(1, std::memory_order_relaxed);
-    sum_.fetch_add(nanoseconds, std::memory_order_relaxed);
+    buckets_[slot_of(nanoseconds)].add();
+    sum_.add(nanoseconds);
   }
-  [[nodiscard]] std::uint64_t bucket(std::size_t slot) const {
-    return buckets_[slot].load(std::memory_order_relaxed);
-  }
-  [[nodiscard]] std::uint64_t sum_ns() const { return sum_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bucket(std::size_t slot) const { return buckets_[slot].get(); }
+  [[nodiscard]] std::uint64_t sum_ns() const { return sum_.get(); }
 
  private:
   static std::size_t slot_of(std::uint64_t nanoseconds);
 
-  std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> buckets_;
-  std::atomic<std::uint64_t> sum_;
+  std::array<Counter, kBounds.size() + 1> buckets_;
+  Counter sum_;
 };
 
 // Answers of one method and one maker.
