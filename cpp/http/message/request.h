@@ -114,6 +114,7 @@ struct HeadFacts {
   Slice authority;  // host[:port] of an absolute target, or the target of CONNECT; else empty
 
   std::optional<std::uint64_t> content_length;
+  std::uint64_t number = 0;        // of heads with these bytes, which come again and again; 0: none
   std::uint8_t minor_version = 1;  // HTTP/1.<minor>
   bool keep_alive = true;          // what the client asks for (RFC 9112 section 9.3)
   bool chunked = false;
@@ -143,11 +144,11 @@ struct RequestHead : HeadFacts {
   // Clears the head and keeps its memory for the next one.
   void clear();
 
-  // What three moves would do, at a third of their cost.
-  void swap(RequestHead& other) noexcept {
+  // Takes what `other` says, and leaves it the memory of this head: it is to be cleared.
+  void take(RequestHead& other) noexcept {
     bytes.swap(other.bytes);
     fields.swap(other.fields);
-    std::swap(static_cast<HeadFacts&>(*this), static_cast<HeadFacts&>(other));
+    static_cast<HeadFacts&>(*this) = other;
   }
 
   // The value of the first field of that name, or "".

@@ -198,7 +198,7 @@ void ResponseHead::clear() {
 
 void ResponseHead::set_fields(const ResponseHead& other) {
   static_cast<FieldFacts&>(*this) = other;
-  events = other.events;
+  if (!events.empty() || !other.events.empty()) events = other.events;
   fields_ = other.fields_;
   type_offset_ = other.type_offset_;
   type_size_ = other.type_size_;

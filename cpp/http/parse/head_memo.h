@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -40,6 +41,7 @@ class HeadMemo {
     Place& place = places_[place_of(mark)];
     if (std::exchange(place.seen, mark) != mark) return;
     Entry entry{std::string(input.substr(0, size)), head};
+    entry.head.number = next_number();
     std::swap(place.entry, entry);
   }
 
@@ -52,6 +54,12 @@ class HeadMemo {
     Entry entry;
     std::uint64_t seen = 0;
   };
+
+  // Of all tables of the process: their heads meet in Python.
+  static std::uint64_t next_number() {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
 
   // Where a head ends is not known before it is read. A client sends it alone nearly always: so its
   // size, a part of its target and a part of its last field tell it from others.

@@ -302,7 +302,7 @@ RequestHead RequestParser::take_head() {
 }
 
 void RequestParser::take_head(RequestHead& into) {
-  into.swap(head_);
+  into.take(head_);
   head_.clear();
 }
 

@@ -183,6 +183,7 @@ Forwarded read_forwarded(const RequestHead& head, const Networks& trusted) {
 }
 
 void set_field(RequestHead& head, Field field, std::string_view value) {
+  head.number = 0;
   const auto append = [&](std::string_view text) {
     const Slice slice{static_cast<std::uint32_t>(head.bytes.size()),
                       static_cast<std::uint32_t>(text.size())};

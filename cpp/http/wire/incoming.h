@@ -63,7 +63,7 @@ class Incoming {
   // A part of a head has arrived.
   [[nodiscard]] bool in_head() const { return parser_.in_head(); }
   // While idle(): the next head uses the memory of `spare`.
-  void lend(RequestHead&& spare) { parser_.lend(std::move(spare)); }
+  void lend(RequestHead& spare) { parser_.lend(spare); }
 
   // After kError; read_line() is the first line of the request, as far as it could be parsed.
   [[nodiscard]] int error_status() const { return parser_.error_status(); }

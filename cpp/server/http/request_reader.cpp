@@ -59,7 +59,7 @@ void RequestReader::read(std::string_view input) {
   http::Incoming& incoming = wire.incoming();
   bool hungry = false;
   while (!hungry && may_read()) {
-    if (incoming.idle() && !input.empty()) incoming.lend(http_.context().envelopes.take_head());
+    if (incoming.idle() && !input.empty()) http_.context().envelopes.lend_head(incoming);
     switch (wire.next(input)) {
       case http::WireEvent::kNeedMore:
         hungry = true;
@@ -72,6 +72,7 @@ void RequestReader::read(std::string_view input) {
         break;
       case http::WireEvent::kEnd:
         on_end();
+        hungry = input.empty() && incoming.idle();  // as nearly always
         break;
       case http::WireEvent::kDropped:
         body_.reset();
@@ -140,7 +141,7 @@ void RequestReader::on_head() {
   const bool told = context.observes_text;  // to look for the end of the line is not free
   begin_observing(context, exchange, told ? http::first_line(head.bytes) : std::string_view(), 0);
   exchange.observed.https = connection.stream().tls() != nullptr;
-  exchange.observed.method = method_of(head.view(head.method));
+  exchange.observed.method = head.is_get ? Method::kGet : method_of(head.view(head.method));
   believe_proxy(http_, exchange);
   observe_head(exchange, head);
   if (head.has_body()) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/wire/incoming.h"
 #include "server/message/envelope.h"
 
 namespace httpuv::server {
@@ -28,20 +29,20 @@ class Envelopes {
     spare_.push_back(std::move(envelope));
   }
 
-  // A cleared head with memory for a usual one, or a new head.
-  http::RequestHead take_head() {
-    if (heads_.empty()) return {};
-    http::RequestHead head = std::move(heads_.back());
+  // Lends a cleared head with memory for a usual one, if there is one.
+  void lend_head(http::Incoming& to) {
+    if (heads_.empty()) return;
+    to.lend(heads_.back());
     heads_.pop_back();
-    return head;
   }
 
+  // What it says is not used any more.
   void give_head(http::RequestHead&& head) {
+    head.clear();
     if (heads_.size() >= kMaxSpare || head.bytes.capacity() == 0 ||
         footprint(head) > kMaxFootprint) {
       return;
     }
-    head.clear();
     heads_.push_back(std::move(head));
   }
 

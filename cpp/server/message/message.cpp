@@ -68,7 +68,7 @@ std::size_t cost_of(const Command& command) {
 
 void Envelope::clear() {
   request.clear();
-  body = RequestBody();
+  if (body.length != 0) body = RequestBody();
   https = false;
   client_told = false;
   tls.reset();

@@ -399,6 +399,25 @@ TEST_CASE("a memo knows a head from its second time on") {
   CHECK(parsed.messages[0].head.view(parsed.messages[0].head.path) == "/a");
 }
 
+TEST_CASE("heads that a memo knows have a number, each its own") {
+  const RequestLimits limits = usual_limits();
+  HeadMemo one;
+  HeadMemo two;
+  const std::string a = "GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n";
+  const std::string b = "GET /b HTTP/1.1\r\nHost: b.test\r\n\r\n";
+  const auto number = [&](const std::string& head, HeadMemo& memo) {
+    return feed(head, limits, {}, &memo).messages.at(0).head.number;
+  };
+  for (const auto& [head, memo] : {std::pair(a, &one), {b, &one}, {a, &two}}) {
+    CHECK(number(head, *memo) == 0);
+    CHECK(number(head, *memo) == 0);
+    CHECK(number(head, *memo) != 0);
+    CHECK(number(head, *memo) == number(head, *memo));
+  }
+  CHECK(number(a, one) != number(b, one));
+  CHECK(number(a, one) != number(a, two));
+}
+
 TEST_CASE("a memo keeps no head that is refused, cut or long") {
   HeadMemo memo;
   const RequestLimits limits = usual_limits();

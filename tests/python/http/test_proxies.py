@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -69,6 +70,28 @@ def test_requests_of_one_proxy_connection_have_clients_of_their_own(serve: Serve
         for client in ("203.0.113.1", "203.0.113.2", None, "203.0.113.1"):
             wire.send(request("/", *([f"X-Forwarded-For: {client}"] if client else [])))
             assert json.loads(wire.response().body)[0] == (client or "127.0.0.1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no address 127.0.0.2")
+@each_interface
+def test_the_same_head_means_another_host_where_it_is_not_believed(serve: Serve, app: Any) -> None:
+    server = serve({"call": rook} if app is rook else app, forwardedAllowIps="127.0.0.2")
+    head = request("/", "X-Forwarded-Host: www.example")
+    hosts: dict[str, list[str]] = {"127.0.0.1": [], "127.0.0.2": []}
+    for _ in range(4):
+        for source, seen in hosts.items():
+            with socket.create_connection(
+                address(server), PATIENCE, source_address=(source, 0)
+            ) as one:
+                one.sendall(head)
+                answer = b""
+                while b"]" not in answer:
+                    piece = one.recv(65536)
+                    assert piece, answer
+                    answer += piece
+            seen.append(json.loads(answer.partition(b"\r\n\r\n")[2])[3])
+    assert hosts["127.0.0.2"] == ["www.example"] * 4
+    assert len(set(hosts["127.0.0.1"])) == 1 and "www.example" not in hosts["127.0.0.1"]
 
 
 @each_interface

@@ -31,19 +31,22 @@ class RecentHeads {
   };
   static constexpr std::size_t kPlaces = 64;
 
-  // Looks for a head with the same version and fields, byte for byte.
+  // Looks for a head with the same version and fields, byte for byte. One with a number is compared
+  // once, then it is known.
   Found find(const http::RequestHead& head) {
-    if (!fits(head)) return {};
-    const std::string_view fields = fields_of(head);
-    const std::size_t hash = std::hash<std::string_view>()(fields);
-    const std::size_t place = hash % kPlaces;
-    Entry& entry = entries_[place];
-    if (entry.made && std::string_view(entry.head).substr(entry.line) == fields) {
-      entry.seen = 0;
-      const std::string_view line(head.bytes.data(), head.bytes.size() - fields.size());
-      return {entry.made, line == std::string_view(entry.head).substr(0, entry.line), false, place};
+    Known& known = known_[head.number % kPlaces];
+    if (head.number != 0 && known.number == head.number) {
+      Entry& entry = entries_[known.place];
+      if (known.version == entry.version) {
+        entry.seen = 0;
+        return {entry.made, known.same_line, false, known.place};
+      }
     }
-    return {{}, false, std::exchange(entry.seen, hash) == hash, place};
+    const Found found = search(head);
+    if (found.made && head.number != 0) {
+      known = {head.number, found.place, entries_[found.place].version, found.same_line};
+    }
+    return found;
   }
 
   // `made` does not change any more, and has nothing that only this request has.
@@ -52,6 +55,7 @@ class RecentHeads {
     Entry& entry = entries_[std::hash<std::string_view>()(fields) % kPlaces];
     entry.head = head.bytes;
     entry.line = head.bytes.size() - fields.size();
+    ++entry.version;
     std::swap(entry.made, made);
   }
 
@@ -70,8 +74,30 @@ class RecentHeads {
     std::string head;
     std::size_t line = 0;  // where its fields begin
     pybind11::object made;
-    std::size_t seen = 0;  // the hash of fields that were not found
+    std::size_t seen = 0;       // the hash of fields that were not found
+    std::uint64_t version = 0;  // another one for each head that is kept here
   };
+  // Where the head with a number was found.
+  struct Known {
+    std::uint64_t number = 0;
+    std::size_t place = 0;
+    std::uint64_t version = 0;
+    bool same_line = false;
+  };
+
+  Found search(const http::RequestHead& head) {
+    if (!fits(head)) return {};
+    const std::string_view fields = fields_of(head);
+    const std::size_t hash = std::hash<std::string_view>()(fields);
+    const std::size_t place = hash % kPlaces;
+    Entry& entry = entries_[place];
+    if (entry.made && std::string_view(entry.head).substr(entry.line) == fields) {
+      entry.seen = 0;
+      const std::string_view line(head.bytes.data(), head.bytes.size() - fields.size());
+      return {entry.made, line == std::string_view(entry.head).substr(0, entry.line), false, place};
+    }
+    return {{}, false, std::exchange(entry.seen, hash) == hash, place};
+  }
 
   // A target with an authority decides about a field, see RequestHead::fields.
   static bool fits(const http::RequestHead& head) {
@@ -82,6 +108,7 @@ class RecentHeads {
   }
 
   std::array<Entry, kPlaces> entries_;
+  std::array<Known, kPlaces> known_;  // by the number
 };
 
 }  // namespace httpuv::python

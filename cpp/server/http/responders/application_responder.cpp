@@ -29,9 +29,9 @@ void ApplicationResponder::ask(Exchange& exchange, http::RequestHead&& head, Req
   }
   EnvelopePtr envelope = envelope_for(exchange);
   wait_for(exchange);
-  envelope->request.swap(head);
-  context.envelopes.give_head(std::move(head));  // one that was used, from the envelope
-  envelope->body = std::move(body);
+  envelope->request.take(head);
+  context.envelopes.give_head(std::move(head));
+  if (body.length != 0) envelope->body = std::move(body);
   envelope->headers_only = headers_only;
   context.events.emplace_back(RequestEvent{std::move(envelope)});
 }
