@@ -28,9 +28,14 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   Ledger& operator=(const Ledger&) = delete;
 
   // Any thread. Two numbers may be of slightly different times.
-  [[nodiscard]] std::uint64_t used(Kind kind) const {
-    const std::uint64_t sum =
-        own_[kind].load(std::memory_order_relaxed) + shared_[kind].load(std::memory_order_relaxed);
+  [[nodiscard]] std::uint64_t used(Kind kind) const { return used(kind, kind); }
+  // Of all kinds from the first to the last.
+  [[nodiscard]] std::uint64_t used(Kind first, Kind last) const {
+    std::uint64_t sum = 0;
+    for (std::size_t kind = first; kind <= last; ++kind) {
+      sum += own_[kind].load(std::memory_order_relaxed) +
+             shared_[kind].load(std::memory_order_relaxed);
+    }
     return static_cast<std::int64_t>(sum) < 0 ? 0 : sum;  // between the two loads of a share()
   }
 

@@ -33,8 +33,19 @@ namespace {
 
 constexpr const char* kTooLong = "the body is longer than its Content-Length";
 
+// The status with a registered phrase that came last: mostly it is a constant of the application,
+// so the same object comes again. By the GIL.
+struct {
+  PyObject* text;  // a reference of its own, which stays with the process
+  int code;
+} g_usual_status{nullptr, 0};
+
 // "200 OK" -> 200, and the phrase where it is not the registered one.
 void set_status_line(http::ResponseHead& head, PyObject* status) {
+  if (status == g_usual_status.text) {
+    head.status = g_usual_status.code;
+    return;
+  }
   if (!PyUnicode_Check(status)) {
     fail_with(PyExc_TypeError, "status must be str, not " + std::string(Py_TYPE(status)->tp_name));
   }
@@ -53,7 +64,12 @@ void set_status_line(http::ResponseHead& head, PyObject* status) {
   }
   head.status = code;
   const std::string_view phrase = line.size() > 4 ? line.substr(4) : std::string_view();
-  if (phrase != http::reason_phrase(code)) head.reason = phrase;
+  if (phrase != http::reason_phrase(code)) {
+    head.reason = phrase;
+  } else if (PyUnicode_CheckExact(status)) {
+    Py_XDECREF(std::exchange(g_usual_status.text, Py_NewRef(status)));
+    g_usual_status.code = code;
+  }
 }
 
 }  // namespace

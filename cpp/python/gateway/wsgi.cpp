@@ -92,7 +92,7 @@ class WsgiGateway final : public Gateway {
  private:
   void serve(const Application::Work& work, const StartResponse& callables,
              const std::optional<Arrival>& arrival) {
-    const auto environ = py::reinterpret_borrow<py::dict>(work.environment);
+    const py::object& environ = work.environment;
     const py::object& start = callables.start;
     WsgiAnswer& answer = answer_of(start);
     if (arrival) {
@@ -111,7 +111,7 @@ class WsgiGateway final : public Gateway {
     }
   }
 
-  void answer_with(const py::object& result, const py::object& start, const py::dict& environ,
+  void answer_with(const py::object& result, const py::object& start, const py::object& environ,
                    py::handle context) {
     WsgiAnswer& answer = answer_of(start);
     // close() is always called, unless another object continues with the iterable.
@@ -177,7 +177,7 @@ class WsgiGateway final : public Gateway {
     close.now();
   }
 
-  void feed(const py::object& start, const py::dict& environ) const {
+  void feed(const py::object& start, const py::object& environ) const {
     const WsgiAnswer& answer = answer_of(start);
     const auto reply = answer.application()->open_reply(answer.id());
     const py::cpp_function begin([start](double seconds, const std::string& filler) {

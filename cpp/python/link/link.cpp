@@ -30,10 +30,11 @@ thread_local const Link* t_gathering = nullptr;
 
 }  // namespace
 
-Link::Gathering::Gathering(const Link* link) : outer_(std::exchange(t_gathering, link)) {}
+Link::Gathering::Gathering(const Link* link)
+    : here_(t_gathering), outer_(std::exchange(here_, link)) {}
 
 Link::Gathering::~Gathering() {
-  t_gathering = outer_;
+  here_ = outer_;
 }
 
 Link::Link(const server::Settings& settings, const std::shared_ptr<Queue>& queue,

@@ -83,6 +83,7 @@ class Link : public Consumer, public std::enable_shared_from_this<Link> {
     Gathering& operator=(const Gathering&) = delete;
 
    private:
+    const Link*& here_;  // this thread's: to look for it is a call
     const Link* const outer_;
   };
 

@@ -17,9 +17,11 @@ thread_local CallbackContext* t_innermost_context = nullptr;
 }  // namespace
 
 CallbackContext::CallbackContext(const py::object& base)
-    : context_(stolen(PyContext_Copy(base.ptr()))), outer_(t_innermost_context) {
+    : context_(stolen(PyContext_Copy(base.ptr()))),
+      innermost_(t_innermost_context),
+      outer_(innermost_) {
   if (PyContext_Enter(context_.ptr()) != 0) throw py::error_already_set();
-  t_innermost_context = this;
+  innermost_ = this;
 }
 
 py::object CallbackContext::take(const PyObject* entered) {
@@ -29,7 +31,7 @@ py::object CallbackContext::take(const PyObject* entered) {
 }
 
 CallbackContext::~CallbackContext() {
-  t_innermost_context = outer_;
+  innermost_ = outer_;
   // It fails only if a callback has left a context that is not its own.
   if (PyContext_Exit(context_.ptr()) != 0) PyErr_WriteUnraisable(context_.ptr());
 }

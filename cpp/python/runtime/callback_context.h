@@ -28,6 +28,7 @@ class CallbackContext {
 
  private:
   pybind11::object context_;
+  CallbackContext*& innermost_;  // this thread's: to look for it is a call
   CallbackContext* const outer_;
   bool taken_ = false;
 };

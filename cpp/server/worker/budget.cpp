@@ -18,9 +18,8 @@ std::uint64_t Budget::used(Held kind) const {
 }
 
 std::uint64_t Budget::memory() const {
-  std::uint64_t sum = used(Held::kCommands) + used(Held::kLog);
-  for (Kind kind = 0; kind < kind_of(Held::kSpooled); ++kind) sum += Ledger::used(kind);
-  return sum;
+  return used(Held::kCommands) + used(Held::kLog) +
+         Ledger::used(kind_of(Held::kHeads), kind_of(Held::kSpooling));
 }
 
 std::uint64_t Budget::used_by_all(Held kind) const {

@@ -24,9 +24,8 @@ namespace httpuv::python {
 
 class ReturnedDicts {
  public:
-  // A dict, and what of it belongs to a single request. The pointers are borrowed from the dict.
-  struct Loan {
-    pybind11::object dict;        // null: none has come back
+  // What of a dict belongs to a single request. The pointers are borrowed from the dict.
+  struct Facts {
     bool same_line = false;       // the line is that of the head that is kept
     int port = -1;                // REMOTE_PORT
     PyObject* address = nullptr;  // REMOTE_ADDR
@@ -34,9 +33,15 @@ class ReturnedDicts {
     PyObject* input = nullptr;    // null: not set yet
     PyObject* hints = nullptr;    // wsgi.early_hints; null: there is none
   };
+  struct Loan : Facts {
+    pybind11::object dict;  // null: none has come back
+  };
 
   // One that has come back to the place.
-  Loan take(std::size_t place) { return std::exchange(spares_[place], {}); }
+  Loan take(std::size_t place) {
+    Loan& spare = spares_[place];
+    return spare.dict ? std::move(spare) : Loan();
+  }
 
   // `loan` is about to be given to the application, complete.
   void lend(std::size_t place, const Loan& loan) {
@@ -44,7 +49,7 @@ class ReturnedDicts {
     if (state_ == 0) return;
     place_ = place;
     // A reference of our own would look as if the application kept it: the number is enough.
-    lent_ = {{}, loan.same_line, loan.port, loan.address, loan.headers, loan.input, loan.hints};
+    lent_ = loan;
     if (loan.headers == nullptr) return;
     headers_state_ = state_of(loan.headers);
     headers_type_ = Py_TYPE(loan.headers);
@@ -62,9 +67,10 @@ class ReturnedDicts {
       return;
     }
     if (!unused(lent_.input)) return;  // it would keep a body, perhaps in a file
-    lent_.dict = std::move(dict);
-    std::swap(spares_[place_], lent_);
-    const pybind11::object before = std::move(lent_.dict);  // its end may run Python code
+    Loan& spare = spares_[place_];
+    static_cast<Facts&>(spare) = lent_;
+    const pybind11::object before = std::exchange(spare.dict, std::move(dict));
+    // The end of that one may run Python code.
   }
 
   // Another head is kept at the place from now on; at all places.
@@ -100,7 +106,7 @@ class ReturnedDicts {
   }
 
   std::array<Loan, RecentHeads::kPlaces> spares_;
-  Loan lent_;
+  Facts lent_;
   std::size_t place_ = 0;
   std::uint64_t state_ = 0;  // of the dict that is lent; 0: none
   std::uint64_t headers_state_ = 0;
