@@ -4,7 +4,8 @@
 
 namespace httpuv::base {
 
-std::string SpareStrings::take() {
+// One of them, or a new one.
+std::string SpareStrings::find() {
   std::string found;
   if (!busy_.test_and_set(std::memory_order_acquire)) {
     if (const std::size_t count = this->count(); count > 0) {
@@ -13,8 +14,20 @@ std::string SpareStrings::take() {
     }
     busy_.clear(std::memory_order_release);
   }
-  found.clear();
   found.reserve(kSize);
+  return found;
+}
+
+std::string SpareStrings::take() {
+  std::string found = find();
+  found.clear();
+  return found;
+}
+
+// Sets only those bytes that its last user did not use.
+std::string SpareStrings::take_whole() {
+  std::string found = find();
+  found.resize(kSize);
   return found;
 }
 

@@ -34,12 +34,16 @@ class SpareStrings {
 
   // An empty string with room for kSize bytes.
   [[nodiscard]] std::string take();
+  // A string of kSize bytes, which may have any value: for what is read.
+  [[nodiscard]] std::string take_whole();
   // Keeps the memory of the string if it has that size, and frees it otherwise.
   void give(std::string&& used) noexcept;
 
   [[nodiscard]] std::size_t count() const { return count_.load(std::memory_order_relaxed); }
 
  private:
+  std::string find();
+
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
   std::atomic<std::size_t> count_ = 0;
   std::array<std::string, kMost> spare_{};

@@ -4,7 +4,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/spare_strings.h"
 #include "websocket/frame/close_frame.h"
 
 namespace httpuv::websocket {
@@ -20,10 +19,15 @@ std::uint64_t wire_limit(std::uint64_t limit) {
   return limit + std::min(extra, std::numeric_limits<std::uint64_t>::max() - limit);
 }
 
-// Assigning an empty string would keep the memory.
-void free_memory(std::string& text) {
-  std::string().swap(text);
+// Assigning an empty one would keep the memory.
+template <class T>
+void free_memory(T& held) {
+  [[maybe_unused]] const T freed = std::move(held);
 }
+
+// Of a frame that is under way, from which on its payload is read right into the message. What is
+// shorter comes with the beginning of the next frame by one read.
+constexpr std::size_t kReadInto = 1024;
 
 }  // namespace
 
@@ -31,7 +35,7 @@ MessageReader::MessageReader(const SessionOptions* options, const DeflateParams&
                              DeflatePool* pool)
     : options_(options), pool_(pool), deflate_(deflate) {}
 
-Event MessageReader::next(std::string_view& input) {
+Event MessageReader::next(std::string_view& input, std::string* block) {
   if (std::exchange(message_ready_, false)) free_memory(message_);
   if (std::exchange(paused_, false)) {
     inflated_ = 0;
@@ -59,7 +63,7 @@ Event MessageReader::next(std::string_view& input) {
       if (inflating_) {
         fault = take_compressed(masked);
       } else {
-        fault = take_plain(masked);
+        fault = take_plain(masked, block);
       }
     }
     const std::size_t left = paused_ ? masked.size() : 0;
@@ -89,9 +93,16 @@ Event MessageReader::next(std::string_view& input) {
   return Event::kNeedMore;
 }
 
-std::string MessageReader::take_message() {
+Message MessageReader::take_message() {
   message_ready_ = false;
-  return std::exchange(message_, std::string());
+  return std::exchange(message_, {});
+}
+
+std::span<char> MessageReader::read_into() {
+  if (!in_frame_ || is_control(frame_.opcode) || inflating_ || discarding_ || finished_) return {};
+  if (remaining_ < kReadInto || message_.size() < Message::kShort) return {};
+  const std::span<char> room = message_.room(kReadInto);
+  return room.first(std::min<std::uint64_t>(room.size(), remaining_));
 }
 
 void MessageReader::start_discarding() {
@@ -136,30 +147,39 @@ Fault MessageReader::begin_frame() {
   return Fault::kNone;
 }
 
-// Grows as std::string would, by doubling at most, but no further than the frame reaches: a message
-// that came in two or three reads is not copied again, and never is there room for more than twice
-// what came.
-void MessageReader::make_room(std::size_t arriving) {
-  const std::size_t have = message_.size() + arriving;
-  if (have <= message_.capacity()) return;
-  if (message_.empty() && base::SpareStrings::serves(frame_.length) &&
-      base::SpareStrings::serves(have)) {
-    message_ = base::spare_strings().take();
-    return;
+// Payload that stands where it may stay is unmasked there; other payload is copied.
+Fault MessageReader::take_plain(std::string_view masked, std::string* block) {
+  if (masked.data() == message_.tail().data()) {
+    char* const bytes = message_.tail().data();
+    message_.grow(masked.size());
+    return unmask(bytes, masked.size());
   }
-  const std::size_t ahead = std::min<std::uint64_t>(remaining_, have);
-  message_.reserve(have + ahead);
-}
-
-Fault MessageReader::take_plain(std::string_view masked) {
-  make_room(masked.size());
+  if (masked.size() >= Message::kShort && block != nullptr && !block->empty()) {
+    const auto begin = static_cast<std::size_t>(masked.data() - block->data());
+    char* const bytes = block->data() + begin;
+    message_.take(std::exchange(*block, {}), begin, masked.size());
+    return unmask(bytes, masked.size());
+  }
+  // By doubling at most, but no further than the frame reaches: what came in two or three reads is
+  // not copied again, and never is there room for more than twice what came.
+  const std::size_t have = message_.size() + masked.size();
+  message_.reserve(have, have + std::min<std::uint64_t>(remaining_, have));
   while (!masked.empty()) {
     const std::string_view piece = masked.substr(0, kPiece);
     masked.remove_prefix(piece.size());
-    const std::size_t at = message_.size();
-    message_.append(piece);
-    frame_.mask.apply(message_.data() + at, piece.size());
-    if (text_ && !utf8_.feed({message_.data() + at, piece.size()})) return Fault::kBadUtf8;
+    const Fault fault = unmask(message_.append(piece), piece.size());
+    if (fault != Fault::kNone) return fault;
+  }
+  return Fault::kNone;
+}
+
+Fault MessageReader::unmask(char* bytes, std::size_t size) {
+  while (size > 0) {
+    const std::size_t piece = std::min(size, kPiece);
+    frame_.mask.apply(bytes, piece);
+    if (text_ && !utf8_.feed({bytes, piece})) return Fault::kBadUtf8;
+    bytes += piece;
+    size -= piece;
   }
   return Fault::kNone;
 }
@@ -184,8 +204,9 @@ Fault MessageReader::take_compressed(std::string_view& masked) {
 Fault MessageReader::inflate(std::string_view input) {
   for (;;) {
     std::size_t produced = 0;
-    const auto status = inflater_->inflate(input, pool_->block(), DeflatePool::kBlock, produced);
-    const Fault fault = append_inflated(pool_->block(), produced);
+    const std::span<char> to = inflate_into();
+    const auto status = inflater_->inflate(input, to.data(), to.size(), produced);
+    const Fault fault = append_inflated(to.data(), produced);
     if (fault != Fault::kNone) return fault;
     if (status == Inflater::Status::kError) return inflater_->fault();
     if (status == Inflater::Status::kDone) return Fault::kNone;
@@ -201,6 +222,12 @@ bool MessageReader::pause_due() {
   return paused_;
 }
 
+// The blocks of a long message; a short one is moved to memory of its size.
+std::span<char> MessageReader::inflate_into() {
+  if (message_.size() < Message::kShort) return {pool_->block(), DeflatePool::kBlock};
+  return message_.room(kReadInto);
+}
+
 Fault MessageReader::append_inflated(const char* data, std::size_t size) {
   // First what still fits, so that the fault does not depend on how the output was cut.
   inflated_ += size;
@@ -208,7 +235,11 @@ Fault MessageReader::append_inflated(const char* data, std::size_t size) {
   const std::string_view fits(data, std::min<std::uint64_t>(size, room));
   if (text_ && !utf8_.feed(fits)) return Fault::kBadUtf8;
   if (size > room) return Fault::kMessageTooBig;
-  message_.append(fits);
+  if (data == message_.tail().data()) {
+    message_.grow(fits.size());
+  } else {
+    message_.append(fits);
+  }
   return Fault::kNone;
 }
 
@@ -218,8 +249,9 @@ Fault MessageReader::finish_inflating() {
   if (compressed_ == 0) return Fault::kNone;
   for (;;) {
     std::size_t produced = 0;
-    const auto status = inflater_->finish(pool_->block(), DeflatePool::kBlock, produced);
-    const Fault fault = append_inflated(pool_->block(), produced);
+    const std::span<char> to = inflate_into();
+    const auto status = inflater_->finish(to.data(), to.size(), produced);
+    const Fault fault = append_inflated(to.data(), produced);
     if (fault != Fault::kNone) return fault;
     if (status == Inflater::Status::kError) return inflater_->fault();
     if (status == Inflater::Status::kDone) break;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,7 @@
 #include "websocket/deflate/deflate_pool.h"
 #include "websocket/frame/fault.h"
 #include "websocket/frame/frame.h"
+#include "websocket/message.h"
 
 namespace httpuv::websocket {
 
@@ -46,11 +48,13 @@ class MessageReader {
   // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now.
   // kPause: the next call goes on, also if `input` is empty. After kClose and kError nothing more
   // is read.
-  Event next(std::string_view& input);
+  // `block` and read_into(): see Session.
+  Event next(std::string_view& input, std::string* block = nullptr);
+  std::span<char> read_into();
 
   // After kMessage. take_message() moves it out, once.
   bool is_text() const { return text_; }
-  std::string take_message();
+  Message take_message();
 
   // After kPing and kPong; after kClose for good.
   std::string_view control_payload() const { return control_; }
@@ -62,21 +66,22 @@ class MessageReader {
   // being stored.
   void start_discarding();
 
-  // Bytes kept of a message that is not complete.
-  std::size_t buffered() const { return message_.size() + (clear_ ? clear_->size() : 0); }
+  // Bytes of memory for a message that is not complete.
+  std::size_t buffered() const { return message_.held() + (clear_ ? clear_->size() : 0); }
   const DeflateParams& deflate_params() const { return deflate_; }
   DeflatePool* pool() const { return pool_; }
   const SessionOptions& options() const { return *options_; }
 
  private:
   Fault begin_frame();
-  Fault take_plain(std::string_view masked);
+  Fault take_plain(std::string_view masked, std::string* block);
+  Fault unmask(char* bytes, std::size_t size);
   Fault take_compressed(std::string_view& masked);
   Fault inflate(std::string_view input);
   bool pause_due();
+  std::span<char> inflate_into();
   Fault append_inflated(const char* data, std::size_t size);
   Fault finish_inflating();
-  void make_room(std::size_t arriving);
   Fault end_message();
   Event end_control();
   Event fail(Fault fault);
@@ -86,7 +91,7 @@ class MessageReader {
   const SessionOptions* options_;
   DeflatePool* pool_;
   std::unique_ptr<Inflater> inflater_;  // between messages only with context takeover
-  std::string message_;
+  Message message_;
   std::string control_;
   std::unique_ptr<std::string> clear_;  // unmasked, from before a pause, to be inflated
   std::size_t inflated_ = 0;            // bytes since the last pause

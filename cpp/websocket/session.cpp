@@ -16,8 +16,8 @@ Session::Session(const SessionOptions* options) : reader_(options, {}, nullptr) 
 Session::Session(const SessionOptions* options, const DeflateParams& deflate, DeflatePool* pool)
     : reader_(options, deflate, pool) {}
 
-Event Session::next(std::string_view& input) {
-  const Event event = reader_.next(input);
+Event Session::next(std::string_view& input, std::string* block) {
+  const Event event = reader_.next(input, block);
   reply_to_ = event;
   if (event == Event::kClose) {
     close_received_ = true;

@@ -30,6 +30,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -54,11 +55,17 @@ class Session {
   // Consumes from the front of `input` up to the next event. kNeedMore: `input` is empty now.
   // kPause: the next call, after a while, goes on with what is left of it (perhaps nothing). A
   // caller that stops calling has back-pressure and keeps the unread rest itself.
-  Event next(std::string_view& input);
+  // `block`: the whole spare string (base::SpareStrings::take_whole()) that `input` stands in, null
+  // if it stands elsewhere. A long payload is unmasked there and keeps it: it is empty then, and
+  // the rest of `input` stands in the message, which must stay as long as that is used.
+  Event next(std::string_view& input, std::string* block = nullptr);
+
+  // Where the next input is to be put, because it continues a long message; empty: anywhere.
+  std::span<char> read_into() { return reader_.read_into(); }
 
   // After kMessage. take_message() moves it out: once, and before the next call of next().
   bool is_text() const { return reader_.is_text(); }
-  std::string take_message() { return reader_.take_message(); }
+  Message take_message() { return reader_.take_message(); }
 
   // After kPing and kPong, until the next call of next().
   std::string_view payload() const { return reader_.control_payload(); }

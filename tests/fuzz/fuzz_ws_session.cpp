@@ -65,7 +65,7 @@ struct Setup {
 };
 
 void on_message(const Setup& setup, Session& session, Run& run, int& messages) {
-  const std::string message = session.take_message();
+  const std::string message = session.take_message().joined();
   require(message.size() <= kLimit);
   if (session.is_text()) require(httpuv::base::is_utf8(message));
   run.log.append(session.is_text() ? "T" : "B")

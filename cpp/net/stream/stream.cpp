@@ -90,8 +90,9 @@ void Stream::stop_reading() {
 }
 
 void Stream::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept {
-  const std::span<char> shared = Loop::of(handle->loop).read_buffer();
-  *buffer = {shared.data(), shared.size()};
+  std::span<char> place = static_cast<Stream*>(handle->data)->handler_->read_into();
+  if (place.empty()) place = Loop::of(handle->loop).read_buffer();
+  *buffer = {place.data(), place.size()};
 }
 
 void Stream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,7 +28,10 @@ namespace httpuv::net {
 
 class StreamHandler {
  public:
-  // Points into the loop's read buffer: gone when the call returns.
+  // Where the next bytes are to be put, which on_data() then points to; empty: the loop's read
+  // buffer. It is asked right before each read.
+  virtual std::span<char> read_into() noexcept { return {}; }
+  // In the loop's read buffer the bytes are gone when the call returns.
   virtual void on_data(std::string_view data) = 0;
   // The peer sent FIN; reading has stopped. Writing still works (RFC 9112 section 9.6: half-closed
   // clients are answered).

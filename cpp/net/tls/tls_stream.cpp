@@ -151,8 +151,9 @@ bool TlsStream::shake_hands() {
 }
 
 void TlsStream::deliver() {
-  const std::span<char> into = endpoint_.opened();
   while (reading_ && error_ == 0 && !raw_.closing()) {
+    std::span<char> into = handler_->read_into();
+    if (into.empty()) into = endpoint_.opened();
     auto status = peer_ended_ ? Session::Status::kClosed : Session::Status::kDone;
     std::size_t filled = 0;
     while (status == Session::Status::kDone && filled < into.size()) {

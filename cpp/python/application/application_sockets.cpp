@@ -7,6 +7,7 @@
 #include "python/application/gateway.h"
 #include "python/runtime/gil.h"
 #include "python/runtime/objects.h"
+#include "python/socket/received.h"
 #include "python/socket/socket.h"
 
 namespace py = pybind11;
@@ -102,10 +103,9 @@ void Application::lose_socket(const server::ExchangeId& id, Work& work) {
 void Application::on_event(server::WsMessageEvent&& event, Work& work) {
   const std::shared_ptr<Listener> found = find(event.id);
   if (found == nullptr) return;
-  const std::size_t cost = event.data.size() + server::kWsMessageCost;
+  const std::size_t cost = server::cost_of(event);
   work.where = "onMessage";
-  const py::object data = event.text ? text(event.data) : py::bytes(event.data);
-  keep_memory(std::move(event.data));
+  const py::object data = received(std::move(event.data), event.text);
   PyObject* const arguments[] = {event.text ? Py_False : Py_True, data.ptr()};
   const auto result = py::reinterpret_steal<py::object>(
       guarded([&] { return PyObject_Vectorcall(found->message.ptr(), arguments, 2, nullptr); }));

@@ -100,6 +100,12 @@ void Connection::without_memory() noexcept {
   fail();
 }
 
+std::span<char> Connection::read_into() noexcept {
+  std::span<char> place;
+  if (!closing()) guarded([&] { place = protocol_->read_into(); });
+  return place;
+}
+
 void Connection::on_data(std::string_view bytes) noexcept {
   context_.metrics.bytes_in.add(bytes.size());
   if (closing()) return;

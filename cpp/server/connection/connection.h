@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -104,6 +105,7 @@ class Connection final : public net::StreamHandler,
   // Resets those of the list, which fail() has made.
   static void reset_all(net::ListLink& broken);
 
+  std::span<char> read_into() noexcept override;
   void on_data(std::string_view bytes) noexcept override;
   void on_eof() noexcept override;
   void on_error(int error) noexcept override;

@@ -79,6 +79,7 @@ struct Context {
   Topics topics{loop, settings.topics, budget};
   websocket::DeflatePool deflate_pool{};
   websocket::SessionOptions ws_options{};
+  std::string ws_block{};       // that WebSockets read into; a long message keeps it
   std::vector<Event> events{};  // made in this turn, delivered at its end
   SlotMap<Connection> connections{};
   AnswerSize answer_size{};

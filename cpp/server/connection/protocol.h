@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "server/observe/metrics.h"
@@ -22,6 +23,8 @@ class Protocol {
 
   // The protocol takes over the connection.
   virtual void start() = 0;
+  // See net::StreamHandler.
+  virtual std::span<char> read_into() { return {}; }
   virtual void on_data(std::string_view bytes) = 0;
   virtual void on_eof() = 0;
   virtual void on_drained() = 0;

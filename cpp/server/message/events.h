@@ -15,6 +15,7 @@
 #include "server/message/connection_id.h"
 #include "server/message/envelope.h"
 #include "server/message/topic/sequencer.h"
+#include "websocket/message.h"
 
 namespace httpuv::server {
 
@@ -61,8 +62,13 @@ constexpr std::size_t kWsMessageCost = 64;
 struct WsMessageEvent {
   ConnectionId id;
   bool text = false;
-  std::string data;  // UTF-8 when text
+  websocket::Message data;  // UTF-8 when text
 };
+
+// What is charged for it, and what WsConsumed gives back.
+inline std::size_t cost_of(const WsMessageEvent& event) {
+  return event.data.held() + kWsMessageCost;
+}
 
 struct WsPongEvent {
   ConnectionId id;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/spare_strings.h"
 #include "server/connection/connection.h"
 #include "server/websocket/websocket_backlog.h"
 
@@ -45,19 +46,32 @@ void WebSocketSession::heard() {
   pinging_ = false;
 }
 
+// Into the message itself if a long one is under way, else into a block that a long one may keep.
+std::span<char> WebSocketSession::read_into() {
+  if (!finishing_ && held_.empty()) {
+    if (const std::span<char> room = session_.read_into(); !room.empty()) {
+      count_partial();
+      return room;
+    }
+  }
+  std::string& block = context_.ws_block;
+  if (block.empty()) block = base::spare_strings().take_whole();
+  return block;
+}
+
 void WebSocketSession::on_data(std::string_view bytes) {
   heard();
   if (finishing_) return;
   if (held_.empty() && !waiting()) {
-    read(bytes);
+    read(bytes, bytes.data() == context_.ws_block.data() ? &context_.ws_block : nullptr);
   } else {
     held_.append(bytes);
     count_partial();
   }
 }
 
-void WebSocketSession::read(std::string_view input) {
-  take(input);
+void WebSocketSession::read(std::string_view input, std::string* block) {
+  take(input, block);
   count_partial();
 }
 
@@ -79,11 +93,11 @@ std::size_t WebSocketSession::most_unread() const {
   return context_.budget.full() ? most / 4 : most;
 }
 
-void WebSocketSession::take(std::string_view input) {
+void WebSocketSession::take(std::string_view input, std::string* block) {
   using websocket::Event;
   while (!finishing_ && !connection_.closing()) {
     if (unread_ > 0 && unread_ > most_unread()) return pause(input);
-    switch (session_.next(input)) {
+    switch (session_.next(input, block)) {
       case Event::kNeedMore:
         return;
       case Event::kPause:
@@ -143,12 +157,12 @@ void WebSocketSession::run_turn() noexcept {
 }
 
 void WebSocketSession::message_received() {
-  std::string data = session_.take_message();
+  WsMessageEvent event{connection_.id(), session_.is_text(), session_.take_message()};
+  if (partial_.bytes() > 0) count_partial();  // it was that; nothing counts twice
   context_.metrics.ws_received.add();
-  unread_ += data.size() + kWsMessageCost;
-  in_.grow(data.size() + kWsMessageCost);
-  context_.events.emplace_back(
-      WsMessageEvent{connection_.id(), session_.is_text(), std::move(data)});
+  unread_ += cost_of(event);
+  in_.grow(cost_of(event));
+  context_.events.emplace_back(std::move(event));
 }
 
 void WebSocketSession::answer_ping() {

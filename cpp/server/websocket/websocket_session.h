@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,7 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   ~WebSocketSession() override;
 
   void start() override;
+  std::span<char> read_into() override;
   void on_data(std::string_view bytes) override;
   void on_eof() override;
   void on_drained() override;
@@ -79,8 +81,9 @@ class WebSocketSession final : public Protocol, private net::TurnTask {
   // What waits behind one that is not ready: messages, and at the end perhaps the Close.
   struct Backlog;
 
-  void read(std::string_view input);
-  void take(std::string_view input);
+  // `block`: the whole spare string that the input stands in; null if it stands elsewhere.
+  void read(std::string_view input, std::string* block = nullptr);
+  void take(std::string_view input, std::string* block);
   void count_partial();
   [[nodiscard]] std::size_t most_unread() const;
   void message_received();

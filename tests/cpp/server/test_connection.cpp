@@ -5,6 +5,7 @@
 #include <string>
 
 #include "../limits.h"
+#include "base/spare_strings.h"
 #include "world.h"
 
 namespace httpuv::server::test {
@@ -331,6 +332,52 @@ TEST_CASE("nothing of HTTP lives on behind a WebSocket") {
   world.receive(std::string("\x88\x82\0\0\0\0\x03\xE8", 8));
   CHECK(world.frames().back().opcode == 8);
   CHECK(world.told().back() == "close");
+}
+
+TEST_CASE("a long WebSocket message counts as the memory that it is read into, until it ends") {
+  constexpr std::uint64_t kBlock = base::SpareStrings::kSize;
+  // 200,000 bytes, masked with zeros.
+  const std::string frame =
+      std::string("\x82\xff\0\0\0\0\0\x03\x0d\x40\0\0\0\0", 14) + std::string(200'000, 'm');
+  const std::string_view half = std::string_view(frame).substr(0, 150'000);
+  Settings settings = with_websocket();
+  settings.limits.memory_bytes = 10 * kBlock;
+  World world(settings);  // close() requires that nothing is charged any more
+  world.receive(kUpgrade);
+  const std::uint64_t before = world.budget().memory();
+  SUBCASE("the message is complete") {
+    world.receive(frame);
+    CHECK(world.unread() == 4 * kBlock + kWsMessageCost);
+    CHECK(world.budget().memory() == before + world.unread());
+    world.consume_messages();
+    CHECK(world.budget().memory() == before);
+  }
+  SUBCASE("the peer goes while one waits and another is being read") {
+    world.receive(frame + std::string(half));
+    CHECK(world.budget().memory() == before + 7 * kBlock + kWsMessageCost);
+    world.vanish();
+  }
+  SUBCASE("the application closes") {
+    world.receive(half);
+    CHECK(world.budget().memory() == before + 3 * kBlock);
+    world.command(WsClose{world.id(), 4000, "enough"});
+    world.receive(frame.substr(150'000));
+    CHECK(world.budget().memory() == before);
+    CHECK(world.unread() == 0);
+    world.receive(std::string("\x88\x82\0\0\0\0\x0F\xA0", 8));
+    CHECK(world.told().back() == "close");
+  }
+  SUBCASE("the peer ends in the middle") {
+    world.receive(half);
+    world.half_close();
+    CHECK(world.told().back() == "close");
+  }
+  SUBCASE("there is no room for a block more") {
+    for (int i = 0; i < 3; ++i) world.receive(frame);
+    CHECK(world.counters().overloaded.get() == 1);
+    CHECK(world.peer().was_reset);
+  }
+  world.close();
 }
 
 TEST_CASE("requests behind a handshake with a body that is refused are answered") {

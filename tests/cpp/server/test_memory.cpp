@@ -135,6 +135,17 @@ struct Served {
     const Scarce scarce(left);
     connection->on_data(bytes);
   }
+  // By reads into where the connection wants the bytes.
+  void say_where_wanted(std::string_view bytes) {
+    while (!bytes.empty() && !peer->closed) {
+      const Scarce scarce(left);
+      const std::span<char> place = connection->read_into();
+      if (place.empty()) return connection->on_data(bytes);
+      const std::size_t size = bytes.copy(place.data(), place.size());
+      bytes.remove_prefix(size);
+      connection->on_data({place.data(), size});
+    }
+  }
   void carry(Command&& command) {
     const Scarce scarce(left);
     carry_out(context, publications, std::move(command));
@@ -217,6 +228,20 @@ TEST_CASE("no memory for a WebSocket message either way ends the connection alon
       const Scarce scarce(served.left);
       served.publications.send();
     }
+    served.turn();
+  });
+}
+
+TEST_CASE("no memory for a long WebSocket message ends the connection alone") {
+  refuse_each([](Served& served) {
+    served.say(
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+    served.answer();
+    // 200,000 bytes and then 40,000.
+    served.say_where_wanted(std::string("\x82\xff\0\0\0\0\0\x03\x0d\x40\0\0\0\0", 14) +
+                            std::string(200'000, 'm') + std::string("\x82\xfe\x9c\x40\0\0\0\0", 8) +
+                            std::string(40'000, 'm'));
     served.turn();
   });
 }

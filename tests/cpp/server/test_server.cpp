@@ -284,7 +284,7 @@ TEST_CASE("a WebSocket from the handshake to the end") {
         if (auto* open = std::get_if<WsOpenEvent>(&event)) {
           self.post(WsSubscribe{open->request->id.connection, "news", true});
         } else if (auto* message = std::get_if<WsMessageEvent>(&event)) {
-          self.post(WsSend{message->id, message->text, true, std::move(message->data)});
+          self.post(WsSend{message->id, message->text, true, message->data.joined()});
           self.post(Publish{"news", std::make_shared<Publication>(true, "to all", true)});
         } else if (auto* last = std::get_if<WsLastEvent>(&event)) {
           self.post(WsConclude{last->id});

@@ -119,9 +119,12 @@ bool FakeTransport::deliver(std::size_t most) {
     return true;
   }
   if (!peer_->inbox.empty()) {
-    const std::string piece = peer_->inbox.substr(0, std::min(most, std::size_t{64} * 1024));
-    peer_->inbox.erase(0, piece.size());
-    handler_->on_data(piece);
+    std::string own(std::size_t{64} * 1024, ' ');
+    std::span<char> place = handler_->read_into();
+    if (place.empty()) place = own;
+    const std::size_t size = peer_->inbox.copy(place.data(), std::min(most, place.size()));
+    peer_->inbox.erase(0, size);
+    handler_->on_data({place.data(), size});
     return true;
   }
   if (!peer_->fin || eof_) return false;
@@ -406,7 +409,7 @@ void World::hear(Event&& event) {
     }
   } else if (auto* message = std::get_if<WsMessageEvent>(&event)) {
     require(websocket_open_ && !websocket_closed_, "a message of a socket that is not open");
-    unread_ += message->data.size() + kWsMessageCost;
+    unread_ += cost_of(*message);
     told_.emplace_back("message");
   } else if (std::holds_alternative<WsCloseEvent>(event)) {
     require(websocket_open_, "a Close of a socket that was not open");

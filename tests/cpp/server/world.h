@@ -183,6 +183,7 @@ class World {
   [[nodiscard]] bool open() const { return transport_ != nullptr; }
   [[nodiscard]] ConnectionId id() const { return id_; }
   [[nodiscard]] Counters& counters() { return counters_; }
+  [[nodiscard]] const Budget& budget() const { return *budget_; }
   [[nodiscard]] MetricsMemory& metrics() { return metrics_; }
   [[nodiscard]] const std::vector<std::string>& told() const { return told_; }  // kinds of events
   [[nodiscard]] std::size_t unread() const { return unread_; }  // of WebSocket messages

@@ -204,7 +204,7 @@ inline std::string feed(Session& session, const std::vector<std::string_view>& p
       switch (event) {
         case Event::kMessage: {
           const bool text = session.is_text();
-          log += (text ? "text(" : "binary(") + show(session.take_message()) + ")";
+          log += (text ? "text(" : "binary(") + show(session.take_message().joined()) + ")";
           break;
         }
         case Event::kPing:

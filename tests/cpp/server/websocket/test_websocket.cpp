@@ -134,9 +134,9 @@ TestServer::Handler application(Seen& seen, Manner manner) {
       ++seen.opened;
     } else if (auto* message = std::get_if<WsMessageEvent>(&event)) {
       ++seen.messages;
-      const std::size_t size = message->data.size() + 64;
+      const std::size_t size = cost_of(*message);
       if (manner != Manner::kSilent) {
-        self.post(WsSend{message->id, message->text, true, std::move(message->data)});
+        self.post(WsSend{message->id, message->text, true, message->data.joined()});
       }
       if (manner == Manner::kEcho) self.post(WsConsumed{message->id, size});
     } else if (auto* last = std::get_if<WsLastEvent>(&event)) {
