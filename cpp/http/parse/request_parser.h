@@ -46,8 +46,7 @@ class RequestParser {
   // (RFC 9112 section 9.6).
   ParseEvent next(std::string_view& input);
 
-  // While idle(): gives a cleared head back, so that the next one uses its
-  // memory.
+  // While idle(): gives a cleared head back, so that the next one uses its memory.
   void lend(RequestHead& spare) { head_.take(spare); }
 
   // Moves the head out; once, after kHead.

@@ -2,8 +2,7 @@
 //
 // What: numbers in memory with a fixed layout, which several processes may map (metrics_memory.h).
 //   The workers of one command add up there, and the counts of a worker stay when it has ended.
-// Thread: a loop thread writes all but `callbacks`, which threads that run callbacks write, with
-// the
+// Thread: a loop thread writes all but `callbacks`, which threads that run callbacks write with the
 //   GIL held; any thread of any process reads. So each number has one writer at a time, and needs
 //   no locked instruction. Two numbers may be of slightly different times.
 // Owner: MetricsMemory. It begins as zeros: there is no constructor to run.
