@@ -51,13 +51,18 @@ class Response:
 class Wire:
     """A connection that sends exactly what it is told and reads what comes back."""
 
-    def __init__(self, address: tuple[str, int] | str, timeout: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int] | str,
+        timeout: float = PATIENCE,
+        source: tuple[str, int] | None = None,
+    ) -> None:
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
             self.socket.connect(address)
         else:
-            self.socket = socket.create_connection(address, timeout)
+            self.socket = socket.create_connection(address, timeout, source)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
 

@@ -119,9 +119,12 @@ bool FakeTransport::deliver(std::size_t most) {
     return true;
   }
   if (!peer_->inbox.empty()) {
-    std::string own(std::size_t{64} * 1024, ' ');
+    std::string own;
     std::span<char> place = handler_->read_into();
-    if (place.empty()) place = own;
+    if (place.empty()) {
+      own.resize(std::min({most, peer_->inbox.size(), std::size_t{64} * 1024}));
+      place = own;
+    }
     const std::size_t size = peer_->inbox.copy(place.data(), std::min(most, place.size()));
     peer_->inbox.erase(0, size);
     handler_->on_data({place.data(), size});

@@ -80,16 +80,9 @@ def test_the_same_head_means_another_host_where_it_is_not_believed(serve: Serve,
     hosts: dict[str, list[str]] = {"127.0.0.1": [], "127.0.0.2": []}
     for _ in range(4):
         for source, seen in hosts.items():
-            with socket.create_connection(
-                address(server), PATIENCE, source_address=(source, 0)
-            ) as one:
-                one.sendall(head)
-                answer = b""
-                while b"]" not in answer:
-                    piece = one.recv(65536)
-                    assert piece, answer
-                    answer += piece
-            seen.append(json.loads(answer.partition(b"\r\n\r\n")[2])[3])
+            with Wire(address(server), source=(source, 0)) as wire:
+                wire.send(head)
+                seen.append(json.loads(wire.response().body)[3])
     assert hosts["127.0.0.2"] == ["www.example"] * 4
     assert len(set(hosts["127.0.0.1"])) == 1 and "www.example" not in hosts["127.0.0.1"]
 
