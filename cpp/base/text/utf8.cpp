@@ -1,5 +1,6 @@
 #include "base/text/utf8.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -126,6 +127,14 @@ bool Utf8Validator::feed(std::string_view bytes) {
 bool is_utf8(std::string_view bytes) {
   Utf8Validator validator;
   return validator.feed(bytes) && validator.complete();
+}
+
+bool is_ascii(std::string_view bytes) {
+  constexpr std::size_t kBlock = 4 * sizeof(std::uint64_t);
+  for (; bytes.size() >= kBlock; bytes.remove_prefix(kBlock)) {
+    if (!is_ascii<4>(bytes.data())) return false;
+  }
+  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return (c & 0x80) == 0; });
 }
 
 }  // namespace httpuv::base

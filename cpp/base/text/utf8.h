@@ -9,6 +9,7 @@
 namespace httpuv::base {
 
 bool is_utf8(std::string_view bytes);
+bool is_ascii(std::string_view bytes);
 
 // Checks bytes in arbitrary pieces. Fails at the first byte that cannot occur there in a valid
 // text, also in the middle of a character, and stays failed until reset().

@@ -20,10 +20,6 @@ std::uint64_t key_of(const server::ConnectionId& id) {
   return static_cast<std::uint64_t>(id.generation) << 32 | id.slot;
 }
 
-py::object text(const std::string& utf8) {
-  return stolen(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr));
-}
-
 }  // namespace
 
 std::shared_ptr<Application::Listener> Application::find(const server::ConnectionId& id) {
@@ -66,7 +62,7 @@ void Application::open_rook_socket(const server::WsOpenEvent& event, py::handle 
     work.subject = id;  // it has no answer yet
     reply = py::cast(open_reply(id));
   }
-  open_socket(id, call_python(on_open, socket, work.environment, text(event.protocol), reply),
+  open_socket(id, call_python(on_open, socket, work.environment, str_of(event.protocol), reply),
               socket);
 }
 
@@ -178,11 +174,12 @@ void Application::dropped(const server::ConnectionId& id, std::size_t count) {
 }
 
 void Application::on_event(server::WsResetEvent&& event, Work& work) {
-  notify(event.id, work, "_reset", text(event.topic), event.position.epoch, event.position.offset);
+  notify(event.id, work, "_reset", str_of(event.topic), event.position.epoch,
+         event.position.offset);
 }
 
 void Application::on_event(server::WsClosingEvent&& event, Work& work) {
-  notify(event.id, work, "_closing", event.code, text(event.reason));
+  notify(event.id, work, "_closing", event.code, str_of(event.reason));
 }
 
 void Application::on_event(server::WsLastEvent&& event, Work&) {
@@ -205,7 +202,7 @@ void Application::on_event(server::WsCloseEvent&& event, Work& work) {
     listeners_.erase(found);
   }
   work.where = "onClose";
-  call_python(listener->listener.attr("_closed"), event.code, text(event.reason), event.clean);
+  call_python(listener->listener.attr("_closed"), event.code, str_of(event.reason), event.clean);
 }
 
 }  // namespace httpuv::python

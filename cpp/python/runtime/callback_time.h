@@ -21,7 +21,7 @@ class CallbackTime {
   CallbackTime(server::CallbackMeter& meter, Clock::time_point& now)
       : meter_(meter), now_(now), begun_(nanoseconds(now)) {
     meter_.progress_ns.store(begun_, std::memory_order_relaxed);
-    count(1);
+    meter_.running.add();
   }
   CallbackTime(const CallbackTime&) = delete;
   CallbackTime& operator=(const CallbackTime&) = delete;
@@ -29,16 +29,11 @@ class CallbackTime {
     now_ = Clock::now();
     const std::uint64_t now = nanoseconds(now_);
     meter_.progress_ns.store(now, std::memory_order_relaxed);
-    count(~std::uint64_t{0});
+    meter_.running.subtract(1);
     meter_.took.add(now - begun_);
   }
 
  private:
-  // With the GIL held, so there is no other writer.
-  void count(std::uint64_t change) {
-    meter_.running.store(meter_.running.load(std::memory_order_relaxed) + change,
-                         std::memory_order_relaxed);
-  }
   // As server::steady_ns() has it.
   static std::uint64_t nanoseconds(Clock::time_point time) {
     return static_cast<std::uint64_t>(std::chrono::nanoseconds(time.time_since_epoch()).count());

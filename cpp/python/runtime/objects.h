@@ -24,6 +24,10 @@ inline pybind11::object bytes_of(std::string_view bytes) {
   return stolen(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
 }
 
+inline pybind11::object str_of(std::string_view utf8) {
+  return stolen(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr));
+}
+
 // Bytes of a client; each byte becomes the character of that number, as in WSGI, so that nothing is
 // lost and nothing can fail.
 inline pybind11::object latin1_of(std::string_view bytes) {

@@ -54,11 +54,7 @@ thread_local std::string t_memory;  // of the last message
 }  // namespace
 
 void keep_memory(std::string&& memory) {
-  if (memory.capacity() == base::SpareStrings::kSize) {
-    base::spare_strings().give(std::move(memory));
-  } else if (memory.capacity() <= kMaxMemory) {
-    t_memory = std::move(memory);
-  }
+  if (memory.capacity() <= kMaxMemory) t_memory = std::move(memory);
 }
 
 std::string take_memory() {

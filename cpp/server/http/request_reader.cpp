@@ -141,7 +141,7 @@ void RequestReader::on_head() {
   const bool told = context.observes_text;  // to look for the end of the line is not free
   begin_observing(context, exchange, told ? http::first_line(head.bytes) : std::string_view(), 0);
   exchange.observed.https = connection.stream().tls() != nullptr;
-  exchange.observed.method = head.is_get ? Method::kGet : method_of(head.view(head.method));
+  exchange.observed.method = method_of(head.view(head.method));
   believe_proxy(http_, exchange);
   observe_head(exchange, head);
   if (head.has_body()) {

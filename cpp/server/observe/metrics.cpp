@@ -69,7 +69,7 @@ double stuck_seconds(const CallbackMeter& python, const Metrics& loop, std::uint
   const std::uint64_t threads = python.threads.load();
   const std::uint64_t progress = python.progress_ns.load();
   const double still = now_ns > progress ? static_cast<double>(now_ns - progress) / 1e9 : 0;
-  if (threads > 0 && python.running.load() >= threads) return still;
+  if (threads > 0 && python.running.get() >= threads) return still;
   return std::min(still, oldest_seconds(loop, now_ns));
 }
 

@@ -102,7 +102,7 @@ class RefusalTable {
 // The state of the threads that run callbacks. They serve all loops of a process, so only the first
 // place of a process is used.
 struct CallbackMeter {
-  std::atomic<std::uint64_t> running;      // callbacks under way
+  Counter running;                         // callbacks under way
   std::atomic<std::uint64_t> threads;      // that may run them at once
   std::atomic<std::uint64_t> progress_ns;  // when one began or ended last, by the steady clock
   DurationHistogram took;

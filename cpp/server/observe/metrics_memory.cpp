@@ -109,10 +109,11 @@ void MetricsMemory::leave(std::size_t place) {
   for (auto* each :
        {&gauges.pid, &gauges.handed, &gauges.oldest, &gauges.oldest_ns, &gauges.subscriptions,
         &gauges.topics, &gauges.memory_bytes, &gauges.disk_bytes, &gauges.begun, &gauges.broker,
-        &left.callbacks.running, &left.callbacks.threads, &left.callbacks.progress_ns}) {
+        &left.callbacks.threads, &left.callbacks.progress_ns}) {
     *each = 0;
   }
   left.counters.connections.subtract(left.counters.connections.get());
+  left.callbacks.running.subtract(left.callbacks.running.get());
   left.counters.in_flight.subtract(left.counters.in_flight.get());
 }
 

@@ -124,5 +124,17 @@ TEST_CASE("a bad byte is found at every place in long text, cut anywhere") {
   }
 }
 
+TEST_CASE("one byte that is not ASCII is seen, wherever it stands") {
+  for (std::size_t size = 0; size < 100; ++size) {
+    std::string text(size, '\x7F');
+    CHECK(is_ascii(text));
+    for (std::size_t i = 0; i < size; ++i) {
+      text[i] = '\x80';
+      CHECK_FALSE(is_ascii(text));
+      text[i] = '\x7F';
+    }
+  }
+}
+
 }  // namespace
 }  // namespace httpuv::base

@@ -176,11 +176,11 @@ TEST_CASE("when Python is stuck") {
   metrics.callbacks.threads = 2;
   metrics.callbacks.progress_ns = 10 * kSecond;
   CHECK(stuck_seconds(metrics.callbacks, metrics, 100 * kSecond) == 0);
-  metrics.callbacks.running = 1;  // of two
+  metrics.callbacks.running.add();  // of two
   CHECK(stuck_seconds(metrics.callbacks, metrics, 100 * kSecond) == 0);
-  metrics.callbacks.running = 2;
+  metrics.callbacks.running.add();
   CHECK(stuck_seconds(metrics.callbacks, metrics, 100 * kSecond) == 90);
-  metrics.callbacks.running = 0;
+  metrics.callbacks.running.subtract(2);
   WaitingLine line(metrics);
   line.handed(1, 70'000);
   CHECK(stuck_seconds(metrics.callbacks, metrics, 100 * kSecond) == 30);
